@@ -1,0 +1,140 @@
+#!/bin/sh
+# Compares this service with its template, or merges the template's changes into it:
+#   update.sh diff|update [database=... auth=... deployment=...]
+# TEMPLATE is the template's path or URL, FROM and TO are its tags or commits. It runs the template's hooks,
+# so let TEMPLATE be one that you trust. Nothing is written before the merge itself; `git reset --hard` undoes that.
+set -eu
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+export PYTHONWARNINGS=error::UserWarning # a choice that the template no longer offers stops it
+cd "$(dirname "$0")/.."
+answers=.template/answers.yaml
+mode=$1
+shift
+
+stop() { printf '%s\n' "$@" >&2; exit 1; }
+recorded() { sed -n "s/^$1: *\"\(.*\)\" *\$/\1/p" "$answers"; }
+known() { git ls-files --error-unmatch -- ":/$1" >/dev/null 2>&1; }
+conflicts() { git -C "$top" ls-files --unmerged; }
+
+git rev-parse --quiet --verify HEAD >/dev/null 2>&1 ||
+    stop "This needs the service in git, with a commit: git init, git add --all, git commit"
+top=$(git rev-parse --show-toplevel)
+template=${TEMPLATE:-$(recorded template)}
+[ "$template" ] || stop "Where is the template? Name its path or URL: make template-$mode TEMPLATE=..." \
+    "or write it into $answers, at \"template\""
+clean() {
+    [ -z "$(git status --porcelain --untracked-files=no)" ] ||
+        stop "There are changes that are not committed. Commit them, or put them aside with git stash, then try again"
+}
+[ "$mode" = diff ] || clean
+
+tmp=$(mktemp -d)
+export TMPDIR="$tmp" # cookiecutter leaves files there
+merging=
+leave() {
+    status=$?
+    trap '' INT TERM HUP PIPE
+    if [ "$merging" ]; then # back to the commit, without the files that the merge had begun to add
+        git reset --quiet --hard
+        while read -r path; do known "$path" || rm -f "$top/$path"; done <"$tmp/added"
+        echo "Not merged: the service is as it was" >&2
+    fi
+    rm -rf "$tmp"
+    exit "$status"
+}
+trap leave EXIT
+trap 'exit 130' INT TERM HUP PIPE
+
+git clone --quiet -- "$template" "$tmp/template" || stop "Cannot read the template"
+commit() { # TAG-OR-COMMIT
+    for name in "$1" "origin/$1"; do
+        git -C "$tmp/template" rev-parse --quiet --verify --end-of-options "$name^{commit}" && return
+    done
+    stop "The template has no $1. FROM= and TO= name tags or commits of it"
+}
+program() {
+    if [ -x "$template/.venv/bin/cookiecutter" ]; then "$template/.venv/bin/python" -m cookiecutter "$@"
+    elif command -v cookiecutter >/dev/null; then cookiecutter "$@"
+    elif command -v pipx >/dev/null; then pipx run cookiecutter "$@"
+    else echo "Install cookiecutter 2.6 or newer: pipx install cookiecutter" && return 1
+    fi
+}
+render() { # NAME TAG-OR-COMMIT [CHOICE=ANSWER...]: the tree of a rendering, kept apart from index and files
+    at=$(commit "$2")
+    git -C "$tmp/template" checkout --quiet --detach "$at"
+    { echo "replay_dir: \"$tmp/replay\""; cat "$answers"; } >"$tmp/config.yaml"
+    name=$1
+    shift 2
+    for choice; do
+        case $choice in *[!a-z=]*) stop "$choice is no choice of the template" ;; esac
+        sed "s/^  ${choice%%=*}: .*/  ${choice%%=*}: \"${choice#*=}\"/" "$tmp/config.yaml" >"$tmp/changed.yaml"
+        mv "$tmp/changed.yaml" "$tmp/config.yaml"
+    done
+    program "$tmp/template" --no-input --config-file "$tmp/config.yaml" --output-dir "$tmp/$name" >"$tmp/log" 2>&1 ||
+        stop "$(if grep -q ^Traceback "$tmp/log"; then tail -n 1 "$tmp/log"; else cat "$tmp/log"; fi)" \
+            "The template did not render; nothing was changed"
+    folder=$(echo "$tmp/$name"/*)
+    rm -f "$folder/.env"
+    repository=$(git rev-parse --absolute-git-dir)
+    prefix=$(git rev-parse --show-prefix)
+    export GIT_INDEX_FILE="$tmp/$name.index"
+    git -c core.excludesFile=/dev/null -c core.autocrlf=false \
+        --git-dir="$repository" --work-tree="$folder" -C "$folder" add --all
+    if [ "$prefix" ]; then # the service is a folder of the repository
+        tree=$(git write-tree)
+        git read-tree --empty
+        git read-tree --prefix="$prefix" "$tree"
+    fi
+    git write-tree
+}
+
+from=${FROM:-v$(recorded version)}
+to=${TO:-$from}
+if [ "$mode$#${TO:-}" = update0 ]; then # else another choice, within the version
+    to=$(git -C "$tmp/template" -c versionsort.suffix=- tag --list 'v*' --sort=-version:refname | head -n 1)
+    [ "$to" ] || to=HEAD
+fi
+(commit "$from") >/dev/null || stop "Name the one that this service was rendered from: FROM=..."
+(commit "$to") >/dev/null
+old=$(render old "$from")
+if [ "$mode$#$to" = "diff0$from" ]; then
+    set -- --diff-filter=a "$old" # with the files here, but those of the service's own
+else
+    new=$(render new "$to" "$@")
+    set -- "$old" "$new"
+fi
+
+if [ "$mode" = diff ]; then
+    git --no-pager diff --stat=100 "$@" -- .
+    echo
+    git --no-pager diff "$@" -- . ':(exclude)*.lock' ':(exclude)*package-lock.json'
+    exit
+fi
+[ "$old" != "$new" ] || { echo "The service is up to date with $to"; exit; }
+
+git diff --name-only --no-renames --diff-filter=A "$old" "$new" >"$tmp/added"
+while read -r path; do
+    [ ! -e "$top/$path" ] || known "$path" ||
+        stop "$path is in the way: the template adds it, and git does not know yours. Commit or move it"
+done <"$tmp/added"
+# A commit needs an author; these two are on no branch.
+export GIT_AUTHOR_NAME=template GIT_AUTHOR_EMAIL=template GIT_COMMITTER_NAME=template GIT_COMMITTER_EMAIL=template
+base=$(git commit-tree -m "template $from" "$old")
+theirs=$(git commit-tree -m "template $to" -p "$base" "$new")
+clean # again: rendering took a moment, and what goes wrong from here on is reset
+merging=yes
+git -c merge.renames=true cherry-pick --no-commit "$theirs" >"$tmp/log" 2>&1 ||
+    [ "$(conflicts)" ] || stop "$(cat "$tmp/log")"
+# What was deleted here stays deleted, also where the template changed it.
+git status --porcelain | sed -n 's/^DU //p' | while read -r path; do
+    git rm --quiet --force -- ":/$path"
+    echo "Stays deleted, though the template changed it: $path"
+done
+merging=
+git status --short --untracked-files=no
+echo
+[ -z "$(conflicts)" ] ||
+    stop "Merged $to with conflicts, marked UU or AA above. Resolve them, then git add and git commit." \
+        "git reset --hard undoes the update"
+echo "Merged $to, not committed yet: look at git diff --cached, run make check, commit."
+echo "git reset --hard undoes the update"

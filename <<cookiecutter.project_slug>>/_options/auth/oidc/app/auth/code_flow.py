@@ -1,0 +1,106 @@
+"""Sign-in by authorization code with PKCE (RFC 6749 section 4.1, RFC 7636), as RFC 9700 asks.
+
+What binds an answer to the browser that asked for it is in :mod:`app.auth.pending`. Here: the
+provider is asked, and its answer exchanged for what it says about the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from authlib.integrations.base_client import OAuthError
+
+from app.auth import provider_tokens
+from app.auth.outbound import Client, UnavailableError
+from app.auth.pending import Pending
+from app.auth.provider import Provider
+from app.auth.provider_tokens import RefusedError
+
+# The provider's word for "not now", RFC 6749 section 4.1.2.1.
+NOT_NOW = ("server_error", "temporarily_unavailable")
+
+
+def authorization_url(provider: Provider, pending: Pending) -> str:
+    """Where the browser goes to sign in.
+
+    :raises UnavailableError: when the provider's description cannot be had.
+    """
+    endpoint = provider.metadata()["authorization_endpoint"]
+    with provider.client(redirect_uri=pending.redirect_uri) as client:
+        url, _ = client.create_authorization_url(
+            endpoint, state=pending.state, nonce=pending.nonce, code_verifier=pending.verifier
+        )
+    return str(url)
+
+
+def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> dict[str, Any]:
+    """The claims about whoever signed in. The provider's tokens end with this function.
+
+    :raises RefusedError: when the answer or a token in it is wrong, or the user has cancelled.
+    :raises UnavailableError: when the provider cannot be asked.
+    """
+    metadata = provider.metadata()
+    # Mix-up: the code of another provider would be sent to this one (RFC 9207).
+    promised = metadata.get("authorization_response_iss_parameter_supported") is True
+    if ("iss" in answer or promised) and answer.get("iss") != provider.settings.issuer:
+        raise RefusedError(f"iss of the answer: {answer.get('iss')!r}")
+    if problem := answer.get("error"):
+        text = f"the provider answers {problem[:100]!r}"
+        raise UnavailableError(text) if problem in NOT_NOW else RefusedError(text)
+    if not (code := answer.get("code")):
+        raise RefusedError("no code")
+    with provider.client(redirect_uri=pending.redirect_uri) as client:
+        try:
+            token = client.fetch_token(
+                metadata["token_endpoint"],
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=pending.verifier,
+            )
+        except OAuthError as error:
+            text = f"the token endpoint answers {error.error!r}"
+            if error.error == "invalid_grant":  # the code was used before, is too old, or not ours
+                raise RefusedError(text) from error
+            raise UnavailableError(text) from error  # this service is not what the provider expects
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UnavailableError(f"the token endpoint answers no JSON: {error}") from error
+        access_token = str(token.get("access_token") or "")
+        claims = provider_tokens.id_token(
+            token.get("id_token"), provider, nonce=pending.nonce, access_token=access_token
+        )
+        endpoint = metadata.get("userinfo_endpoint")
+        if endpoint and access_token and not _complete(provider, claims):
+            claims = _userinfo(client, endpoint, access_token, claims["sub"]) | claims
+    return claims
+
+
+def _userinfo(client: Client, endpoint: str, access_token: str, subject: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {access_token}"}
+    try:
+        found = client.get(endpoint, headers=headers, withhold_token=True).json()
+    except ValueError as error:
+        raise UnavailableError(f"userinfo is no JSON: {error}") from error
+    # Another user's: a token was swapped (OpenID Connect Core 1.0 section 5.3.2).
+    if not isinstance(found, dict) or found.get("sub") != subject:
+        raise RefusedError("userinfo: another sub")
+    return found
+
+
+def _complete(provider: Provider, claims: Mapping[str, Any]) -> bool:
+    settings = provider.settings
+    grouped = not (settings.allowed_groups or settings.operator_groups)
+    return "email" in claims and (grouped or settings.groups_claim.split(".")[0] in claims)
+
+
+def logout_url(provider: Provider, home: str) -> str | None:
+    """Where to sign out at the provider (RP-Initiated Logout 1.0); None when it has no such place.
+
+    No ID token was kept that could be shown there (``id_token_hint``), so the provider may ask.
+    """
+    endpoint = provider.metadata().get("end_session_endpoint")
+    if not endpoint:
+        return None
+    query = {"client_id": provider.settings.client_id, "post_logout_redirect_uri": home}
+    return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"

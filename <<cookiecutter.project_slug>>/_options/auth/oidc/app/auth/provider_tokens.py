@@ -1,0 +1,130 @@
+"""What the provider signs: ID tokens and logout tokens. Whatever is not exactly right is refused.
+
+Authlib's own check takes the list of algorithms from the provider, believes a foreign audience when
+``azp`` is right, and lets a token be two minutes old; so it is done here, claim by claim, as OpenID
+Connect Core 1.0 sections 3.1.3.7 and 3.1.3.8 and Back-Channel Logout 1.0 section 2.6 say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
+from joserfc.jws import JWSRegistry
+
+from app.auth.models import MAX_SUBJECT
+from app.auth.provider import Provider
+
+# Only signatures by a private key that the provider alone has (RFC 8725 section 3.1): with HS256
+# anybody who knows a published key could sign, with "none" anybody at all.
+HASHES = {
+    **{f"{kind}{bits}": f"sha{bits}" for kind in ("RS", "PS", "ES") for bits in (256, 384, 512)},
+    "EdDSA": "sha512",
+    "Ed25519": "sha512",
+}
+REGISTRY = JWSRegistry(algorithms=list(HASHES), strict_check_header=False)
+LEEWAY = 30  # seconds that two clocks may differ
+MAX_AGE = 300  # seconds since a token was issued; it is used at once
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+class RefusedError(Exception):
+    """A token, or an answer, that is not what it should be: 401. The text is for the log alone."""
+
+
+def id_token(token: object, provider: Provider, *, nonce: str, access_token: str) -> dict[str, Any]:
+    """The claims of an ID token that was issued for this sign-in.
+
+    :raises RefusedError: when it was not, or anything about it is wrong.
+    """
+    header, claims = _verify(token, provider)
+    _require(hmac.compare_digest(str(claims.get("nonce", "")), nonce), "nonce")
+    _require("exp" in claims, "exp")
+    _require(is_name(claims.get("sub")), "sub")
+    if (at_hash := claims.get("at_hash")) is not None:
+        # The access token belongs to this ID token: nobody has put another one in its place.
+        made = hashlib.new(HASHES[header["alg"]], access_token.encode()).digest()
+        half = urlsafe_b64encode(made[: len(made) // 2]).decode().rstrip("=")
+        _require(hmac.compare_digest(str(at_hash).encode(), half.encode()), "at_hash")
+    return claims
+
+
+def logout_token(token: object, provider: Provider) -> dict[str, Any]:
+    """The claims of a logout token: ``sub``, ``sid`` or both say whose sessions end.
+
+    :raises RefusedError: for anything else, an ID token above all.
+    """
+    _, claims = _verify(token, provider)
+    events = claims.get("events")
+    _require(isinstance(events, dict) and isinstance(events.get(LOGOUT_EVENT), dict), "events")
+    _require("nonce" not in claims, "nonce in a logout token")
+    _require(isinstance(claims.get("jti"), str), "jti")
+    named = [claims[name] for name in ("sub", "sid") if name in claims]
+    _require(bool(named) and all(map(is_name, named)), "sub and sid")
+    return claims
+
+
+def is_name(value: object) -> bool:
+    """Whether this can be a ``sub`` or ``sid``: up to 255 ASCII characters (Core 1.0 section 2).
+
+    No space at the end: MySQL compares without it, and "alice " would get into alice's account.
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_SUBJECT
+        and value.isascii()
+        and value.isprintable()
+        and value == value.strip()
+    )
+
+
+def _verify(token: object, provider: Provider) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a token that the provider signed for this client, and just now."""
+    if not isinstance(token, str):
+        raise RefusedError("no token")
+    keys = provider.keys()
+    try:
+        decoded = _decode(token, keys, provider)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise RefusedError(f"signature: {type(error).__name__} {error}") from error
+    claims, now = decoded.claims, time.time()
+    client_id = provider.settings.client_id
+    _require(claims.get("iss") == provider.settings.issuer, "iss")
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    _require(client_id in audiences, "aud")
+    # For several audiences, azp says who asked for the token; it must have been us.
+    _require(claims.get("azp", client_id if len(audiences) == 1 else None) == client_id, "azp")
+    _require(now - MAX_AGE - LEEWAY < _time(claims, "iat") <= now + LEEWAY, "iat")
+    _require(_time(claims, "exp", default=now) > now - LEEWAY, "exp")
+    _require(_time(claims, "nbf", default=now) <= now + LEEWAY, "nbf")
+    return decoded.header, claims
+
+
+def _decode(token: str, keys: KeySet, provider: Provider) -> jwt.Token:
+    try:
+        return jwt.decode(token, keys, registry=REGISTRY)
+    except (InvalidKeyIdError, BadSignatureError):
+        # The keys may have been rotated since they were fetched.
+        newer = provider.keys(newer_than=keys)
+        if newer is keys:
+            raise
+        return jwt.decode(token, newer, registry=REGISTRY)
+
+
+def _time(claims: dict[str, Any], name: str, default: float | None = None) -> float:
+    value = claims.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RefusedError(f"{name}: no time")
+    return value
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise RefusedError(f"{what}: not as it must be")

@@ -1,0 +1,109 @@
+"""Sign in at the provider, sign out at both, and the emergency sign-in."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.auth import code_flow, identity, members, pending
+from app.auth.forms import LoginForm
+from app.auth.models import LOCAL
+from app.auth.outbound import UnavailableError, in_time
+from app.auth.provider import Provider
+from app.auth.provider_tokens import RefusedError, is_name
+from app.database import db
+from app.security import rate_limits
+from app.security.access import public
+from app.security.limit_keys import client_address
+from app.security.logs import security_event
+from app.security.redirects import own_path
+
+# No password can be guessed here; each start may ask the provider once. The number is ours: an
+# office behind one address begins its day.
+START = "60 per 5 minutes"
+
+blueprint = Blueprint("auth", __name__, url_prefix="/auth")
+
+
+def provider() -> Provider:
+    """The provider, as this worker knows it."""
+    known: Provider = current_app.extensions["oidc"]
+    return known
+
+
+def own_url(endpoint: str) -> str:
+    """A page of ours as it is registered at the provider, whatever host the request names."""
+    settings = current_app.config["SETTINGS"]
+    if not settings.production:
+        return url_for(endpoint, _external=True)
+    return f"https://{settings.trusted_hosts[0]}{url_for(endpoint)}"
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+@public
+@rate_limits.limited("start", START, client_address)
+def login() -> ResponseReturnValue:
+    """A button, and what it does: send the browser to the provider.
+
+    Not a link: any page could send its visitors through it and have them signed in unasked.
+    """
+    settings, known = current_app.config["SETTINGS"], provider()
+    if request.method != "POST":
+        hint = not settings.production
+        return render_template("auth/login.html", oidc=settings.oidc, development=hint)
+    started = pending.Pending.new(own_url("auth.callback"), own_path(request.args.get("next")))
+    url = in_time(lambda: code_flow.authorization_url(known, started))
+    pending.keep(started)
+    return redirect(url)
+
+
+@blueprint.get("/callback")
+@public
+def callback() -> ResponseReturnValue:
+    """The provider's answer: in the browser that asked for it, or in another one."""
+    answer = request.args.to_dict()
+    if len(answer) != len(list(request.args.items(multi=True))):
+        raise RefusedError("a parameter comes twice")
+    started, known = pending.resume(answer), provider()
+    claims = in_time(lambda: code_flow.finish(known, started, answer))
+    user = members.admit(claims, known.settings)
+    if user is None:
+        db.session.commit()
+        abort(403, "Your account may not use this service. Ask its operator for access.")
+    sid = claims.get("sid")
+    session = identity.remember(user)
+    session.provider_sid = sid if is_name(sid) else None
+    db.session.commit()
+    return redirect(own_path(started.target) or url_for("notes.index"))
+
+
+@blueprint.post("/logout")
+@public
+def logout() -> ResponseReturnValue:
+    """Sign out here and at the provider, or the next person at this machine could sign in again."""
+    known, target = provider(), None
+    if g.user is not None and g.user.issuer != LOCAL:
+        home = own_url("home")
+        try:
+            target = in_time(lambda: code_flow.logout_url(known, home))
+        except UnavailableError:
+            security_event("authn_provider_logout_fail", account=g.user.id)
+    return identity.forget(target or url_for("home"))
+
+
+@blueprint.route("/emergency", methods=["GET", "POST"])
+@public
+@rate_limits.sign_in
+def emergency() -> ResponseReturnValue:
+    """Sign in with a password while the provider is down. Off unless ``EMERGENCY_LOGIN=1``."""
+    if not provider().settings.emergency_login:
+        abort(404)
+    form = LoginForm()
+    error = None
+    if form.is_submitted():
+        security_event("authn_emergency_login", stage="attempt")
+        if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
+            security_event("authn_emergency_login", stage="success")
+            return redirect(own_path(request.args.get("next")) or url_for("notes.index"))
+        error = "The e-mail address or the password is wrong."
+    return render_template("auth/emergency.html", form=form, error=error), 401 if error else 200

@@ -1,0 +1,117 @@
+"""The settings of the OpenID Connect provider; :mod:`app.settings` reads them with all others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+MAX_ISSUER = 255  # characters; it is stored with every account
+DEFAULT_SCOPES = "openid email"
+LOCAL_PROVIDER = "http://localhost:9000"  # what `make provider` starts
+LOCAL_CLIENT = "development"  # its client's id, and its secret as well
+ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class OIDCSettings:
+    """Where accounts are kept, and who may sign in.
+
+    :param ca_file: certificates to trust in place of the public ones; empty means the public ones.
+    :param redirect_origins: where sign-in passes through besides the issuer's own origin.
+    :param groups_claim: the claim that lists somebody's groups or roles; dots lead into objects.
+    :param allowed_groups: who may sign in; empty means everybody the provider lets in.
+    :param operator_groups: who is an operator; empty means nobody but emergency accounts.
+    :param emergency_login: whether accounts that were made here may sign in with a password.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scopes: str
+    ca_file: str
+    redirect_origins: tuple[str, ...]
+    groups_claim: str
+    allowed_groups: frozenset[str]
+    operator_groups: frozenset[str]
+    emergency_login: bool
+
+    @classmethod
+    def read(
+        cls, read: Callable[..., str], problems: list[str], *, development: bool
+    ) -> OIDCSettings:
+        """Read the settings; what is missing or malformed is added to ``problems``."""
+        issuer = read("OIDC_ISSUER", LOCAL_PROVIDER if development else "")
+        known = LOCAL_CLIENT if issuer == LOCAL_PROVIDER and development else ""
+        client_id, client_secret = read("OIDC_CLIENT_ID", known), read("OIDC_CLIENT_SECRET", known)
+        required = {
+            "OIDC_ISSUER": (issuer, "write the provider's address, as in its discovery document"),
+            "OIDC_CLIENT_ID": (client_id, "write the id that the provider gave to this service"),
+            "OIDC_CLIENT_SECRET": (client_secret, "name a file with it in OIDC_CLIENT_SECRET_FILE"),
+        }
+        problems += [
+            f"{n} is not set; {cure}" for n, (value, cure) in required.items() if not value
+        ]
+        if issuer and (problem := _issuer_problem(issuer, development)):
+            problems.append(f"OIDC_ISSUER is {issuer!r}; {problem}")
+        scopes = read("OIDC_SCOPES", DEFAULT_SCOPES)
+        if "openid" not in scopes.split():
+            problems.append(f"OIDC_SCOPES is {scopes!r}; openid must be one of them")
+        origins = tuple(read("OIDC_REDIRECT_ORIGINS").replace(",", " ").split())
+        if wrong := [origin for origin in origins if not ORIGIN.fullmatch(origin)]:
+            problems.append(
+                f"OIDC_REDIRECT_ORIGINS has {wrong}; write https://host, without a path"
+            )
+        emergency = read("EMERGENCY_LOGIN", "0")
+        if emergency not in ("0", "1"):
+            problems.append(f"EMERGENCY_LOGIN is {emergency!r}; set it to 1, or to 0 (the default)")
+        return cls(
+            issuer=issuer,
+            client_id=client_id,
+            client_secret=client_secret,
+            scopes=scopes,
+            ca_file=read("OIDC_CA_FILE"),
+            redirect_origins=origins,
+            groups_claim=read("OIDC_GROUPS_CLAIM", "groups"),
+            allowed_groups=_names(read("OIDC_ALLOWED_GROUPS")),
+            operator_groups=_names(read("OIDC_OPERATOR_GROUPS")),
+            emergency_login=emergency == "1",
+        )
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the issuer."""
+        parts = urlsplit(self.issuer)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def host(self) -> str:
+        """Where people sign in, as they know it."""
+        return urlsplit(self.issuer).netloc
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the provider is the one of development."""
+        return self.issuer == LOCAL_PROVIDER
+
+
+def _names(text: str) -> frozenset[str]:
+    """The groups in a list with commas: a group's name may hold spaces."""
+    return frozenset(name for part in text.split(",") if (name := part.strip()))
+
+
+def _issuer_problem(issuer: str, development: bool) -> str | None:
+    try:
+        parts = urlsplit(issuer)
+        good = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half a bracket
+        return "write an address such as https://id.example.com/realm"
+    if len(issuer) > MAX_ISSUER or not good or not issuer.isascii() or not issuer.isprintable():
+        return f"write an address of at most {MAX_ISSUER} characters"
+    if parts.query or parts.fragment or parts.username is not None:
+        return "it has no query, no fragment and no user (OpenID Connect Discovery 1.0 section 2)"
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme != "https" and not (development and local and parts.scheme == "http"):
+        return "write an address that starts with https://"
+    return None

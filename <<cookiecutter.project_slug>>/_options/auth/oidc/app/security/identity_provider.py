@@ -1,0 +1,69 @@
+"""Sign-in at a provider: somebody gets in with an answer that the provider did not give to them.
+
+Authorization code flow with PKCE (:mod:`app.auth.code_flow`), ``state`` and ``nonce`` bound to the
+browser (:mod:`app.auth.pending`), every claim of an ID token checked
+(:mod:`app.auth.provider_tokens`), requests that end (:mod:`app.auth.outbound`), accounts known by
+issuer and subject (:mod:`app.auth.members`). Here: their errors, and that what
+they are told is safe. RFC 9700; OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2, 10.5.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask import Flask
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import ServiceUnavailable, Unauthorized
+
+from app.auth.outbound import UnavailableError
+from app.auth.provider import PAUSE, Provider
+from app.auth.provider_tokens import RefusedError
+from app.security.errors import respond
+from app.security.logs import JSONFormatter, security_event
+
+MIN_SECRET = 16  # characters: 96 bits or more; providers make 32 and longer
+
+log = logging.getLogger("app.oidc")
+
+
+def init_app(app: Flask) -> None:
+    """Know the provider, answer its failures, and let forms lead to it."""
+    settings = app.config["SETTINGS"].oidc
+    app.extensions["oidc"] = Provider(settings)
+    app.register_error_handler(RefusedError, refused)
+    app.register_error_handler(UnavailableError, unavailable)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, JSONFormatter):
+            handler.formatter.known_secrets.append(settings.client_secret)
+    # Signing in and out are forms that end at the provider, and Chromium holds the policy against
+    # where a form leads, not only where it is sent. Nothing but these origins is opened.
+    origins = " ".join(("'self'", settings.origin, *settings.redirect_origins))
+    headers = app.extensions["content_headers"]
+    name = "Content-Security-Policy"
+    headers[name] = headers[name].replace("form-action 'self'", f"form-action {origins}")
+
+
+def check(app: Flask) -> Iterator[str]:
+    """Yield what would let somebody stand in for the provider, or for this service there."""
+    settings = app.config["SETTINGS"].oidc
+    if not settings.issuer.startswith("https://"):
+        yield "OIDC_ISSUER is not encrypted; write an address that starts with https://"
+    if len(settings.client_secret) < MIN_SECRET:
+        yield f"OIDC_CLIENT_SECRET has fewer than {MIN_SECRET} characters; let the provider make it"
+    if settings.ca_file and not Path(settings.ca_file).is_file():
+        yield f"OIDC_CA_FILE: there is no file {settings.ca_file}"
+
+
+def refused(error: RefusedError) -> ResponseReturnValue:
+    """Log what was wrong, answer 401 without a word about it."""
+    security_event("authn_login_fail", account=None, reason=str(error))
+    return respond(Unauthorized("The sign-in was not completed. Please start it again."))
+
+
+def unavailable(error: UnavailableError) -> ResponseReturnValue:
+    """Log the reason, answer 503. Whoever is signed in stays signed in."""
+    log.error("provider unavailable", extra={"reason": str(error)})
+    sorry = ServiceUnavailable("The sign-in service does not answer. Please try again shortly.")
+    return respond(sorry, {"Retry-After": str(PAUSE)})

@@ -1,0 +1,30 @@
+"""What is done with an account at a provider, once; see :mod:`tests.visits`."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.auth.provider_tokens import LOGOUT_EVENT
+from tests.browser import Browser, csrf_token, html
+from tests.stub import STUB, subject_of
+
+BY_PROGRAM = {"Sec-Fetch-Site": None, "Origin": None, "Referer": None, "Accept": "*/*"}
+
+
+def visit_account(app: Flask, alice: Browser) -> None:
+    """Sign out at the provider; disable and enable an account as an operator."""
+    for claims in ({"sub": subject_of(alice.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"}):
+        token = STUB.sign(events={LOGOUT_EVENT: {}}, jti="x", **claims)
+        sent = {"logout_token": token}
+        response = alice.post("/auth/backchannel-logout", sent, headers=BY_PROGRAM)
+        assert response.status_code == 200
+    assert alice.sign_in(alice.email).status_code == 302
+
+    operator = Browser(app, "198.51.100.9").with_password("operator@example.com")
+    page = html(operator.get("/operators/accounts"))
+    older = page.css_first('a[href*="before="]').attributes["href"]
+    assert operator.get(str(older)).status_code == 200
+    account = page.css_first('form[action$=disable] [name="account"]').attributes["value"]
+    for action in ("disable", "enable"):
+        data = {"csrf_token": csrf_token(operator.get("/notes/new")), "account": account}
+        assert operator.post(f"/operators/{action}", data).status_code == 302

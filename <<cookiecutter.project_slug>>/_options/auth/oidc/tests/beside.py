@@ -1,0 +1,16 @@
+"""What a service that runs for itself (:mod:`tests.serve`) needs beside it: a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.real_provider import real_provider
+
+
+@contextmanager
+def beside(directory: Path) -> Iterator[dict[str, str]]:
+    """Run it until the block ends; the settings with which the service finds it."""
+    with real_provider(directory / "provider") as provider:
+        yield provider.settings()

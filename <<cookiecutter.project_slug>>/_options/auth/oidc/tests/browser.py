@@ -1,0 +1,106 @@
+"""A browser of somebody who has an account at the provider.
+
+Here the provider is :mod:`tests.stub`; ``tests/security/test_identity_provider.py`` runs a real one.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.test import TestResponse
+
+from app.auth.models import User
+from app.auth.outbound import Client
+from app.database import db
+from tests.stub import CLIENT_ID, CLIENT_SECRET, ISSUER, STUB, subject_of
+from tests.visitor import DOMAIN, ORIGIN, PASSWORD, Visitor, csrf_token, html
+
+__all__ = ["DOMAIN", "ORIGIN", "PASSWORD", "Browser", "csrf_token", "html"]
+
+PAGES = True
+SETTINGS = {  # of this way to sign in
+    "OIDC_ISSUER": ISSUER,
+    "OIDC_CLIENT_ID": CLIENT_ID,
+    "OIDC_CLIENT_SECRET": CLIENT_SECRET,
+    "EMERGENCY_LOGIN": "1",
+}
+# What the shared tests ask for by name, because it is different elsewhere.
+SIGN_IN, NOTES, HOME = "/auth/emergency", "/notes/", "/"  # the sign-in by password
+WRITE_NOTE = "/notes/new"
+CREATE_ACCOUNT = "create-operator"
+ACCOUNT_KEY = "subject"  # the column that tells accounts apart
+SIGNED_UP = SIGNED_IN = WRITTEN = 302  # the page that comes next
+CHALLENGED = 302  # the sign-in page, for somebody who has to sign in first
+DISABLED = 403
+SIGNED_OUT = (
+    f"{ISSUER}/logout?client_id={CLIENT_ID}&post_logout_redirect_uri=https%3A%2F%2F{DOMAIN}%2F"
+)
+FORM_ACTION = f"'self' {ISSUER}"
+PUBLIC_ROUTES = {"auth.callback", "auth.emergency", "backchannel.logout"}
+# What a user gets there: nothing without an answer of the provider; the page is for operators.
+OTHER_ANSWERS = {"auth.callback": 401, "operators.index": 403}
+PRIVATE_ROUTES = {"operators.disable", "operators.enable", "operators.index"}
+WRONG_FORMS = {SIGN_IN: 401, WRITE_NOTE: 422}
+FORM_REFUSED = 400  # a form that another site made, without our token
+
+# Fields that are looked up or written, beside those of a note; and all that forms have.
+DATABASE_FIELDS = [("/auth/emergency", "email")]
+FIELDS = {"email", "password", "title", "body", "version", "csrf_token"}
+
+# No test of the shared suite reaches for the network.
+Client.get_adapter = lambda self, url: STUB
+
+
+def account(name: str) -> dict[str, str]:
+    """The columns of the account that has this name."""
+    return {"issuer": ISSUER, "subject": name, "email": "any@example.com"}
+
+
+class Browser(Visitor):
+    sign_in_path = SIGN_IN
+
+    def register(self, email: str) -> TestResponse:
+        """Sign in at the provider for the first time."""
+        self.email = email
+        return self.get(STUB.authorize(self.start(), email))
+
+    def sign_up(self, email: str) -> Browser:
+        assert self.register(email).status_code == SIGNED_UP
+        return self
+
+    def with_password(self, email: str) -> Browser:
+        """Sign in with a password: as an emergency operator."""
+        command = ["users", CREATE_ACCOUNT, email, "--password", self.password]
+        assert self.app.test_cli_runner().invoke(args=command).exit_code == 0
+        assert self.sign_in(email, self.password).status_code == SIGNED_IN
+        return self
+
+    def sign_in(
+        self, email: str, password: str = PASSWORD, path: str = "/auth/login"
+    ) -> TestResponse:
+        """At the provider; who has no account there, or another password, tries it here."""
+        self.email, self.password = email, password
+        if not self.is_at_provider(email) or password != PASSWORD:
+            return self.submit(SIGN_IN, {"email": email, "password": password})
+        return self.get(STUB.authorize(self.start(path), email))
+
+    def is_at_provider(self, email: str) -> bool:
+        with self.app.app_context(), suppress(SQLAlchemyError):
+            known = User.issuer == ISSUER, User.subject == subject_of(email)
+            return db.session.scalar(select(User.id).where(*known)) is not None
+        return True  # nobody knows: the database does not answer
+
+    def start(self, path: str = "/auth/login") -> str:
+        """Press the button: the provider's address, with all that it is told."""
+        response = self.submit(path, {})
+        assert response.status_code == 302, response.status
+        return str(response.headers["Location"])
+
+    def attempt(self, email: str, password: str, **kwargs: Any) -> TestResponse:
+        """Try a password, as a program does: the form is fetched once."""
+        self.sign_in_token = self.sign_in_token or csrf_token(self.get(SIGN_IN))
+        data = {"email": email, "password": password, "csrf_token": self.sign_in_token}
+        return self.post(SIGN_IN, data, **kwargs)

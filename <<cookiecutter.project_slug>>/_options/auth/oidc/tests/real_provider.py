@@ -1,0 +1,158 @@
+"""A real OpenID Connect provider: certified software of others (npm ``oidc-provider``), on loopback.
+
+It enforces PKCE, single use of codes and exact redirect URIs. It signs with a key of the tests: so a
+real answer can be changed on its way, and signed again as the provider itself would have.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+from requests.adapters import HTTPAdapter
+
+from tests.live import accepts, free_ports, make_certificates, running
+from tests.stub import answer
+
+FOLDER = Path(__file__).parent / "provider"
+CLIENT_ID, CLIENT_SECRET = "notes", "wool+lantern%orbit~7-thistle"
+SERVICE = "https://service.test"
+INSTALL_TIMEOUT = 300  # seconds
+
+Tokens = dict[str, Any]
+
+
+def lacking() -> str:
+    """What this machine lacks, or an empty string. Installs the provider, once."""
+    if not (shutil.which("node") and shutil.which("npm") and shutil.which("openssl")):
+        return "needs Node.js, npm and openssl (apt-get install nodejs npm openssl)"
+    if (FOLDER / "node_modules" / "oidc-provider").exists():
+        return ""
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(
+        command, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False
+    )
+    return f"cannot install oidc-provider: {done.stderr[-500:]}" if done.returncode else ""
+
+
+@dataclass
+class RealProvider:
+    """A running provider, and what happens to its answers on their way to the service."""
+
+    issuer: str
+    ca: Path
+    key: RSAKey
+    change: Callable[[Tokens], Tokens] = field(default=lambda tokens: tokens)
+    seen: list[Tokens] = field(default_factory=list)
+
+    def settings(self) -> dict[str, str]:
+        """The settings of a service that uses this provider."""
+        return {
+            "OIDC_ISSUER": self.issuer,
+            "OIDC_CLIENT_ID": CLIENT_ID,
+            "OIDC_CLIENT_SECRET": CLIENT_SECRET,
+            "OIDC_CA_FILE": str(self.ca),
+            "OIDC_SCOPES": "openid email groups",
+            "OIDC_GROUPS_CLAIM": "groups",
+        }
+
+    def person(self) -> Person:
+        """Somebody with a browser at the provider, signed in to nothing."""
+        return Person(self)
+
+    def sign(self, claims: dict[str, Any], **header: Any) -> str:
+        """What the provider would have signed."""
+        return jwt.encode({"alg": "RS256", "kid": self.key.kid, **header}, claims, self.key)
+
+    def adapter(self) -> HTTPAdapter:
+        """The network, in the middle of which the tests sit."""
+        provider = self
+
+        class Network(HTTPAdapter):
+            def send(self, request: Any, *args: Any, **kwargs: Any) -> requests.Response:
+                response = super().send(request, *args, **kwargs)
+                if urlsplit(request.url).path != "/token" or response.status_code != 200:
+                    return response
+                provider.seen.append(response.json())
+                changed = provider.change(dict(provider.seen[-1]))
+                return answer(request, 200, json.dumps(changed))
+
+        return Network()
+
+
+class Person:
+    """A browser at the provider: a cookie jar that follows redirects and fills in forms."""
+
+    def __init__(self, provider: RealProvider) -> None:
+        self.http = requests.Session()
+        self.http.verify = str(provider.ca)
+        self.http.trust_env = False
+
+    def authorize(self, url: str, login: str = "alice") -> str:
+        """Sign in and consent; the path and query to which the provider sends the browser back."""
+        response = self.http.get(url, allow_redirects=False, timeout=10)
+        for _ in range(12):
+            location = response.headers.get("Location", "")
+            if location.startswith(SERVICE):
+                return location.removeprefix(SERVICE)
+            if location:
+                url = requests.compat.urljoin(response.url, location)
+                response = self.http.get(url, allow_redirects=False, timeout=10)
+                continue
+            response = self.submit(response, {"login": login, "password": "x"})
+        raise AssertionError(f"the provider does not come to an end: {response.text[:2000]}")
+
+    def submit(self, page: requests.Response, known: dict[str, str]) -> requests.Response:
+        """Fill in the first form of the page."""
+        form = re.search(r'<form[^>]*action="([^"]+)"', page.text)
+        assert form, f"{page.status_code} {page.text[:2000]}"
+        hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text)
+        target = requests.compat.urljoin(page.url, form[1])
+        data = known | dict(hidden)
+        return self.http.post(target, data, allow_redirects=False, timeout=10)
+
+
+@contextmanager
+def real_provider(
+    directory: Path, *, port: int = 0, key: RSAKey | None = None, **settings: str
+) -> Iterator[RealProvider]:
+    """Run the provider until the block ends."""
+    if reason := lacking():
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    directory.mkdir(parents=True, exist_ok=True)
+    ca = directory / "ca.pem"
+    if not ca.exists():
+        make_certificates(directory, "DNS:localhost", "IP:127.0.0.1")
+    key = key or RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)
+    port = port or free_ports("127.0.0.1")[0]
+    issuer = f"https://localhost:{port}"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "ISSUER": issuer,
+        "ADDRESS": "127.0.0.1",
+        "SERVICE": SERVICE,
+        "CLIENT_ID": CLIENT_ID,
+        "CLIENT_SECRET": CLIENT_SECRET,
+        "TLS": str(directory),
+        "JWKS": json.dumps({"keys": [key.as_dict(private=True)]}),
+        "NODE_NO_WARNINGS": "1",
+        **settings,
+    }
+    command = ["node", str(FOLDER / "provider.mjs")]
+    with running(
+        command, directory / "provider.log", lambda: accepts(("127.0.0.1", port)), environment
+    ):
+        yield RealProvider(issuer, ca, key)

@@ -1,0 +1,159 @@
+"""What operators may do, and that nobody else may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.auth import operators
+from app.auth.models import User
+from app.database import db
+from tests.browser import Browser, csrf_token, html
+from tests.marks import asvs, practice
+from tests.routes import fingerprint, routes
+from tests.stub import STUB
+
+pytestmark = practice("auth.operators")
+
+OPERATORS = {"OIDC_OPERATOR_GROUPS": "admins"}
+
+
+def arrive(app: Flask, email: str, *groups: str) -> Browser:
+    """Sign in at the provider as a member of these groups."""
+    browser = Browser(app)
+    browser.email = email
+    claims = {"groups": list(groups), "email": email}
+    assert browser.get(STUB.authorize(browser.start(), email, **claims)).status_code == 302
+    return browser
+
+
+@pytest.fixture
+def service(app: Flask, make_app: Callable[..., Flask]) -> Flask:
+    return make_app(**OPERATORS)
+
+
+@pytest.fixture
+def operator(service: Flask) -> Browser:
+    return arrive(service, "olga@example.com", "admins")
+
+
+def id_of(app: Flask, email: str) -> int:
+    with app.app_context():
+        return db.session.scalars(select(User.id).where(User.email == email)).one()
+
+
+def change(operator: Browser, action: str, account: object) -> Any:
+    token = csrf_token(operator.get("/notes/new"))
+    data = {"csrf_token": token, "account": account}
+    return operator.post(f"/operators/{action}", data)
+
+
+@asvs("8.2.1", "8.3.1", "16.3.2")
+def test_nobody_else_gets_into_a_route_for_operators(
+    service: Flask, operator: Browser, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    mallory = arrive(service, "mallory@example.com", "staff", "Admins", "admin")
+    token = csrf_token(mallory.get("/notes/new"))
+    before, tried = fingerprint(service), 0
+    for route in routes(service):
+        if route.endpoint.startswith("operators.") and route.method != "OPTIONS":
+            data = {"csrf_token": token, "account": id_of(service, operator.email)}
+            answer = mallory.open(route.method, route.path(), data=data)
+            assert answer.status_code == 403, route
+            assert operator.email not in answer.text
+            tried += 1
+    assert tried == 4
+    assert fingerprint(service) == before
+    refused = [line for line in log() if line["event"] == "authz_fail"]
+    assert {line["reason"] for line in refused} == {"operator"}
+    assert len(refused) == tried
+    assert operator.get("/operators/accounts").status_code == 200
+
+
+@asvs("8.2.1")
+def test_a_route_that_is_added_is_for_operators_as_well(service: Flask, operator: Browser) -> None:
+    service._got_first_request = False
+    service.add_url_rule("/operators/new", "operators.new", lambda: "secret")
+    assert operator.get("/operators/new").text == "secret"
+    assert arrive(service, "mallory@example.com").get("/operators/new").status_code == 403
+
+
+@asvs("8.3.2")
+def test_who_is_no_operator_any_more_is_stopped(service: Flask, operator: Browser) -> None:
+    """The provider says so at the next sign-in, and every other session of theirs obeys."""
+    arrive(service, operator.email, "staff")
+    assert operator.get("/operators/accounts").status_code == 403
+
+
+def test_the_account_page_leads_operators_there(service: Flask, operator: Browser) -> None:
+    def link(browser: Browser) -> object:
+        return html(browser.get("/account/")).css_first("a[href='/operators/accounts']")
+
+    assert link(operator)
+    assert not link(arrive(service, "alice@example.com"))
+
+
+@asvs("7.4.2")
+def test_an_operator_disables_and_enables(service: Flask, operator: Browser) -> None:
+    alice = arrive(service, "alice@example.com")
+    account = id_of(service, alice.email)
+    assert change(operator, "disable", account).status_code == 302
+    assert not alice.is_signed_in()
+    assert alice.get(STUB.authorize(alice.start(), alice.email)).status_code == 403
+    page = html(operator.get("/operators/accounts"))
+    (entry,) = [card for card in page.css(".cards li") if alice.email in card.text()]
+    assert "disabled" in entry.css_first(".card-title").text()
+    assert entry.css_first("form").attributes["action"] == "/operators/enable"
+    assert change(operator, "enable", account).status_code == 302
+    assert arrive(service, alice.email).is_signed_in()
+
+
+def test_operators_do_not_lock_themselves_out(service: Flask, operator: Browser) -> None:
+    assert change(operator, "disable", id_of(service, operator.email)).status_code == 409
+    assert operator.is_signed_in()
+    page = html(operator.get("/operators/accounts"))
+    (mine,) = [card for card in page.css(".cards li") if operator.email in card.text()]
+    assert mine.css_first("form") is None
+
+
+@asvs("2.2.1")
+@pytest.mark.parametrize("account", ["", "x", "0", "-1", "1e3", "999999", 2**31, 2**64, "1 OR 1=1"])
+def test_an_account_that_is_none_is_not_found(
+    service: Flask, operator: Browser, account: object
+) -> None:
+    arrive(service, "alice@example.com")
+    before = fingerprint(service)
+    for action in ("disable", "enable"):
+        assert change(operator, action, account).status_code == 404
+    assert fingerprint(service) == before
+
+
+@asvs("1.2.1")
+def test_what_a_provider_says_is_shown_as_text(service: Flask, operator: Browser) -> None:
+    attack = "<img src=x onerror=alert(1)>"
+    browser = Browser(service)
+    url = STUB.authorize(browser.start(), "eve@example.com", sub=attack, email=attack)
+    assert browser.get(url).status_code == 302
+    page = operator.get("/operators/accounts")
+    assert html(page).css_first("main img") is None
+    assert attack in html(page).css_first("main").text()
+
+
+def test_a_long_list_has_pages(
+    service: Flask, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operators, "PAGE", 2)
+    for name in ("a", "b", "c"):
+        arrive(service, f"{name}@example.com")
+    first = html(operator.get("/operators/accounts"))
+    assert [title.text().split()[0][0] for title in first.css(".card-title")] == ["c", "b"]
+    older = str(first.css_first("nav[aria-label=Pages] a").attributes["href"])
+    second = html(operator.get(older))
+    assert [title.text().split()[0][0] for title in second.css(".card-title")] == ["a", "o"]
+    assert second.css_first("nav[aria-label=Pages]") is None
+    for before in ("x", "-1", str(2**64), "%00"):
+        assert operator.get(f"/operators/accounts?before={before}").status_code == 200

@@ -1,0 +1,14 @@
+"""Accounts with an e-mail address and a password; signed in by a session cookie."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app import account
+from app.auth import views
+
+
+def init_app(app: Flask) -> None:
+    """Register the pages for signing up, in and out, and for the account."""
+    app.register_blueprint(views.blueprint)
+    app.register_blueprint(account.blueprint)

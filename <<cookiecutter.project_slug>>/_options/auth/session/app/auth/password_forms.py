@@ -1,0 +1,51 @@
+"""The forms that set a password. It is taken as typed: nothing is stripped, cut or filtered."""
+
+from __future__ import annotations
+
+from flask_wtf import FlaskForm
+from wtforms import Field, Form, PasswordField, StringField, ValidationError
+from wtforms.validators import EqualTo, InputRequired, Length
+
+from app.auth.models import MAX_EMAIL, normalize_email
+from app.security.passwords import password_problem
+from app.settings import SERVICE_NAME
+
+
+def valid_email(form: Form, field: Field) -> None:
+    """Check and normalize an address."""
+    try:
+        field.data = normalize_email(field.data or "")
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+class RegisterForm(FlaskForm):  # type: ignore[misc]
+    """Sign-up."""
+
+    email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL), valid_email])
+    password = PasswordField("Password", [InputRequired()])
+    confirm = PasswordField(
+        "Repeat the password", [EqualTo("password", "The two passwords differ.")]
+    )
+
+    def validate_password(self, field: Field) -> None:
+        if problem := password_problem(field.data, SERVICE_NAME, self.email.data or ""):
+            raise ValidationError(problem)
+
+
+class PasswordForm(FlaskForm):  # type: ignore[misc]
+    """Change of one's own password; ``email`` is the context in which a new one must not repeat."""
+
+    current_password = PasswordField("Current password", [InputRequired()])
+    new_password = PasswordField("New password", [InputRequired()])
+    confirm = PasswordField(
+        "Repeat the new password", [EqualTo("new_password", "The two passwords differ.")]
+    )
+
+    def __init__(self, email: str) -> None:
+        super().__init__()
+        self.owner_email = email
+
+    def validate_new_password(self, field: Field) -> None:
+        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):
+            raise ValidationError(problem)

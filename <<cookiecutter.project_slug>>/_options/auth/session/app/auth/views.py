@@ -1,0 +1,74 @@
+"""Sign up, sign in, sign out, change the password."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app import account
+from app.auth import accounts, identity
+from app.auth.forms import LoginForm
+from app.auth.password_forms import PasswordForm, RegisterForm
+from app.database import db
+from app.security import rate_limits
+from app.security.access import public
+from app.security.redirects import own_path
+
+blueprint = Blueprint("auth", __name__, url_prefix="/auth")
+
+
+@blueprint.route("/register", methods=["GET", "POST"])
+@public
+@rate_limits.sign_up
+def register() -> ResponseReturnValue:
+    """Open an account and sign in to it."""
+    form = RegisterForm()
+    if form.validate_on_submit():
+        user = accounts.register(form.email.data or "", form.password.data or "")
+        if user is not None:
+            identity.remember(user)
+            db.session.commit()
+            flash("Welcome. Your account is ready.")
+            return redirect(url_for("notes.index"))
+        form.email.errors = ["This address cannot be used. Sign in if it is yours."]
+    status = 422 if form.is_submitted() else 200
+    return render_template("auth/register.html", form=form), status
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+@public
+@rate_limits.sign_in
+def login() -> ResponseReturnValue:
+    """Sign in. Whatever is wrong, the answer is the same: it must not tell which accounts exist."""
+    form = LoginForm()
+    error = None
+    if form.is_submitted():
+        if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
+            return redirect(own_path(request.args.get("next")) or url_for("notes.index"))
+        error = "The e-mail address or the password is wrong."
+    return render_template("auth/login.html", form=form, error=error), 401 if error else 200
+
+
+@blueprint.post("/logout")
+@public
+def logout() -> ResponseReturnValue:
+    """Sign out."""
+    return identity.forget(url_for("home"))
+
+
+@account.blueprint.route("/password", endpoint="password", methods=["GET", "POST"])
+@rate_limits.credential_change
+def change_password() -> ResponseReturnValue:
+    """Change the password: every session ends, this browser gets a new one."""
+    user = identity.current_user()
+    form = PasswordForm(user.email)
+    if form.validate_on_submit():
+        current, new = form.current_password.data or "", form.new_password.data or ""
+        if accounts.change_password(user, current, new):
+            identity.remember(user)
+            db.session.commit()
+            flash("Your password is changed. You are signed out everywhere else.")
+            return redirect(url_for("account.index"))
+        form.current_password.errors = ["This is not your current password."]
+    status = 422 if form.is_submitted() else 200
+    return render_template("account/password.html", form=form), status

@@ -1,0 +1,73 @@
+"""A browser of somebody who signs up and in with a password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from tests.visitor import DOMAIN, ORIGIN, PASSWORD, Visitor, csrf_token, html
+
+__all__ = ["DOMAIN", "ORIGIN", "PASSWORD", "Browser", "csrf_token", "html"]
+
+PAGES = True
+SETTINGS: dict[str, str] = {}  # of this way to sign in
+# What the shared tests ask for by name, because it is different elsewhere.
+SIGN_IN, SIGN_UP, NOTES, HOME = "/auth/login", "/auth/register", "/notes/", "/"
+WRITE_NOTE = "/notes/new"
+CREATE_ACCOUNT = "create"
+ACCOUNT_KEY = "email"  # the column that tells accounts apart
+SIGNED_UP = SIGNED_IN = CHANGED = WRITTEN = 302  # the page that comes next
+CHALLENGED = 302  # the sign-in page, for somebody who has to sign in first
+DISABLED = 401
+SIGNED_OUT = "/"
+FORM_ACTION = "'self'"
+PUBLIC_ROUTES = {"auth.register"}
+OTHER_ANSWERS: dict[str, int] = {}
+PRIVATE_ROUTES = {"account.password"}
+WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, WRITE_NOTE: 422, "/account/password": 422}
+FORM_REFUSED = 400  # a form that another site made, without our token
+# Fields that are looked up or written, beside those of a note; and all that forms have.
+DATABASE_FIELDS = [("/auth/login", "email"), ("/auth/register", "email")]
+FIELDS = {
+    *("email", "password", "confirm", "current_password", "new_password"),
+    *("title", "body", "version", "csrf_token"),
+}
+
+
+def account(name: str) -> dict[str, str]:
+    """The columns of the account that has this name."""
+    return {"email": name}
+
+
+class Browser(Visitor):
+    sign_in_path = SIGN_IN
+
+    def register(self, email: str, password: str = PASSWORD) -> TestResponse:
+        data = {"email": email, "password": password, "confirm": password}
+        return self.submit(SIGN_UP, data)
+
+    def sign_up(self, email: str) -> Browser:
+        self.email = email
+        assert self.register(email, self.password).status_code == SIGNED_UP
+        return self
+
+    def with_password(self, email: str) -> Browser:
+        """Sign in with a password."""
+        return self.sign_up(email)
+
+    def change_password(self, current: str, new: str) -> TestResponse:
+        data = {"current_password": current, "new_password": new, "confirm": new}
+        return self.submit("/account/password", data)
+
+    def sign_in(
+        self, email: str, password: str = PASSWORD, path: str = "/auth/login"
+    ) -> TestResponse:
+        self.email, self.password = email, password
+        return self.submit(path, {"email": email, "password": password})
+
+    def attempt(self, email: str, password: str, **kwargs: Any) -> TestResponse:
+        """Try a password, as a program does: the form is fetched once."""
+        self.sign_in_token = self.sign_in_token or csrf_token(self.get(SIGN_IN))
+        data = {"email": email, "password": password, "csrf_token": self.sign_in_token}
+        return self.post(SIGN_IN, data, **kwargs)

@@ -1,0 +1,176 @@
+"""Sign-ups, sign-ins and password changes at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from app.auth import accounts, sessions
+from app.auth.models import Session, User
+from app.cli import disable_user
+from app.database import db, now
+from app.security.rate_limits import limiter
+from tests import faults
+from tests.browser import PASSWORD, Browser
+from tests.conftest import has_redis
+from tests.marks import asvs, practice
+from tests.races import ALICE, Overtaking, at_once, count
+from tests.test_races import NEW_PASSWORD, meeting, prepare, statuses, tabs
+
+# --- Sign-up
+
+
+@pytest.mark.parametrize("number", [2, 10])
+def test_one_address_gets_one_account(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """An account in two rows: who owns it depends on which of them is found."""
+    for attempt in range(3):
+        form = {"email": f"u{attempt}@example.com", "password": PASSWORD, "confirm": PASSWORD}
+        visitors = [Browser(app, f"192.0.2.{n}") for n in range(number)]
+        sends = [prepare(visitor, "/auth/register", form) for visitor in visitors]
+        with monkeypatch.context() as patch:
+            patch.setattr(accounts, "hash_password", meeting(number, accounts.hash_password))
+            answers = at_once(*sends)
+        assert statuses(answers) == [302] + [422] * (number - 1)
+        for visitor, answer in zip(visitors, answers, strict=True):
+            assert visitor.is_signed_in() is (answer.status_code == 302)
+        assert count(app, User) == count(app, Session) == attempt + 1
+
+
+# --- Sign-in, against what ends the old password
+
+
+def sign_in(visitor: Browser, email: str = ALICE) -> Callable[[], TestResponse]:
+    return prepare(visitor, "/auth/login", {"email": email, "password": PASSWORD})
+
+
+def password_change(tab: Browser, new: str = NEW_PASSWORD) -> Callable[[], TestResponse]:
+    fields = {"current_password": PASSWORD, "new_password": new, "confirm": new}
+    return prepare(tab, "/account/password", fields)
+
+
+def disabling(tab: Browser) -> Callable[[], None]:
+    def disable() -> None:
+        with tab.app.app_context():
+            disable_user.main([ALICE], standalone_mode=False)
+
+    return disable
+
+
+@practice("auth.sessions")
+@asvs("7.4.2", "7.4.3", "15.4.2")
+@pytest.mark.parametrize("rehash", [False, True], ids=["", "rehash"])
+@pytest.mark.parametrize("ending", [password_change, disabling])
+@pytest.mark.parametrize("moment", ["verified", "started", "any"])
+def test_no_session_outlives_what_it_was_opened_with(
+    app: Flask,
+    alice: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: Callable[[Browser], Callable[[], Any]],
+    moment: str,
+    rehash: bool,
+) -> None:
+    """A thief signs in while the owner changes the password, or an operator disables the account.
+
+    - verified: the old password was found to be right; then the other happens, start to end.
+    - started: the session is written but not committed, so that nobody else sees it yet.
+    - any: both begin together, and the scheduler decides.
+    """
+    thief = Browser(app, "192.0.2.1")
+    overtaking = Overtaking()
+    enter = overtaking.first(sign_in(thief))
+    end = overtaking.second(ending(alice), waits=moment != "any")
+
+    # A sign-in also renews the hash: it must not write the old password over the new one.
+    monkeypatch.setattr(accounts, "needs_rehash", lambda stored: rehash)
+    if moment == "verified":
+        check = overtaking.pausing(accounts.verify_password)
+        monkeypatch.setattr(accounts, "verify_password", check)
+    elif moment == "started":
+        # Whether the other waits for us cannot be seen: it gets a second to overtake.
+        monkeypatch.setattr(sessions, "start", overtaking.pausing(sessions.start, 1))
+    entered, response = at_once(enter, end)
+    monkeypatch.undo()
+
+    status = {"verified": 401, "started": 302}.get(moment, entered.status_code)
+    assert entered.status_code == status
+    assert count(app, Session) == (1 if response else 0)  # no row that "users enable" would revive
+    assert not thief.is_signed_in()
+    assert sign_in(Browser(app, "192.0.2.2"))().status_code == 401
+    if response:
+        assert response.status_code == 302
+        assert alice.is_signed_in()
+        assert Browser(app, "192.0.2.3").sign_in(ALICE, NEW_PASSWORD).status_code == 302
+
+
+@practice("passwords")
+@asvs("6.2.3", "15.4.2")
+def test_of_two_password_changes_with_the_old_password_one_succeeds(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thief who knows the old password must not overtake the owner who changes it."""
+    (thief,) = tabs(app, 1)
+    calls = password_change(alice), password_change(thief, "gravel-piano-3-umbrella-mist")
+    monkeypatch.setattr(accounts, "verify_password", meeting(2, accounts.verify_password))
+    answers = at_once(*calls)
+    assert statuses(answers) == [302, 422]
+    for tab, answer in zip((alice, thief), answers, strict=True):
+        assert tab.is_signed_in() is (answer.status_code == 302)
+    assert count(app, Session) == 1
+
+
+def test_sign_ins_that_renew_the_hash_at_once_all_succeed(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash that the second has verified is another by now, but of the same password."""
+    calls = [sign_in(Browser(app, f"192.0.2.{n}")) for n in range(4)]
+    monkeypatch.setattr(accounts, "needs_rehash", lambda stored: True)
+    monkeypatch.setattr(accounts, "verify_password", meeting(4, accounts.verify_password))
+    assert statuses(at_once(*calls)) == [302] * 4
+
+
+def test_parallel_sign_ins_keep_the_limit_of_sessions(
+    app: Flask, alice: Browser, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = 8
+    for most in (sessions.MAX_SESSIONS, 3):
+        monkeypatch.setattr(sessions, "MAX_SESSIONS", most)
+        visitors = [Browser(app, f"192.0.2.{n}") for n in range(number)]
+        calls = [sign_in(visitor) for visitor in visitors]
+        with monkeypatch.context() as patch:
+            patch.setattr(accounts, "verify_password", meeting(number, accounts.verify_password))
+            assert statuses(at_once(*calls)) == [302] * number
+        expected = min(most, number + 1)
+        assert count(app, Session) == expected
+        assert sum(visitor.is_signed_in() for visitor in [*visitors, alice]) == expected
+        if has_redis(environment):
+            limiter.storage.reset()  # ten sign-ins in five minutes are all that one account has
+
+
+@pytest.mark.parametrize("expired", [0, 3])
+def test_the_clean_up_of_one_sign_in_is_in_nobodys_way(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch, expired: int
+) -> None:
+    """Each deletes what has expired, of every user: the same rows at the same time."""
+    users = [Browser(app, f"192.0.2.{n}").sign_up(f"user{n}@example.com") for n in range(6)]
+    old = now() - sessions.ABSOLUTE_TIMEOUT - timedelta(hours=1)
+    with app.app_context():
+        for user in db.session.scalars(select(User)).all():
+            for n in range(expired):
+                values = {"address": "", "device": "", "created_at": old, "last_seen_at": old}
+                db.session.add(Session(user=user, token_hash=f"{user.id}-{n}", **values))
+        db.session.commit()
+    # A password change deletes the own sessions first, and cleans up after that.
+    changes = [password_change(user) for user in users[:4]]
+    others = [sign_in(Browser(app, f"198.51.100.{user.address[-1]}"), user.email) for user in users]
+    if not faults.NO_SERVER:  # SQLite has one writer: the others could not come to the meeting
+        monkeypatch.setattr(sessions, "end_all", meeting(4, sessions.end_all))
+    assert statuses(at_once(*changes, *others[4:])) == [302] * 6
+    assert count(app, Session) == 1 + 6 + 2

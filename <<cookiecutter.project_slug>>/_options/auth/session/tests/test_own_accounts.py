@@ -1,0 +1,50 @@
+"""Signing up and changing the password, in a browser: what stays signed in, what cannot be set."""
+
+from __future__ import annotations
+
+from flask import Flask
+from sqlalchemy import select
+
+from app.auth.models import User
+from app.database import db
+from tests.browser import PASSWORD, Browser
+from tests.marks import asvs, practice
+
+NEW_PASSWORD = "thistle-7-orbit-lantern-wool"
+
+
+@practice("auth.sessions", "passwords")
+@asvs("6.2.2", "7.2.4", "7.4.3")
+def test_a_password_change_keeps_this_browser_signed_in_with_a_new_cookie(
+    app: Flask, alice: Browser
+) -> None:
+    other, before = Browser(app), alice.cookie()
+    other.sign_in(alice.email)
+    thief = Browser(app, "192.0.2.66")
+    thief.set_cookie(before)
+    assert alice.change_password(PASSWORD, NEW_PASSWORD).status_code == 302
+    assert alice.is_signed_in()
+    assert alice.cookie() != before
+    assert not other.is_signed_in()
+    assert not thief.is_signed_in()
+    assert Browser(app).sign_in(alice.email, PASSWORD).status_code == 401
+    assert Browser(app).sign_in(alice.email, NEW_PASSWORD).status_code == 302
+
+
+@practice("access")
+@asvs("8.2.3", "15.3.3")
+def test_nobody_makes_themselves_enabled_or_verified(app: Flask, browser: Browser) -> None:
+    extra = {"disabled_at": "", "id": "999", "password_hash": "x", "created_at": "2000-01-01"}
+    password = browser.password
+    form = {"email": "eve@example.com", "password": password, "confirm": password}
+    assert browser.submit("/auth/register", {**form, **extra}).status_code == 302
+    with app.app_context():
+        user = db.session.scalars(select(User)).one()
+        assert user.id != 999
+        assert str(user.password_hash).startswith("$argon2id$")
+
+
+@practice("cookies")
+@asvs("14.3.2")
+def test_the_page_for_a_new_password_is_not_stored(alice: Browser) -> None:
+    assert alice.get("/account/password").headers["Cache-Control"] == "no-store"

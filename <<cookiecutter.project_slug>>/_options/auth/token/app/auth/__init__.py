@@ -1,0 +1,13 @@
+"""Accounts with an e-mail address and a password; signed in by tokens."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.auth import views
+
+
+def init_app(app: Flask) -> None:
+    """Register the routes for signing up, in and out, and for the account."""
+    app.register_blueprint(views.blueprint)
+    app.register_blueprint(views.me)

@@ -1,0 +1,89 @@
+"""Who sends this request: the user whose access token stands in the Authorization header.
+
+Nowhere else: a cookie would be sent by any page that a browser shows, and an address with a token
+in it ends up in logs and histories (RFC 6750, sections 5.3 and 2.3).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import g, request
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+from app import validation
+from app.auth import sessions, tokens
+from app.auth.models import Session, User, normalize_email
+from app.auth.schemas import TokenPair
+
+
+def identify() -> None:
+    """Set ``g.user`` and ``g.session``, or None for both."""
+    g.user = g.session = None
+    # By hand: Werkzeug's request.authorization fails on "Basic" with letters that are not ASCII.
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return
+    g.session = tokens.session_of(token)
+    if g.session is not None:
+        g.user = g.session.user
+
+
+def current_user() -> User:
+    """The signed-in user of this request.
+
+    :raises Unauthorized: on a public route that nobody is signed in to.
+    """
+    if g.get("user") is None:
+        raise unauthorized("Please sign in.")
+    return cast(User, g.user)
+
+
+def current_session() -> Session:
+    """The session this request belongs to; see :func:`current_user`."""
+    current_user()
+    return cast(Session, g.session)
+
+
+def remember(user: User) -> TokenPair:
+    """Start a session for ``user`` and return its tokens. The caller commits."""
+    session, token = sessions.start(
+        user, address=request.remote_addr or "", device=request.user_agent.string
+    )
+    return tokens.pair(session, token)
+
+
+def challenge() -> ResponseReturnValue:
+    """What an anonymous request to a private route gets: 401, and how to sign in.
+
+    One answer to a token that is forged, expired or revoked: the reason would help a forger alone.
+    """
+    sent_token = "Authorization" in request.headers
+    raise unauthorized("Please sign in.", "invalid_token" if sent_token else None)
+
+
+def unauthorized(detail: str, error: str | None = None) -> Unauthorized:
+    """The error with the challenge of RFC 6750, section 3.
+
+    :param error: ``invalid_token`` when a token was sent; nothing when there was none.
+    """
+    challenge = WWWAuthenticate("bearer", {"realm": "api"})
+    if error:
+        challenge["error"] = error
+    return Unauthorized(detail, www_authenticate=challenge)
+
+
+def attempted_account() -> str:
+    """The account that a sign-in names, in the form in which it would be found."""
+    text = validation.peek("email")
+    try:
+        return normalize_email(text)
+    except ValueError:
+        return text.strip().casefold()
+
+
+def attempted_session() -> str:
+    """The session that a refresh token claims to belong to, unchecked."""
+    return validation.peek("refresh_token").partition(".")[0]

@@ -1,0 +1,73 @@
+"""What the routes for accounts take and answer. A password is taken as it was typed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from app.auth.models import MAX_EMAIL, normalize_email
+from app.security.passwords import MAX_LENGTH, MIN_LENGTH, password_problem
+from app.settings import SERVICE_NAME
+from app.validation import Model
+
+Email = Annotated[
+    str,
+    Field(max_length=MAX_EMAIL, json_schema_extra={"format": "email"}),
+    AfterValidator(normalize_email),
+]
+# Described; :func:`password_problem` decides, which counts after normalization.
+NewPassword = Annotated[
+    str, Field(json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH})
+]
+
+
+class Registration(Model):
+    """A new account."""
+
+    email: Email
+    password: NewPassword
+
+    @field_validator("password")
+    @classmethod
+    def must_be_hard_to_guess(cls, password: str, info: ValidationInfo) -> str:
+        if problem := password_problem(password, SERVICE_NAME, info.data.get("email", "")):
+            raise ValueError(problem)
+        return password
+
+
+class Credentials(Model):
+    """A sign-in. No rule is repeated here: the answer must not tell which accounts exist."""
+
+    email: str
+    password: str
+
+
+class RefreshToken(Model):
+    """The token that was not used yet."""
+
+    refresh_token: str
+
+
+class TokenPair(Model):
+    """The tokens of a signed-in client; the field names are those of RFC 6749, section 5.1."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int  # seconds that the access token is good for
+    refresh_token: str
+
+
+class PasswordChange(Model):
+    """A new password, and the present one: a stolen access token must not be enough."""
+
+    current_password: str
+    new_password: NewPassword
+
+
+class Profile(Model):
+    """What the signed-in user may know of their account."""
+
+    email: str
+    created_at: datetime

@@ -1,0 +1,148 @@
+"""Tokens: one that is stolen, forged, or used after its end.
+
+An access token is a JWT (RFC 9068) for a few minutes. This service alone makes and reads it, so one
+secret signs it: there is no public key that could pass for a secret. Nothing in a token chooses how
+it is checked (RFC 8725, section 3): algorithm and type are constant, the header has the three
+entries that we write and no other, and ``kid`` is looked up among our keys, never in a file or at
+an address. ``sid`` names the session, which is asked for on every request: a token ends with it.
+
+A refresh token is opaque, stored as a hash and good for one use, which gives the next one. A second
+use means that somebody holds a copy, the thief or the user: the whole sign-in ends (RFC 9700,
+section 4.14.2). Its signature only tells an old token of ours from a made-up one. ASVS 9.1.1-9.2.4.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from typing import Any, cast
+
+import jwt
+from flask import current_app
+from itsdangerous import BadSignature, Signer
+from sqlalchemy import CursorResult, delete, update
+
+from app.auth import sessions
+from app.auth.lifetimes import ACCESS_LIFETIME, LEEWAY
+from app.auth.models import Session
+from app.auth.schemas import TokenPair
+from app.database import db, new_public_id, now
+from app.security.logs import security_event
+
+ALGORITHM = "HS256"
+TYPE = "at+jwt"  # RFC 9068: no other token of ours, now or later, can be taken for this one
+HEADER = {"alg", "kid", "typ"}  # what we do not write is not read: crit, jku, jwk, x5u, b64
+CLAIMS = ["aud", "exp", "iat", "iss", "jti", "nbf", "sid", "sub"]
+
+
+def pair(session: Session, token: str) -> TokenPair:
+    """The two tokens of a session. Call it before the commit: after it the session may be gone.
+
+    :param token: the 256 random bits whose hash the session has.
+    """
+    (key_id, key), *_ = _keys().items()
+    issued = datetime.now(UTC)
+    claims = {
+        "iss": issuer(),
+        "aud": audience(),
+        "sub": str(session.user_id),
+        "sid": session.public_id,
+        "jti": new_public_id(),
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + ACCESS_LIFETIME,
+    }
+    return TokenPair(
+        access_token=jwt.encode(claims, key, ALGORITHM, {"typ": TYPE, "kid": key_id}),
+        expires_in=int(ACCESS_LIFETIME.total_seconds()),
+        refresh_token=_signer().sign(f"{session.public_id}.{token}").decode(),
+    )
+
+
+def session_of(access_token: str) -> Session | None:
+    """The running session that a good access token names; None for everything else."""
+    try:
+        header = jwt.get_unverified_header(access_token)
+        key = _keys().get(header["kid"]) if header.keys() == HEADER else None
+        if key is None or header["typ"] != TYPE:
+            return None
+        claims: dict[str, Any] = jwt.decode(
+            access_token,
+            key,
+            algorithms=[ALGORITHM],
+            issuer=issuer(),
+            audience=audience(),
+            leeway=LEEWAY,
+            options={"require": CLAIMS, "strict_aud": True, "enforce_minimum_key_length": True},
+        )
+    except jwt.PyJWTError:
+        return None
+    session = sessions.find(sessions.BY_PUBLIC_ID, str(claims["sid"]))
+    return session if session and claims["sub"] == str(session.user_id) else None
+
+
+def rotate(refresh_token: str) -> TokenPair | None:
+    """Use a refresh token up and return the next pair; None when it is not good any more.
+
+    One statement decides: of many uses at the same time one wins, and the others are reuses.
+    """
+    try:
+        public_id, _, token = _signer().unsign(refresh_token).decode().partition(".")
+    except BadSignature:
+        return None
+    session = sessions.find(sessions.BY_PUBLIC_ID, public_id)
+    if session is None:
+        return None
+    user_id, this_session, new = session.user_id, Session.public_id == public_id, new_token()
+    used = db.session.execute(
+        update(Session)
+        .where(this_session, Session.token_hash == sessions.hash_token(token))
+        .values(token_hash=sessions.hash_token(new), last_seen_at=now())
+        .execution_options(synchronize_session=False)
+    )
+    if cast(CursorResult[Any], used).rowcount == 1:
+        tokens = pair(session, new)
+        db.session.commit()
+        return tokens
+    security_event("authn_token_reuse", account=user_id)
+    db.session.execute(delete(Session).where(this_session))
+    db.session.commit()
+    return None
+
+
+def issuer() -> str:
+    """This service, as ``iss`` names it."""
+    return f"https://{current_app.config['SETTINGS'].trusted_hosts[-1]}"
+
+
+def audience() -> str:
+    """The API, as ``aud`` names it."""
+    return f"{issuer()}/api/v1"
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _secrets() -> list[str]:
+    """The keys of the service, the one in use first: a rotation signs nobody out."""
+    return [str(current_app.secret_key), *current_app.config["SECRET_KEY_FALLBACKS"]]
+
+
+def _keys() -> dict[str, bytes]:
+    return dict(_derived(secret) for secret in _secrets())
+
+
+@cache
+def _derived(secret: str) -> tuple[str, bytes]:
+    """The key of the access tokens with its id: a key that signs nothing else (RFC 8725, 3.8)."""
+    key = hmac.digest(secret.encode(), b"access token", "sha256")
+    return sha256(key).hexdigest()[:16], key
+
+
+def _signer() -> Signer:
+    oldest_first = list(reversed(_secrets()))
+    return Signer(oldest_first, "refresh token", key_derivation="hmac", digest_method=sha256)

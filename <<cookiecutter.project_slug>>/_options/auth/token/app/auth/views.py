@@ -1,0 +1,103 @@
+"""Sign up, sign in, refresh, sign out; the own account and its password."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from app import api
+from app.auth import accounts, identity, sessions, tokens
+from app.auth.schemas import (
+    Credentials,
+    PasswordChange,
+    Profile,
+    RefreshToken,
+    Registration,
+    TokenPair,
+)
+from app.database import db
+from app.security import rate_limits
+from app.security.access import public
+from app.security.limit_keys import client_address, named
+from app.security.passwords import password_problem
+from app.settings import SERVICE_NAME
+from app.validation import InvalidInput
+
+REFRESH = "30 per minute"  # an app needs one in ten minutes; several may share an address
+
+blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
+me = Blueprint("me", __name__, url_prefix="/api/v1/me")
+
+
+def attempted_session() -> str:
+    """The key of a limit by refresh token: all tokens of one sign-in count together."""
+    return named("session", identity.attempted_session())
+
+
+@blueprint.post("/register")
+@public
+@rate_limits.sign_up
+@api.operation("Open an account and sign in to it", body=Registration, answer=TokenPair, status=201)
+def register(body: Registration) -> TokenPair:
+    user = accounts.register(body.email, body.password)
+    if user is None:
+        raise InvalidInput(("#/email", "This address cannot be used. Sign in if it is yours."))
+    pair = identity.remember(user)
+    db.session.commit()
+    return pair
+
+
+@blueprint.post("/token")
+@public
+@rate_limits.sign_in
+@api.operation("Sign in", body=Credentials, answer=TokenPair, errors=[401])
+def token(body: Credentials) -> TokenPair:
+    user = accounts.authenticate(body.email, body.password)
+    if user is None:
+        # Whatever is wrong, the answer is the same: it must not tell which accounts exist.
+        raise identity.unauthorized("The e-mail address or the password is wrong.")
+    pair = identity.remember(user)
+    db.session.commit()
+    return pair
+
+
+@blueprint.post("/refresh")
+@public
+@rate_limits.limited("refresh", REFRESH, client_address, attempted_session)
+@api.operation("Exchange a refresh token", body=RefreshToken, answer=TokenPair, errors=[401])
+def refresh(body: RefreshToken) -> TokenPair:
+    pair = tokens.rotate(body.refresh_token)
+    if pair is None:
+        raise identity.unauthorized("Please sign in again.", "invalid_token")
+    return pair
+
+
+@blueprint.post("/logout")
+@api.operation("Sign out: both tokens end at once", status=204)
+def logout() -> None:
+    sessions.end(identity.current_session())
+    db.session.commit()
+
+
+@me.get("")
+@api.operation("Read the own account", answer=Profile)
+def profile() -> Profile:
+    user = identity.current_user()
+    return Profile(email=user.email, created_at=user.created_at)
+
+
+@me.put("/password")
+@rate_limits.credential_change
+@api.operation(
+    "Change the password: every session ends, this client gets a new one",
+    body=PasswordChange,
+    answer=TokenPair,
+)
+def change_password(body: PasswordChange) -> TokenPair:
+    user = identity.current_user()
+    if problem := password_problem(body.new_password, SERVICE_NAME, user.email):
+        raise InvalidInput(("#/new_password", problem))
+    if not accounts.change_password(user, body.current_password, body.new_password):
+        raise InvalidInput(("#/current_password", "This is not your current password."))
+    pair = identity.remember(user)
+    db.session.commit()
+    return pair

@@ -1,0 +1,156 @@
+"""The example of a client, against the service."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import threading
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.auth.models import Session
+from app.database import db
+from tests.browser import ORIGIN, PASSWORD, Browser
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "client.py"
+client = runpy.run_path(str(EXAMPLE), run_name="client")
+Client, ApiError = client["Client"], client["ApiError"]
+
+
+class Wire:
+    """Carries the requests of ``urllib`` to the service, and remembers them."""
+
+    def __init__(self, app: Flask) -> None:
+        self.browser = Browser(app)
+        self.seen: list[tuple[str, int]] = []
+
+    def __call__(self, request: Request, timeout: float) -> Any:
+        path = request.full_url.removeprefix(ORIGIN)
+        response = self.browser.open(
+            request.get_method(), path, data=request.data, headers=dict(request.header_items())
+        )
+        self.seen.append((path.removeprefix("/api/v1"), response.status_code))
+        body = BytesIO(response.data)
+        if response.status_code >= 400:
+            raise HTTPError(path, response.status_code, "Refused", response.headers, body)  # type: ignore[arg-type]
+        return body
+
+
+@pytest.fixture
+def wire(app: Flask, alice: Browser) -> Wire:
+    return Wire(app)
+
+
+@pytest.fixture
+def signed_in(wire: Wire) -> Any:
+    user = Client(ORIGIN, wire)
+    user.sign_in("alice@example.com", PASSWORD)
+    wire.seen.clear()
+    return user
+
+
+def test_it_writes_reads_and_signs_out(signed_in: Any, wire: Wire) -> None:
+    note = signed_in.request("POST", "/notes", {"title": "T", "body": "<em>B</em>"})
+    assert signed_in.request("GET", f"/notes/{note['id']}") == note
+    assert signed_in.request("DELETE", f"/notes/{note['id']}") is None
+    access = signed_in.access_token
+    signed_in.sign_out()
+    assert (
+        wire.browser.get("/api/v1/me", headers={"Authorization": f"Bearer {access}"}).status_code
+        == 401
+    )
+    assert {status for _, status in wire.seen} <= {200, 201, 204}
+
+
+def test_an_expired_token_is_replaced_and_the_request_sent_again(
+    signed_in: Any, wire: Wire
+) -> None:
+    signed_in.access_token = "expired"
+    assert signed_in.request("GET", "/me")["email"] == "alice@example.com"
+    assert wire.seen == [("/me", 401), ("/auth/refresh", 200), ("/me", 200)]
+
+
+def test_threads_that_find_it_expired_refresh_once(app: Flask, signed_in: Any, wire: Wire) -> None:
+    signed_in.access_token = "expired"
+    found: list[object] = []
+
+    def work() -> None:
+        found.append(signed_in.request("GET", "/me")["email"])
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert found == ["alice@example.com"] * 8
+    assert wire.seen.count(("/auth/refresh", 200)) == 1
+    with app.app_context():
+        assert len(db.session.scalars(select(Session)).all()) == 2  # alice's first one and this
+
+
+def test_a_sign_in_that_was_ended_is_an_error(
+    signed_in: Any, wire: Wire, cli: Callable[..., Any]
+) -> None:
+    cli("sessions", "revoke", "--all")
+    with pytest.raises(ApiError) as refused:
+        signed_in.request("GET", "/me")
+    assert refused.value.status == 401
+    with pytest.raises(ApiError):
+        signed_in.request("GET", "/me")
+    assert wire.seen == [("/me", 401), ("/auth/refresh", 401), ("/me", 401)]
+
+
+def test_it_waits_as_long_as_it_is_asked_to(
+    signed_in: Any, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(client["time"], "sleep", waited.append)
+    answers = iter([429, 200])
+
+    def busy(request: Request, timeout: float) -> Any:
+        if next(answers) == 429:
+            headers = {"Retry-After": "7"}
+            raise HTTPError("", 429, "Too many", headers, BytesIO(b"<html>"))  # type: ignore[arg-type]
+        return wire(request, timeout)
+
+    signed_in.send = busy
+    assert signed_in.request("GET", "/me")["email"] == "alice@example.com"
+    assert waited == [7]
+
+
+def test_what_is_wrong_is_told_by_field(signed_in: Any) -> None:
+    with pytest.raises(ApiError) as refused:
+        signed_in.request("POST", "/notes", {"title": ""})
+    assert {error["pointer"] for error in refused.value.problem["errors"]} == {"#/title", "#/body"}
+
+
+@pytest.mark.parametrize("address", ["http://service.test", "ftp://service.test", "service.test"])
+def test_nothing_is_sent_in_the_clear(address: str) -> None:
+    with pytest.raises(ValueError, match="https://"):
+        Client(address)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    request = Request(f"{ORIGIN}/api/v1/me", headers={"Authorization": "Bearer x"})  # noqa: S310
+    follow = client["NoRedirect"]().redirect_request
+    assert follow(request, None, 302, "Found", {}, "https://evil.example/") is None
+    assert [type(it).__name__ for it in Client(ORIGIN).send.__self__.handlers].count("NoRedirect")
+
+
+def test_the_program_does_what_it_says(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["client.py", ORIGIN, "alice@example.com"])
+    monkeypatch.setattr(client["getpass"], "getpass", lambda: PASSWORD)
+    monkeypatch.setitem(client["main"].__globals__, "Client", lambda url: Client(url, wire))
+    client["main"]()
+    assert "From Python" in capsys.readouterr().out
+    assert wire.seen[-1] == ("/auth/logout", 204)

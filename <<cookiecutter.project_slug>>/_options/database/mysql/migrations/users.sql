@@ -1,0 +1,13 @@
+-- The two users of the service. `flask db create` runs database.sql and this as an administrator;
+-- what stands in braces comes from DATABASE_URL and MIGRATION_DATABASE_URL.
+
+CREATE USER IF NOT EXISTS {migrator} IDENTIFIED BY {migrator_password};
+CREATE USER IF NOT EXISTS {app} IDENTIFIED BY {app_password};
+
+-- Changes the schema: only `flask db` connects as this user.
+ALTER USER {migrator} IDENTIFIED BY {migrator_password} REQUIRE {tls};
+GRANT ALL ON {granted}.* TO {migrator};
+
+-- Reads and writes rows. Whoever takes over the running service can do no more than that.
+ALTER USER {app} IDENTIFIED BY {app_password} REQUIRE {tls};
+GRANT SELECT, INSERT, UPDATE, DELETE ON {granted}.* TO {app};

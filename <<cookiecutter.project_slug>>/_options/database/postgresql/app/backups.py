@@ -1,0 +1,64 @@
+"""PostgreSQL: backup and restore, with the database's own tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess  # nosec B404 - PostgreSQL's own tools, without a shell
+from pathlib import Path
+
+from psycopg import Error
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import URL
+
+from app.administration import connected, grant_schema
+from app.dialect import connect_arguments
+
+# What the functions here raise.
+Failed = (Error, OSError, ValueError, subprocess.CalledProcessError)
+SUFFIX = ".dump"  # of a backup
+INTERRUPTED = """a restore was interrupted; what was there before is in the schema before_restore.
+Run DROP SCHEMA before_restore CASCADE when you do not need it; the restore wrote a backup first."""
+
+
+def backup(url: URL, target: Path) -> None:
+    """Write the database into ``target``, as of one moment, while the service goes on."""
+    _tool(url, "pg_dump", "--format=custom", f"--file={target}")
+
+
+def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
+    """Put the tables of ``source`` in the place of all that are there, or change nothing."""
+    _tool(migrator, "pg_restore", "--list", f"{source.absolute()}")  # fails when it is no backup
+    with connected(migrator) as connection:
+        if connection.execute("SELECT FROM pg_namespace WHERE nspname = 'before_restore'").rowcount:
+            raise ValueError(INTERRUPTED)
+        with connection.transaction():
+            connection.execute("ALTER SCHEMA public RENAME TO before_restore")
+            connection.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
+            grant_schema(connection, app, migrator)
+        try:
+            _tool(
+                *(migrator, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error"),
+                *("--single-transaction", f"--dbname={make_conninfo(dbname=app.database)}"),
+                f"{source.absolute()}",
+            )
+        except BaseException:
+            with connection.transaction():
+                connection.execute("DROP SCHEMA public CASCADE")
+                connection.execute("ALTER SCHEMA before_restore RENAME TO public")
+            raise
+        connection.execute("DROP SCHEMA before_restore CASCADE")
+
+
+def _tool(url: URL, program: str, *arguments: str) -> None:
+    path = shutil.which(program)
+    if path is None:
+        raise FileNotFoundError(f"{program} is not installed (Debian: postgresql-client)")
+    # A command line is visible to everybody on the machine. libpq reads PGHOST, PGUSER, PGPASSWORD,
+    # PGSSLMODE, ... and nothing else of our environment is any business of the tool.
+    given = {f"PG{name.upper()}": str(value) for name, value in connect_arguments(url).items()}
+    environment = {"PATH": os.defpath, **given, "PGDATABASE": str(url.database)}
+    subprocess.run(  # nosec B603 # noqa: S603 - our own words and the operator's paths
+        [path, *arguments], env=environment, check=True, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True,
+    )  # fmt: skip

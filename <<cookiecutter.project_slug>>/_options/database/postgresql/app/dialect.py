@@ -1,0 +1,140 @@
+"""TLS to the database: somebody on the network reads or poses as the server.
+
+PostgreSQL: what the engine needs on this database, and nowhere else. Only a verified server is
+spoken to over a network. libpq alone would take any certificate, and plain text when the server
+offers none (``sslmode=prefer``).
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from psycopg import DataError, Error, errors
+from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from app import impatience
+
+NAME = "PostgreSQL"
+CURE = "write postgresql+psycopg://user:password@host/database"
+# How to get a server for development that lets `make db` work.
+HELP = """\
+Install and start one. On Debian and Ubuntu:
+  sudo apt-get install postgresql && sudo service postgresql start
+  sudo -u postgres createuser --superuser "$USER"
+Then run: make db"""
+OPTIONS = {"application_name", "host", "port", "sslcert", "sslkey", "sslmode", "sslrootcert"}
+VERIFIED = "verify-full"  # the only sslmode of libpq that no server in between can pass
+
+TIMEOUTS = {
+    # Milliseconds. A statement, a wait for a lock, a transaction that somebody forgot: each ends
+    # before gunicorn ends the worker (30 s). The transaction of a request hashes a password.
+    "statement_timeout": 5_000,
+    "lock_timeout": 5_000,
+    "idle_in_transaction_session_timeout": 10_000,
+}
+LOCK_TIMEOUT = {"lock_timeout": 10_000}  # of a migration: it must not queue up every request
+
+
+def development_url(role: str, password: str, database: str) -> str:
+    """The database of development on this machine."""
+    return f"postgresql+psycopg://{role}:{password}@127.0.0.1/{database}"
+
+
+def admin_url() -> str:
+    """The local server, as the operating system's user, through its unix socket."""
+    return "postgresql+psycopg:///postgres"
+
+
+def engine_options(url: str, *, patient: bool = False) -> dict[str, Any]:
+    """Options of the engine.
+
+    :param patient: for migrations and backups, which may take long.
+    """
+    settings = LOCK_TIMEOUT if patient else TIMEOUTS
+    arguments = {
+        "connect_timeout": 5,  # seconds
+        "tcp_user_timeout": 10_000,  # milliseconds until a server that vanished is given up
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+    }
+    return {
+        "url": url,
+        "connect_args": arguments | connect_arguments(make_url(url)),
+        "pool_pre_ping": True,
+        "pool_recycle": 1800,
+    }
+
+
+def set_up(engine: Engine) -> None:
+    """Wait for no server for ever."""
+    event.listen(engine, "do_connect", impatience.connect)
+
+
+def connect_arguments(url: URL) -> dict[str, Any]:
+    """The driver's arguments for ``url``; an option that it leaves open is the safe one."""
+    given = dict(url.get_dialect()().create_connect_args(url)[1])
+    if _is_local(given) or given.get("sslmode", VERIFIED) != VERIFIED:
+        return given
+    # libpq's own "system" is a folder that psycopg's package does not have; older tools lack it.
+    authorities = ssl.get_default_verify_paths().cafile or "system"
+    return {"sslmode": VERIFIED, "sslrootcert": authorities} | given
+
+
+def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) -> str | None:
+    """Why ``url`` cannot be used at all, or None. An administrator's need not name a database."""
+    try:
+        parsed = make_url(url)
+        if parsed.drivername not in ("postgresql", "postgresql+psycopg"):
+            return f"{name} is for {parsed.drivername}; this service was rendered for {NAME}"
+        given = connect_arguments(parsed)
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        return f"{name} is not a database URL; {CURE}"
+    if unknown := sorted(set(parsed.query) - OPTIONS):
+        return f"{name} has the option {unknown[0]}; there are {', '.join(sorted(OPTIONS))}"
+    if repeated := [key for key, value in parsed.query.items() if not isinstance(value, str)]:
+        return f"{name} has the option {repeated[0]} twice; write it once"
+    if not parsed.username or not given.get("host") or not (parsed.database or admin):
+        return f"{name} does not name role, host and database; {CURE}"
+    return None
+
+
+def check(url: URL, name: str, *, admin: bool = False) -> Iterator[str]:
+    """What is unsafe about the database of a service in production."""
+    given = connect_arguments(url)
+    if not _is_local(given) and given.get("sslmode") != VERIFIED:
+        yield f"{name} does not verify the server; remove sslmode from it"
+    if url.username == "postgres" and not admin:
+        yield f"{name} is of the superuser; use the role that `flask db create` makes"
+
+
+def is_unmigrated(error: DBAPIError) -> bool:
+    """Whether a statement failed because the schema is not the one of this code."""
+    return isinstance(error.orig, errors.UndefinedTable | errors.UndefinedColumn)
+
+
+def hide_values(error: BaseException) -> None:
+    """Take out of ``error`` what the server quotes from rows and parameters."""
+    if isinstance(error, Error) and error.sqlstate:
+        line = str(error).partition("\n")[0]  # without DETAIL: Key (email)=(...) already exists
+        error.args = (re.sub('".*"', "...", line) if isinstance(error, DataError) else line,)
+
+
+def _is_local(arguments: Mapping[str, Any]) -> bool:
+    """Whether nobody can stand between us and the server: a unix socket, or the loopback.
+
+    Without a host, that is not known: libpq takes it from PGHOST, or a socket, which ignores TLS.
+    """
+
+    def local(host: str) -> bool:
+        if host == "localhost" or host.startswith("/"):
+            return True
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    return all(map(local, str(arguments.get("host", "")).split(",")))

@@ -1,0 +1,13 @@
+-- The two roles of the service. `flask db create` runs this as an administrator, statement by
+-- statement, and passes over a role that is there. The names and passwords in braces come from
+-- DATABASE_URL and MIGRATION_DATABASE_URL. Then it makes the database, owned by the migrator, and
+-- runs privileges.sql in it.
+
+CREATE ROLE {migrator};
+CREATE ROLE {app};
+
+-- Changes the schema: only `flask db` connects as this role.
+ALTER ROLE {migrator} WITH LOGIN NOCREATEDB NOCREATEROLE PASSWORD {migrator_password};
+
+-- Reads and writes rows. Whoever takes over the running service can do no more than that.
+ALTER ROLE {app} WITH LOGIN NOCREATEDB NOCREATEROLE PASSWORD {app_password};

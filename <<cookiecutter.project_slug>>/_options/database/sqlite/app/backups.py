@@ -1,0 +1,39 @@
+"""SQLite: backup and restore."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from app.dialect import ExistingFile
+
+Failed = (sqlite3.Error, OSError)  # what the functions here raise
+SUFFIX = ".sqlite3"  # of a backup
+
+
+def backup(url: URL, target: Path) -> None:
+    """Write the database into ``target``, as of one moment, while the service goes on."""
+    with (
+        closing(sqlite3.connect(str(url.database), factory=ExistingFile)) as source,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+
+
+def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
+    """Put the tables of ``source`` in the place of all that are there, or change nothing."""
+    with (
+        closing(sqlite3.connect(str(source), factory=ExistingFile)) as copy,
+        closing(sqlite3.connect(str(app.database), factory=ExistingFile)) as target,
+    ):
+        found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        pages = copy.execute("PRAGMA page_count").fetchone()[0]
+        size = copy.execute("PRAGMA page_size").fetchone()[0]
+        # A page that is cut reads as if it ended in zeros.
+        if found != "ok" or source.stat().st_size != pages * size:
+            raise sqlite3.DatabaseError("the backup is damaged; nothing was changed")
+        copy.backup(target)

@@ -1,0 +1,57 @@
+"""SQLite: how a test makes the database fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import make_url
+from sqlalchemy.orm import Session
+
+from tests.database import dispose
+
+# Why a test of a server cannot run.
+NO_SERVER = "SQLite is a file: no server ends a connection, a statement or a deadlock"
+READ_ONLY = "PRAGMA query_only = ON"
+SLOW = ""
+# What the log says.
+NO_TABLE = "no such table: notes"
+LOCKED = SERIALIZATION = "database is locked"
+TOO_SLOW = DEADLOCK = ""
+
+
+class Outage:
+    """A database that can be taken away."""
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self.settings = settings
+        self.folder = Path(str(make_url(settings["DATABASE_URL"]).database)).parent
+        self.away = self.folder.with_name("away")
+
+    def stop(self, app: Flask) -> None:
+        """Take the folder away, and the connections that were open."""
+        self.folder.rename(self.away)
+        dispose(app)
+
+    def resume(self) -> None:
+        """Bring the folder back; the service has made no empty database in its place."""
+        self.away.rename(self.folder)
+        assert [path.name for path in self.folder.parent.iterdir()] == [self.folder.name]
+
+
+@contextmanager
+def outage(settings: dict[str, str], directory: Path) -> Iterator[Outage]:
+    """The database of ``settings`` such that the test can take it away."""
+    yield Outage(settings)
+
+
+def kill_connections(app: Flask) -> int:
+    """End the connections of the app on the server; how many."""
+    raise NotImplementedError(NO_SERVER)
+
+
+def begin_serializable(session: Session) -> None:
+    """Begin a transaction that does not see what others write."""
+    session.connection().exec_driver_sql("BEGIN")

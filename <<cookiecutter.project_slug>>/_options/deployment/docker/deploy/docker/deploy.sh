@@ -1,0 +1,44 @@
+#!/bin/sh
+# Brings what is checked out here into production, the first time and ever after: secrets, images, database,
+# migrations, then one instance of the app after the other, so that no request is lost. It stops at the first
+# step that fails; what ran before goes on.
+set -eu
+cd "$(dirname "$0")/../.."
+[ -x "$(command -v docker)" ] || { echo "Install Docker first: deploy/docker/README.md" >&2; exit 1; }
+
+step() { printf '\n%s\n' "$1"; }
+
+step "Secrets"
+sh deploy/docker/setup.sh
+docker compose config --quiet
+
+step "Images"
+docker compose build
+
+step "Database"
+# <% if cookiecutter.database == "sqlite" %>
+docker compose up --detach --wait valkey
+# <% else %>
+docker compose up --detach --wait database valkey
+# <% endif %>
+docker compose run --rm create
+
+step "Backup, then migrations"
+# The newest one of these is kept, beside those of every day.
+docker compose run --rm --no-deps backup \
+    sh -c 'rm -f backups/before-update && flask db backup backups/before-update'
+docker compose run --rm --no-deps migrate
+
+for instance in app-1 app-2; do
+    step "Instance $instance"
+    docker compose up --detach --no-deps --force-recreate --wait "$instance"
+done
+
+step "Nginx, certificate, backups"
+docker compose up --detach --no-deps --wait nginx
+docker compose up --detach --no-deps certbot backup
+docker compose ps
+
+step "Done: https://<< cookiecutter.domain_name >>/"
+echo "Until the first certificate is there, a minute or so, browsers warn of a self-signed one."
+echo "docker compose logs certbot says what it waits for."

@@ -1,0 +1,59 @@
+#!/bin/sh
+# The backups in the cluster: make one, list them, copy one here, put one in the place of the database.
+#   sh deploy/kubernetes/backups.sh now | list | fetch FILE | restore FILE
+set -eu
+
+action=${1:-} file=${2:-}
+k() { kubectl --namespace "<< cookiecutter.project_slug >>" "$@"; }
+fail() {
+    printf 'Failed: %s\n' "$1" >&2
+    exit 1
+}
+
+case $action in
+    now | list) command='["flask", "db", "backup", "--keep", "14"]' ;;
+    fetch | restore) command="[\"flask\", \"db\", \"restore\", \"backups/$file\"]" ;;
+    *) fail "say now, list, fetch FILE or restore FILE" ;;
+esac
+case $action$file in
+    fetch | restore | *[!A-Za-z0-9.-]*) fail "name a file that \"list\" shows" ;;
+    list | fetch*) command='["sleep", "600"]' ;;
+esac
+
+# A Job like those of the CronJob, with the same volume, role and policies, for another command.
+job=backups-$action
+k delete job "$job" --ignore-not-found >/dev/null
+trap 'k delete job "$job" --ignore-not-found >/dev/null' EXIT
+k create job "$job" --from cronjob/backup --dry-run=client --output json \
+    | kubectl patch --local --filename - --output json --type json --patch "[
+        {\"op\": \"replace\", \"path\": \"/spec/backoffLimit\", \"value\": 0},
+        {\"op\": \"replace\", \"path\": \"/spec/template/spec/containers/0/command\", \"value\": $command},
+        {\"op\": \"remove\", \"path\": \"/spec/template/spec/containers/0/args\"}]" \
+    | k apply --filename - >/dev/null
+
+if [ "$action" = list ] || [ "$action" = fetch ]; then
+    k wait --for condition=ready pod --selector "batch.kubernetes.io/job-name=$job" --timeout 120s >/dev/null
+    if [ "$action" = list ]; then
+        k exec "job/$job" -- ls -l backups
+    else
+        umask 077
+        k exec "job/$job" -- cat "backups/$file" >"$file.part"
+        mv "$file.part" "$file"
+        echo "Wrote $file. It holds personal data: keep it safe."
+    fi
+    exit
+fi
+for _ in $(seq 720); do
+    case $(k get "job/$job" --output 'jsonpath={.status.conditions[?(@.status=="True")].type}') in
+        *Complete*)
+            k logs "job/$job"
+            exit
+            ;;
+        *Failed*)
+            k logs "job/$job" || true
+            fail "nothing was changed, unless it says otherwise above"
+            ;;
+    esac
+    sleep "${INTERVAL:-5}"
+done
+fail "it takes more than an hour: kubectl logs job/$job"

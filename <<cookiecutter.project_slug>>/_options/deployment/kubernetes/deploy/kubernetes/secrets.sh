@@ -1,0 +1,89 @@
+#!/bin/sh
+# The secrets, one file each in secrets/, for their owner alone. What can be random is made once; what only
+# you know is taken from the environment, or asked for. `secrets.sh rotate` makes a new SECRET_KEY and keeps
+# the old one as a fallback, so that nobody is signed out: twice, when one has leaked.
+set -eu
+umask 077
+cd "$(dirname "$0")/secrets"
+
+random() { head -c 48 /dev/urandom | base64 | tr -d '\n' | tr '+/' '-_'; }
+
+write() { # NAME VALUE: the whole file or nothing
+    printf '%s\n' "$2" >"$1.new"
+    mv "$1.new" "$1"
+    echo "Wrote secrets/$1."
+}
+
+missing=
+# <% if cookiecutter.database != "sqlite" or cookiecutter.auth == "oidc" %>
+value=
+ask() { # NAME TEXT: sets value, from the variable NAME or from whoever sits there
+    eval "value=\${$1:-}"
+    if [ -z "$value" ] && [ -t 0 ]; then
+        printf '%s: ' "$2" >&2
+        stty -echo
+        IFS= read -r value || true
+        stty echo
+        echo >&2
+    fi
+    [ "$value" ] || missing="$missing
+  $1: $2"
+}
+# <% endif %>
+
+if [ "${1:-}" = rotate ]; then
+    write SECRET_KEY_FALLBACKS "$(cat SECRET_KEY)"
+    write SECRET_KEY "$(random)"
+fi
+
+[ -s SECRET_KEY ] || write SECRET_KEY "$(random)"
+[ -e SECRET_KEY_FALLBACKS ] || : >SECRET_KEY_FALLBACKS
+
+# Valkey lets in nobody without the password, and lets nobody change it or read its configuration.
+if [ ! -s REDIS_URL ] || [ ! -s users.acl ]; then
+    password=$(random)
+    write users.acl "user default on >$password ~* +@all -@admin -@dangerous"
+    write REDIS_URL "redis://:$password@valkey:6379/0"
+fi
+# <% if cookiecutter.database == "postgresql" %>
+
+# The two roles get passwords that nobody has to know.
+if [ ! -s DATABASE_URL ] || [ ! -s MIGRATION_DATABASE_URL ]; then
+    ask DATABASE_HOST "host name of the PostgreSQL server, with :PORT when it is not 5432"
+    if [ "$value" ]; then
+        write DATABASE_URL "postgresql+psycopg://<< cookiecutter.project_slug >>:$(random)@$value/<< cookiecutter.project_slug >>"
+        write MIGRATION_DATABASE_URL "postgresql+psycopg://<< cookiecutter.project_slug >>-migrator:$(random)@$value/<< cookiecutter.project_slug >>"
+    fi
+fi
+if [ ! -e ADMIN_DATABASE_URL ]; then
+    ask ADMIN_DATABASE_URL "an administrator, to make database and roles once: postgresql+psycopg://USER:PASSWORD@HOST/postgres"
+    if [ "$value" ]; then write ADMIN_DATABASE_URL "$value"; fi
+fi
+# <% endif %>
+# <% if cookiecutter.database == "mysql" %>
+
+# The two users get passwords that nobody has to know.
+if [ ! -s DATABASE_URL ] || [ ! -s MIGRATION_DATABASE_URL ]; then
+    ask DATABASE_HOST "host name of the MySQL server, with :PORT when it is not 3306"
+    if [ "$value" ]; then
+        write DATABASE_URL "mysql+pymysql://<< cookiecutter.__user >>:$(random)@$value/<< cookiecutter.project_slug >>"
+        write MIGRATION_DATABASE_URL "mysql+pymysql://<< cookiecutter.__user >>-migrator:$(random)@$value/<< cookiecutter.project_slug >>"
+    fi
+fi
+if [ ! -e ADMIN_DATABASE_URL ]; then
+    ask ADMIN_DATABASE_URL "an administrator, to make database and users once: mysql+pymysql://USER:PASSWORD@HOST"
+    if [ "$value" ]; then write ADMIN_DATABASE_URL "$value"; fi
+fi
+# <% endif %>
+# <% if cookiecutter.auth == "oidc" %>
+
+if [ ! -s OIDC_CLIENT_SECRET ]; then
+    ask OIDC_CLIENT_SECRET "the client secret that the provider gave to this service"
+    if [ "$value" ]; then write OIDC_CLIENT_SECRET "$value"; fi
+fi
+# <% endif %>
+
+if [ "$missing" ]; then
+    printf 'Not yet there; set the variable for this command, or write the file in deploy/kubernetes/secrets:%s\n' "$missing" >&2
+    exit 1
+fi

@@ -1,0 +1,79 @@
+"""Pods: what somebody who has taken over one of them could do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+FOLDER = Path("deploy/kubernetes")
+OBJECTS: list[dict[str, Any]] = [
+    it
+    for path in sorted(FOLDER.rglob("*.yaml"))
+    for it in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    if it
+]
+BASE: list[dict[str, Any]] = [
+    it
+    for path in sorted((FOLDER / "base").glob("*.yaml"))
+    for it in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    if it
+]
+
+
+def pods() -> Iterator[Any]:
+    for it in BASE:
+        spec = it.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)  # of a CronJob
+        if "template" in spec:
+            yield pytest.param(spec["template"]["spec"], id=it["metadata"]["name"])
+
+
+@pytest.mark.parametrize("pod", list(pods()))
+def test_a_pod_gets_no_further(pod: dict[str, Any]) -> None:
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["hostUsers"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert context["runAsUser"] > 0
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not [volume for volume in pod.get("volumes", []) if "hostPath" in volume]
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"].keys() >= {"cpu", "memory", "ephemeral-storage"}
+        for variable in container.get("env", []):
+            assert "secretKeyRef" not in variable.get("valueFrom", {}), "a secret is a file"
+
+
+def test_the_cluster_lets_in_restricted_pods_alone() -> None:
+    (namespace,) = (it for it in BASE if it["kind"] == "Namespace")
+    labels = namespace["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_nobody_is_reached_who_is_not_named() -> None:
+    policies = {it["metadata"]["name"]: it["spec"] for it in BASE if it["kind"] == "NetworkPolicy"}
+    assert policies.pop("deny-by-default") == {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+    }
+    for name, policy in policies.items():
+        assert policy["podSelector"], name
+        for rule in policy.get("egress", []):
+            assert rule.get("ports"), name
+        for direction, side in (("ingress", "from"), ("egress", "to")):
+            for rule in policy.get(direction, []):
+                assert rule, f"{name} lets everything pass"
+                assert {} not in rule.get(side, []), name
+
+
+def test_no_secret_is_in_a_manifest() -> None:
+    assert [it for it in OBJECTS if it.get("kind") == "Secret"] == []

@@ -1,0 +1,164 @@
+# shellcheck shell=sh disable=SC2154 # names that common.sh and install.sh set
+# What the service needs of the host: packages, users, settings, database, Nginx. Part of install.sh.
+
+check_host() {
+    [ "$(id -u)" = 0 ] || die "not root; run: sudo sh $0"
+    [ -d /run/systemd/system ] || die "systemd does not run here; on another host take deployment=docker"
+    # shellcheck source=/dev/null
+    . /etc/os-release
+    case $ID in
+        debian) oldest=13 ;;
+        ubuntu) oldest=25.04 ;;
+        *) die "this is $ID; the script knows Debian and Ubuntu" ;;
+    esac
+    dpkg --compare-versions "${VERSION_ID:-99}" ge "$oldest" ||
+        die "this is $ID $VERSION_ID, whose Nginx is too old; $oldest or newer is needed"
+}
+
+# Refuses before anything is changed.
+check_settings() {
+    for name in "$user" "$migrator" "$user-redis"; do
+        id=$(id -u "$name" 2>/dev/null || echo 0)
+        [ "$id" -lt 1000 ] || die "the user $name is a person's; choose another project_slug"
+    done
+    # Before the first installation all that has its names is somebody else's. A service called "backup" would run
+    # as an account of Debian's, and to purge one called "security" would remove /etc/security.
+    if [ ! -e "/etc/sysusers.d/$slug.conf" ] && [ ! -e "$config/packages" ]; then
+        for name in "$user" "$migrator" "$user-redis"; do
+            ! getent passwd "$name" >/dev/null || die "the user $name is there already; choose another project_slug"
+            ! getent group "$name" >/dev/null || die "the group $name is there already; choose another project_slug"
+        done
+        for place in "$config" "$data"; do
+            [ ! -e "$place" ] || die "$place is there already, and not of this service; choose another project_slug"
+        done
+    fi
+    [ -e "$config/nginx-before" ] || for site in /etc/nginx/sites-enabled/* /etc/nginx/conf.d/*; do
+        case $site in
+            */default | *\*) ;;
+            *) die "this host's Nginx serves something else ($site); the service needs one of its own" ;;
+        esac
+    done
+# <% if cookiecutter.auth == "oidc" %>
+    if [ ! -e "$config/environment" ]; then
+        [ -n "${OIDC_ISSUER:-}" ] || die "OIDC_ISSUER is not set; README.md, \"The provider\", says where it stands"
+        [ -n "${OIDC_CLIENT_ID:-}" ] || die "OIDC_CLIENT_ID is not set; the provider gave it to this service"
+        [ -r "${OIDC_CLIENT_SECRET_FILE:-}" ] || die "OIDC_CLIENT_SECRET_FILE does not name a file; write the secret into one"
+    fi
+# <% endif %>
+# <% if cookiecutter.database != "sqlite" %>
+    [ -n "${DATABASE_URL:-}" ] && [ -z "${MIGRATION_DATABASE_URL:-}" ] &&
+        die "MIGRATION_DATABASE_URL is not set; DATABASE_URL alone cannot make tables"
+    return 0
+# <% endif %>
+}
+
+# <% if cookiecutter.database != "sqlite" %>
+# Whether the database is on this host: reached by a socket below /run.
+is_here() {
+    case ${DATABASE_URL:-$(cat "$config/credentials/DATABASE_URL" 2>/dev/null)} in
+        '' | */run/*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# <% endif %>
+# <% if cookiecutter.database == "postgresql" %>
+# The first cluster that runs here; Debian counts their ports up from 5432.
+postgresql_port() {
+    port=$(pg_lsclusters --no-header 2>/dev/null | awk '/ online / { print $3; exit }')
+    say "${port:-5432}"
+}
+
+# <% endif %>
+install_packages() {
+    missing=
+    for package in nginx python3 python3-venv openssl ca-certificates certbot redis-server; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+            missing="$missing $package"
+    done
+# <% if cookiecutter.database == "postgresql" %>
+    if is_here; then
+        command -v pg_ctlcluster >/dev/null || missing="$missing postgresql"
+    else
+        command -v pg_dump >/dev/null || missing="$missing postgresql-client"
+    fi
+# <% endif %>
+# <% if cookiecutter.database == "mysql" %>
+    if is_here; then
+        command -v mariadbd >/dev/null || command -v mysqld >/dev/null || missing="$missing mariadb-server"
+    else
+        command -v mariadb-dump >/dev/null || command -v mysqldump >/dev/null || missing="$missing mariadb-client"
+    fi
+# <% endif %>
+    [ -n "$missing" ] || return 0
+    say "Installing packages:$missing"
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    install -d "$config"
+    say "$missing" >>"$config/packages"
+    case $missing in
+        *redis-server*) systemctl disable --quiet --now redis-server.service ;; # ours is another
+    esac
+}
+
+make_users() {
+    install -d -m 0755 "$config" "$home" "$home/releases" "$home/packages" /etc/sysusers.d /var/www/acme
+    install -d -m 0700 "$config/credentials"
+    {
+        for name in "$user" "$migrator" "$user-redis"; do
+            say "u $name - \"$slug\""
+        done
+    } >"/etc/sysusers.d/$slug.conf"
+    systemd-sysusers "/etc/sysusers.d/$slug.conf"
+    install -d -m 0700 -o "$migrator" -g "$migrator" "$backups" # before the service starts, to be hidden
+}
+
+# Writes the secret $1 from standard input, unless it is there.
+keep_secret() {
+    if [ -e "$config/credentials/$1" ]; then
+        cat >/dev/null
+        return
+    fi
+    (umask 077 && cat >"$config/credentials/$1.new")
+    mv "$config/credentials/$1.new" "$config/credentials/$1"
+}
+
+random() { python3 -c 'import secrets; print(secrets.token_urlsafe(48))'; }
+
+write_settings() {
+    say "Settings are in $config; secrets are made once and kept"
+    random | keep_secret SECRET_KEY
+    : | keep_secret SECRET_KEY_FALLBACKS
+# <% if cookiecutter.database == "sqlite" %>
+    say "sqlite:///$data/database.sqlite3" | keep_secret DATABASE_URL
+# <% endif %>
+# <% if cookiecutter.database == "postgresql" %>
+    # On this host PostgreSQL knows the user by the socket (peer): there is no password to steal.
+    ! is_here || systemctl enable --quiet --now postgresql.service
+    socket="/$user?host=/run/postgresql&port=$(postgresql_port)"
+    say "${DATABASE_URL:-postgresql+psycopg://$user@$socket}" | keep_secret DATABASE_URL
+    say "${MIGRATION_DATABASE_URL:-postgresql+psycopg://$migrator@$socket}" | keep_secret MIGRATION_DATABASE_URL
+# <% endif %>
+# <% if cookiecutter.database == "mysql" %>
+    socket="localhost/$user?unix_socket=/run/mysqld/mysqld.sock"
+    say "${DATABASE_URL:-mysql+pymysql://$user:$(random)@$socket}" | keep_secret DATABASE_URL
+    say "${MIGRATION_DATABASE_URL:-mysql+pymysql://$migrator:$(random)@$socket}" | keep_secret MIGRATION_DATABASE_URL
+# <% endif %>
+# <% if cookiecutter.auth == "oidc" %>
+    [ -e "$config/credentials/OIDC_CLIENT_SECRET" ] || keep_secret OIDC_CLIENT_SECRET <"$OIDC_CLIENT_SECRET_FILE"
+# <% endif %>
+    [ -e "$config/environment" ] || {
+        say "# Settings of $slug, but for secrets: .env.example explains them. Then: systemctl restart $slug"
+        say "DOMAIN_NAME=$domain"
+        say "REDIS_URL=redis+unix:///run/$slug-redis/redis.sock"
+# <% if cookiecutter.auth == "oidc" %>
+        env | grep '^OIDC_' | grep -v '^OIDC_CLIENT_SECRET'
+# <% endif %>
+    } >"$config/environment"
+    touch "$config/acme"
+    : "${acme_server:=$(sed -n 's/^ACME_SERVER=//p' "$config/acme")}"
+    : "${acme_email:=$(sed -n 's/^ACME_EMAIL=//p' "$config/acme")}"
+    say "ACME_SERVER=$acme_server
+ACME_EMAIL=${acme_email:-$contact}" >"$config/acme"
+}

@@ -1,0 +1,102 @@
+#!/bin/sh
+# Installs or updates << cookiecutter.project_name >> on this host, Debian 13 or Ubuntu 25.04 or newer. README.md
+# in this folder explains what it does. Running it again changes nothing but the code.
+set -eu
+here=$(dirname "$(readlink -f "$0")")
+project=$(dirname "$(dirname "$here")")
+# shellcheck source=common.sh
+. "$here/common.sh"
+# shellcheck source=host.sh
+. "$here/host.sh"
+# shellcheck source=release.sh
+. "$here/release.sh"
+# shellcheck source=network.sh
+. "$here/network.sh"
+umask 022
+started=$(date +%s)
+cd /
+
+usage() {
+    say "sh deploy/systemd/install.sh [--no-acme | --acme-server URL] [--acme-email ADDRESS]
+    installs the service, or updates it to the code beside this script
+  --no-acme           keep the self-signed certificate, or bring your own
+  --acme-server URL   another authority than Let's Encrypt
+  --acme-email ADDR   where the authority writes to ($contact)
+sh deploy/systemd/install.sh --rollback
+    puts the previous release back
+sh deploy/systemd/install.sh --uninstall [--purge]
+    removes the service and keeps its data; with --purge removes them too"
+# <% if cookiecutter.auth == "oidc" %>
+    say "The first time it needs the variables OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET_FILE."
+# <% endif %>
+# <% if cookiecutter.database != "sqlite" %>
+    say "DATABASE_URL and MIGRATION_DATABASE_URL name a database elsewhere; the first time."
+# <% endif %>
+}
+
+action=install purge='' acme_server='' acme_email=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --no-acme) acme_server=none ;;
+        --acme-server | --acme-email)
+            [ $# -gt 1 ] || die "$1 needs a value"
+            case $1 in
+                --acme-email) acme_email=$2 ;;
+                *) acme_server=$2 ;;
+            esac
+            shift
+            ;;
+        --rollback) action=rollback ;;
+        --uninstall) action=uninstall ;;
+        --purge) purge=yes ;;
+        --help | -h)
+            usage
+            exit
+            ;;
+        *)
+            usage >&2
+            exit 2
+            ;;
+    esac
+    shift
+done
+case $action$purge in
+    installyes | rollbackyes) die "--purge goes with --uninstall" ;;
+esac
+
+check_host
+if [ "$action" = uninstall ]; then
+    # shellcheck source=uninstall.sh
+    . "$here/uninstall.sh"
+    exit
+fi
+scratch=$(mktemp -d) unfinished=''
+trap 'rm -rf "$scratch" "$unfinished"' EXIT
+if [ "$action" = rollback ]; then
+    [ -e "$home/previous" ] || die "there is no previous release"
+    roll_back
+    exit
+fi
+
+check_settings
+say "Installing $domain: $slug"
+install_packages
+make_users
+write_settings
+say "Copying the code"
+stage_release # sets $release
+make_database
+find_doors # sets $doors
+place_units "$units"
+open_doors
+activate "$release"
+
+say "Enabling backups and the certificate"
+systemctl enable --quiet --now "$slug-backup.timer" "$slug-certificate.timer"
+if ! systemctl start "$slug-certificate.service"; then
+    say "There is no certificate of an authority yet; the self-signed one stays. The reason:"
+    journal "$slug-certificate"
+    say "It is tried again every six hours. At once: systemctl start $slug-certificate.service"
+fi
+journal "$slug-certificate" '--grep=does not resolve|ACME is off' || true # what is not done is said
+say "https://$domain is served. Log: journalctl -u $slug"

@@ -1,0 +1,146 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # names that common.sh and install.sh set, or read
+# The code and its database: a release is a folder that nobody but root changes. Part of install.sh.
+
+# Copies the project into a new release and sets $release. The same code again is the same release.
+stage_release() {
+    release=$(mktemp -d "$home/releases/.new.XXXXXX")
+    unfinished=$release
+    # Nothing else: no .env, no tests, no history.
+    tar -C "$project" --exclude=__pycache__ -cf - app deploy migrations requirements.lock wsgi.py |
+        tar -C "$release" --no-same-owner -xf -
+    chmod -R u=rwX,go=rX "$release"
+    contents=$(cd "$release" && find . -type f -exec sha256sum {} + | sort -k 2 | sha256sum | cut -c 1-12)
+    case $(readlink "$home/current" || true) in
+        *"-$contents")
+            rm -rf "$release"
+            release=$(readlink -f "$home/current")
+            say "The code is the same as before"
+            return
+            ;;
+    esac
+    named=$home/releases/$(date -u +%Y%m%dT%H%M%SZ)-$contents
+    mv "$release" "$named"
+    release=$named unfinished=$named
+    ln -s "$backups" "$release/backups"
+    # Releases with the same lock share the packages.
+    packages=$home/packages/$( (python3 -V && cat "$release/requirements.lock") | sha256sum | cut -c 1-12)
+    if [ ! -e "$packages/complete" ]; then
+        say "Installing the locked packages"
+        python3 -m venv --clear "$packages"
+        "$packages/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+            --only-binary :all: --no-deps --requirement "$release/requirements.lock"
+        touch "$packages/complete"
+    fi
+    ln -s "$packages" "$release/.venv"
+    "$release/.venv/bin/python" -m compileall -q "$release/app" "$release/migrations"
+}
+
+# <% if cookiecutter.database == "sqlite" %>
+make_database() { :; } # the unit that migrates makes the file
+# <% else %>
+make_database() {
+    say "Making the database, unless it is there"
+    administrator=$migrator admin=${ADMIN_DATABASE_URL:-}
+    if is_here; then
+# <% if cookiecutter.database == "postgresql" %>
+        administrator=postgres
+        admin="postgresql+psycopg://postgres@/postgres?host=/run/postgresql&port=$(postgresql_port)"
+# <% else %>
+        systemctl enable --quiet --now mariadb.service 2>/dev/null || systemctl enable --quiet --now mysql.service
+        administrator=root
+        admin="mysql+pymysql://root@localhost?unix_socket=/run/mysqld/mysqld.sock"
+# <% endif %>
+    fi
+    (umask 077 && say "$admin" >"$scratch/admin")
+    options=--property=LoadCredential=ADMIN_DATABASE_URL:$scratch/admin
+# <% if cookiecutter.database == "postgresql" %>
+    if is_here; then
+        # The socket lets a system user be one role, and this takes two: a password for the while.
+        (umask 077 && say "postgresql+psycopg://$migrator:$(random)@127.0.0.1:$(postgresql_port)/$user" >"$scratch/once")
+        options="$options --property=LoadCredential=MIGRATION_DATABASE_URL:$scratch/once"
+    fi
+# <% endif %>
+    run_flask "$administrator" db create || die "the database was not made; the lines above say why"
+    options=
+# <% if cookiecutter.database == "postgresql" %>
+    ! is_here || runuser -u postgres -- psql --quiet --port "$(postgresql_port)" \
+        --command "ALTER ROLE \"$migrator\" PASSWORD NULL"
+# <% endif %>
+}
+# <% endif %>
+
+link() { # NAME RELEASE
+    ln -sfn "$2" "$home/$1.new"
+    mv -T "$home/$1.new" "$home/$1" # at once: a restart in between finds one or the other
+}
+
+# Its code, its units and its files of Nginx are those of the host from now on.
+put_in_charge() { # RELEASE
+    here=$1/deploy/systemd release=$1
+    install_nginx # refuses what Nginx does not take
+    place_units "$units"
+    systemctl daemon-reload
+    link current "$1"
+}
+
+# What the unit $1 has said since this script began. (Not by --invocation: the journal does not know that of
+# a process which ends at once.)
+journal() {
+    journalctl --sync
+    journalctl --quiet --unit "$1" --since "@$started" --lines 15 --output cat "${2:---quiet}"
+}
+
+# Restarts the service; connections wait in the socket meanwhile.
+restart() {
+    systemctl reset-failed "$slug.service" "$slug.socket" 2>/dev/null || true
+    systemctl restart "$slug.service" && "$home/current/.venv/bin/python" "$home/current/deploy/systemd/ready.py"
+}
+
+activate() { # RELEASE
+    systemctl enable --quiet "$slug.socket" "$slug.service" "$slug-redis.service"
+    systemctl start "$slug-redis.service"
+    before=$(readlink -e "$home/current" || true)
+    put_in_charge "$1"
+    say "Migrating the database"
+    if ! systemctl start "$slug-migrate.service"; then
+        journal "$slug-migrate" >&2
+        [ -z "$before" ] || put_in_charge "$before"
+        die "the database was not migrated, so nothing was started; the lines above say why"
+    fi
+    unfinished=
+    [ -z "$before" ] || [ "$before" = "$1" ] || link previous "$before"
+    say "Starting the service"
+    if ! restart; then
+        journal "$slug" >&2
+        case $before in
+            '' | "$1") die "the service does not run; the lines above say why" ;;
+        esac
+        say "The new release does not run; the lines above say why" >&2
+        roll_back
+        exit 1
+    fi
+    find "$home/releases" -mindepth 1 -maxdepth 1 ! -path "$1" ! -path "$(readlink -e "$home/previous" || true)" \
+        -exec rm -rf {} +
+    for packages in "$home"/packages/*; do
+        case " $(readlink "$home"/releases/*/.venv | tr '\n' ' ') " in
+            *" $packages "*) ;;
+            *) rm -rf "$packages" ;;
+        esac
+    done
+}
+
+schema_of() { # RELEASE
+    (cd "$1" && .venv/bin/python -c "from alembic.script import ScriptDirectory as S
+print(S('migrations').get_current_head())")
+}
+
+roll_back() {
+    new=$(readlink -f "$home/current") old=$(readlink -f "$home/previous")
+    say "Going back to ${old##*/}"
+    release=$new # it knows the way back
+    [ "$(schema_of "$new")" = "$(schema_of "$old")" ] || run_flask "$migrator" db downgrade "$(schema_of "$old")"
+    put_in_charge "$old"
+    link previous "$new"
+    restart || die "the previous release does not run either: journalctl -u $slug"
+    say "The previous release is back"
+}

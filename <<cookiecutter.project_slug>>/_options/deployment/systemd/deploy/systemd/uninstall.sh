@@ -1,0 +1,55 @@
+# shellcheck shell=sh disable=SC2154 # names that common.sh and install.sh set
+# Removes what install.sh has put on the host. Part of install.sh --uninstall.
+
+say "Removing $slug from this host"
+[ -d "$config" ] || die "it is not installed"
+systemctl stop "$slug-outside@*" 2>/dev/null || true
+# Timers and sockets first: they would start the others again.
+for unit in "$here"/app*.timer "$here"/app*.socket "$here"/app*.service; do
+    name=$slug${unit##*/app}
+    systemctl disable --quiet --now "$name" 2>/dev/null || true
+    rm -rf "${units:?}/$name" "$units/$name.d" "/var/lib/systemd/timers/stamp-$name"
+done
+rm -rf "$units/$slug-outside@"*.d
+systemctl daemon-reload
+systemctl reset-failed
+
+if [ -d "$config/nginx-before" ]; then
+    put_back "$config/nginx-before"
+    rm -rf "$config/nginx-before"
+    if nginx -t -q; then
+        systemctl reload nginx.service || true
+    else
+        systemctl stop nginx.service
+    fi
+fi
+rm -rf "$home" "/run/$slug" "$config/hosts" "$config/outside.conf"
+rmdir --ignore-fail-on-non-empty /var/www/acme 2>/dev/null || true
+
+packages=$(cat "$config/packages" 2>/dev/null || true)
+if [ -z "$purge" ]; then
+    say "Kept: $config (settings, keys), $certificate and $data-certificate (certificate)"
+    say "Kept: $backups (backups), and the database<< ' in ' ~ '$data' if cookiecutter.database == 'sqlite' else ' on its server' >>"
+    say "install.sh brings the service back with them; --uninstall --purge removes them too"
+else
+# <% if cookiecutter.database == "postgresql" %>
+    if is_here; then
+        runuser -u postgres -- psql --quiet --port "$(postgresql_port)" \
+            --command "DROP DATABASE IF EXISTS \"$user\"" \
+            --command "DROP ROLE IF EXISTS \"$user\"" --command "DROP ROLE IF EXISTS \"$migrator\""
+    fi
+# <% endif %>
+# <% if cookiecutter.database == "mysql" %>
+    if is_here; then
+        mysql=$(command -v mariadb || command -v mysql)
+        "$mysql" --execute "DROP DATABASE IF EXISTS \`$user\`;
+            DROP USER IF EXISTS '$user'@localhost, '$migrator'@localhost"
+    fi
+# <% endif %>
+    rm -rf "$config" "$certificate" "$data" "$backups" "$data-certificate" "/etc/sysusers.d/$slug.conf"
+    for name in "$user" "$migrator" "$user-redis"; do
+        ! id "$name" >/dev/null 2>&1 || userdel "$name"
+    done
+    say "Settings, keys, data and backups are gone"
+fi
+[ -z "$packages" ] || say "Packages that it brought are still installed:$packages"

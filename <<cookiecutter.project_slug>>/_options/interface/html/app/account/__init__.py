@@ -1,0 +1,50 @@
+"""The account page: who one is, where one is signed in, and how to end that."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from app.auth import identity, sessions
+from app.auth.models import Session
+from app.database import db
+from app.security import rate_limits
+
+blueprint = Blueprint("account", __name__, url_prefix="/account")
+
+
+@blueprint.get("/")
+def index() -> str:
+    """The profile and the running sessions."""
+    has_password = "account.password" in current_app.view_functions
+    return render_template(
+        "account/index.html",
+        sessions=sessions.of_user(identity.current_user()),
+        current_session=identity.current_session(),
+        password_url=url_for("account.password") if has_password else None,
+    )
+
+
+@blueprint.post("/sessions/<public_id:public_id>/revoke")
+@rate_limits.write
+def revoke(public_id: str) -> ResponseReturnValue:
+    """End one of one's own sessions; a foreign one is as unknown as a missing one."""
+    mine = Session.user_id == identity.current_user().id
+    session = db.session.scalar(select(Session).where(Session.public_id == public_id, mine))
+    if session is None:
+        abort(404)
+    sessions.end(session)
+    db.session.commit()
+    flash("That session has ended.")
+    return redirect(url_for("account.index"))
+
+
+@blueprint.post("/sessions/revoke-others")
+@rate_limits.write
+def revoke_others() -> ResponseReturnValue:
+    """End all sessions but this one."""
+    count = sessions.end_all(identity.current_user(), but=identity.current_session())
+    db.session.commit()
+    flash(f"Sessions ended: {count}.")
+    return redirect(url_for("account.index"))

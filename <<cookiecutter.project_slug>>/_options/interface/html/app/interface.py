@@ -1,0 +1,64 @@
+"""What only a service with pages has: the home page, and what every template needs."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from hashlib import sha384
+from pathlib import Path
+
+from flask import Flask, g, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from app.security.access import public
+
+STATIC_FOLDER = "static"
+YEAR = 365 * 24 * 3600  # seconds
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of ours: its address, which changes with its content, and its hash (SRI)."""
+
+    url: str
+    integrity: str
+
+
+def init_app(app: Flask) -> None:
+    """Register the home page and the values that every template may use."""
+    app.config["PAGES"] = True
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    assets = {
+        path.name: _asset(path, f"{app.static_url_path}/{path.name}")
+        for path in Path(str(app.static_folder)).iterdir()
+        if path.is_file()
+    }
+    app.jinja_env.globals["asset"] = assets.__getitem__
+    app.context_processor(
+        lambda: {"current_user": g.get("user"), "service_name": app.config["SERVICE_NAME"]}
+    )
+    app.add_url_rule("/", "home", home)
+    app.after_request(cache_static)
+
+
+def _asset(path: Path, url: str) -> Asset:
+    # Not url_for: the page for a refused Host header has no routes to build from.
+    digest = sha384(path.read_bytes()).digest()
+    return Asset(f"{url}?v={digest.hex()[:16]}", f"sha384-{b64encode(digest).decode()}")
+
+
+@public
+def home() -> ResponseReturnValue:
+    """The page that everybody sees."""
+    return render_template("home.html")
+
+
+def cache_static(response: Response) -> Response:
+    """Keep a static file for a year when it was asked for by its version; nothing else is kept."""
+    if request.endpoint == "static" and response.status_code in (200, 206, 304):
+        versioned = "v" in request.args
+        response.headers["Cache-Control"] = (
+            f"public, max-age={YEAR}, immutable" if versioned else "no-cache"
+        )
+    return response

@@ -1,0 +1,128 @@
+"""A client that sends what a browser sends, through one proxy hop, as in production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask
+from selectolax.lexbor import LexborHTMLParser
+from werkzeug.test import TestResponse
+
+DOMAIN = "service.test"
+ORIGIN = f"https://{DOMAIN}"
+PASSWORD = "wool-lantern-orbit-7-thistle"
+
+
+def html(response: TestResponse) -> LexborHTMLParser:
+    """The page as a browser parses it."""
+    return LexborHTMLParser(response.get_data(as_text=True))
+
+
+def csrf_token(response: TestResponse, action: str | None = None) -> str:
+    """The token in the page's form: the first in <main>, or the one that posts to ``action``."""
+    selector = f'form[action="{action}"]' if action else "main form"
+    field = html(response).css_first(f"{selector} input[name=csrf_token]")
+    assert field is not None, f"no form {action or ''} with a token in the page"
+    return str(field.attributes["value"])
+
+
+class Visitor:
+    """One browser: a cookie jar, an address, and the headers of a same-origin navigation."""
+
+    sign_in_path = ""  # where a password is taken
+
+    def __init__(self, app: Flask, address: str = "198.51.100.7") -> None:
+        self.app = app
+        self.client = app.test_client()
+        self.address = address
+        self.email = ""
+        self.password = PASSWORD
+        self.sign_in_token = ""
+
+    def headers(self, method: str) -> dict[str, str]:
+        """What Nginx and the browser put on a request."""
+        headers = {
+            "X-Forwarded-For": self.address,
+            "X-Forwarded-Proto": "https",
+            "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+            "Sec-Fetch-Site": "same-origin",
+            "Referer": f"{ORIGIN}/",
+            "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0",
+        }
+        return headers | ({"Origin": ORIGIN} if method == "POST" else {})
+
+    def open(self, method: str, path: str, **kwargs: Any) -> TestResponse:
+        """Send a request. ``headers`` are added; a value of None leaves that header out."""
+        headers = self.headers(method) | kwargs.pop("headers", {})
+        return self.client.open(
+            path,
+            method=method,
+            base_url=kwargs.pop("base_url", ORIGIN),
+            headers={name: value for name, value in headers.items() if value is not None},
+            environ_overrides={"REMOTE_ADDR": ""},  # a unix socket has no peer address
+            buffered=True,  # read and close the response, as a server does
+            **kwargs,
+        )
+
+    def get(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.open("GET", path, **kwargs)
+
+    def post(self, path: str, data: Any = None, **kwargs: Any) -> TestResponse:
+        """Post as it is: with a token only if ``data`` has one."""
+        return self.open("POST", path, data=data, **kwargs)
+
+    def submit(self, path: str, data: dict[str, Any], page: str | None = None) -> TestResponse:
+        """Fill in the form on ``page`` (or on ``path``) and send it."""
+        shown = self.get(page or path)
+        assert shown.status_code == 200, f"{page or path} answers {shown.status}"
+        token = csrf_token(shown, path.split("?")[0] if page else None)
+        return self.post(path, {**data, "csrf_token": token})
+
+    def post_form(self, path: str, data: Any = None, **kwargs: Any) -> TestResponse:
+        """Send what a form without our token sends."""
+        return self.post(path, data, **kwargs)
+
+    def sign_out(self) -> TestResponse:
+        return self.submit("/auth/logout", {}, page="/notes/")
+
+    def write_note(self, title: str = "A title", body: str = "A body") -> str:
+        """Write a note and return its path."""
+        response = self.try_note(title, body)
+        assert response.status_code == 302, html(response).body.text()
+        return str(response.headers["Location"])
+
+    def try_note(self, title: str, body: str) -> TestResponse:
+        return self.submit("/notes/new", {"title": title, "body": body})
+
+    def do_everything(self, email: str, password: str) -> Iterator[int]:
+        """Read, write and sign in, whatever is answered; the statuses."""
+        forms = {
+            "/notes/": {},
+            "/notes/new": {"title": "T", "body": "B"},
+            "/readyz": {},
+            self.sign_in_path: {"email": email, "password": password},
+        }
+        for path, form in forms.items():
+            page = self.get(path)
+            yield page.status_code
+            if form and page.status_code == 200:
+                yield self.post(path, form | {"csrf_token": csrf_token(page)}).status_code
+
+    def is_signed_in(self) -> bool:
+        return self.get("/account/").status_code == 200
+
+    def credential(self) -> str:
+        """What signs this browser in, to be stolen: the cookie."""
+        return self.cookie()
+
+    def use_credential(self, value: str) -> None:
+        self.set_cookie(value)
+
+    def cookie(self) -> str:
+        """The value of the session cookie."""
+        cookie = self.client.get_cookie("__Host-session", DOMAIN)
+        return cookie.value if cookie else ""
+
+    def set_cookie(self, value: str) -> None:
+        self.client.set_cookie("__Host-session", value, domain=DOMAIN, secure=True)

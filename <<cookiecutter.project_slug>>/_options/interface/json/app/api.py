@@ -1,0 +1,90 @@
+"""The contract of a route: what it takes and answers, checked and described by the same models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from flask import Response, request
+
+from app.validation import Model, check, parameters
+
+View = Callable[..., Any]
+
+
+class FieldProblem(Model):
+    """What is wrong with one field; the names are those of RFC 9457, section 3."""
+
+    pointer: str  # to the field (RFC 6901), or "?name" for a parameter of the address
+    detail: str
+
+
+class Problem(Model):
+    """Every error, as RFC 9457 and :mod:`app.security.errors` have it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldProblem] = []
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What :mod:`app.openapi` says of a route."""
+
+    summary: str
+    status: int
+    answer: type[Model] | None
+    body: type[Model] | None
+    query: type[Model]
+    errors: tuple[int, ...]
+
+
+def operation(
+    summary: str,
+    *,
+    body: type[Model] | None = None,
+    query: type[Model] = Model,
+    answer: type[Model] | None = None,
+    status: int = 200,
+    errors: list[int] | tuple[int, ...] = (),
+) -> Callable[[View], View]:
+    """Check what comes in, hand it to the view as ``body`` and ``query``, answer what it returns.
+
+    The view returns a model (or None), alone or with headers. It goes right above the view.
+
+    :param errors: statuses that this route answers besides those that every route may.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(**arguments: Any) -> Response:
+            found = check(query.model_validate, parameters(), "?")
+            if query is not Model:
+                arguments["query"] = found
+            if body is not None:
+                arguments["body"] = check(body.model_validate_json, request.get_data(), "#/")
+            result = view(**arguments)
+            model, headers = result if isinstance(result, tuple) else (result, {})
+            if model is None:
+                response = Response(status=status, headers=headers)
+                del response.headers["Content-Type"]
+                return response
+            content = model.model_dump_json()
+            return Response(content, status, headers, content_type="application/json")
+
+        described = Operation(summary, status, answer, body, query, tuple(errors))
+        checked.operation = described  # type: ignore[attr-defined]
+        return checked
+
+    return decorate
+
+
+def operation_of(view: View) -> Operation | None:
+    """What was said of a view, or None."""
+    found: Operation | None = getattr(view, "operation", None)
+    return found

@@ -1,0 +1,119 @@
+"""The description of the API (OpenAPI 3.1), made from the routes and the models that check them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from flask import Flask
+from pydantic.json_schema import models_json_schema
+from werkzeug.routing import Rule
+
+from app.api import Operation, Problem, operation_of
+from app.security.access import PublicIdConverter, is_public
+from app.settings import SERVICE_NAME
+from app.validation import Model
+
+PROBLEM_JSON = "application/problem+json"
+REFERENCE = "#/components/schemas/{model}"
+PUBLIC_ID = {"type": "string", "pattern": f"^{PublicIdConverter.regex}$"}
+# What every operation may answer besides its own: to a foreign host or broken JSON, over plain HTTP
+# or from another site, to a parameter it does not know, above a limit, or when something is down.
+EVERYWHERE = {400, 403, 422, 429, 500, 503}
+MEANING = {
+    200: "Done",
+    201: "Created",
+    204: "Done; there is no content",
+    400: "Not understood",
+    401: "Not signed in, or no longer",
+    403: "Refused",
+    404: "Not there, or not yours",
+    409: "Changed in the meantime",
+    413: "Too large",
+    415: "Not JSON",
+    422: "Not acceptable, with a reason for each field",
+    429: "Too many requests",
+    500: "A mistake of the service",
+    503: "Not available for the moment",
+}
+HEADERS = {201: "Location", 401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """The whole description, as JSON has it."""
+    found = [
+        (rule, operation)
+        for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint))
+        if (operation := operation_of(app.view_functions[rule.endpoint]))
+    ]
+    models: list[tuple[type[Model], Literal["validation", "serialization"]]]
+    models = [(Problem, "serialization")]
+    for _, operation in found:
+        taken = (model for model in (operation.body, operation.query) if model not in (None, Model))
+        models += [(model, "validation") for model in taken if model]
+        models += [(operation.answer, "serialization")] if operation.answer else []
+    _, schemas = models_json_schema(models, ref_template=REFERENCE)
+    paths: dict[str, dict[str, Any]] = {}
+    for rule, operation in found:
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            described = _operation(app, rule, operation, schemas["$defs"])
+            paths.setdefault(_path(rule), {})[method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": SERVICE_NAME, "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+        },
+    }
+
+
+def _path(rule: Rule) -> str:
+    return rule.rule.replace("<public_id:", "{").replace(">", "}")
+
+
+def _operation(
+    app: Flask, rule: Rule, operation: Operation, schemas: dict[str, Any]
+) -> dict[str, Any]:
+    open_to_all = is_public(app, rule.endpoint)
+    statuses = EVERYWHERE | set(operation.errors)
+    statuses |= set() if open_to_all else {401}
+    statuses |= {413, 415} if operation.body else set()
+    statuses |= {404} if rule.arguments else set()
+    parameters = [_parameter("path", name, PUBLIC_ID, True) for name in rule.arguments]
+    query = schemas.get(operation.query.__name__, {}).get("properties", {})
+    parameters += [_parameter("query", name, schema, False) for name, schema in query.items()]
+    described: dict[str, Any] = {
+        "operationId": rule.endpoint,
+        "summary": operation.summary,
+        "tags": [rule.endpoint.split(".")[0]],
+        "security": [] if open_to_all else [{"bearer": []}],
+        "parameters": parameters,
+        "responses": {
+            str(operation.status): _response(operation.status, operation.answer),
+            **{str(status): _response(status, Problem) for status in sorted(statuses)},
+        },
+    }
+    if operation.body:
+        described["requestBody"] = {"required": True, "content": _content(operation.body)}
+    return described
+
+
+def _parameter(place: str, name: str, schema: dict[str, Any], required: bool) -> dict[str, Any]:
+    return {"in": place, "name": name, "required": required, "schema": schema}
+
+
+def _content(model: type[Model]) -> dict[str, Any]:
+    media_type = PROBLEM_JSON if model is Problem else "application/json"
+    return {media_type: {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}
+
+
+def _response(status: int, model: type[Model] | None) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": MEANING[status]}
+    if model:
+        response["content"] = _content(model)
+    if name := HEADERS.get(status):
+        response["headers"] = {name: {"schema": {"type": "string"}}}
+    return response

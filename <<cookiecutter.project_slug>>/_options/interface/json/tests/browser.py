@@ -1,0 +1,154 @@
+"""A client that sends what an app sends, through one proxy hop, as in production."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+DOMAIN = "service.test"
+ORIGIN = f"https://{DOMAIN}"
+PASSWORD = "wool-lantern-orbit-7-thistle"
+
+PAGES = False
+SETTINGS: dict[str, str] = {}  # of this way to sign in
+# What the shared tests ask for by name, because it is different with pages.
+API = "/api/v1"
+SIGN_IN, SIGN_UP, NOTES, HOME = (
+    f"{API}/auth/token",
+    f"{API}/auth/register",
+    f"{API}/notes",
+    "/.well-known/security.txt",
+)
+WRITE_NOTE = NOTES
+CREATE_ACCOUNT = "create"
+ACCOUNT_KEY = "email"  # the column that tells accounts apart
+SIGNED_UP = WRITTEN = 201
+SIGNED_IN = CHANGED = 200
+CHALLENGED = DISABLED = 401
+FORM_REFUSED = 415  # a form, whoever made it
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+def account(name: str) -> dict[str, str]:
+    """The columns of the account that has this name."""
+    return {"email": name}
+
+
+class Browser:
+    """One app: an address, the tokens it keeps, and the headers that it sends. No cookie jar."""
+
+    def __init__(self, app: Flask, address: str = "198.51.100.7") -> None:
+        self.app = app
+        self.client = app.test_client(use_cookies=False)
+        self.address = address
+        self.email = ""
+        self.password = PASSWORD
+        self.access_token = self.refresh_token = ""
+
+    def headers(self, method: str = "GET") -> dict[str, str]:
+        """What Nginx and the app put on a request."""
+        headers = {
+            "X-Forwarded-For": self.address,
+            "X-Forwarded-Proto": "https",
+            "Accept": "application/json",
+            "User-Agent": "Notes/1.0 (Linux)",
+        }
+        signed_in = {"Authorization": f"Bearer {self.access_token}"} if self.access_token else {}
+        return headers | signed_in
+
+    def open(self, method: str, path: str, **kwargs: Any) -> TestResponse:
+        """Send a request. ``headers`` are added; a value of None leaves that header out."""
+        headers = self.headers() | kwargs.pop("headers", {})
+        return self.client.open(
+            path,
+            method=method,
+            base_url=kwargs.pop("base_url", ORIGIN),
+            headers={name: value for name, value in headers.items() if value is not None},
+            environ_overrides={"REMOTE_ADDR": ""},  # a unix socket has no peer address
+            buffered=True,  # read and close the response, as a server does
+            **kwargs,
+        )
+
+    def get(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.open("GET", path, **kwargs)
+
+    def send(self, method: str, path: str, body: Any, **kwargs: Any) -> TestResponse:
+        """Send ``body`` as JSON."""
+        data = {"data": json.dumps(body), "content_type": "application/json"}
+        return self.open(method, path, **data | kwargs)
+
+    def post(self, path: str, body: Any = None, **kwargs: Any) -> TestResponse:
+        return self.send("POST", path, {} if body is None else body, **kwargs)
+
+    def keep(self, response: TestResponse) -> TestResponse:
+        """Keep the tokens of a response that has some."""
+        if response.status_code in (SIGNED_IN, SIGNED_UP):
+            self.access_token = response.json["access_token"]
+            self.refresh_token = response.json["refresh_token"]
+        return response
+
+    def register(self, email: str, password: str = PASSWORD) -> TestResponse:
+        return self.keep(self.post(SIGN_UP, {"email": email, "password": password}))
+
+    def sign_up(self, email: str) -> Browser:
+        self.email = email
+        assert self.register(email, self.password).status_code == SIGNED_UP
+        return self
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> TestResponse:
+        self.email, self.password = email, password
+        return self.keep(self.post(SIGN_IN, {"email": email, "password": password}))
+
+    def attempt(self, email: str, password: str, **kwargs: Any) -> TestResponse:
+        """Try a password."""
+        return self.post(SIGN_IN, {"email": email, "password": password}, **kwargs)
+
+    def post_form(self, path: str, data: Any = None, **kwargs: Any) -> TestResponse:
+        """Send what a form sends."""
+        return self.open("POST", path, data=data, content_type=FORM_TYPE, **kwargs)
+
+    def refresh(self, refresh_token: str | None = None) -> TestResponse:
+        """Use the refresh token up."""
+        sent = {"refresh_token": refresh_token or self.refresh_token}
+        return self.keep(self.post(f"{API}/auth/refresh", sent))
+
+    def sign_out(self) -> TestResponse:
+        return self.open("POST", f"{API}/auth/logout")
+
+    def with_password(self, email: str) -> Browser:
+        """Sign in with a password."""
+        return self.sign_up(email)
+
+    def change_password(self, current: str, new: str) -> TestResponse:
+        body = {"current_password": current, "new_password": new}
+        return self.keep(self.send("PUT", f"{API}/me/password", body))
+
+    def write_note(self, title: str = "A title", body: str = "A body") -> str:
+        """Write a note and return its path."""
+        response = self.try_note(title, body)
+        assert response.status_code == WRITTEN, response.text
+        return str(response.headers["Location"])
+
+    def try_note(self, title: str, body: str) -> TestResponse:
+        return self.post(NOTES, {"title": title, "body": body})
+
+    def do_everything(self, email: str, password: str) -> Iterator[int]:
+        """Read, write and sign in, whatever is answered; the statuses."""
+        yield self.get(NOTES).status_code
+        yield self.try_note("T", "B").status_code
+        yield self.get("/readyz").status_code
+        yield self.sign_in(email, password).status_code
+
+    def is_signed_in(self) -> bool:
+        return self.get(f"{API}/me").status_code == 200
+
+    def credential(self) -> str:
+        """What signs this app in, to be stolen: the access token."""
+        return self.access_token
+
+    def use_credential(self, value: str) -> None:
+        self.access_token = value

@@ -1,0 +1,206 @@
+"""What a client does with the service, request by request, and what it is told of the routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.api import operation_of
+from app.notes.service import PAGE
+from app.security.access import is_public
+from app.validation import MAX_NAME, MAX_PROBLEMS
+from tests.browser import API, NOTES, PASSWORD, SIGN_IN, SIGN_UP, Browser
+from tests.marks import asvs, practice
+from tests.routes import UNKNOWN, routes
+
+pytestmark = practice("sanitization")
+
+JSON = "application/json"
+
+
+def test_from_sign_up_to_sign_out(browser: Browser) -> None:
+    browser.sign_up("carol@example.com")
+    assert browser.get(f"{API}/me").json["email"] == "carol@example.com"
+    path = browser.write_note("Shopping", "<strong>Bread</strong> & butter")
+    note = browser.get(path).json
+    assert path == f"{NOTES}/{note['id']}"
+    assert note["body"] == "<strong>Bread</strong> &amp; butter"
+    edited = browser.send("PUT", path, {"title": "List", "body": "Milk", "version": 1})
+    assert (edited.status_code, edited.json["version"]) == (200, 2)
+    assert [note["title"] for note in browser.get(NOTES).json["notes"]] == ["List"]
+    deleted = browser.open("DELETE", path)
+    assert (deleted.status_code, deleted.data) == (204, b"")
+    assert browser.get(path).status_code == 404
+    assert browser.refresh().status_code == 200
+    assert browser.sign_out().status_code == 204
+    assert not browser.is_signed_in()
+    assert browser.sign_in("carol@example.com").status_code == 200
+
+
+def test_the_list_goes_on_page_by_page(alice: Browser) -> None:
+    written = [alice.write_note(f"Note {number}") for number in range(PAGE + 5)]
+    first = alice.get(NOTES).json
+    assert len(first["notes"]) == PAGE
+    second = alice.get(NOTES, query_string={"before": first["next"]}).json
+    assert second["next"] is None
+    listed = [f"{NOTES}/{note['id']}" for note in first["notes"] + second["notes"]]
+    assert listed == written[::-1]
+
+
+# --- The contract
+
+
+@practice("access")
+@asvs("15.3.1")
+def test_exactly_these_fields_are_answered(alice: Browser) -> None:
+    """What a model gets later does not leak by itself."""
+    note = alice.post(NOTES, {"title": "T", "body": "B"}).json
+    fields = {"id", "title", "body", "version", "created_at", "updated_at"}
+    assert set(note) == set(alice.get(f"{NOTES}/{note['id']}").json) == fields
+    assert set(alice.get(NOTES).json) == {"notes", "next"}
+    assert set(alice.get(f"{API}/me").json) == {"email", "created_at"}
+    tokens = {"access_token", "token_type", "expires_in", "refresh_token"}
+    assert set(alice.refresh().json) == tokens
+
+
+def problems(response: Any) -> dict[str, str]:
+    assert response.status_code == 422
+    assert response.content_type == "application/problem+json"
+    return {error["pointer"]: error["detail"] for error in response.json["errors"]}
+
+
+@asvs("2.2.1", "2.2.2")
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, {"#/title", "#/body"}),
+        ({"title": "T", "body": "B", "colour": "red"}, {"#/colour"}),
+        ({"title": 1, "body": ["B"]}, {"#/title", "#/body"}),
+        ({"title": None, "body": True}, {"#/title", "#/body"}),
+        ({"title": "T", "body": "B", "a/b~c": 1}, {"#/a~1b~0c"}),
+        ([], {"#"}),
+        ("T", {"#"}),
+        (1, {"#"}),
+        (None, {"#"}),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_named(alice: Browser, body: Any, pointers: set[str]) -> None:
+    response = alice.send("POST", NOTES, body)
+    assert set(problems(response)) == pointers
+    assert all(text[0].isupper() and text.endswith(".") for text in problems(response).values())
+    assert alice.get(NOTES).json["notes"] == []
+
+
+@asvs("15.3.5")
+@pytest.mark.parametrize("version", ["1", 1.0, 1.5, True, None, [1]], ids=repr)
+def test_types_are_strict(alice: Browser, version: Any) -> None:
+    path = alice.write_note()
+    response = alice.send("PUT", path, {"title": "T", "body": "B", "version": version})
+    assert set(problems(response)) == {"#/version"}
+
+
+@asvs("2.2.1", "15.3.7")
+def test_a_parameter_must_be_known_and_come_once(alice: Browser) -> None:
+    note = alice.write_note().rpartition("/")[2]
+    assert set(problems(alice.get(f"{NOTES}?page=2"))) == {"?page"}
+    assert set(problems(alice.get(f"{API}/me?fields=email"))) == {"?fields"}
+    assert set(problems(alice.get(f"{NOTES}?before={note}&before={UNKNOWN}"))) == {"?before"}
+    assert set(problems(alice.get(f"{NOTES}?before=1"))) == {"?before"}
+    assert alice.get(f"{NOTES}?before={note}").status_code == 200
+    assert alice.get(f"{NOTES}?before={UNKNOWN}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"title=T", b'{"title":"T",}', b"\xff\xfe", b'{"title":"\\ud800"}', b"NaN x"],
+)
+def test_what_is_no_json_is_400(alice: Browser, body: bytes) -> None:
+    response = alice.open("POST", NOTES, data=body, content_type=JSON)
+    assert response.status_code == 400
+    assert response.json["detail"] == "The body is not JSON, or not in UTF-8."
+
+
+def test_an_answer_is_not_larger_than_what_was_wrong(alice: Browser) -> None:
+    right = {"title": "T", "body": "B"}
+    some = {f"field{number}": 1 for number in range(MAX_PROBLEMS)}
+    assert len(problems(alice.post(NOTES, right | some))) == MAX_PROBLEMS
+    many = some | {"one": "more"}
+    assert problems(alice.post(NOTES, right | many)) == {"#": "Too many fields are wrong."}
+    (pointer,) = problems(alice.post(NOTES, {"title": "T", "body": "B", "x" * 10_000: 1}))
+    assert len(pointer) == MAX_NAME + len("#/")
+
+
+@asvs("16.5.1")
+def test_what_was_sent_is_not_repeated(alice: Browser) -> None:
+    canary = "canary-lantern"
+    for path, body in (
+        (SIGN_UP, {"email": [canary], "password": canary}),
+        (SIGN_IN, {"email": 1, "password": {"x": canary}}),
+        (f"{API}/auth/refresh", {"refresh_token": [canary]}),
+    ):
+        response = alice.post(path, body)
+        assert response.status_code == 422
+        assert canary not in response.text
+
+
+@practice("access")
+@asvs("8.2.3", "15.3.3")
+@pytest.mark.parametrize(
+    "name", ["id", "owner_id", "public_id", "user_id", "owner", "created_at", "updated_at"]
+)
+def test_mass_assignment_is_refused(alice: Browser, name: str) -> None:
+    path = alice.write_note()
+    body = {"title": "T", "body": "B", name: 2}
+    assert set(problems(alice.post(NOTES, body))) == {f"#/{name}"}
+    edit = alice.send("PUT", path, body | {"version": 1})
+    assert set(problems(edit)) == {f"#/{name}"}
+    sign_up = {"email": "eve@example.com", "password": PASSWORD, name: 2}
+    assert set(problems(alice.post(SIGN_UP, sign_up))) == {f"#/{name}"}
+
+
+# --- The description
+
+
+def test_every_route_of_the_api_is_described(app: Flask, browser: Browser) -> None:
+    described = browser.get(f"{API}/openapi.json").json
+    assert described["openapi"] == "3.1.0"
+    found = {
+        (method.upper(), path)
+        for path, operations in described["paths"].items()
+        for method in operations
+    }
+    expected = {
+        (route.method, route.rule.replace("<public_id:public_id>", "{public_id}"))
+        for route in routes(app)
+        if route.rule.startswith(API) and route.method not in ("HEAD", "OPTIONS")
+    }
+    assert expected - found == {("GET", f"{API}/openapi.json")}
+    assert found < expected
+
+
+def test_the_description_says_who_may_ask(app: Flask, browser: Browser) -> None:
+    described = browser.get(f"{API}/openapi.json").json
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            public = is_public(app, operation["operationId"])
+            assert operation["security"] == ([] if public else [{"bearer": []}])
+
+
+def test_no_view_of_the_api_is_without_a_contract(app: Flask) -> None:
+    without = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith(API) and operation_of(app.view_functions[rule.endpoint]) is None
+    }
+    assert without == {"openapi"}
+
+
+@practice("access")
+@asvs("15.3.3")
+def test_every_model_refuses_what_it_does_not_know(browser: Browser) -> None:
+    schemas = browser.get(f"{API}/openapi.json").json["components"]["schemas"]
+    assert len(schemas) >= 10
+    assert {schema["additionalProperties"] for schema in schemas.values()} == {False}

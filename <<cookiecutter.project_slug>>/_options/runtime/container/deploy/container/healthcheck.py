@@ -1,0 +1,49 @@
+"""Ask for a page as a health check does: ``healthcheck.py /readyz [ADDRESS]``; exit status 0 or 1.
+
+ADDRESS is ``unix:/path`` or ``host:port``; when it is not given, where gunicorn listens.
+"""
+
+import os
+import socket
+import sys
+from http.client import HTTPConnection
+
+TIMEOUT = 5  # seconds
+DOMAIN = "<< cookiecutter.domain_name >>"
+HOST = os.environ.get("DOMAIN_NAME", DOMAIN)  # requests for another name are refused
+SOCKET = "unix:/run/<< cookiecutter.project_slug >>/app.sock"
+
+
+class Connection(HTTPConnection):
+    """A connection over a unix socket or TCP."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(HOST, timeout=TIMEOUT)
+        self.address = address
+
+    def connect(self) -> None:
+        if self.address.startswith("unix:"):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(TIMEOUT)
+            self.sock.connect(self.address.removeprefix("unix:"))
+        else:
+            host, _, port = self.address.rpartition(":")
+            self.sock = socket.create_connection((host, int(port)), TIMEOUT)
+
+
+def main(path: str, address: str = "") -> int:
+    connection = Connection(address or os.environ.get("GUNICORN_BIND", SOCKET))
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        print(response.status, response.read(200).decode(errors="replace"))
+        return 0 if response.status < 400 else 1
+    except OSError as error:
+        print(error)
+        return 1
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""Accounts and sign-ins, the same in every auth style."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+
+from email_validator import EmailNotValidError, validate_email
+# <% if cookiecutter.auth == "oidc" %>
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+# <% else %>
+from sqlalchemy import ForeignKey, String
+# <% endif %>
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.database import Base, PublicId, UTCDateTime, new_public_id, now
+
+MAX_EMAIL = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
+# <% if cookiecutter.auth == "oidc" %>
+MAX_SUBJECT = 255  # OpenID Connect Core 1.0 section 2
+LOCAL = ""  # the issuer of the accounts that were made here, for emergencies
+# <% endif %>
+
+
+class User(Base):
+    """An account. ``password_hash`` never leaves this row; ``repr`` shows the id alone."""
+
+    __tablename__ = "users"
+    # <% if cookiecutter.auth == "oidc" %>
+    __table_args__ = (UniqueConstraint("subject", "issuer"),)
+    # <% endif %>
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # <% if cookiecutter.auth == "oidc" %>
+    # Who somebody is, both together. The address below is what the provider said last, and is only
+    # shown: accounts of two providers, or two accounts of one, may claim the same.
+    issuer: Mapped[str] = mapped_column(String(MAX_SUBJECT))
+    subject: Mapped[str] = mapped_column(String(MAX_SUBJECT))
+    is_operator: Mapped[bool] = mapped_column(default=False)
+    email: Mapped[str] = mapped_column(String(MAX_EMAIL), index=True)
+    # <% else %>
+    email: Mapped[str] = mapped_column(String(MAX_EMAIL), unique=True)
+    # <% endif %>
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    def __repr__(self) -> str:
+        return f"<User {self.id}>"
+
+
+class Session(Base):
+    """A sign-in that has not ended. Only the SHA-256 of its token is stored."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(PublicId, unique=True, default=new_public_id)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now, index=True)
+    address: Mapped[str] = mapped_column(String(45))  # the longest text form of an IPv6 address
+    device: Mapped[str] = mapped_column(String(200))
+    # <% if cookiecutter.auth == "oidc" %>
+    provider_sid: Mapped[str | None] = mapped_column(String(MAX_SUBJECT), index=True)
+    # <% endif %>
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+def normalize_email(text: str) -> str:
+    """The one form in which an address is stored, looked up and counted.
+
+    Case is folded in the local part too: two accounts that differ in case alone are a trap.
+
+    :raises ValueError: when ``text`` is no e-mail address. No DNS look-up is made.
+    """
+    try:
+        valid = validate_email(
+            text.strip(), check_deliverability=False, allow_smtputf8=True, strict=True
+        )
+    except EmailNotValidError as error:
+        raise ValueError("Enter an e-mail address such as name@example.com.") from error
+    normalized = unicodedata.normalize("NFC", valid.normalized.casefold())
+    if len(normalized) > MAX_EMAIL:
+        raise ValueError(f"Enter an e-mail address of at most {MAX_EMAIL} characters.")
+    return normalized

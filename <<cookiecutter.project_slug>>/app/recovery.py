@@ -1,0 +1,73 @@
+"""Backup and restore; how each database does it is in :mod:`app.backups`."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import delete
+
+from app import backups
+from app.auth.models import Session
+from app.database import MIGRATIONS, db
+
+
+def new_file(prefix: str = "") -> Path:
+    """A file in the folder "backups", named after the time."""
+    return Path("backups", f"{prefix}{datetime.now(UTC):%Y-%m-%dT%H%M%S}{backups.SUFFIX}")
+
+
+def prune(keep: int) -> list[Path]:
+    """Delete all but the newest backups in the folder "backups"; those before a restore stay.
+
+    :param keep: how many stay, at least 1.
+    :returns: what was deleted.
+    """
+    dated = sorted(Path("backups").glob(f"[0-9]*T[0-9]*{backups.SUFFIX}"))
+    old = dated[:-keep]
+    for path in old:
+        path.unlink()
+    return old
+
+
+def back_up(target: Path) -> Path:
+    """Write a backup that only its owner reads; nothing when it fails, and nothing over another."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        backups.backup(db.get_engine("migration").url, target)
+    except BaseException:
+        target.unlink()
+        raise
+    return target
+
+
+def restore(file: Path, saved: Path) -> None:
+    """Put the backup ``file`` in the place of all that is there, and end every session.
+
+    :param saved: a backup of what is there, which comes back when ``file`` is not one of ours.
+    :raises ValueError: when it is not.
+    """
+    urls = db.engine.url, db.get_engine("migration").url
+    backups.restore(*urls, file, saved)
+    try:
+        _end_sessions(file)
+    except BaseException:
+        backups.restore(*urls, saved, saved)
+        raise
+
+
+def _end_sessions(file: Path) -> None:
+    """A backup may hold sessions that have been ended since: a stolen cookie would work again."""
+    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    with db.get_engine("migration").begin() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+        if revision not in known:
+            raise ValueError(
+                f"{file} has the schema {revision}, which this code does not know; what was there"
+                " is back"
+            )
+        connection.execute(delete(Session))

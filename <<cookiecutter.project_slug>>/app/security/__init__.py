@@ -1,0 +1,82 @@
+"""The practices, one module each, each with the same two doors.
+
+``init_app(app)`` wires the practice; ``check(app)`` yields what is wrong with the running
+configuration, one line per problem. ``tests/security/`` mirrors this folder file by file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Flask
+
+from app.security import (
+    access,
+    audits,
+    cookies,
+    # <% if cookiecutter.__interface == "json" %>
+    cors,
+    # <% endif %>
+    cross_origin,
+    csrf,
+    errors,
+    exposure,
+    headers,
+    https,
+    # <% if cookiecutter.auth == "oidc" %>
+    identity_provider,
+    # <% endif %>
+    logs,
+    passwords,
+    queries,
+    rate_limits,
+    sanitization,
+)
+from app.settings import ConfigurationError
+
+# In the order in which a request meets them. Three places matter: what another site sent is refused
+# before anything is counted; who asks is known before the limits by account; and the limits count
+# before the CSRF token is looked at, so that requests without one are counted as well.
+PRACTICES = (
+    logs,
+    errors,
+    https,
+    headers,
+    exposure,
+    sanitization,
+    queries,
+    passwords,
+    cookies,
+    cross_origin,
+    # <% if cookiecutter.__interface == "json" %>
+    cors,
+    # <% endif %>
+    access,
+    rate_limits,
+    csrf,
+    # <% if cookiecutter.auth == "oidc" %>
+    identity_provider,
+    # <% endif %>
+    audits,
+)
+
+
+def init_app(app: Flask) -> None:
+    """Wire every practice."""
+    for practice in PRACTICES:
+        practice.init_app(app)
+
+
+def check(app: Flask) -> Iterator[str]:
+    """Yield what every practice finds wrong with the running configuration."""
+    for practice in PRACTICES:
+        yield from practice.check(app)
+
+
+def enforce(app: Flask) -> None:
+    """Refuse to start in production when a check fails.
+
+    :raises ConfigurationError: with one line per problem.
+    """
+    if app.config["SETTINGS"].production and (problems := list(check(app))):
+        raise ConfigurationError(problems)

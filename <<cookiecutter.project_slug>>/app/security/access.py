@@ -1,0 +1,91 @@
+"""Insecure direct object references: a user reads or changes what belongs to somebody else.
+
+Deny by default: a route is for signed-in users unless it says ``@public``. Rows that belong to a
+user are loaded by :func:`get_owned` alone, which puts the owner into the query; a foreign id and a
+missing id are the same 404. OWASP IDOR Prevention cheat sheet; ASVS 8.1-8.3, 15.3.3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from flask import Flask, abort, current_app, g, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import ForeignKey, select
+from sqlalchemy.orm import Mapped, mapped_column
+from werkzeug.routing import BaseConverter
+
+from app.auth import identity
+from app.database import PUBLIC_ID_LENGTH, PublicId, db, new_public_id
+
+View = TypeVar("View", bound=Callable[..., Any])
+Model = TypeVar("Model", bound="Owned")
+
+
+class Owned:
+    """Mixin for rows that belong to one user and are named by ``public_id`` in URLs.
+
+    The model has an index that begins with ``owner_id`` and goes on as its lists are sorted.
+    """
+
+    public_id: Mapped[str] = mapped_column(PublicId, unique=True, default=new_public_id)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+
+
+class PublicIdConverter(BaseConverter):
+    """``<public_id:name>`` in a route: anything else in its place is no route at all."""
+
+    regex = f"[A-Za-z0-9_-]{{{PUBLIC_ID_LENGTH}}}"
+
+
+def public(view: View) -> View:
+    """Let anybody use this route, signed in or not. It goes right below the route decorator."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def is_public(app: Flask, endpoint: str) -> bool:
+    """Whether a route is open to everybody."""
+    return endpoint == "static" or getattr(app.view_functions[endpoint], "is_public", False)
+
+
+def init_app(app: Flask) -> None:
+    """Require a signed-in user on every route that is not public."""
+    app.url_map.converters["public_id"] = PublicIdConverter
+    app.before_request(require_user)
+
+
+def check(app: Flask) -> Iterator[str]:
+    """Yield a problem when routes are open by default."""
+    if require_user not in app.before_request_funcs.get(None, []):
+        yield "routes are open by default; call access.init_app(app)"
+
+
+def require_user() -> ResponseReturnValue | None:
+    """Find out who asks, and stop anonymous requests to routes that are not public."""
+    endpoint = request.endpoint
+    if endpoint is None or endpoint == "static":
+        return None  # no route (404, 405) or a file that is the same for everybody
+    identity.identify()
+    if g.user is None and not is_public(current_app, endpoint):
+        return identity.challenge()
+    return None
+
+
+def get_owned(model: type[Model], public_id: str) -> Model:
+    """The row that is named ``public_id`` and belongs to the signed-in user.
+
+    :raises werkzeug.exceptions.NotFound: for a missing row and for a row of somebody else alike.
+    """
+    if not re.fullmatch(PublicIdConverter.regex, public_id):
+        abort(404)  # a query argument may hold what a database cannot even compare, such as NUL
+    row = db.session.scalar(
+        select(model).where(
+            model.public_id == public_id, model.owner_id == identity.current_user().id
+        )
+    )
+    if row is None:
+        abort(404)
+    return row

@@ -1,0 +1,58 @@
+"""Passwords that a guesser tries first, for :mod:`app.security.passwords`.
+
+Nearly every leaked password is shorter than our minimum, so a list of them alone would stop little:
+"Password123456!" is on none. What counts is the password as a whole (NIST SP 800-63B-4 section
+3.1.1.2; ASVS 6.2.4, 6.2.11): how much of it is left besides common words, the names of the account
+and patterns.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+COMMON = Path(__file__).with_name("common_passwords.txt")  # lower case, at least 4 characters each
+SEPARATORS = dict.fromkeys(map(ord, " -_.,+/"))
+# "l33t" for "leet"; 1 and ! stand for i as well as for l.
+LEET = [str.maketrans("0134578@$!", f"o{i}eastbas{i}") for i in "il"]
+# Neighbours in the alphabet, among the digits and on keyboards (QWERTY, QWERTZ, AZERTY).
+ROWS = (
+    "abcdefghijklmnopqrstuvwxyz 01234567890 qwertyuiop asdfghjkl zxcvbnm qwertzuiop yxcvbnm"
+    " azertyuiop qsdfghjklm wxcvbn 1q2w3e4r5t6y7u8i9o0p q1w2e3r4t5y6u7i8o9p0"
+    " 1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p qazwsxedcrfvtgbyhnujmikolp !@#$%^&*()"
+)
+
+
+def unexplained(password: str, *context: str) -> int:
+    """How many characters belong to no common word, no word of ``context`` and no pattern.
+
+    Letter case, separators and look-alike digits make no difference.
+    """
+    text = _fold(password)
+    words = set(_common_words())
+    for known in context:
+        words.update(map(_fold, [known, *known.split("@"), *re.split(r"[\W_]+", known)]))
+    explained: set[int] = set()
+    for view in (text, *map(text.translate, LEET)):
+        for word in words:
+            start = view.find(word) if len(word) >= 4 else -1
+            while start >= 0:
+                explained.update(range(start, start + len(word)))
+                start = view.find(word, start + 1)
+    for start in range(len(text) - 2):
+        three = text[start : start + 3]
+        row = three in ROWS or three[::-1] in ROWS
+        if row or three == three[0] * 3 or three in text[: start + 2]:
+            explained.update(range(start, start + 3))
+    return len(text) - len(explained)
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().translate(SEPARATORS)
+
+
+@cache
+def _common_words() -> frozenset[str]:
+    return frozenset(COMMON.read_text(encoding="utf-8").split())

@@ -1,0 +1,47 @@
+"""CSRF, first layer: a page of another origin makes its visitor's browser send a request.
+
+The browser itself says so, and such a request is refused. It needs no token, looks at no route and
+runs before anything is counted or looked up, so that a foreign page cannot even use up a visitor's
+rate limits. Fetch Metadata first, ``Origin`` where a browser does not send it. Origins that CORS
+was opened to, if any, may send requests as well. OWASP Cross-Site Request Forgery Prevention cheat
+sheet; ASVS 3.5.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Flask, abort, current_app, request
+
+from app.security.logs import security_event
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1; TRACE is no route
+
+
+def init_app(app: Flask) -> None:
+    """Put the gate in front of every route, known or not."""
+    app.before_request(refuse_cross_origin)
+
+
+def check(app: Flask) -> Iterator[str]:
+    """Yield a problem when the gate is not in place."""
+    if refuse_cross_origin not in app.before_request_funcs.get(None, []):
+        yield "the cross-origin gate is not wired; call cross_origin.init_app(app)"
+
+
+def refuse_cross_origin() -> None:
+    """Refuse an unsafe request that another origin made the browser send."""
+    if request.method in SAFE_METHODS:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site is not None:
+        # A sibling subdomain is "same-site": it can plant cookies, so it is refused as well.
+        same_origin = site in ("same-origin", "none")
+    elif origin is not None:
+        same_origin = origin == f"{request.scheme}://{request.host}"
+    else:
+        return  # not a browser of the last five years: the token decides
+    if not same_origin and origin not in current_app.config.get("CORS_ORIGINS", ()):
+        security_event("malicious_csrf", reason="cross-origin", origin=origin, site=site)
+        abort(403, "This request came from another site.")

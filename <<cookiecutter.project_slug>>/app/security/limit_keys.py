@@ -1,0 +1,42 @@
+"""What a limit counts by, for :mod:`app.security.rate_limits`: an address or an account.
+
+A client chooses neither: the address is what Nginx saw, the account is the one that is attacked.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
+
+from flask import g, request
+
+from app.auth import identity
+
+
+def client_address() -> str:
+    """The client's network: an IPv4 address, or the /64 that one IPv6 subscriber owns whole."""
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        return "unknown"  # never empty: Flask-Limiter skips a limit whose key is empty
+    if address.version == 6:
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def attempted_account() -> str:
+    """The account that somebody tries to sign in to."""
+    return named("account", identity.attempted_account())
+
+
+def named(kind: str, name: str) -> str:
+    """A key for a name, hashed: keys show up in tools. Who names nothing shares it with nobody."""
+    digest = sha256(name.encode()).hexdigest()
+    return f"{kind}:{digest}" if name else f"no {kind}:{client_address()}"
+
+
+def signed_in_account() -> str:
+    """The account of the signed-in user, or the address of somebody who is not signed in."""
+    return f"user:{g.user.id}" if g.get("user") else client_address()

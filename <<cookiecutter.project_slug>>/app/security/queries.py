@@ -1,0 +1,48 @@
+"""Parameterized queries: input that is read as SQL, and values that leak from statements into logs.
+
+Every statement is built with SQLAlchemy (``select()``, the ORM), which sends values apart from the
+statement. ``LIKE`` is written ``column.contains(text, autoescape=True)``; an order is picked from a
+fixed mapping, never from the request. ``tests/security/test_queries.py`` refuses SQL that is built
+from strings, and looks at the statements that really reach the database. OWASP SQL Injection
+Prevention cheat sheet; ASVS 1.2.4, 2.3.3, 13.2.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Flask
+from sqlalchemy import Engine, make_url
+from sqlalchemy.pool import QueuePool
+
+from app import dialect
+from app.database import db
+
+MAX_POOL_TIMEOUT = 10  # seconds; SQLAlchemy's default of 30 outlasts the worker's own timeout
+
+
+def init_app(app: Flask) -> None:
+    """Nothing to wire: :mod:`app.database` makes the engine, once and with its options."""
+
+
+def check(app: Flask) -> Iterator[str]:
+    """Yield what lets values out of the database layer, or requests pile up in front of it."""
+    with app.app_context():
+        engines = list(db.engines.values())
+    for engine in engines:
+        yield from _engine_problems(engine)
+    # As they were set: the engine's own URL is made absolute by Flask-SQLAlchemy-Lite.
+    settings = app.config["SETTINGS"]
+    yield from dialect.check(make_url(settings.database_url), "DATABASE_URL")
+    if (url := settings.migration_database_url) != settings.database_url:
+        yield from dialect.check(make_url(url), "MIGRATION_DATABASE_URL")
+
+
+def _engine_problems(engine: Engine) -> Iterator[str]:
+    if not engine.hide_parameters:
+        yield "the engine shows values in exceptions and logs; set hide_parameters=True"
+    if engine.echo:
+        yield "the engine logs every statement; set echo=False"
+    pool = engine.pool
+    if not isinstance(pool, QueuePool) or not 0 < pool.timeout() <= MAX_POOL_TIMEOUT:
+        yield f"the pool has no short time limit; set pool_timeout to {MAX_POOL_TIMEOUT} or less"

@@ -1,0 +1,171 @@
+"""Every setting of the service, read once, from the environment or from secret files.
+
+Nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app import dialect
+from app.environment import HOST_NAME, is_redis_url, read_value
+# <% if cookiecutter.auth == "oidc" %>
+from app.oidc_settings import OIDCSettings
+# <% endif %>
+
+SERVICE_NAME = "<< cookiecutter.project_name >>"
+SECURITY_CONTACT = "mailto:<< cookiecutter.author_email >>"
+DATABASE_NAME = "<< cookiecutter.__user >>"  # in development; a role of MySQL has 32
+KEY_CURE = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+
+
+class ConfigurationError(Exception):
+    """The service must not start. ``problems``: a line each, with setting and cure."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process; ``repr`` shows no secret.
+
+    :param environment: ``production`` or ``development``.
+    :param migration_database_url: the same database for the role that may change its tables.
+    :param admin_database_url: for ``flask db create`` alone; empty means the user of this machine.
+    :param trusted_hosts: names this service answers to, without port.
+    :param redis_url: storage of the rate limits; empty means in memory (development only).
+    # <% if cookiecutter.__interface == "json" %>
+    :param cors_origins: whose pages may read the answers of this API; empty means nobody's.
+    # <% endif %>
+    # <% if cookiecutter.auth == "oidc" %>
+    :param oidc: the OpenID Connect provider, and who may sign in.
+    # <% endif %>
+    """
+
+    environment: str
+    secret_key: str = field(repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(repr=False)
+    database_url: str = field(repr=False)
+    migration_database_url: str = field(repr=False)
+    admin_database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    trusted_hosts: tuple[str, ...]
+    security_contact: str
+    # <% if cookiecutter.__interface == "json" %>
+    cors_origins: tuple[str, ...]
+    # <% endif %>
+    # <% if cookiecutter.auth == "oidc" %>
+    oidc: OIDCSettings
+    # <% endif %>
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings.
+
+        :raises ConfigurationError: naming every setting that is unreadable, missing or malformed.
+            What is set but unsafe is reported by the practices' checks.
+        """
+        problems: list[str] = []
+
+        def read(name: str, default: str = "") -> str:
+            try:
+                return read_value(name, environ) or default
+            except OSError as error:
+                problems.append(f"{name}_FILE: {error.strerror or error}; make the file readable")
+            except ValueError:
+                problems.append(f"{name}_FILE is not text in UTF-8; write the value alone into it")
+            return default
+
+        environment = read("APP_ENV", "production")
+        if environment not in ("production", "development"):
+            problems.append(f"APP_ENV is {environment!r}; set it to production or development")
+        development = environment == "development"
+
+        secret_key = read("SECRET_KEY", secrets.token_urlsafe(48) if development else "")
+        fallbacks = tuple(read("SECRET_KEY_FALLBACKS").replace(",", " ").split())
+        app_url, migrator_url = _development_urls(secret_key) if development else ("", "")
+        database_url = read("DATABASE_URL", app_url)
+        same = database_url if database_url != app_url else migrator_url
+        migration_database_url = read("MIGRATION_DATABASE_URL", same)
+        admin_database_url = read("ADMIN_DATABASE_URL")
+        redis_url = read("REDIS_URL")
+        domain_name = read("DOMAIN_NAME").lower()
+        if not development:
+            required = {
+                "SECRET_KEY": (secret_key, KEY_CURE),
+                "DATABASE_URL": (database_url, "name the database, see .env.example"),
+                "REDIS_URL": (redis_url, "rate limits in memory do not hold across workers"),
+                "DOMAIN_NAME": (domain_name, "write the host name that users see"),
+            }
+            problems += [
+                f"{name} is not set; {cure}"
+                for name, (value, cure) in required.items()
+                if not value
+            ]
+        urls = {migration_database_url: "MIGRATION_DATABASE_URL", database_url: "DATABASE_URL"}
+        for url, name in {admin_database_url: "ADMIN_DATABASE_URL", **urls}.items():
+            admin = name.startswith("ADMIN")
+            if url and (problem := dialect.url_problem(url, name, admin=admin)):
+                problems.append(problem)
+        if redis_url and not is_redis_url(redis_url):
+            problems.append(
+                "REDIS_URL is not a Redis URL; write redis://, rediss:// or redis+unix://"
+            )
+        if domain_name and not HOST_NAME.fullmatch(domain_name):
+            problems.append(
+                f"DOMAIN_NAME is {domain_name!r}; write one host name without scheme, port or path"
+            )
+        contact = read("SECURITY_CONTACT", SECURITY_CONTACT)
+        hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]") if development else ()
+        if domain_name:
+            hosts += (domain_name,)
+        # <% if cookiecutter.__interface == "json" %>
+        cors_origins = tuple(read("CORS_ORIGINS").replace(",", " ").split())
+        # <% endif %>
+        # <% if cookiecutter.auth == "oidc" %>
+        oidc = OIDCSettings.read(read, problems, development=development)
+        # <% endif %>
+        if problems:
+            raise ConfigurationError(problems)
+        return cls(
+            environment=environment,
+            secret_key=secret_key,
+            secret_key_fallbacks=fallbacks,
+            database_url=database_url,
+            migration_database_url=migration_database_url,
+            admin_database_url=admin_database_url,
+            redis_url=redis_url,
+            trusted_hosts=hosts,
+            security_contact=contact,
+            # <% if cookiecutter.__interface == "json" %>
+            cors_origins=cors_origins,
+            # <% endif %>
+            # <% if cookiecutter.auth == "oidc" %>
+            oidc=oidc,
+            # <% endif %>
+        )
+
+
+def _development_urls(secret_key: str) -> tuple[str, str]:
+    """The database of development for the app's role and for the migrator's.
+
+    The passwords follow from the key: nobody has to choose them or write them down.
+    """
+    roles = DATABASE_NAME, f"{DATABASE_NAME}-migrator"
+    app, migrator = (
+        dialect.development_url(
+            role, hmac.digest(secret_key.encode(), role.encode(), "sha256").hex(), DATABASE_NAME
+        )
+        for role in roles
+    )
+    return app, migrator

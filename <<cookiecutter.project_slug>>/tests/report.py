@@ -1,0 +1,164 @@
+"""``make report``: which practices this run of the tests proves, as a page and as Markdown.
+
+A plugin of pytest, loaded by ``-p tests.report``. A row is green only when each of its tests was
+found, ran and passed in this very run. Names and reasons come from tests, so they are escaped.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+from app import ledger
+
+HERE = Path(__file__).parent
+REQUIREMENTS = dict(
+    line.split(" ", 1) for line in (HERE / "security/asvs.txt").read_text("utf-8").splitlines()
+)
+# From the best to the worst: a row is as good as the worst of its tests.
+PASSED, SKIPPED, NOT_RUN, FAILED, NO_TEST = "passed", "skipped", "not run", "failed", "no test"
+STATES = {PASSED: "green", SKIPPED: "yellow", NOT_RUN: "red", FAILED: "red", NO_TEST: "red"}
+SIGNS = {"green": "✅", "yellow": "⚠️", "red": "❌"}
+
+
+def worst(states: Iterable[str]) -> str:
+    return max(states, key=list(STATES).index, default=NO_TEST)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A practice or a requirement; ``remarks``: what did not pass, and why."""
+
+    entry: Any
+    state: str
+    passed: int
+    tests: dict[str, str]  # and their states
+    remarks: list[str]
+
+    @property
+    def colour(self) -> str:
+        return STATES[self.state]
+
+
+class Report:
+    """What happened to each test."""
+
+    def __init__(self, root: Path) -> None:
+        self.practices = ledger.read(root)
+        self.collected: dict[str, list[str]] = {}  # the cases of each test
+        self.states: dict[str, str] = {}  # of each case
+        self.reasons: dict[str, str] = {}
+        self.folder = root / "build" / "report"
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        self.collected.setdefault(item.nodeid.split("[")[0], []).append(item.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:  # a file that cannot be imported: its tests do not run
+            self.states[report.nodeid] = FAILED
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Three reports for each case: of what it needs, of itself, and of the tidying up."""
+        case, state = report.nodeid, report.outcome
+        if expected_to_fail := getattr(report, "wasxfail", None):
+            state, self.reasons[case] = SKIPPED, f"expected to fail: {expected_to_fail}"
+        elif report.skipped:
+            self.reasons[case] = str(report.longrepr[-1]).removeprefix("Skipped: ")
+        if state != PASSED or report.when == "call":
+            self.states[case] = worst({state, self.states.get(case, PASSED)})
+
+    def pytest_sessionfinish(self) -> None:
+        requirements = {
+            (number, text): dict.fromkeys(
+                test for it in self.practices for test in it.asvs.get(number, [])
+            )
+            for number, text in REQUIREMENTS.items()
+        }
+        content = {
+            "practices": [self.row(practice, practice.tests) for practice in self.practices],
+            "requirements": [self.row(it, tests) for it, tests in requirements.items() if tests],
+            "total": Counter(self.states.values()),
+            "elsewhere": sorted(
+                {case for case, state in self.states.items() if state == FAILED}
+                - {case for it in self.practices for t in it.tests for case in self.cases(t)}
+            ),
+            "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {sys.version.split()[0]}",
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(HERE),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        page = environment.get_template("report.html").render(content)
+        (self.folder / "index.html").write_text(page, encoding="utf-8")
+        (self.folder / "summary.md").write_text(summary(**content), encoding="utf-8")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.write_line(f"Which practices are proven: {self.folder / 'index.html'}")
+
+    def cases(self, test: str) -> list[str]:
+        return self.collected.get(test, [])
+
+    def row(self, entry: object, tests: Iterable[str]) -> Row:
+        states = {
+            test: worst(self.states.get(case, NOT_RUN) for case in self.cases(test) or [test])
+            for test in tests
+        }
+        remarks = [f"{state}: {test}" for test, state in states.items() if STATES[state] == "red"]
+        reasons = Counter(
+            self.reasons[case]
+            for test in states
+            for case in self.cases(test)
+            if self.states.get(case) == SKIPPED
+        )
+        remarks += [f"{number} skipped: {reason}" for reason, number in reasons.items()]
+        passed = [*states.values()].count(PASSED)
+        return Row(entry, worst(states.values()), passed, states, remarks)
+
+
+def summary(practices: list[Row], elsewhere: list[str], made: str, **_: Any) -> str:
+    """The table for the summary of a CI run."""
+    proven = sum(row.colour == "green" for row in practices)
+    lines = [
+        f"## {proven} of {len(practices)} practices proven",
+        "",
+        "| | Practice | Module | Tests passed | OWASP ASVS 5.0 | Remarks |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in practices:
+        cells = [
+            row.entry.title,
+            row.entry.module,
+            f"{row.passed} of {len(row.tests)}",
+            ", ".join(row.entry.asvs),
+            "; ".join(row.remarks[:9]) or row.state,
+        ]
+        lines.append(f"| {SIGNS[row.colour]} | {' | '.join(map(plain, cells))} |")
+    lines += ["", f"{plain(made)}. Failed elsewhere: {plain(', '.join(elsewhere)) or 'nothing'}."]
+    return "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Text that means nothing in Markdown and in HTML, and stays in its cell."""
+    return re.sub(r"[^A-Za-z0-9 .,:;/()=+-]", lambda it: f"&#{ord(it[0])};", " ".join(text.split()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.collectonly:
+        return
+    try:
+        config.pluginmanager.register(Report(config.rootpath), "ledger")
+    except ledger.LedgerError as error:
+        raise pytest.UsageError(str(error)) from error

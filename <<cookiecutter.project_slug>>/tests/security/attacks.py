@@ -1,0 +1,77 @@
+"""What the injection tests share: the corpora, and what a browser makes of a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+CORPUS = Path(__file__).parent / "corpus"
+URL_ATTRIBUTES = re.compile(
+    r"href|src|srcset|action|formaction|data|poster|background|cite|ping|manifest|to|values|xlink:href"
+)
+# A browser drops these before it looks at the scheme.
+IGNORED_IN_URLS = re.compile(r"[\x00-\x20]")
+
+
+def corpus(name: str) -> list[str]:
+    """The attacks in ``corpus/<name>``, one a line."""
+    lines = (CORPUS / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("##")]
+
+
+XSS = [
+    *corpus("xss.txt"),
+    # What a line of a text file cannot hold.
+    "<a href='java\tscript:alert(1)'>x</a>",
+    "<a href='java\nscript:alert(1)'>x</a>",
+    "<a href='\x01javascript:alert(1)'>x</a>",
+    "<scr\0ipt>alert(1)</scr\0ipt>",
+    "<img\nsrc=x\nonerror\n=\nalert(1)>",
+    "<img\x0csrc=x\x0conerror=alert(1)>",
+    "<" * 2 + "script>alert(1)//" + "<" * 2 + "/script>",
+    "a\u202etxt.exe",
+    "<b>" * 200 + "<img src=x onerror=alert(1)>",
+]
+SQL_INJECTION = corpus("sqli.txt")
+
+
+def elements(page: LexborHTMLParser) -> Iterator[LexborNode]:
+    """Every element and comment of a parsed page."""
+    assert page.root is not None
+    yield from page.root.traverse(include_text=False)
+
+
+def dangers(page: LexborHTMLParser) -> list[str]:
+    """What in the page runs a script, or loads or sends something that is not the service's own."""
+    found = []
+    for node in elements(page):
+        tag, attributes = node.tag or "", {k: v or "" for k, v in node.attributes.items()}
+        if tag in ("svg", "math", "iframe", "object", "embed", "base", "style", "template"):
+            found.append(f"<{tag}>")
+        if tag == "script" and not attributes.get("src", "").startswith("/static/"):
+            found.append(f"<script {attributes}>")
+        if tag == "meta" and "http-equiv" in attributes:
+            found.append(f"<meta {attributes}>")
+        for name, value in attributes.items():
+            if name.startswith("on") or name in ("style", "srcdoc"):
+                found.append(f"<{tag} {name}>")
+            if URL_ATTRIBUTES.fullmatch(name) and not is_harmless_url(value, tag):
+                found.append(f"<{tag} {name}={value!r}>")
+    return found
+
+
+def is_harmless_url(url: str, tag: str) -> bool:
+    """Whether a browser stays on this service, or follows a link of the allowed schemes."""
+    url = IGNORED_IN_URLS.sub("", url).replace("\\", "/")
+    scheme = re.match(r"([^/?#]*?):", url)
+    if scheme:
+        return tag == "a" and scheme[1].lower() in ("https", "mailto")
+    return not url.startswith("//")
+
+
+def skeleton(page: LexborHTMLParser) -> list[tuple[str | None, tuple[str, ...]]]:
+    """The page's elements and their attributes' names, in order: what text must never change."""
+    return [(node.tag, tuple(node.attributes)) for node in elements(page)]

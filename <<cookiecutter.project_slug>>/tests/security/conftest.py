@@ -1,0 +1,18 @@
+"""What several practices' tests need."""
+
+from __future__ import annotations
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+
+from app.security import passwords
+from tests.security.entrances import Attacker
+
+
+@pytest.fixture
+def attacker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Attacker:
+    """Sends attacks by the hundred. Only for this, hashing is made cheap: many accounts sign up."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "HASHER", quick)
+    return Attacker(app)

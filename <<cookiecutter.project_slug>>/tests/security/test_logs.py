@@ -1,0 +1,415 @@
+"""Logs that are forged, that miss an attack, or that give secrets away themselves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
+from io import StringIO
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+# <% if cookiecutter.auth == "oidc" %>
+from sqlalchemy import text, update
+# <% else %>
+from sqlalchemy import select, text, update
+# <% endif %>
+
+from app.auth import sessions
+# <% if cookiecutter.auth == "oidc" %>
+from app.auth.models import Session
+# <% else %>
+from app.auth.models import Session, User
+# <% endif %>
+from app.database import db, now
+from app.security import check
+# <% if cookiecutter.auth == "oidc" %>
+from tests.browser import CREATE_ACCOUNT, NOTES, PASSWORD, SIGN_IN, Browser
+# <% else %>
+from tests.browser import CHANGED, CREATE_ACCOUNT, NOTES, PASSWORD, SIGN_IN, Browser
+# <% endif %>
+from tests.events import INTERFACE_EVENTS
+from tests.marks import asvs
+from tests.routes import UNKNOWN
+from tests.security.test_errors import CANARY, break_every_view
+
+Log = Callable[[], list[dict[str, Any]]]
+OTHER_PASSWORD = "kelp-drizzle-9-anvil-tooth"
+
+
+# --- One JSON object per line, whatever is sent
+
+
+@asvs("16.2.1", "16.2.2", "16.2.4")
+def test_every_request_is_one_line_of_json(alice: Browser, log: Log) -> None:
+    log()
+    response = alice.get(f"{NOTES}?before={UNKNOWN}")
+    (line,) = log()
+    age = datetime.now(UTC) - datetime.fromisoformat(line.pop("time"))
+    assert timedelta(0) <= age < timedelta(seconds=10)
+    assert line.pop("milliseconds") > 0
+    assert line == {
+        "level": "INFO",
+        "logger": "app.access",
+        "event": "request",
+        "request_id": response.headers["X-Request-ID"],
+        "address": alice.address,
+        "method": "GET",
+        "path": NOTES,
+        "status": 404,
+    }
+
+
+# <% if cookiecutter.auth != "oidc" %>
+@asvs("16.2.1", "16.2.2")
+def test_an_event_says_who_and_from_where(alice: Browser, log: Log) -> None:
+    log()
+    response = alice.change_password(OTHER_PASSWORD, OTHER_PASSWORD)
+    event, access = log()[-2:]
+    with alice.app.app_context():
+        user = db.session.scalar(select(User.id))
+    assert datetime.fromisoformat(event.pop("time")).utcoffset() == timedelta(0)
+    assert event == {
+        "level": "WARNING",
+        "logger": "app.security",
+        "event": "authn_password_change_fail",
+        "request_id": response.headers["X-Request-ID"],
+        "address": alice.address,
+        "user": user,
+        "account": user,
+    }
+    assert access["request_id"] == event["request_id"]
+
+
+# <% endif %>
+# What ends a line in one reader of logs or another, and what a terminal obeys.
+LINE_ENDS = [
+    "\r\n",
+    "\n",
+    "\r",
+    "\x0b",
+    "\x0c",
+    "\x1c",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\x1b[2K",
+    "\0",
+]
+ATTACK = "".join(f'{end}{{"event":0}}' for end in LINE_ENDS)
+
+
+@asvs("16.4.1")
+def test_no_input_starts_a_line_of_its_own(browser: Browser, log: Log) -> None:
+    browser.get(f"/{quote(ATTACK)}")
+    browser.get("/", query_string={"a": ATTACK})
+    browser.attempt(ATTACK, ATTACK[:99])
+    browser.open("POST", "/", headers={"Sec-Fetch-Site": None, "Origin": header(ATTACK)})
+    for name in ("User-Agent", "X-Request-ID", "X-Forwarded-For", "Accept"):
+        browser.get("/nothing", headers={name: header(ATTACK)})
+    lines = log()  # every line is JSON, or the fixture fails
+    assert [line["event"] for line in lines if line["event"] != "request"] == [
+        # <% if cookiecutter.auth == "oidc" %>
+        "authn_emergency_login",
+        # <% endif %>
+        "authn_login_fail",
+        "malicious_csrf",
+    ]
+    assert len(lines) >= 2 + 8
+
+
+def header(value: str) -> str:
+    """``value`` as a server passes on the bytes of a header, which cannot hold a line break."""
+    return re.sub("[\r\n]", " ", value).encode().decode("latin-1")
+
+
+def test_a_well_formed_request_id_is_kept(browser: Browser, log: Log) -> None:
+    for sent, kept in {
+        "0123456789abcdef0123456789abcdef": True,  # Nginx's $request_id
+        "00000000-0000-4000-8000-000000000000": True,
+        "a" * 64: True,
+        "a" * 65: False,
+        "": False,
+        "a b": False,
+        "a,b": False,
+        'a"}': False,
+        "<script>": False,
+        "é": False,
+        "\u0663": False,  # a digit, but not one of ours
+    }.items():
+        response = browser.get("/nothing", headers={"X-Request-ID": header(sent)})
+        identifier = response.headers["X-Request-ID"]
+        assert log()[-1]["request_id"] == identifier
+        assert identifier in response.text
+        assert (identifier == sent) is kept, sent
+        assert kept or re.fullmatch("[0-9a-f]{32}", identifier)
+
+
+def test_request_ids_do_not_repeat(browser: Browser) -> None:
+    assert len({browser.get("/healthz").headers["X-Request-ID"] for _ in range(20)}) == 20
+
+
+def test_nothing_is_written_to_standard_output(
+    alice: Browser, capfd: pytest.CaptureFixture[str]
+) -> None:
+    alice.get("/nothing")
+    assert capfd.readouterr().out == ""
+
+
+# --- Every event of interest
+
+
+def sign_in_badly(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
+    Browser(app).sign_in(alice.email, OTHER_PASSWORD)
+
+
+def sign_in(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
+    Browser(app).sign_in(alice.email)
+
+
+# <% if cookiecutter.auth != "oidc" %>
+def sign_up_again(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
+    Browser(app).register(alice.email)
+
+
+def change_password(
+    app: Flask, alice: Browser, cli: Callable[..., Any], old: str = PASSWORD
+) -> None:
+    alice.change_password(old, OTHER_PASSWORD)
+
+
+# <% endif %>
+def come_back_after_hours(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
+    with app.app_context():
+        long_ago = now() - sessions.ABSOLUTE_TIMEOUT - timedelta(seconds=1)
+        db.session.execute(update(Session).values(created_at=long_ago))
+        db.session.commit()
+    alice.get(NOTES)
+
+
+def sign_in_once_too_often(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sessions, "MAX_SESSIONS", 1)
+        sign_in(app, alice, cli)
+
+
+def flood(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
+    visitor = Browser(app)
+    for _ in range(11):
+        visitor.post(SIGN_IN)
+
+
+EVENTS: dict[str, tuple[Callable[[Flask, Browser, Callable[..., Any]], object], list[str]]] = {
+    # <% if cookiecutter.auth != "oidc" %>
+    "sign-up": (
+        lambda app, alice, cli: Browser(app).sign_up("new@example.com"),
+        ["user_created", "session_created"],
+    ),
+    "sign-up with a taken address": (sign_up_again, ["user_create_refused"]),
+    # <% endif %>
+    "sign-in": (sign_in, ["authn_login_success", "session_created"]),
+    "sign-in fails": (sign_in_badly, ["authn_login_fail"]),
+    "sign-out": (lambda app, alice, cli: alice.sign_out(), ["session_revoked"]),
+    "session expires": (come_back_after_hours, ["session_expired"]),
+    "one session too many": (
+        sign_in_once_too_often,
+        ["authn_login_success", "session_revoked", "session_created"],
+    ),
+    # <% if cookiecutter.auth != "oidc" %>
+    "password change": (
+        change_password,
+        ["session_revoked", "authn_password_change", "session_created"],
+    ),
+    "password change fails": (
+        lambda app, alice, cli: change_password(app, alice, cli, OTHER_PASSWORD),
+        ["authn_password_change_fail"],
+    ),
+    # <% endif %>
+    "limit hit": (flood, ["excess_rate_limit_exceeded"]),
+    "cross-site request": (
+        lambda app, alice, cli: alice.post("/", headers={"Sec-Fetch-Site": "cross-site"}),
+        ["malicious_csrf"],
+    ),
+    "account created": (
+        lambda _app, _alice, cli: cli("users", CREATE_ACCOUNT, "x@x.org", "--password", PASSWORD),
+        ["user_created"],
+    ),
+    "account disabled": (
+        lambda app, alice, cli: cli("users", "disable", alice.email),
+        ["session_revoked", "user_disabled"],
+    ),
+    "account disabled, then sign-in": (
+        lambda app, alice, cli: (cli("users", "disable", alice.email), sign_in(app, alice, cli)),
+        ["session_revoked", "user_disabled", "authn_login_fail"],
+    ),
+    "account enabled": (
+        lambda app, alice, cli: cli("users", "enable", alice.email),
+        ["user_enabled"],
+    ),
+    "sessions revoked": (
+        lambda app, alice, cli: cli("sessions", "revoke", "--all"),
+        ["session_revoked"],
+    ),
+    **INTERFACE_EVENTS,
+}
+
+
+@asvs("16.3.1", "16.3.3")
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_security_event_is_logged(
+    app: Flask,
+    alice: Browser,
+    cli: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    act, expected = EVENTS[name]
+    caplog.clear()
+    act(app, alice, cli)
+    found = [r.message for r in caplog.records if r.name == "app.security"]
+    assert found[-len(expected) :] == expected
+    # What comes before is what was refused on the way there.
+    # <% if cookiecutter.auth == "oidc" %>
+    assert set(found[: -len(expected)]) <= {"malicious_csrf", "authn_emergency_login"}
+    # <% else %>
+    assert set(found[: -len(expected)]) <= {"malicious_csrf"}
+    # <% endif %>
+
+
+# --- No secret in any line
+
+
+@asvs("16.2.5")
+def test_a_whole_visit_leaves_no_secret_in_the_log(
+    app: Flask, browser: Browser, capfd: pytest.CaptureFixture[str]
+) -> None:
+    email = "secretive-name@example.com"
+    browser.sign_up(email)
+    kept = {PASSWORD, OTHER_PASSWORD, email, "secretive-name", str(app.secret_key)}
+    kept |= {browser.credential()}
+    browser.write_note("canary-title", "canary-body")
+    browser.get(f"{NOTES}?before=canary-query&token=canary-query")
+    browser.get("/nothing", headers={"Authorization": "Bearer canary-bearer"})
+    browser.get(NOTES, headers={"Authorization": "Bearer canary-bearer"})
+    browser.post(NOTES, {"title": "canary-title", "csrf_token": "canary-token"})
+    browser.post(
+        "/", headers={"Sec-Fetch-Site": "cross-site", "Referer": "https://x/?canary-query"}
+    )
+    # <% if cookiecutter.auth != "oidc" %>
+    assert browser.change_password(OTHER_PASSWORD, OTHER_PASSWORD).status_code == 422
+    assert browser.change_password(PASSWORD, OTHER_PASSWORD).status_code == CHANGED
+    # <% endif %>
+    kept |= {browser.credential()}
+    browser.sign_out()
+    browser.sign_in(email, "canary-wrong-password")
+    browser.sign_in("canary-nobody@example.com")
+    browser.sign_in(email, OTHER_PASSWORD)
+    kept |= {browser.credential()}
+    break_every_view(app)
+    browser.post(SIGN_IN, {"email": email, "password": PASSWORD})
+    written = capfd.readouterr().err
+    assert len(written.splitlines()) > 20
+    for secret in (kept | {"canary"}) - {""}:
+        assert secret not in written.replace(CANARY, ""), secret
+
+
+@asvs("16.2.5")
+def test_a_failing_statement_leaves_no_value_in_the_log(
+    browser: Browser, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # The exception's text has the statement, and would have its values.
+    with browser.app.app_context():
+        migrator = db.get_engine("migration")
+    with migrator.begin() as connection:
+        connection.execute(text("ALTER TABLE users RENAME TO lost"))
+    try:
+        capfd.readouterr()
+        assert browser.register("canary@example.com").status_code == 503
+        assert browser.sign_in("canary@example.com").status_code == 503
+    finally:
+        with migrator.begin() as connection:
+            connection.execute(text("ALTER TABLE lost RENAME TO users"))
+    written = capfd.readouterr().err
+    assert " users" in written  # the statement
+    assert "canary" not in written
+    assert "argon2id" not in written
+
+
+SECRET_FIELDS = "password passwd new_password Email secret client_secret SECRET_KEY api_key token"
+SECRET_FIELDS += " csrf_token Authorization Cookie Set-Cookie salt otp ssn cvv certificate"
+
+
+@asvs("16.2.5")
+def test_a_field_whose_name_promises_a_secret_is_blanked(app: Flask, log: Log) -> None:
+    log()
+    fields = dict.fromkeys(SECRET_FIELDS.split(), "canary")
+    app.logger.warning("something", extra={**fields, "harmless": "shown"})
+    (line,) = log()
+    assert {name: line[name] for name in fields} == dict.fromkeys(fields, "[redacted]")
+    assert line["harmless"] == "shown"
+
+
+@asvs("16.2.5")
+def test_the_keys_are_blanked_wherever_they_occur(make_app: Callable[..., Flask], log: Log) -> None:
+    keys = [secrets.token_urlsafe(48) for _ in range(3)]
+    app = make_app(SECRET_KEY=keys[0], SECRET_KEY_FALLBACKS=",".join(keys[1:]))
+    log()
+    for key in keys:
+        try:
+            raise RuntimeError(f"cannot sign with {key}")
+        except RuntimeError:
+            app.logger.exception("key %s", key, extra={"harmless": [key], "other": {"a": key}})
+    lines = log()
+    assert len(lines) == 3
+    assert not [key for key in keys if key in json.dumps(lines)]
+    assert all(line["event"] == "key [redacted]" for line in lines)
+    assert all("cannot sign with [redacted]" in line["exception"] for line in lines)
+
+
+def test_a_value_that_json_does_not_know_is_written_as_text(app: Flask, log: Log) -> None:
+    log()
+    app.logger.warning(
+        "odd", extra={"when": now(), "what": {1, 2}, "bytes": b"\n", "nan": float("nan")}
+    )
+    (line,) = log()
+    assert line["what"] == "{1, 2}"
+
+
+def test_a_log_that_cannot_be_written_ends_no_request(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDisk(StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    assert browser.get("/healthz").status_code == 200
+
+
+# --- Start-up
+
+
+def test_start_up_notices_lines_that_are_not_json(app: Flask) -> None:
+    assert list(check(app)) == []
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    root.handlers.clear()
+    try:
+        assert [line for line in check(app) if "not JSON" in line]
+    finally:
+        root.handlers[:] = handlers
+
+
+def test_start_up_notices_events_that_are_not_logged(app: Flask) -> None:
+    app.logger.setLevel(logging.ERROR)
+    try:
+        assert [line for line in check(app) if "security events are not logged" in line]
+    finally:
+        app.logger.setLevel(logging.INFO)

@@ -1,0 +1,487 @@
+"""Password storage and policy, by function and through sign-up, sign-in and change."""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from itertools import count
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher, Type, extract_parameters
+from flask import Flask
+from sqlalchemy import select, update
+from werkzeug.exceptions import ServiceUnavailable
+
+from app.auth.models import User
+# <% if cookiecutter.auth == "oidc" %>
+from app.database import db, now
+# <% else %>
+from app.database import Base, db, now
+# <% endif %>
+from app.security import passwords
+from app.security.blocklist import COMMON
+from app.security.passwords import (
+    FLOORS,
+    MAX_LENGTH,
+    MIN_LENGTH,
+    hash_password,
+    needs_rehash,
+    password_problem,
+    verify_password,
+)
+# <% if cookiecutter.auth == "oidc" %>
+from tests.browser import PAGES, PASSWORD, SIGNED_IN, Browser
+# <% else %>
+from tests.browser import CHANGED, PAGES, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
+# <% endif %>
+from tests.marks import asvs
+from tests.races import PATIENCE
+
+SERVICE, EMAIL = "Hardened Notes", "jane.doe@example-shop.com"
+WORDS = COMMON.read_text(encoding="utf-8").split()
+
+
+@pytest.fixture
+def alice(app: Flask) -> Browser:
+    """Somebody with a password."""
+    return Browser(app, "203.0.113.1").with_password("alice@example.com")
+
+
+@pytest.fixture
+def bob(app: Flask) -> Browser:
+    """Somebody else with a password."""
+    return Browser(app, "203.0.113.2").with_password("bob@example.com")
+
+
+def random_text(length: int, seed: int = 1, alphabet: str = string.ascii_letters) -> str:
+    return "".join(random.Random(seed).choices(alphabet, k=length))  # noqa: S311 - not a secret
+
+
+def stored_hash(app: Flask, email: str) -> str:
+    with app.app_context():
+        stored = db.session.scalar(select(User.password_hash).where(User.email == email))
+    assert stored
+    return stored
+
+
+# --- The hash ----------------------------------------------------------------------------------
+
+
+@asvs("11.4.2")
+def test_what_is_stored_is_as_strong_as_owasp_asks(app: Flask, alice: Browser) -> None:
+    made = extract_parameters(stored_hash(app, alice.email))
+    assert made.type is Type.ID
+    assert made.memory_cost >= FLOORS[made.time_cost]
+    assert FLOORS == {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}  # as published
+    assert (made.hash_len, made.salt_len) >= (32, 16)
+
+
+@asvs("11.4.2")
+def test_the_same_password_has_another_hash_each_time() -> None:
+    assert hash_password(PASSWORD) != hash_password(PASSWORD)
+
+
+@asvs("6.2.8")
+@pytest.mark.parametrize(
+    "password",
+    [PASSWORD, " ends count ", "\N{OWL}" * 20, "x" * 128, "a\0b" * 5, "\ud800" * 15],
+    ids=["words", "spaces", "emoji", "128", "NUL", "surrogate"],
+)
+def test_a_password_is_taken_as_it_is(password: str) -> None:
+    stored = hash_password(password)
+    assert verify_password(stored, password)
+    others = {password[:-1], password + " ", password.strip(), password.upper()} - {password}
+    for other in others:
+        assert not verify_password(stored, other)
+
+
+@asvs("6.2.8")
+def test_what_differs_after_72_bytes_differs() -> None:
+    """bcrypt would not see it."""
+    assert not verify_password(hash_password("x" * 72 + "a"), "x" * 72 + "b")
+
+
+def test_another_keyboard_types_the_same_password() -> None:
+    assert verify_password(hash_password("cafe\u0301 au lait, bitte"), "caf\u00e9 au lait, bitte")
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        "x",
+        "\0",
+        "$argon2id$\u00e9",
+        "$2b$12$abcdefghijklmnopqrstuv",
+        "$argon2id$v=19$m=8,t=1,p=1$YQ",
+    ],
+)
+def test_a_malformed_hash_is_no_match_and_no_error(stored: str) -> None:
+    assert verify_password(stored, PASSWORD) is False
+    assert needs_rehash(stored)
+
+
+@asvs("15.2.2")
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads sign in, at most three hash at once; nobody waits for one of them."""
+    running = threading.Barrier(passwords.SLOTS + 1)
+    ended = threading.Event()
+
+    class Endless:
+        def hash(self, password: bytes) -> str:
+            running.wait(PATIENCE)
+            ended.wait(PATIENCE)
+            return "x"
+
+        def verify(self, stored: str, password: bytes) -> bool:
+            return bool(self.hash(password))
+
+    monkeypatch.setattr(passwords, "HASHER", Endless())
+    for call in (partial(hash_password, "x"), partial(verify_password, "x", "x")):
+        ended.clear()
+        with ThreadPoolExecutor(passwords.SLOTS) as threads:
+            taken = [threads.submit(call) for _ in range(passwords.SLOTS)]
+            running.wait(PATIENCE)
+            for refused in (call, partial(verify_password, None, "x"), call):
+                with pytest.raises(ServiceUnavailable):
+                    refused()
+            ended.set()
+        assert all(hashed.result() for hashed in taken)
+    assert passwords.SLOTS == 3
+
+
+def test_a_slot_is_given_back_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(passwords.SLOTS + 1):
+        assert not verify_password("no hash", PASSWORD)
+    with monkeypatch.context() as patch:
+        patch.setattr(passwords, "HASHER", None)
+        for _ in range(passwords.SLOTS + 1):
+            with pytest.raises(AttributeError):
+                hash_password(PASSWORD)
+    assert verify_password(hash_password(PASSWORD), PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        PasswordHasher(time_cost=1, memory_cost=47103, parallelism=1),
+        PasswordHasher(time_cost=2, memory_cost=19000, parallelism=1),
+        PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1, type=Type.I),
+        PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1, hash_len=16),
+        PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1, salt_len=8),
+    ],
+    ids=["memory", "passes", "argon2i", "short hash", "short salt"],
+)
+def test_check_looks_at_a_real_hash(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, weak: PasswordHasher
+) -> None:
+    assert list(passwords.check(app)) == []
+    monkeypatch.setattr(passwords, "HASHER", weak)
+    assert len(list(passwords.check(app))) == 1
+
+
+@asvs("11.2.2")
+def test_signing_in_renews_a_hash_of_older_parameters(
+    app: Flask, alice: Browser, new_browser: Callable[..., Browser]
+) -> None:
+    old = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
+    with app.app_context():
+        db.session.execute(update(User).values(password_hash=old))
+        db.session.commit()
+    assert new_browser().sign_in(alice.email, "wrong-" + PASSWORD).status_code == 401
+    assert stored_hash(app, alice.email) == old
+    assert new_browser().sign_in(alice.email).status_code == SIGNED_IN
+    renewed = stored_hash(app, alice.email)
+    assert extract_parameters(renewed).memory_cost == passwords.HASHER.memory_cost
+    assert new_browser().sign_in(alice.email).status_code == SIGNED_IN
+    assert stored_hash(app, alice.email) == renewed
+
+
+# --- The policy --------------------------------------------------------------------------------
+
+
+@asvs("6.2.1", "6.2.5", "6.2.9")
+@pytest.mark.parametrize(
+    ("length", "accepted"),
+    [(0, False), (8, False), (14, False), (15, True), (64, True), (128, True), (129, False)],
+)
+def test_length_is_the_only_rule_of_form(length: int, accepted: bool) -> None:
+    for alphabet in (string.ascii_lowercase, string.digits, "\u043f\u0440\u0438\u0432\u0435\u0442"):
+        password = random_text(length, 7, alphabet)
+        assert (password_problem(password) is None) is accepted
+
+
+@asvs("6.2.1")
+def test_length_is_counted_in_characters_after_normalization() -> None:
+    owls = "".join(chr(0x1F400 + i) for i in range(15))
+    assert password_problem(owls) is None  # 60 bytes
+    composed = random_text(14, 3) + "e\u0301"
+    assert len(composed) == 16
+    assert password_problem(composed) is None
+    assert "15" in (password_problem(composed[1:]) or "")
+    assert (MIN_LENGTH, MAX_LENGTH) == (15, 128)
+
+
+@asvs("6.2.5")
+@pytest.mark.parametrize(
+    "password",
+    [
+        "purple otter juggles nine lamps",
+        "Wobbly-Lantern-Orbit-Cactus",
+        "a quiet river bends north twice",
+        "\u043f\u0430\u0440\u043e\u043b\u044c \u043d\u0435 \u0441\u043b\u043e\u0432\u0430\u0440\u043d\u044b\u0439",
+        "\u5bc6\u7801\u662f\u4e00\u4e2a\u5f88\u957f\u7684\u53e5\u5b50\u4e0d\u5bb9\u6613\u731c\u5230\u5427",
+        "831947205518362",
+        "Tr0ub4dor&3 is not enough alone",
+        "the password is what nobody sees",
+        PASSWORD,
+    ],
+)
+def test_good_passwords_are_accepted(password: str) -> None:
+    assert password_problem(password, SERVICE, EMAIL) is None
+
+
+def test_random_passwords_are_accepted() -> None:
+    alphabet = string.ascii_letters + string.digits + string.punctuation
+    for seed in range(300):
+        assert password_problem(random_text(16, seed, alphabet), SERVICE, EMAIL) is None
+
+
+@asvs("6.2.11")
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Password123456!",
+        "P@$$w0rd-P@$$w0rd",
+        "passwordpassword",
+        "PASSWORD PASSWORD",
+        "Adm1n1strat0r2024",
+        "Summer2024!Summer2024!",
+        "Welcome2024!Admin",
+        "letmein letmein letmein",
+        "dragon.monkey.shadow",
+        "correct horse battery staple",
+        "CorrectHorseBatteryStaple1!",
+        "qwertyuiopasdfgh",
+        "QwErTyUiOpAsDfGhJkL",
+        "zxcvbnm,asdfghjkl",
+        "1qaz2wsx3edc4rfv",
+        "q1w2e3r4t5y6u7i8o9",
+        "1q2w3e4r5t6y7u8i",
+        "abcdefghijklmnopq",
+        "zyxwvutsrqponmlk",
+        "123456789012345",
+        "0987654321098765",
+        "aaaaaaaaaaaaaaaa",
+        "abababababababababab",
+        "xK9!xK9!xK9!xK9!",
+        "                ",
+        "\N{GRINNING FACE}" * 15,
+        "jane.doe@example-shop.com",
+        "Jane-Doe-Jane-Doe-1",
+        "example-shop-2024!",
+        "HardenedNotes2024!",
+        "Hardened Notes password",
+    ],
+)
+def test_passwords_built_from_what_is_tried_first_are_refused(password: str) -> None:
+    assert "easy to guess" in (password_problem(password, SERVICE, EMAIL) or "")
+
+
+def test_every_common_word_is_refused_however_it_is_padded() -> None:
+    for word in WORDS:
+        padded = (
+            word * 4,
+            f"{word.title()}12345678901234",
+            f"{word.upper()}-{word}-{word}-{word}-2024!",
+            f"aaaaaaaaaaaaaa{word}",
+        )
+        for password in padded:
+            assert "easy to guess" in (password_problem(password) or ""), password
+
+
+def test_the_list_of_common_words_is_well_formed() -> None:
+    assert 200 <= len(WORDS) == len(set(WORDS))
+    assert sorted(word.casefold() for word in WORDS) == WORDS
+    assert min(map(len, WORDS)) >= 4
+
+
+# <% if cookiecutter.auth != "oidc" %>
+@asvs("2.2.2", "6.2.1", "6.2.11")
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        (random_text(14), "at least 15"),
+        (random_text(129), "at most 128"),
+        ("Password123456!", "easy to guess"),
+        ("carol@example.com", "easy to guess"),
+    ],
+)
+def test_sign_up_and_change_keep_to_the_policy(
+    browser: Browser, alice: Browser, password: str, said: str
+) -> None:
+    response = browser.register("carol@example.com", password)
+    assert response.status_code == 422
+    assert said in response.text
+    if "carol" in password:
+        password = "alice@example.com"
+    response = alice.change_password(PASSWORD, password)
+    assert response.status_code == 422
+    assert said in response.text
+    assert password not in response.text.replace("alice@example.com", "", 1)
+
+
+# <% endif %>
+@asvs("6.2.8", "6.2.9")
+@pytest.mark.parametrize("length", [15, 128])
+def test_the_shortest_and_the_longest_password_work(
+    browser: Browser, new_browser: Callable[..., Browser], length: int
+) -> None:
+    browser.password = " " + random_text(length - 2, length) + " "
+    browser.with_password("carol@example.com")
+    assert new_browser().sign_in("carol@example.com", browser.password).status_code == SIGNED_IN
+    assert new_browser().sign_in("carol@example.com", browser.password.strip()).status_code == 401
+
+
+# --- What an attacker learns -------------------------------------------------------------------
+
+CHANGING = re.compile(
+    r'name="csrf_token"[^>]*value="[^"]*"|<code>[0-9a-f]{32}</code>|"request_id": "[0-9a-f]{32}"'
+)
+
+
+@asvs("6.3.8")
+def test_unknown_wrong_and_disabled_are_the_same_answer(
+    app: Flask, alice: Browser, bob: Browser, new_browser: Callable[..., Browser]
+) -> None:
+    with app.app_context():
+        db.session.execute(update(User).where(User.email == bob.email).values(disabled_at=now()))
+        db.session.commit()
+
+    address = count(1)
+
+    def answer(email: str, password: str) -> tuple[int, str, str]:
+        response = new_browser(f"192.0.2.{next(address)}").sign_in(email, password)
+        body = CHANGING.sub("", response.text.replace(email, "EMAIL"))
+        headers = [h for h in response.headers if h[0] not in ("X-Request-ID", "Content-Length")]
+        return response.status_code, body, str(headers)
+
+    for password in (PASSWORD, "wrong-" + PASSWORD, "short", "x" * (MAX_LENGTH + 1)):
+        refused = answer("nobody@example.com", password)
+        assert refused[0] == 401
+        assert answer(bob.email, password) == refused
+        assert answer("no address", password) == refused
+        if password != PASSWORD:
+            assert answer(alice.email, password) == refused
+
+
+@asvs("6.3.8")
+def test_unknown_and_wrong_take_the_same_time(
+    app: Flask, alice: Browser, bob: Browser, new_browser: Callable[..., Browser]
+) -> None:
+    """The least processor time: a busy machine only adds to it. A missing hash is 10 times."""
+    with app.app_context():
+        db.session.execute(update(User).where(User.email == bob.email).values(disabled_at=now()))
+        db.session.commit()
+    kinds = {"unknown": "nobody@example.com", "wrong": alice.email, "disabled": bob.email}
+    took: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for number in range(9):
+        for kind, email in kinds.items():
+            browser = new_browser(f"192.0.2.{number}")
+            started = time.thread_time()
+            assert browser.sign_in(email, "wrong-" + PASSWORD).status_code == 401
+            took[kind].append(time.thread_time() - started)
+    least = [min(times) for times in took.values()]
+    assert max(least) < 1.25 * min(least)
+
+
+@asvs("6.3.8", "15.2.2")
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_too_many_at_once_are_the_same_answer(
+    app: Flask,
+    alice: Browser,
+    bob: Browser,
+    new_browser: Callable[..., Browser],
+    log: Callable[[], list[dict[str, Any]]],
+    accept: str,
+) -> None:
+    """Whoever is asked for, and whether the password is right; who is signed in goes on."""
+    with app.app_context():
+        db.session.execute(update(User).where(User.email == bob.email).values(disabled_at=now()))
+        db.session.commit()
+    asked = [(email, PASSWORD) for email in (alice.email, bob.email, "nobody@example.com", "none")]
+    asked.append((alice.email, "wrong"))
+    visitors = [new_browser(f"192.0.2.{number}") for number in range(len(asked))]
+    for visitor in visitors:
+        visitor.attempt("warm@example.com", "up")  # with pages, it brings the form's token
+    log()
+    answers = set()
+    with ExitStack() as flood:
+        for _ in range(passwords.SLOTS):
+            flood.enter_context(passwords._slot())
+        for visitor, credentials in zip(visitors, asked, strict=True):
+            response = visitor.attempt(*credentials, headers={"Accept": accept})
+            assert response.status_code == 503
+            assert response.headers["Retry-After"] == "5"
+            page = PAGES and accept == "text/html"
+            assert response.mimetype == (accept if page else "application/problem+json")
+            answers.add(CHANGING.sub("", response.text))
+        assert alice.is_signed_in()
+        # <% if cookiecutter.auth != "oidc" %>
+        assert visitors[0].register("carol@example.com").status_code == 503
+        assert alice.change_password(PASSWORD, "new-" + PASSWORD).status_code == 503
+        # <% endif %>
+    assert len(answers) == 1
+    refused = [line for line in log() if line["event"] == "excess_rate_limit_exceeded"]
+    assert refused[0]["limit"] == "3 password hashes at once"
+    assert {line.get("account") for line in refused} == {None}
+    assert new_browser("192.0.2.99").sign_in(alice.email).status_code == SIGNED_IN
+
+
+def test_unknown_users_are_compared_with_a_hash_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one from the source, which would not follow the parameters, and matches nothing."""
+    made = passwords._dummy_hash(passwords.HASHER)
+    assert not passwords.HASHER.check_needs_rehash(made)
+    assert made == passwords._dummy_hash(passwords.HASHER)
+    source = "".join(path.read_text(encoding="utf-8") for path in COMMON.parent.glob("*.py"))
+    assert "$argon2" not in source
+    known = passwords.HASHER.hash(PASSWORD)
+    with monkeypatch.context() as patch:
+        patch.setattr(passwords, "_dummy_hash", lambda _: known)
+        assert verify_password(None, PASSWORD) is False
+# <% if cookiecutter.auth != "oidc" %>
+
+
+@asvs("6.2.3", "16.2.5")
+def test_a_password_is_kept_and_shown_nowhere(
+    app: Flask, browser: Browser, capfd: pytest.CaptureFixture[str]
+) -> None:
+    canary, wrong = "canary-fjord-pebble-41-moss", "canary-typo-otter-77-brick"
+    browser.password = canary
+    seen = [browser.register("carol@example.com", canary)]
+    seen.append(browser.change_password(wrong, canary + "-2"))
+    seen.append(browser.change_password(canary, canary + "-2"))
+    seen.append(browser.sign_out())
+    assert browser.sign_in(canary, wrong).status_code == 401  # a page shows the address again
+    seen.append(browser.sign_in("carol@example.com", wrong))
+    seen.append(browser.sign_in("carol@example.com", canary + "-2"))
+    statuses = [response.status_code for response in seen]
+    assert statuses[:3] == [SIGNED_UP, 422, CHANGED]
+    assert statuses[4:] == [401, SIGNED_IN]
+    for response in seen:
+        assert "canary" not in response.text + str(response.headers)
+    with app.app_context():
+        for table in Base.metadata.sorted_tables:
+            assert "canary" not in str(db.session.execute(select(table)).all())
+    written = capfd.readouterr()
+    assert "authn_login_fail" in written.err
+    assert "canary" not in written.out + written.err
+# <% endif %>

@@ -1,0 +1,330 @@
+"""Rate limits: passwords tried, sign-ups flooded, limits dodged, and the store gone."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_qualified_name
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from redis.connection import AbstractConnection
+from sqlalchemy import event
+
+from app.database import db
+from app.security import check, rate_limits
+from app.security.access import is_public
+from app.security.rate_limits import RouteLimiter, limiter
+# <% if cookiecutter.auth == "oidc" %>
+from tests.browser import DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, WRITE_NOTE, Browser
+# <% else %>
+from tests.browser import (
+    CHANGED,
+    DOMAIN,
+    FORM_REFUSED,
+    PASSWORD,
+    SIGN_IN,
+    SIGN_UP,
+    WRITE_NOTE,
+    Browser,
+)
+# <% endif %>
+from tests.conftest import running_redis
+from tests.live import connect_unix, gunicorn
+from tests.marks import asvs
+from tests.routes import SAFE, routes
+
+WRONG = "wrong-lantern-orbit-7-thistle"
+
+
+def attempt(browser: Browser, email: str = "somebody@example.com", **kwargs: Any) -> int:
+    """One sign-in with a wrong password."""
+    return browser.attempt(email, WRONG, **kwargs).status_code
+
+
+@pytest.fixture
+def attacker(browser: Browser) -> Browser:
+    return browser
+
+
+@asvs("2.4.1", "6.3.1")
+def test_sign_in_by_address(attacker: Browser, new_browser: Callable[..., Browser]) -> None:
+    # Credential stuffing: one machine, an account each.
+    statuses = [attempt(attacker, f"user{number}@example.com") for number in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    assert attempt(new_browser("192.0.2.99")) == 401  # others are not affected
+
+
+@asvs("6.3.1")
+def test_sign_in_by_account(alice: Browser, new_browser: Callable[..., Browser]) -> None:
+    # A botnet: one account, a machine each.
+    statuses = [attempt(new_browser(f"192.0.2.{n}"), alice.email) for n in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+
+
+@asvs("6.3.1")
+@pytest.mark.parametrize(
+    "spelling", ["ALICE@example.com", " alice@example.com ", "Alice@EXAMPLE.com"]
+)
+def test_another_spelling_is_the_same_account(
+    alice: Browser, new_browser: Callable[..., Browser], spelling: str
+) -> None:
+    for number in range(10):
+        attempt(new_browser(f"192.0.2.{number}"), spelling)
+    assert attempt(new_browser("192.0.2.200"), alice.email) == 429
+
+
+@asvs("4.1.3", "6.3.1", "15.3.4")
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP"]
+)
+def test_forged_headers_change_nothing(attacker: Browser, header: str) -> None:
+    statuses = []
+    for number in range(12):
+        value = f"for=203.0.113.{number}" if header == "Forwarded" else f"203.0.113.{number}"
+        if header == "X-Forwarded-For":  # Nginx puts the peer's address last, whatever came before
+            value = f"{value}, {attacker.address}"
+        statuses.append(attempt(attacker, f"u{number}@example.com", headers={header: value}))
+    assert statuses == [401] * 10 + [429] * 2
+
+
+@asvs("6.3.1")
+def test_one_ipv6_subscriber_is_one_address(new_browser: Callable[..., Browser]) -> None:
+    statuses = [
+        attempt(new_browser(f"2001:db8:1:2:{n:x}::1"), f"u{n}@example.com") for n in range(11)
+    ]
+    assert statuses == [401] * 10 + [429]
+    assert attempt(new_browser("2001:db8:1:3::1")) == 401
+
+
+@asvs("6.3.1")
+def test_an_unknown_address_is_limited_too(new_browser: Callable[..., Browser]) -> None:
+    # Flask-Limiter skips a limit whose key is empty.
+    nobody = new_browser("nonsense")
+    statuses = [attempt(nobody, f"u{number}@example.com") for number in range(11)]
+    assert statuses[-1] == 429
+
+
+def test_attempts_that_are_refused_before_are_counted(browser: Browser) -> None:
+    statuses = [browser.post_form(SIGN_IN).status_code for _ in range(11)]
+    assert statuses == [FORM_REFUSED] * 10 + [429]
+
+
+def test_who_names_no_account_is_counted_by_address(new_browser: Callable[..., Browser]) -> None:
+    # A limit that strangers share is one that anybody can use up.
+    statuses = [new_browser(f"192.0.2.{n}").post_form(SIGN_IN).status_code for n in range(12)]
+    assert statuses == [FORM_REFUSED] * 12
+
+
+@asvs("6.3.1")
+def test_a_limited_account_cannot_be_signed_in_to_even_with_the_right_password(
+    alice: Browser, new_browser: Callable[..., Browser]
+) -> None:
+    for number in range(10):
+        attempt(new_browser(f"192.0.2.{number}"), alice.email)
+    assert new_browser("192.0.2.200").attempt(alice.email, PASSWORD).status_code == 429
+
+
+@asvs("6.3.1")
+def test_an_attack_does_not_lock_the_owner_out_of_a_running_session(
+    alice: Browser, new_browser: Callable[..., Browser]
+) -> None:
+    for number in range(12):
+        attempt(new_browser(f"192.0.2.{number}"), alice.email)
+    assert alice.is_signed_in()
+    alice.write_note()
+    # <% if cookiecutter.auth != "oidc" %>
+    assert alice.change_password(PASSWORD, WRONG).status_code == CHANGED
+    # <% endif %>
+
+
+def test_the_refusal_says_when_to_come_back(attacker: Browser) -> None:
+    for _ in range(10):
+        attempt(attacker)
+    response = attacker.attempt("a@example.com", WRONG)
+    assert response.status_code == 429
+    assert 1 <= int(response.headers["Retry-After"]) <= 301  # seconds, rounded up
+
+
+# <% if cookiecutter.auth != "oidc" %>
+@asvs("2.4.1")
+def test_sign_up(browser: Browser) -> None:
+    statuses = [browser.post_form(SIGN_UP).status_code for _ in range(21)]
+    assert statuses == [FORM_REFUSED] * 20 + [429]
+
+
+@asvs("6.3.1")
+def test_password_change_by_account(app: Flask, alice: Browser) -> None:
+    statuses = []
+    for number in range(11):
+        alice.address = f"192.0.2.{number}"
+        statuses.append(alice.change_password(WRONG, WRONG + "!").status_code)
+    assert statuses == [422] * 10 + [429]
+
+
+# <% endif %>
+@asvs("2.4.1")
+def test_writing_by_account(alice: Browser, bob: Browser) -> None:
+    statuses = []
+    for number in range(61):
+        alice.address = f"192.0.2.{number}"
+        statuses.append(alice.post_form(WRITE_NOTE).status_code)
+    assert statuses == [FORM_REFUSED] * 60 + [429]
+    bob.write_note()
+
+
+@asvs("2.4.1")
+def test_every_route_that_changes_something_is_limited(app: Flask) -> None:
+    unlimited = {
+        route.endpoint
+        for route in routes(app)
+        if route.method not in SAFE
+        and get_qualified_name(app.view_functions[route.endpoint])
+        not in limiter._marked_for_limiting
+    }
+    assert unlimited == {"auth.logout"}  # signing out must always work
+
+
+def test_reading_is_not_counted_and_asks_no_store(
+    app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> bool:
+        raise AssertionError("a public page asked the store of the limits")
+
+    monkeypatch.setattr(type(limiter.limiter), "hit", fail)
+    monkeypatch.setattr(type(limiter.limiter), "test", fail)
+    read = [r.path() for r in routes(app) if r.method == "GET" and is_public(app, r.endpoint)]
+    assert len(read) >= 4
+    for path in read:
+        assert browser.get(path).status_code in (200, 401), path
+
+
+def test_a_public_page_asks_neither_redis_nor_the_database(
+    needs_redis: None, app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A flood of what anybody may read would take down what only Nginx should have to bear.
+    asked: list[str] = []
+    send = AbstractConnection.send_packed_command
+
+    def count(connection: AbstractConnection, *args: Any, **kwargs: Any) -> None:
+        asked.append("Redis")
+        send(connection, *args, **kwargs)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", count)
+    with app.app_context():
+        for engine in db.engines.values():
+            event.listen(engine, "checkout", lambda *_: asked.append("database"))
+    public = {r.path() for r in routes(app) if r.method == "GET" and is_public(app, r.endpoint)}
+    assert len(public) >= 4
+    for path in sorted(public - {"/readyz"}):
+        assert browser.get(path).status_code in (200, 401), path
+        assert asked == [], path
+    # And it would have been noticed: both are asked by what has to ask them.
+    browser.get("/readyz")
+    assert set(asked) == {"Redis", "database"}
+
+
+@asvs("16.3.3")
+def test_events_are_logged_without_the_account(
+    attacker: Browser, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    for _ in range(11):
+        attempt(attacker, "somebody@example.com")
+    lines = log()
+    (event,) = [line for line in lines if line["event"] == "excess_rate_limit_exceeded"]
+    assert event["limit"] == "10 per 5 minute"
+    assert event["path"] == SIGN_IN
+    assert "somebody@example.com" not in str(lines)
+
+
+def test_keys_in_the_store_name_no_account(
+    needs_redis: None, attacker: Browser, environment: dict[str, str]
+) -> None:
+    attempt(attacker, "somebody@example.com")
+    keys = [key.decode() for key in limiter.storage.storage.keys("*")]  # type: ignore[attr-defined]
+    assert keys
+    assert not [key for key in keys if "somebody" in key]
+
+
+@asvs("2.4.1", "6.3.1")
+def test_the_count_is_exact_over_all_workers(
+    needs_redis: None, app: Flask, environment: dict[str, str], tmp_path: Path
+) -> None:
+    # Counted in each worker's memory, four workers would let four times the limit pass.
+    headers = {"Content-Type": "application/x-www-form-urlencoded"} | Browser(app).headers("POST")
+
+    def post(path: Path) -> int:
+        with connect_unix(path) as connection:
+            connection.request("POST", SIGN_IN, headers=headers | {"Host": DOMAIN})
+            return connection.getresponse().status
+
+    four_workers = environment | {"WEB_CONCURRENCY": "4"}
+    with gunicorn(tmp_path, four_workers) as path, ThreadPoolExecutor(8) as pool:
+        statuses = Counter(pool.map(post, [path] * 40))
+    assert statuses == {FORM_REFUSED: 10, 429: 30}
+
+
+@asvs("16.5.2")
+def test_without_redis_the_limits_go_on_and_readiness_says_so(
+    needs_redis: None, make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    store = tmp_path / "redis.sock"
+    with running_redis(store):
+        app = make_app(REDIS_URL=f"redis+unix://{store}")
+        attacker = Browser(app)
+        assert attacker.get("/readyz").json["rate_limits"] == "ok"
+        assert [attempt(attacker) for _ in range(3)] == [401] * 3
+    store.unlink(missing_ok=True)
+    ready = attacker.get("/readyz")
+    assert (ready.status_code, ready.json["rate_limits"]) == (200, "degraded")
+    statuses = [attempt(attacker) for _ in range(11)]
+    assert statuses == [401] * 10 + [429]  # counted anew, in this worker's memory
+    with running_redis(store):
+        assert attacker.get("/readyz").json["rate_limits"] == "ok"
+        deadline = time.monotonic() + 10  # Flask-Limiter asks again after 1, 2, 4 ... seconds
+        while attempt(attacker) == 429:
+            assert time.monotonic() < deadline, "the limits do not return to Redis"
+            time.sleep(0.1)
+        assert limiter.storage.storage.keys("*")  # type: ignore[attr-defined]
+
+
+def test_what_we_override_in_flask_limiter_is_still_there() -> None:
+    # RouteLimiter replaces a method that is not public.
+    assert "_check_request_limit" in vars(Limiter)
+    assert "_check_request_limit" in vars(RouteLimiter)
+    # It checks decorated routes only: a limit on a blueprint or a default would never be looked at.
+    manager = limiter.limit_manager
+    assert not manager._blueprint_limits
+    assert not manager._default_limits
+    assert not manager._application_limits
+
+
+def test_the_window_slides(app: Flask) -> None:
+    # Twice a limit passes around the moment at which a fixed window ends.
+    assert isinstance(limiter.limiter, SlidingWindowCounterRateLimiter)
+
+
+def test_start_up_notices_limits_in_memory(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(check(app)) == []
+    monkeypatch.setattr(limiter, "_storage", MemoryStorage())
+    assert [line for line in check(app) if "REDIS_URL" in line]
+
+
+def test_start_up_notices_limits_that_are_off(app: Flask) -> None:
+    app.config["RATELIMIT_ENABLED"] = False
+    assert [line for line in check(app) if "RATELIMIT_ENABLED" in line]
+    app.config["RATELIMIT_ENABLED"] = True
+    app.extensions["limiter"].clear()
+    assert [line for line in check(app) if "init_app" in line]
+
+
+@asvs("6.3.1")
+def test_the_limits_are_those_that_the_documentation_names() -> None:
+    assert (rate_limits.SIGN_IN, rate_limits.SIGN_UP) == ("10 per 5 minutes", "20 per hour")

@@ -1,0 +1,67 @@
+"""Serve as in production, on loopback, until standard input ends: ``python -m tests.serve``.
+
+For tools that want a running service: browsers, scanners. It starts Redis where there is one,
+gunicorn and Nginx, and prints one line of JSON: where they listen, the name to ask for, the
+authority to trust, and the folder with the logs.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests import live
+from tests.beside import beside
+from tests.browser import DOMAIN
+from tests.conftest import running_redis
+from tests.database import migrate, scratch
+
+
+@contextmanager
+def production() -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder and settings as in production, with a Redis and a migrated database of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        environment = {
+            "APP_ENV": "production",
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "REDIS_URL": f"redis+unix://{directory}/redis.sock",
+            "DOMAIN_NAME": DOMAIN,
+        }
+        with (
+            running_redis(directory / "redis.sock"),
+            scratch(directory) as database,
+            beside(directory) as settings,
+        ):
+            environment |= database | settings
+            migrate(environment)
+            yield directory, environment
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # stops what was started, too
+    with (
+        production() as (directory, environment),
+        live.gunicorn(directory, environment) as app,
+        live.nginx(directory, app) as site,
+    ):
+        shown = {
+            "domain": site.domain,
+            "address": site.address,
+            "http_port": site.http_port,
+            "https_port": site.https_port,
+            "ca": str(site.ca),
+            "directory": str(directory),
+        }
+        print(json.dumps(shown), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

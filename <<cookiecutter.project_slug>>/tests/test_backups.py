@@ -1,0 +1,310 @@
+"""Backup and restore: what was there comes back, nobody stays signed in, and nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import inspect, text
+
+from app import backups, database, recovery, schema
+from app.auth.models import User
+from app.database import db
+from app.notes.models import Note
+from tests.browser import SIGNED_IN, Browser
+from tests.database import migrate, scratch
+
+ODD = "\U0001f980 'single' \"double\" `tick` back\\slash \\n %s %(x)s :x $1 ; -- /* */ \\. José"
+LATER = '''
+"""Tags.
+
+Revision: 0002
+Revises: 0001
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    op.create_table(
+        "tags",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("name", sa.String(20), nullable=False),
+    )
+
+
+def downgrade():
+    op.drop_table("tags")
+'''
+
+
+def add_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Give the service one more migration, as its next version has; it makes the table tags."""
+    shutil.copytree(database.MIGRATIONS, folder)
+    (folder / "versions" / "0002_tags.py").write_text(LATER)
+    for module in (database, schema, recovery):
+        monkeypatch.setattr(module, "MIGRATIONS", folder)
+    database._head.cache_clear()
+
+
+@pytest.fixture
+def service(
+    make_app: Callable[..., Flask],
+    environment: dict[str, str],
+    own_database: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Flask:
+    """A service with a database of its own, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    migrate({**environment, **own_database})
+    return make_app(**own_database)
+
+
+@pytest.fixture
+def alice(service: Flask) -> Browser:
+    """A user with notes that a tool could stumble over."""
+    browser = Browser(service).sign_up("josé.o'neil@example.com")
+    browser.write_note("First", "The body of the first")
+    browser.write_note(ODD, f"<p>{ODD}</p>\r\n\r\n<b>second</b>\nline" + " word" * 1900)
+    return browser
+
+
+def run(app: Flask, *arguments: object) -> Any:
+    return app.test_cli_runner().invoke(args=["db", *map(str, arguments)])
+
+
+def backup(app: Flask, file: str = "saved") -> Path:
+    result = run(app, "backup", file)
+    assert result.exit_code == 0, result.output
+    return Path(file)
+
+
+def rows(app: Flask) -> dict[str, list[tuple[Any, ...]]]:
+    """All that the database holds, without the sessions."""
+    with app.app_context(), db.engine.connect() as connection:
+        tables = set(inspect(connection).get_table_names()) - {"sessions"}
+        return {
+            table: sorted(map(tuple, connection.execute(text(f"SELECT * FROM {table}"))))  # noqa: S608
+            for table in sorted(tables)
+        }
+
+
+def before_restore() -> list[Path]:
+    return sorted(Path("backups").glob("before-restore-*"))
+
+
+def test_what_was_there_comes_back_and_nobody_is_signed_in(
+    service: Flask, alice: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    was = rows(service)
+    assert any(ODD in note for note in was["notes"])
+    result = run(service, "backup")
+    assert result.exit_code == 0
+    (file,) = Path("backups").iterdir()
+    assert f"Wrote {file}. It holds personal data: keep it safe." in result.stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+    bob = Browser(service, "203.0.113.2").sign_up("bob@example.com")
+    with service.app_context():
+        db.session.query(Note).filter_by(title="First").delete()
+        db.session.query(User).filter(User.email != bob.email).update({"password_hash": None})
+        db.session.commit()
+    changed = rows(service)
+    assert changed != was
+    result = run(service, "restore", file)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith(f"Restored {file}. Everybody is signed out.\n")
+    assert caplog.records[-1].message == "sys_restore"
+    assert rows(service) == was
+    # A cookie that was stolen before is worthless, and the app's role works as before.
+    for browser in (alice, bob):
+        assert not browser.is_signed_in()
+    assert bob.sign_in(bob.email).status_code == 401
+    assert alice.sign_in(alice.email).status_code == SIGNED_IN
+    assert alice.get(alice.write_note("After", "the restore")).status_code == 200
+
+    # What was there is not lost.
+    (saved,) = before_restore()
+    assert f"Wrote what was there to {saved}." in result.stdout
+    assert saved.stat().st_mode & 0o777 == 0o600
+    saved.rename("was")
+    assert run(service, "restore", "was").exit_code == 0
+    assert rows(service) == changed
+    assert bob.sign_in(bob.email).status_code == SIGNED_IN
+
+
+def test_old_backups_are_deleted_and_nothing_else(service: Flask, alice: Browser) -> None:
+    others = [f"before-restore-2026-01-01T000000{backups.SUFFIX}", "2026-01-01T000000.txt", "mine"]
+    dated = [f"2026-01-0{day}T000000{backups.SUFFIX}" for day in (1, 2, 3)]
+    Path("backups").mkdir()
+    for name in [*others, *dated]:
+        Path("backups", name).touch()
+    result = run(service, "backup", "--keep", "2")
+    assert result.exit_code == 0, result.output
+    assert "Deleted older ones: 2." in result.stdout
+    left = {path.name for path in Path("backups").iterdir()}
+    assert left > {*others, dated[2]}
+    assert len(left) == len(others) + 2  # the new one as well
+    for number in ("0", "-1", "x"):
+        assert run(service, "backup", "--keep", number).exit_code == 2
+    assert {path.name for path in Path("backups").iterdir()} == left
+
+
+def test_a_backup_overwrites_nothing(service: Flask, alice: Browser) -> None:
+    Path("precious").write_text("precious")
+    result = run(service, "backup", "precious")
+    assert result.exit_code == 1
+    assert "File exists" in result.stderr
+    assert Path("precious").read_text() == "precious"
+
+
+def test_a_backup_that_fails_leaves_no_half_a_file(
+    service: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_the_disk(url: object, target: Path) -> None:
+        assert target.stat().st_mode & 0o777 == 0o600  # before the first byte
+        target.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    file = backup(service)
+    monkeypatch.setattr(backups, "backup", fill_the_disk)
+    was = rows(service)
+    for arguments in (["backup"], ["backup", "mine"], ["restore", file]):
+        result = run(service, *arguments)
+        assert result.exit_code == 1
+        assert "No space left on device" in result.stderr
+    assert list(Path("backups").iterdir()) == []
+    assert not Path("mine").exists()
+    assert rows(service) == was
+    assert alice.is_signed_in()
+
+
+def test_a_damaged_file_changes_nothing(service: Flask, alice: Browser) -> None:
+    whole = backup(service).read_bytes()
+    was = rows(service)
+    for name, content in {
+        "empty": b"",
+        "text": b"once upon a time\n" * 1000,
+        "beginning": whole[:100],
+        "half": whole[: len(whole) // 2],
+        "almost": whole[:-30],
+        "second half": whole[len(whole) // 2 :],
+    }.items():
+        Path(name).write_bytes(content)
+        result = run(service, "restore", name)
+        assert result.exit_code == 1, name
+        assert result.stderr.startswith("Error: "), name
+        assert rows(service) == was, name
+        assert alice.is_signed_in(), name
+        before_restore()[0].unlink()
+    assert run(service, "restore", "no-such-file").exit_code == 2
+
+
+def test_the_backup_of_something_else_changes_nothing(
+    service: Flask, alice: Browser, make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    was = rows(service)
+    with scratch(tmp_path / "other") as settings:
+        other = make_app(**settings)
+        for statement in (
+            "CREATE TABLE strangers (id INTEGER)",
+            "CREATE TABLE alembic_version (version_num VARCHAR(32))",
+            "INSERT INTO alembic_version VALUES ('of a newer version')",
+        ):
+            with other.app_context(), db.get_engine("migration").begin() as connection:
+                connection.execute(text(statement))
+            file = backup(other, "foreign")
+            result = run(service, "restore", file)
+            assert result.exit_code == 1, statement
+            assert "which this code does not know; what was there is back" in result.stderr
+            assert rows(service) == was, statement
+            assert alice.is_signed_in(), statement
+            alice.write_note("Written", "after all")
+            was = rows(service)
+            file.unlink()
+            before_restore()[0].unlink()
+
+
+def test_the_backup_of_an_older_version_is_upgraded(
+    service: Flask, alice: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = rows(service)
+    file = backup(service)
+    try:
+        add_migration(monkeypatch, tmp_path / "migrations")
+        assert run(service, "upgrade").exit_code == 0
+        assert set(rows(service)) == set(was) | {"tags"}
+        result = run(service, "restore", file)
+        assert result.exit_code == 0, result.output
+        assert "It is of another version of the schema: run `flask db upgrade`." in result.stdout
+        assert alice.get("/readyz").json["database"] == "not migrated"
+        assert rows(service) == was
+        assert run(service, "upgrade").exit_code == 0
+        assert set(rows(service)) == set(was) | {"tags"}
+        assert alice.sign_in(alice.email).status_code == SIGNED_IN
+    finally:
+        database._head.cache_clear()
+
+
+def test_a_new_server_gets_the_old_data(
+    service: Flask, alice: Browser, make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    file = backup(service)
+    was = rows(service)
+    (tmp_path / "new").mkdir()
+    with scratch(tmp_path / "new") as settings:
+        new = make_app(**settings)
+        result = run(new, "restore", file)
+        assert result.exit_code == 0, result.output
+        assert rows(new) == was
+        assert Browser(new).sign_in(alice.email).status_code == SIGNED_IN
+        with new.app_context():
+            for engine in db.engines.values():
+                engine.dispose()
+
+
+# A new session can get the number of one that a request has read before the restore.
+@pytest.mark.filterwarnings("ignore:Identity map already had an identity")
+def test_the_service_may_run_meanwhile(service: Flask, alice: Browser) -> None:
+    """Requests are answered or told to come back; a backup is of one moment."""
+    statuses: Counter[int] = Counter()
+    over = threading.Event()
+
+    def visit(number: int) -> None:
+        browser = Browser(service, f"203.0.113.{number}")
+        while not over.is_set():
+            statuses.update(browser.do_everything(alice.email, alice.password))
+
+    visitors = [threading.Thread(target=visit, args=(n,)) for n in (10, 11, 12)]
+    for visitor in visitors:
+        visitor.start()
+    try:
+        for n in range(3):
+            file = backup(service, f"running-{n}")
+            result = run(service, "restore", file)
+            assert result.exit_code == 0, result.output
+            before_restore()[0].unlink()
+    finally:
+        over.set()
+        for visitor in visitors:
+            visitor.join()
+    # 400: the form was of a session that the restore has ended.
+    assert set(statuses) <= {200, 201, 302, 400, 401, 409, 429, 503}, statuses
+    assert statuses[200], statuses
+    with service.app_context(), db.engine.connect() as connection:
+        orphans = "SELECT COUNT(*) FROM notes WHERE owner_id NOT IN (SELECT id FROM users)"
+        assert connection.execute(text(orphans)).scalar() == 0
+    assert alice.get("/readyz").json["database"] == "ok"

@@ -1,0 +1,78 @@
+"""Health checks: alive, and ready to work. They tell no more than that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.browser import Browser
+from tests.database import migrate
+from tests.marks import asvs, practice
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_probe_needs_no_https_and_gets_no_cookie(app: Flask, path: str) -> None:
+    # It reaches the socket itself, without Nginx and its headers.
+    response = app.test_client().get(path, base_url="http://service.test")
+    assert response.status_code == 200
+    assert response.content_type == "application/json"
+    assert "Set-Cookie" not in response.headers
+    assert app.test_client().get("/", base_url="http://service.test").status_code == 403
+
+
+@practice("https")
+@asvs("12.2.1")
+@pytest.mark.parametrize("path", ["/healthz/", "/readyz/", "/readyz/x", "/healthzx"])
+def test_nothing_else_goes_without_https(app: Flask, path: str) -> None:
+    assert app.test_client().get(path, base_url="http://service.test").status_code == 403
+
+
+@pytest.mark.usefixtures("needs_redis")
+def test_all_is_well(browser: Browser) -> None:
+    assert browser.get("/healthz").get_json() == {"status": "ok"}
+    ready = browser.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.get_json() == {"status": "ok", "database": "ok", "rate_limits": "ok"}
+
+
+@practice("rate_limits")
+@asvs("16.5.2")
+def test_without_redis_it_goes_on_and_says_so(
+    make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    for url in (f"redis+unix://{tmp_path}/nothing.sock", "redis://:canary@127.0.0.1:1/0"):
+        browser = Browser(make_app(REDIS_URL=url))
+        ready = browser.get("/readyz")
+        assert ready.status_code == 200
+        assert ready.get_json() == {
+            "status": "degraded",
+            "database": "ok",
+            "rate_limits": "degraded",
+        }
+        assert browser.get("/healthz").status_code == 200
+
+
+@practice("errors")
+@asvs("16.5.2")
+def test_a_database_that_is_not_migrated_keeps_it_from_work(
+    make_app: Callable[..., Flask],
+    environment: dict[str, str],
+    own_database: dict[str, str],
+) -> None:
+    app = make_app(**own_database)
+    browser = Browser(app)
+    ready = browser.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.get_json()["database"] == "not migrated"
+
+    migrate({**environment, **own_database})
+    assert browser.get("/readyz").status_code == 200
+    app.test_cli_runner().invoke(args=["db", "downgrade", "base"])
+    ready = browser.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.get_json()["status"] == "unavailable"
+    assert ready.get_json()["database"] == "not migrated"
+    assert browser.get("/healthz").get_json() == {"status": "ok"}

@@ -1,0 +1,204 @@
+"""Start-up: production refuses what is missing or unsafe, with one clear line for each problem."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask
+
+from app.settings import ConfigurationError, Settings
+from tests.browser import HOME, Browser
+from tests.marks import asvs, practice
+
+pytestmark = practice("exposure")
+
+ROOT = Path(__file__).parents[1]
+NOTHING_SET = [
+    "SECRET_KEY is not set; make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'",
+    "DATABASE_URL is not set; name the database, see .env.example",
+    "REDIS_URL is not set; rate limits in memory do not hold across workers",
+    "DOMAIN_NAME is not set; write the host name that users see",
+    # <% if cookiecutter.auth == "oidc" %>
+    "OIDC_ISSUER is not set; write the provider's address, as in its discovery document",
+    "OIDC_CLIENT_ID is not set; write the id that the provider gave to this service",
+    "OIDC_CLIENT_SECRET is not set; name a file with it in OIDC_CLIENT_SECRET_FILE",
+    # <% endif %>
+]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in an environment that has only these variables, and nothing from ``.env``."""
+    fixed = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "FLASK_SKIP_DOTENV": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=fixed | environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def refusal(problems: list[str]) -> str:
+    return "".join(f"Refusing to start: {problem}\n" for problem in problems)
+
+
+# --- The real thing: a process of its own
+
+
+def test_production_refuses_to_start_with_nothing_set() -> None:
+    result = run("-c", "import wsgi")
+    assert (result.returncode, result.stdout, result.stderr) == (3, "", refusal(NOTHING_SET))
+
+
+def test_the_flask_command_refuses_as_well() -> None:
+    result = run("-m", "flask", "--app", "wsgi", "db", "upgrade", APP_ENV="production")
+    assert (result.returncode, result.stdout, result.stderr) == (3, "", refusal(NOTHING_SET))
+
+
+@asvs("13.4.2")
+def test_production_refuses_to_start_in_debug_mode(environment: dict[str, str]) -> None:
+    result = run("-c", "import wsgi", FLASK_DEBUG="1", **environment)
+    problem = "DEBUG is on; unset FLASK_DEBUG and the setting"
+    assert (result.returncode, result.stdout, result.stderr) == (3, "", refusal([problem]))
+
+
+def test_production_starts_when_all_is_well(environment: dict[str, str]) -> None:
+    result = run("-W", "error", "-c", "import wsgi", **environment)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_development_needs_nothing() -> None:
+    code = (
+        "import wsgi; client = wsgi.app.test_client()\n"
+        f"print([client.get(p).status_code for p in ('{HOME}', '/healthz')])"
+    )
+    result = run("-c", code, APP_ENV="development")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "[200, 200]\n"
+
+
+def test_gunicorn_stops_when_a_setting_is_bad(tmp_path: Path, environment: dict[str, str]) -> None:
+    # A worker that is started again and again would hide the reason in a flood of lines.
+    socket = tmp_path / "app.sock"
+    values = {**environment, "GUNICORN_BIND": f"unix:{socket}", "SECRET_KEY": "dev"}
+    result = run("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", **values)
+    assert result.returncode == 3, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("Refusing to start: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith("Refusing to start: SECRET_KEY is shorter than 43 characters; ")
+    assert "Traceback" not in result.stderr
+    assert not socket.exists()
+
+
+# --- Every setting
+
+
+def problems(make_app: Callable[..., Flask], **changes: str | None) -> list[str]:
+    try:
+        make_app(**changes)
+    except ConfigurationError as error:
+        return error.problems
+    return []
+
+
+NO_REDIS_URL = "REDIS_URL is not a Redis URL; write redis://, rediss:// or redis+unix://"
+NO_HOST = "DOMAIN_NAME is {!r}; write one host name without scheme, port or path"
+BAD: list[tuple[str, str | None, str]] = [
+    ("APP_ENV", "prod", "APP_ENV is 'prod'; set it to production or development"),
+    ("APP_ENV", "Production", "APP_ENV is 'Production'; set it to production or development"),
+    ("SECRET_KEY", None, NOTHING_SET[0]),
+    ("DATABASE_URL", None, NOTHING_SET[1]),
+    ("DATABASE_URL", "  ", NOTHING_SET[1]),
+    ("REDIS_URL", None, NOTHING_SET[2]),
+    ("REDIS_URL", "memory://", NO_REDIS_URL),
+    ("REDIS_URL", "localhost:6379", NO_REDIS_URL),
+    ("REDIS_URL", "http://localhost", NO_REDIS_URL),
+    ("REDIS_URL", "redis://", NO_REDIS_URL),
+    ("REDIS_URL", "redis://localhost:port", NO_REDIS_URL),
+    ("REDIS_URL", "redis://[", NO_REDIS_URL),
+    ("REDIS_URL", "redis+unix://", NO_REDIS_URL),
+    ("DOMAIN_NAME", None, NOTHING_SET[3]),
+    ("DOMAIN_NAME", "https://example.com", NO_HOST.format("https://example.com")),
+    ("DOMAIN_NAME", "example.com:8443", NO_HOST.format("example.com:8443")),
+    ("DOMAIN_NAME", "example.com/app", NO_HOST.format("example.com/app")),
+    ("DOMAIN_NAME", "a.example b.example", NO_HOST.format("a.example b.example")),
+    ("DOMAIN_NAME", ".example.com", NO_HOST.format(".example.com")),
+    ("DOMAIN_NAME", "*.example.com", NO_HOST.format("*.example.com")),
+    ("DOMAIN_NAME", "*", NO_HOST.format("*")),
+    ("DOMAIN_NAME", "-a.example", NO_HOST.format("-a.example")),
+]
+
+
+def test_a_bad_setting_is_named_with_its_cure(make_app: Callable[..., Flask]) -> None:
+    assert problems(make_app) == []
+    for name, value, problem in BAD:
+        assert problems(make_app, **{name: value}) == [problem], value
+
+
+def test_all_problems_are_told_at_once(make_app: Callable[..., Flask]) -> None:
+    changes = {"APP_ENV": "x", "DATABASE_URL": "x", "REDIS_URL": "x", "DOMAIN_NAME": "x:1"}
+    found = problems(make_app, **changes)
+    assert [problem.split()[0] for problem in found] == list(changes)
+
+
+def test_a_good_setting_is_taken(make_app: Callable[..., Flask]) -> None:
+    for name, value in {
+        "REDIS_URL": "rediss://user:p%40ss@redis.example:6380/1",
+        "DOMAIN_NAME": "Notes.Example.COM",
+        "SECURITY_CONTACT": "https://example.com/security",
+        "SECRET_KEY_FALLBACKS": None,
+        "APP_ENV": None,  # production, unless something else is said
+    }.items():
+        assert problems(make_app, **{name: value}) == [], name
+    assert make_app(DOMAIN_NAME="Notes.Example.COM").config["TRUSTED_HOSTS"] == [
+        "notes.example.com"
+    ]
+    assert make_app(APP_ENV=None).config["SETTINGS"].production
+
+
+SETTINGS = (
+    "APP_ENV SECRET_KEY SECRET_KEY_FALLBACKS DATABASE_URL REDIS_URL DOMAIN_NAME SECURITY_CONTACT"
+)
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    (tmp_path / "binary").write_bytes(b"canary \xff\xfe")
+    for name in SETTINGS.split():
+        for path, reason in {
+            tmp_path / "nothing": "_FILE: No such file or directory; make the file readable",
+            tmp_path: "_FILE: Is a directory; make the file readable",
+            tmp_path / "binary": "_FILE is not text in UTF-8; write the value alone into it",
+        }.items():
+            found = problems(make_app, **{name: None, f"{name}_FILE": str(path)})
+            assert f"{name}{reason}" in found, (name, path)
+            assert "canary" not in str(found)
+
+
+def test_development_answers_on_this_machine_alone() -> None:
+    settings = Settings.from_environment({"APP_ENV": "development", "DOMAIN_NAME": "dev.example"})
+    assert not settings.production
+    assert settings.trusted_hosts == ("localhost", "127.0.0.1", "[::1]", "dev.example")
+    assert len(settings.secret_key) == 64
+    # A fresh key each time: nothing that is known could sign a cookie.
+    assert settings.secret_key != Settings.from_environment({"APP_ENV": "development"}).secret_key
+
+
+def test_production_and_development_differ_where_they_must(make_app: Callable[..., Flask]) -> None:
+    production, development = make_app(), make_app(APP_ENV="development", REDIS_URL=None)
+    for app, url, status in [
+        (production, "https://service.test", 200),
+        (production, "http://service.test", 403),
+        (production, "https://localhost", 400),
+        (development, "http://localhost", 200),
+        (development, "http://evil.example", 400),
+    ]:
+        scheme = {"X-Forwarded-Proto": url.split(":")[0]}
+        assert Browser(app).get(HOME, base_url=url, headers=scheme).status_code == status, url

@@ -1,0 +1,109 @@
+# Every command of the template; `make` alone lists them. The rendered service has its own Makefile.
+
+# Where `make new` puts the service: beside this checkout, unless said otherwise.
+OUTPUT ?= ..
+ANSWERS ?=
+NO_INPUT ?=
+PORT ?= 5000
+ARGS ?=
+JOBS ?= 2
+ONLY ?=
+EXAMPLES ?= 20000
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3 ...` names another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; \
+	done)
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+INSTALLED := $(VENV)/installed
+DEMO := build/demo
+
+# Answers reach the program as they were typed: make would take a $ for a variable of its own.
+override ANSWERS := $(value ANSWERS)
+override A := $(value A)
+override B := $(value B)
+export ANSWERS NO_INPUT OUTPUT A B
+
+# A virtual environment whose Python is gone or too old is built again.
+ifneq ($(shell $(VENV)/bin/python -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null),True)
+.PHONY: $(INSTALLED)
+endif
+
+.PHONY: help new test fuzz sabotage demo lint format lock upgrade bench compare choices manifest picture clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): requirements-dev.lock
+	@echo "Installing the template's own tools into $(VENV); this needs the network, once"
+	@test -n "$(PYTHON)" || { echo "Found no Python 3.11 or newer. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is not Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(PYTHON) -c 'import sys; print("Python lacks its venv module. On Debian and Ubuntu: apt-get install python%d.%d-venv" % sys.version_info[:2], file=sys.stderr)'; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \
+		-r requirements-dev.lock
+	@touch $@
+
+new: $(INSTALLED) ## Ask a few questions and render a service into OUTPUT (..), beside this checkout
+	@$(VENV)/bin/python tools/new.py
+
+test: $(INSTALLED) ## Test the template and the service it renders (ARGS="-k answers" for some of it, JOBS=1 for one after the other)
+	@echo "Testing the template and the service it renders"
+	@$(RUN) pytest --numprocesses $(JOBS) --dist loadscope $(ARGS)
+
+fuzz: $(INSTALLED) ## Try hostile answers at random, more than make test does (EXAMPLES=20000)
+	@echo "Rendering $(EXAMPLES) sets of answers; 2,000 take about a minute"
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(RUN) pytest -s tests/fuzz/test_data.py $(ARGS)
+
+sabotage: $(INSTALLED) ## Plant every defect of tests/sabotage in a service, whose own checks must find it
+	@echo "Planting each defect alone; this takes about a quarter of an hour"
+	@SABOTAGE=all $(RUN) pytest -m sabotage tests/sabotage $(ARGS)
+
+demo: $(INSTALLED) ## Render the default answers into build/demo and serve them on http://127.0.0.1:5000
+	@echo "Rendering the default answers into $(DEMO)"
+	@rm -rf $(DEMO)
+	@OUTPUT=$(DEMO) ANSWERS= NO_INPUT=1 $(VENV)/bin/python tools/new.py
+	@$(MAKE) --no-print-directory -C $(DEMO)/hardened-service run PORT=$(PORT)
+
+compare: $(INSTALLED) ## Show how two renderings differ (A="auth=session" B="auth=oidc"; the defaults for the rest)
+	@$(VENV)/bin/python tools/compare.py
+
+choices: $(INSTALLED) ## Write the table of README.md that says what each choice changes
+	@echo "Rendering each choice for the table in README.md"
+	@$(VENV)/bin/python tools/compare.py choices
+
+manifest: $(INSTALLED) ## Write tests/manifest.txt, the files and modes of every combination of choices
+	@echo "Rendering every combination for tests/manifest.txt"
+	@$(VENV)/bin/python tools/manifest.py
+
+picture: $(INSTALLED) ## Draw docs/new.svg, README.md's picture, from a run of make new
+	@echo "Drawing docs/new.svg"
+	@$(VENV)/bin/python tools/picture.py
+
+lint: $(INSTALLED) ## Check the template's own code and workflows
+	@echo "Checking style, format and workflows"
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(VENV)/bin/zizmor --quiet --offline --no-progress --persona auditor .github
+
+format: $(INSTALLED) ## Format the template's own code
+	@echo "Formatting hooks, tests and tools"
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format
+
+lock: $(INSTALLED) ## Bring all locks in line with what is asked for; no package younger than a week
+	@echo "Resolving the locks of the template and of the service; this needs the network"
+	@$(VENV)/bin/python tools/lock.py $(ARGS)
+
+upgrade: ## Lock the newest versions that are allowed, everywhere
+	@$(MAKE) --no-print-directory lock ARGS=--upgrade
+
+bench: $(INSTALLED) ## Measure, and write the results into README.md and docs (ONLY=overhead for one part)
+	@$(RUN) tools.bench $(ONLY)
+
+clean: ## Remove what can be made again
+	@echo "Removing $(VENV), build and the caches"
+	@rm -rf $(VENV) build
+	@find . -type d \( -name __pycache__ -o -name '.*_cache' -o -name .hypothesis \) -prune -exec rm -rf {} +

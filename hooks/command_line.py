@@ -1,0 +1,41 @@
+"""How cookiecutter was called, when it is the program that runs and no library of another one."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+
+import click
+from click.core import ParameterSource
+
+# The answers of a command that asks again stand in it as arguments: beside these they cannot.
+LEFT_OUT = ("no_input", "replay", "replay_file")
+
+
+def context() -> click.Context | None:
+    """The command line as cookiecutter has parsed it, or None in any other program."""
+    current = click.get_current_context(silent=True)
+    run = current and current.command.callback
+    return current if run and run.__module__ == "cookiecutter.cli" else None
+
+
+def answers() -> dict[str, str]:
+    """The ``name=value`` arguments, as they were typed."""
+    called = context()
+    return dict(called.params["extra_context"] or {}) if called else {}
+
+
+def again() -> str | None:
+    """The beginning of the command that asks again, for a shell; None when there was none."""
+    if not (called := context()):
+        return None
+    words = [called.params["template"]]
+    for option in called.command.params:
+        given = called.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        if given and isinstance(option, click.Option) and option.name not in LEFT_OUT:
+            value = called.params[option.name]
+            words += [option.opts[-1]] if option.is_flag else [option.opts[-1], str(value)]
+    if shutil.which("cookiecutter"):
+        return shlex.join(["cookiecutter", *words])
+    return shlex.join([sys.executable, "-m", "cookiecutter", *words])  # as under `pipx run`

@@ -1,0 +1,157 @@
+"""Refuse answers that would render a broken or unsafe project, all of them at once.
+
+Answers end up in Python, TOML, YAML and Nginx files. What is refused here is what could leave its
+place there: a quote, a backslash, a line end, or the template's own tags.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+import unicodedata
+from collections.abc import Mapping
+
+# Longest free text, in characters. Names stand in one line of Python code, with 100 columns for it,
+# and a wide character takes two.
+TEXT_LIMITS = {"project_name": 40, "description": 120, "author_name": 60}
+EMAIL_LIMIT = 70
+# No two hyphens in a row: cut to 22 characters, "root------..." would name the account root.
+SLUG = re.compile(r"(?=.{2,40}\Z)[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+# RFC 1123, section 2.1: the last label is alphabetic, or that of an international name (RFC 5890).
+# YAML reads 1.e5 as a number, and browsers 1.0x7f as an address.
+LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN = re.compile(rf"(?=.{{4,253}}\Z)(?:{LABEL}\.)+(?:[a-z]{{1,63}}|(?=xn--){LABEL})")
+# At its beginning ' opens a quoted value in .env files, and - an option of certbot.
+MAILBOX = re.compile(r"(?![-'])[A-Za-z0-9_+'-]+(?:\.[A-Za-z0-9_+'-]+)*")
+TAGS = ("<" * 2, ">" * 2, "<%", "%>", "<#", "#>")
+JOINERS = "\u200c\u200d"  # invisible, but part of the spelling of names
+
+
+def problems(answers: Mapping) -> dict[str, str]:
+    """Return what is wrong, by the name of the answer; empty when all are good.
+
+    :param answers: the answers; those that are missing are not looked at.
+    """
+    found = {
+        **{name: text_problem(answers.get(name), limit) for name, limit in TEXT_LIMITS.items()},
+        "project_slug": slug_problem(
+            answers.get("project_slug"), answers.get("_reserved_slugs", [])
+        ),
+        "author_email": email_problem(answers.get("author_email")),
+        "domain_name": domain_problem(answers.get("domain_name")),
+    }
+    return {name: problem for name, problem in found.items() if problem}
+
+
+def all_problems(answers: Mapping, unrendered: Mapping) -> dict[str, str]:
+    """The same, and what only shows in ``unrendered``: cookiecutter runs answers as templates."""
+    return problems({name: unrendered.get(name) for name in TEXT_LIMITS}) | problems(answers)
+
+
+def text_problem(value: str | None, limit: int) -> str | None:
+    """Why ``value`` cannot stand in a string literal or a heading, or None."""
+    if value is None:
+        return None
+    if not value.strip():
+        return f"is empty; write 1 to {limit} characters"
+    if len(value) > limit:
+        return f"has {len(value)} characters; at most {limit} are allowed"
+    if value != value.strip():
+        return "begins or ends with a space; leave that out"
+    if tags := [tag for tag in TAGS if tag in value]:
+        return f"contains {' '.join(tags)}, which the template reads as its own; leave that out"
+    if quotes := [character for character in '"\\' if character in value]:
+        return f"contains {' '.join(quotes)}; use ' or leave it out"
+    # Cc: control characters and line ends; Cf: marks that turn the reading direction and other
+    # invisible ones (CVE-2021-42574); Cs: bytes that are no text; Zl, Zp: line ends of Unicode.
+    hidden = sorted(
+        {
+            f"U+{ord(character):04X}"
+            for character in value
+            if (
+                unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+                or character in "\ufffe\uffff"  # YAML cannot hold them
+            )
+            and character not in JOINERS
+        }
+    )
+    if hidden:
+        return f"contains {' '.join(hidden)}; write one line of visible characters"
+    return None
+
+
+def slug_problem(value: str | None, reserved: list[str]) -> str | None:
+    """Why ``value`` cannot be a folder, a repository and a system service, or None."""
+    if value is None:
+        return None
+    if not SLUG.fullmatch(value):
+        return (
+            "is no short name; write 2 to 40 of a-z, 0-9 and single hyphens, "
+            "the first a letter, the last no hyphen"
+        )
+    if value in reserved:
+        return (
+            "already names an account, a program, a folder or a device on many systems, "
+            "or is no name in YAML or SQL; choose another"
+        )
+    return None
+
+
+def email_problem(value: str | None) -> str | None:
+    """Why ``value`` cannot be published as the address for reports, or None."""
+    if value is None:
+        return None
+    mailbox, _, domain = value.rpartition("@")
+    if len(value) > EMAIL_LIMIT:
+        return f"has {len(value)} characters; at most {EMAIL_LIMIT} are allowed"
+    if not MAILBOX.fullmatch(mailbox) or not DOMAIN.fullmatch(domain.lower()):
+        return "is no e-mail address; write name@example.com, in ASCII, the first neither - nor '"
+    return None
+
+
+def domain_problem(value: str | None) -> str | None:
+    """Why ``value`` cannot be the host name of the service, or None."""
+    if value is not None and not DOMAIN.fullmatch(value):
+        return (
+            "is no host name; write two or more labels of a-z, 0-9 and hyphens, the last of a-z, "
+            "as in app.example.com, without scheme, port, path or IP address"
+        )
+    return None
+
+
+def report(answers: Mapping, refused: Mapping[str, str], start: str | None) -> str:
+    """What is wrong, what is allowed, and the command that asks again with the good answers kept.
+
+    :param start: the beginning of that command, with the options it was called with; None when
+        there was none.
+    """
+    lines = [
+        "",
+        "Nothing was rendered, because of these answers:",
+        *(f"  {name} {answers[name]!r} {problem}." for name, problem in refused.items()),
+        "",
+    ]
+    if start:
+        good = {
+            name: value
+            for name, value in answers.items()
+            if not name.startswith("_") and name not in refused
+        }
+        words = [shlex.quote(f"{name}={value}") for name, value in good.items()]
+        if words and start.startswith("make"):
+            pairs = (f'{k}="{v}"' if " " in v else f"{k}={v}" for k, v in good.items())
+            words = [f"ANSWERS={shlex.quote(' '.join(pairs))}"]
+        command = " ".join([start, *words])
+        lines += ["This asks again and keeps the other answers:", f"  {command}", ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    ANSWERS = json.loads(r"""<< cookiecutter|tojson >>""")
+    UNRENDERED = json.loads(r"""<< _cookiecutter|default({})|tojson >>""")
+    if REFUSED := all_problems(ANSWERS, UNRENDERED):
+        START = ["cookiecutter", ANSWERS["_template"], "--output-dir", ANSWERS["_output_dir"]]
+        sys.exit(report(ANSWERS, REFUSED, os.environ.get("MAKE_COMMAND") or shlex.join(START)))

@@ -1,0 +1,1 @@
+"""Tests of the template: its questions, what it renders, its commands, and the rendered suite."""

@@ -1,0 +1,45 @@
+"""Renderings that several tests look at; a test that writes takes its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.template import COMBINATIONS, LITTER, ROOT, render
+
+
+class Groups(LoadScopeScheduling):
+    """Gives one process a file's tests, or one service's of it; and all that share a daemon."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if re.search(r"test_(docker|kubernetes|systemd)\.py$", file):
+            return "deployments"
+        service = re.search(r"\b(postgresql|mysql)-(session|token|oidc)\b", nodeid)
+        return service[0] if service and file.endswith("test_databases.py") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups:
+    """Distribute the tests by group."""
+    return Groups(config, log)
+
+
+@pytest.fixture(
+    scope="session", params=COMBINATIONS, ids=lambda answers: "-".join(answers.values())
+)
+def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The service with each combination of choices, and the defaults for the rest."""
+    return render(tmp_path_factory.mktemp("rendered"), **request.param)
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the template as somebody who has just cloned it has it, with no environment yet."""
+    copy = tmp_path_factory.mktemp("checkout") / "template"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "build", *LITTER))
+    return copy

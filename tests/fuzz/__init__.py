@@ -1,0 +1,1 @@
+"""Answers nobody would give in good faith: refused in plain words, or data wherever they land."""

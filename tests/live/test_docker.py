@@ -1,0 +1,566 @@
+"""Docker Compose, run as an operator runs it: deployed, attacked, killed, updated, taken down."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import mmap
+import os
+import re
+import socket
+import ssl
+import subprocess
+import tarfile
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.live.compose import ADDRESS, Deployment, deployed, wait_until
+from tests.live.conftest import program, virtual_environment
+from tests.live.images import PINNED, Docker
+from tests.live.visitor import PASSWORD, Visitor
+from tests.template import AXES, render, run
+
+pytestmark = pytest.mark.docker
+
+PAIRS = [("postgresql", "session"), ("sqlite", "token")]
+# What does not depend on the pair is looked at with one.
+once = pytest.mark.parametrize("deployment", PAIRS[:1], indirect=True, ids="-".join)
+SERVED = ("nginx", "app-1", "app-2", "valkey")  # what a visitor's request passes through
+NETWORKS = {"nginx": ["edge"], "certbot": ["authority"]}  # all others have none
+
+
+class Client(Visitor):
+    """A visitor of a deployment, who trusts its certificate authority."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        assert deployment.authority
+        self.place = (ADDRESS, deployment.https_port)
+        super().__init__(
+            deployment.domain,
+            lambda: socket.create_connection(self.place, timeout=30),
+            deployment.authority.root(),
+        )
+        self.written = self.first = ""
+
+    def serial(self) -> str | None:
+        """The number of the certificate that is shown; None while it is not the authority's."""
+        with (
+            suppress(ssl.SSLError),
+            socket.create_connection(self.place, timeout=10) as plain,
+            self.tls.wrap_socket(plain, server_hostname=self.domain) as secure,
+        ):
+            return str(secure.getpeercert()["serialNumber"])  # type: ignore[index]
+        return None
+
+
+class Pages(Client):
+    """Uses the service with pages."""
+
+    notes = "/notes/"
+
+    def post(self, page: str, path: str = "", **form: str) -> tuple[int, str]:
+        status, text = self.request("GET", page)
+        assert status == 200, (page, status, text[:500])
+        token = re.findall(r'name="csrf_token"[^>]* value="([^"]+)"', text)
+        assert token, text[:2000]
+        fields = urllib.parse.urlencode({"csrf_token": token[0], **form})
+        return self.request("POST", path or page, fields, "application/x-www-form-urlencoded")
+
+    def sign_up(self, email: str) -> None:
+        form = {"email": email, "password": PASSWORD, "confirm": PASSWORD}
+        status, text = self.post("/auth/register", **form)
+        assert status in (302, 303), text[:2000]
+
+    def sign_in(self, email: str, password: str) -> int:
+        return self.post("/auth/login", email=email, password=password)[0]
+
+    def write(self, title: str) -> int:
+        status = self.post("/notes/new", title=title, body="<em>rich</em>")[0]
+        self.written = self.location
+        return status
+
+
+class Programs(Client):
+    """Uses the service without pages."""
+
+    notes = "/api/v1/notes"
+
+    def post(self, path: str, **body: str) -> tuple[int, str]:
+        return self.request("POST", f"/api/v1/{path}", json.dumps(body), "application/json")
+
+    def sign_up(self, email: str) -> None:
+        status, text = self.post("auth/register", email=email, password=PASSWORD)
+        assert status == 201, text
+        self.headers["Authorization"] = f"Bearer {json.loads(text)['access_token']}"
+
+    def sign_in(self, email: str, password: str) -> int:
+        return self.post("auth/token", email=email, password=password)[0]
+
+    def write(self, title: str) -> int:
+        status, text = self.post("notes", title=title, body="<em>rich</em>")
+        self.written = f"{self.notes}/{json.loads(text).get('id')}"
+        return status
+
+
+WRITTEN = (201, 302, 303)
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+def deployment(
+    request: pytest.FixtureRequest, docker: Docker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """The service, deployed by its one command."""
+    program("nginx")  # for check.sh
+    database, auth = request.param
+    folder = tmp_path_factory.mktemp("docker")
+    project = render(folder, database=database, auth=auth, deployment="docker")
+    with deployed(docker, project, folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(deployment: Deployment) -> Client:
+    """Somebody who has signed up and written a note."""
+    pages = (deployment.project / "app/templates").exists()
+    client = Pages(deployment) if pages else Programs(deployment)
+    wait_until(client.serial, lambda: deployment.compose("logs", "certbot", "nginx").stdout)
+    client.sign_up("first@example.com")
+    assert client.write("The first note") in WRITTEN
+    client.first = client.written
+    return client
+
+
+def test_from_sign_up_to_a_note_over_https(client: Client, deployment: Deployment) -> None:
+    status, text = client.request("GET", client.first)
+    assert (status, "The first note" in text) == (200, True)
+    plain = http.client.HTTPConnection(ADDRESS, deployment.http_port, timeout=10)
+    plain.request("GET", "/x", headers={"Host": deployment.domain})
+    response = plain.getresponse()
+    assert response.status == 308
+    assert response.headers["Location"] == f"https://{deployment.domain}/x"
+    plain.close()
+
+
+@once
+def test_the_certificate_is_the_authoritys_and_is_renewed(
+    client: Client, deployment: Deployment
+) -> None:
+    first = client.serial()
+    assert first
+    deployment.wait_until_healthy("certbot")
+    renew = ["certbot", "renew", "--force-renewal", "--no-random-sleep-on-renew"]
+    folders = ["config-dir=/var/lib/certbot/config", "work-dir=/tmp/certbot", "logs-dir=/tmp/logs"]
+    deployment.must("exec", "-T", "certbot", *renew, *(f"--{folder}" for folder in folders))
+    wait_until(lambda: client.serial() not in (None, first))
+
+
+def test_every_container_is_confined(deployment: Deployment) -> None:
+    containers = deployment.containers()
+    database = {"database"} if "database" in containers else set()
+    assert set(containers) == {*SERVED, "certbot", "backup"} | database
+    published = {}
+    for name, found in containers.items():
+        config, host = found["Config"], found["HostConfig"]
+        user = "999:999" if name == "database" else "10001:10001"
+        assert config["User"] == user, name
+        assert host["ReadonlyRootfs"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert not host["CapAdd"], name
+        assert not host["Privileged"], name
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], name
+        assert 0 < host["Memory"] == host["MemorySwap"] <= 1 << 30, name
+        assert 0 < host["NanoCpus"] <= 2_000_000_000, name
+        assert 0 < host["PidsLimit"] <= 256, name
+        assert {"Name": "core", "Hard": 0, "Soft": 0} in host["Ulimits"], name
+        assert host["LogConfig"]["Config"] == {"max-file": "5", "max-size": "10m"}, name
+        assert host["RestartPolicy"]["Name"] == "unless-stopped", name
+        assert config["Healthcheck"]["Test"][0] in ("CMD", "CMD-SHELL"), name
+        for namespace in ("PidMode", "UTSMode", "UsernsMode"):
+            assert host[namespace] == "", name
+        for place, options in host["Tmpfs"].items():
+            assert {"noexec", "nosuid", "nodev"} < set(options.split(",")), (name, place)
+        for mount in found["Mounts"]:
+            if mount["Type"] == "bind":
+                ours = mount["Destination"] == "/pebble.pem"  # the tests' own
+                assert ours or mount["Destination"].startswith("/run/secrets/"), (name, mount)
+                assert not mount["RW"], (name, mount)
+            else:  # a volume without a name is one that an image has made
+                assert not re.fullmatch("[0-9a-f]{64}", mount["Name"]), (name, mount)
+        if name != "certbot":  # in the tests it has the host's, where its authority is
+            networks = set(found["NetworkSettings"]["Networks"])
+            project = deployment.project.name
+            assert networks == ({f"{project}_edge"} if name == "nginx" else {"none"}), name
+        if ports := {port for port, at in found["NetworkSettings"]["Ports"].items() if at}:
+            published[name] = ports
+        # What the kernel says of the process, whatever was asked for.
+        status = Path(f"/proc/{found['State']['Pid']}/status").read_text()
+        for line in ("CapEff", "CapBnd", "CapPrm", "CapInh", "CapAmb"):
+            assert re.search(rf"^{line}:\t0+$", status, re.MULTILINE), (name, line)
+        assert "NoNewPrivs:\t1" in status, name
+        assert "Seccomp:\t2" in status, name
+    assert published == {"nginx": {"8080/tcp", "8443/tcp"}}
+
+
+def test_each_container_has_its_own_secrets_alone(deployment: Deployment) -> None:
+    server = (deployment.project / "secrets/DATABASE_URL").exists()
+    app = {"SECRET_KEY", "SECRET_KEY_FALLBACKS"} | ({"DATABASE_URL"} if server else set())
+    expected = {"nginx": set(), "valkey": set(), "certbot": set(), "app-1": app, "app-2": app}
+    expected["backup"] = {"SECRET_KEY"}
+    if server:
+        expected["database"] = {"ADMIN_PASSWORD"}
+        expected["backup"] |= {"DATABASE_URL", "MIGRATION_DATABASE_URL"}
+    for name, found in deployment.containers().items():
+        mounts = {Path(mount["Destination"]) for mount in found["Mounts"]}
+        given = {path.name for path in mounts if path.parent == Path("/run/secrets")}
+        assert given == expected[name], name
+        shown = json.dumps(found)
+        for secret, value in deployment.secrets().items():
+            assert value not in shown, f"docker inspect {name} shows {secret}"
+    secrets = deployment.project / "secrets"
+    assert secrets.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o444}
+
+
+def test_the_app_finds_no_network_and_nothing_to_write_to(deployment: Deployment) -> None:
+    attack = (
+        "import os, pathlib, socket\n"
+        "print([name for _, name in socket.if_nameindex() if name == 'eth0'])\n"
+        "for path in '/x', '/srv/app/x', '/opt/venv/x', '/run/secrets/x':\n"
+        "    try:\n"
+        "        pathlib.Path(path).touch()\n"
+        "        print('written:', path)\n"
+        "    except OSError:\n"
+        "        pass\n"
+        "pathlib.Path('/tmp/x').write_text('#!/bin/sh\\necho executed')\n"
+        "os.chmod('/tmp/x', 0o755)\n"
+        "try:\n"
+        "    os.execv('/tmp/x', ['/tmp/x'])\n"
+        "except PermissionError:\n"
+        "    print('refused')\n"
+    )
+    said = deployment.must("exec", "-T", "app-1", "python", "-c", attack)
+    assert said.split("\n") == ["[]", "refused", ""]
+
+
+def test_a_limit_holds_over_both_instances(client: Client, deployment: Deployment) -> None:
+    statuses = [client.sign_in("nobody@example.com", "wrong " * 4) for _ in range(11)]
+    assert statuses[-1] == 429, statuses
+    assert 429 not in statuses[:10], statuses
+    logs = {name: deployment.must("logs", "--no-log-prefix", name) for name in ("app-1", "app-2")}
+    attempted = {name: log.count("authn_login_fail") for name, log in logs.items()}
+    assert min(attempted.values()) >= 2, "both instances had a part in it"
+    # The next tests sign in again.
+    flush = ["valkey-cli", "-s", "/run/valkey/valkey.sock", "FLUSHALL"]
+    deployment.must("exec", "-T", "valkey", *flush)
+
+
+@once
+def test_an_update_loses_no_request(client: Client, deployment: Deployment) -> None:
+    """While somebody reads and writes, the key is rotated and both instances are replaced."""
+    before = deployment.containers()
+    answers: list[tuple[str, int]] = []
+    stop = threading.Event()
+
+    def use() -> None:
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            try:
+                if turn % 25 == 0:
+                    answers.append(("write", client.write(f"Note {turn}")))
+                else:
+                    answers.append(("read", client.request("GET", client.notes)[0]))
+            except (OSError, http.client.HTTPException, AssertionError) as error:
+                answers.append((repr(error)[:500], 0))
+            time.sleep(0.08)  # within the limits of Nginx
+
+    user = threading.Thread(target=use)
+    user.start()
+    try:
+        deployment.script("setup.sh", "rotate-key")
+        deployment.script("deploy.sh")
+    finally:
+        stop.set()
+        user.join()
+    after = deployment.containers()
+    for name in ("app-1", "app-2"):
+        assert before[name]["Id"] != after[name]["Id"], f"{name} was not replaced"
+    assert before["nginx"]["Id"] == after["nginx"]["Id"]
+    assert len(answers) > 50
+    lost = [answer for answer in answers if answer[1] not in (200, *WRITTEN)]
+    assert lost == [], f"{len(lost)} of {len(answers)}"
+    assert sum(kind == "write" for kind, _ in answers) > 2
+    # A session of before is one of today, under the new key.
+    assert client.request("GET", client.notes)[0] == 200
+
+
+def test_whatever_is_killed_comes_back(client: Client, deployment: Deployment) -> None:
+    for name, found in deployment.containers().items():
+        deployment.kill(name)
+        if name.startswith("app-"):  # the other one answers
+            assert client.request("GET", client.notes)[0] == 200
+        started = found["State"]["StartedAt"]
+
+        def restarted(name: str = name, started: str = started) -> bool:
+            now = deployment.containers().get(name)
+            return bool(now and now["State"]["Running"] and now["State"]["StartedAt"] != started)
+
+        wait_until(restarted, lambda name=name: deployment.compose("logs", name).stdout)
+        deployment.wait_until_healthy(*SERVED, *({name} & {"database", "backup"}))
+        status, text = client.request("GET", client.first)
+        assert (status, "The first note" in text) == (200, True), name
+    ready = client.request("GET", "/readyz")[1]
+    assert json.loads(ready)["status"] == "ok", ready
+
+
+def test_down_and_up_keeps_the_data(client: Client, deployment: Deployment) -> None:
+    backups = deployment.must("exec", "-T", "backup", "ls", "backups").split()
+    assert any(re.match(r"\d{4}-\d\d-\d\dT", name) for name in backups), backups
+    assert "before-update" in backups
+    deployment.must("down", "--timeout", "30")
+    assert deployment.containers() == {}
+    deployment.must("up", "--detach")
+    deployment.wait_until_healthy(*SERVED)
+    again = type(client)(deployment)
+    assert again.sign_in("first@example.com", PASSWORD) in (200, *WRITTEN)
+    status, text = client.request("GET", client.first)
+    assert (status, "The first note" in text) == (200, True)
+
+
+def test_a_backup_is_restored(client: Client, deployment: Deployment) -> None:
+    assert client.write("Lost") in WRITTEN
+    names = deployment.must("exec", "-T", "backup", "ls", "backups").split()
+    newest = max(name for name in names if name[0].isdigit())
+    restore = ["run", "--rm", "--no-deps", "backup", "flask", "db", "restore"]
+    said = deployment.must(*restore, f"backups/{newest}")
+    assert "Everybody is signed out" in said
+    again = type(client)(deployment)
+    again.sign_up("second@example.com")
+    assert again.request("GET", again.notes)[0] == 200
+    assert client.request("GET", client.notes)[0] in (302, 303, 401)
+
+
+@once
+def test_no_secret_is_in_an_image(deployment: Deployment, tmp_path: Path) -> None:
+    names = ["app", "nginx", "certbot"]
+    images = [f"{deployment.project.name}-{name}" for name in names]
+    deployment.docker("save", "--output", tmp_path / "images.tar", *images)
+    # A value may also be stored in another form.
+    values = {value.encode() for value in deployment.secrets().values()}
+    values |= {base64.b64encode(value)[:-4] for value in values}
+    forbidden = re.compile(
+        r"(^|/)(\.env|\.git|\.venv|secrets|instance)(/|$)|^srv/(app/)?(tests|README|Makefile)"
+        r"|requirements-dev|\.(pem|key|sqlite3)$"
+    )
+    allowed = re.compile(r"^(etc/ssl/certs|usr/share|usr/lib|usr/local/lib|opt/venv/lib)/")
+    seen = 0
+    saved = tmp_path / "images.tar"
+    with saved.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for value in values:  # layers are not compressed, and the history is beside them
+            assert content.find(value) < 0, "a secret is in an image"
+        assert content.find(b"HEALTHCHECK") > 0, "the search finds what is there"
+    with tarfile.open(saved) as archive:
+        for member in filter(tarfile.TarInfo.isfile, archive):
+            with (
+                suppress(tarfile.ReadError),  # no layer
+                tarfile.open(fileobj=archive.extractfile(member)) as layer,
+            ):
+                for entry in layer:
+                    seen += 1
+                    name = entry.name.removeprefix("./")
+                    wrong = forbidden.search(name) and not allowed.match(name)
+                    assert not wrong, f"in a layer: {name}"
+    saved.unlink()
+    assert seen > 5000
+    for image in images:
+        config = json.loads(deployment.docker("inspect", image))[0]["Config"]
+        assert config["User"] == "10001:10001"
+        assert config["Healthcheck"]
+
+
+@once
+def test_the_checks_of_the_service_pass(deployment: Deployment, judges: Path, tools: Path) -> None:
+    program("shellcheck")
+    path = f"{judges}:{tools}:{deployment.environment['PATH']}"
+    said = deployment.script("check.sh", PATH=path)
+    for name in ("shellcheck", "hadolint", "gixy", "docker compose config"):
+        assert re.search(rf"^{name}", said, re.MULTILINE), said
+    assert "not installed" not in said
+
+
+# --- With a provider, and the third database
+
+PROVIDER = """\
+import json, pathlib, sys
+from tests.real_provider import real_provider
+with real_provider(pathlib.Path(sys.argv[1])) as provider:
+    print(json.dumps(provider.settings()), flush=True)
+    for line in sys.stdin:
+        print(provider.person().authorize(line.strip()), flush=True)
+"""
+
+
+@contextmanager
+def provider(project: Path, folder: Path) -> Iterator[tuple[dict[str, str], Callable[[str], str]]]:
+    """The provider of the service's tests: its settings, and somebody who signs in there."""
+    for name in ("node", "npm"):
+        program(name)
+    locks = [project / "requirements.lock", project / "requirements-dev.lock"]
+    python = virtual_environment("service-oidc", locks, []) / "python"
+    with (
+        (folder / "provider.log").open("w") as log,
+        subprocess.Popen(
+            [python, "-c", PROVIDER, folder / "provider"],
+            cwd=project,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+
+        def authorize(url: str) -> str:
+            process.stdin.write(f"{url}\n")
+            process.stdin.flush()
+            return process.stdout.readline().strip()
+
+        try:
+            line = process.stdout.readline()
+            assert line, (folder / "provider.log").read_text("utf-8")[-4000:]
+            yield json.loads(line), authorize
+        finally:
+            process.stdin.close()
+            process.wait(60)
+
+
+def test_a_provider_and_mariadb(docker: Docker, tmp_path: Path) -> None:
+    answers = {"database": "mysql", "auth": "oidc", "domain_name": "service.test"}
+    slug = "a" * 40  # the longest name, beside the service that may still run
+    project = render(tmp_path, deployment="docker", project_slug=slug, **answers)
+    refused = run("sh", "deploy/docker/setup.sh", cwd=project, env={"PATH": os.environ["PATH"]})
+    assert refused.returncode == 1
+    assert "secrets/OIDC_ISSUER" in refused.stdout
+    with provider(project, tmp_path) as (settings, authorize):
+        asked = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+        values = {name: settings[name] for name in asked}
+        app = {
+            "environment": {"OIDC_CA_FILE": "/provider.pem"},
+            "volumes": [f"{settings['OIDC_CA_FILE']}:/provider.pem:ro"],
+            "network_mode": "host",  # it is on the loopback
+            "networks": "!reset",
+        }
+        more = {"app-1": app, "app-2": app}
+        with deployed(docker, project, tmp_path, values=values, **more) as deployment:
+            client = Pages(deployment)
+            wait_until(client.serial, lambda: deployment.compose("logs", "certbot").stdout)
+            status, text = client.post("/auth/login")
+            assert status in (302, 303), text[:2000]
+            status, text = client.request("GET", authorize(client.location))
+            assert status in (200, 302, 303), text[:2000]
+            assert client.write("Written in MariaDB") in WRITTEN
+            deployment.kill("database")
+            deployment.wait_until_healthy("database")
+            deployment.script("setup.sh", "rotate-roles")
+            deployment.script("deploy.sh")
+            status, text = client.request("GET", client.notes)
+            assert (status, "Written in MariaDB" in text) == (200, True)
+            assert "No problem found" in deployment.must(
+                "exec", "-T", "app-1", "flask", "security", "check"
+            )
+
+
+# --- Without a running service
+
+
+@pytest.fixture(scope="module", params=AXES["database"])
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rendered")
+    return render(folder, database=request.param, deployment="docker")
+
+
+@pytest.mark.parametrize("auth", AXES["auth"])
+@pytest.mark.parametrize("database", AXES["database"])
+def test_every_pair_is_a_valid_composition(tmp_path: Path, database: str, auth: str) -> None:
+    """Every service is confined, every image pinned or built here, in all nine."""
+    project = render(tmp_path, database=database, auth=auth, deployment="docker")
+    command = [program("docker"), "compose", "-f", "compose.yaml", "config", "--format", "json"]
+    result = run(*command, cwd=project)
+    assert result.returncode == 0, result.stdout
+    shown = json.loads(result.stdout)
+    for name, service in shown["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert {"user", "mem_limit", "memswap_limit", "cpus", "pids_limit"} <= set(service), name
+        assert "core" in service["ulimits"], name
+        assert "healthcheck" in service, name
+        assert service.get("build") or PINNED.fullmatch(service["image"]), name
+        outside = dict(NETWORKS)
+        if auth == "oidc":
+            outside |= {"app-1": ["provider"], "app-2": ["provider"]}
+        assert service.get("network_mode") == ("none" if name not in outside else None), name
+        assert list(service.get("networks") or []) == outside.get(name, []), name
+        assert name == "nginx" or not service.get("ports"), name
+        assert not {"privileged", "cap_add", "pid", "ipc", "devices"} & set(service), name
+    one, two = (
+        json.dumps(shown["services"][name]).replace(name, "app-x") for name in ("app-1", "app-2")
+    )
+    assert one == two
+    assert ("database" in shown["services"]) == (database != "sqlite")
+    # Nginx turns to the other instance, and never takes both for dead.
+    site = (project / "deploy/nginx/site.conf").read_text("utf-8")
+    assert len(re.findall(r"server unix:\S+/app-[12]\.sock max_fails=0;", site)) == 2
+
+
+def test_hadolint_finds_nothing(rendered: Path, judges: Path) -> None:
+    result = run(judges / "hadolint", "--no-color", rendered / "Dockerfile")
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("rendered", ["postgresql"], indirect=True)
+def test_checkov_finds_nothing(rendered: Path, judges: Path) -> None:
+    result = run(
+        *(judges / "checkov", "--file", rendered / "Dockerfile", "--framework", "dockerfile"),
+        *("--compact", "--skip-download", "--output", "json"),
+        env=os.environ | {"LOG_LEVEL": "ERROR", "PATH": f"{judges}:{os.environ['PATH']}"},
+    )
+    summary = json.loads(result.stdout[result.stdout.index("{") :])["summary"]
+    assert summary["failed"] == 0, result.stdout
+    assert summary["passed"] > 20
+
+
+def test_nothing_gets_into_a_build_but_what_is_named(docker: Docker, tmp_path: Path) -> None:
+    project = render(tmp_path, database="postgresql", deployment="docker")
+    planted = [
+        *(".env", ".env.production", ".git/config", ".venv/bin/python", "secrets/SECRET_KEY"),
+        *("instance/development.sqlite3", "backups/1.dump", "key.pem", "new_folder/new_file"),
+        *("app/.env", "app/auth/.netrc", "app/private.key", "app/dump.sql", "app/db.sqlite3"),
+        *("app/__pycache__/a.pyc", "app/static/old.pyc", "deploy/nginx/privkey.pem"),
+        *("deploy/container/.secret", "migrations/versions/old.dump", "tests/fixture.json"),
+    ]
+    for name in planted:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("planted")
+    wanted = {
+        path
+        for folder in ("app", "migrations", "deploy/nginx", "deploy/container")
+        for path in (project / folder).rglob("*")
+        if path.is_file()
+    }
+    others = ("wsgi.py", "requirements.lock", "deploy/gunicorn.conf.py")
+    wanted |= {project / name for name in others}
+    wanted -= {project / name for name in planted}
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    sent = tmp_path / "sent"
+    docker("build", "--output", sent, "--file", tmp_path / "Dockerfile", project)
+    found = {project / path.relative_to(sent) for path in sent.rglob("*") if path.is_file()}
+    assert found == wanted

@@ -1,0 +1,1196 @@
+"""Kubernetes: what every combination renders, as others judge it; and its pods, run by Podman."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.live import pods, restricted
+from tests.live.compose import POSTGRESQL, VALKEY, wait_until
+from tests.live.conftest import HERE, program
+from tests.live.images import PINNED, Docker, build, stand_in
+from tests.live.pods import Node
+from tests.live.restricted import Object
+from tests.live.visitor import PASSWORD, Program, Reader
+from tests.template import COMBINATIONS, render, run
+
+pytestmark = pytest.mark.kubernetes
+
+VERSION = "1.34.0"  # whose profile the namespace asks for
+OVERLAYS = ("production", "gateway")
+SERVICES = {
+    f"{answers['database']}-{answers['auth']}": answers
+    for answers in COMBINATIONS
+    if answers["deployment"] == "kubernetes"
+}
+COMPONENT = "app.kubernetes.io/component"
+SOLVER = "acme.cert-manager.io/http01-solver"
+# Kinds that Kubernetes' own schemas do not know; their fields are asserted below.
+CUSTOM = {"BackendTLSPolicy", "Certificate", "Gateway", "HTTPRoute", "Issuer"}
+KINDS = {"CronJob": 1, "ConfigMap": 2, "Deployment": 2, "Job": 1, "Namespace": 1, "Service": 2}
+KINDS |= {"ServiceAccount": 1}
+
+
+def kustomize(folder: Path) -> str:
+    result = run(program("kubectl"), "kustomize", folder)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def documents(text: str) -> list[Object]:
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+@dataclass
+class Rendered:
+    """A service, and what `kubectl kustomize` makes of it."""
+
+    project: Path
+    answers: dict[str, str]
+    files: dict[str, Path] = field(default_factory=dict)
+    overlays: dict[str, list[Object]] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return self.project / "deploy" / "kubernetes"
+
+    def one(self, overlay: str, kind: str, name: str = "web") -> Object:
+        """The only object of this kind with this name."""
+        (found,) = (
+            document
+            for document in self.overlays[overlay]
+            if document["kind"] == kind and document["metadata"]["name"] == name
+        )
+        return found
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rendered]:
+    """All nine combinations, with the manifests of each overlay."""
+    program("kubectl")
+    found = {}
+    for name, answers in SERVICES.items():
+        folder = tmp_path_factory.mktemp(name)
+        project = render(folder, **answers, project_slug="demo-svc")
+        found[name] = Rendered(project, answers)
+        for overlay in OVERLAYS:
+            text = kustomize(found[name].folder / "overlays" / overlay)
+            found[name].files[overlay] = folder / f"{name}-{overlay}.yaml"
+            found[name].files[overlay].write_text(text, "utf-8")
+            found[name].overlays[overlay] = documents(text)
+    return found
+
+
+@pytest.fixture(params=SERVICES)
+def rendered(request: pytest.FixtureRequest, services: dict[str, Rendered]) -> Rendered:
+    return services[request.param]
+
+
+# --- As others judge it
+
+
+def different(services: dict[str, Rendered]) -> list[Path]:
+    """The manifests of every combination, each text once."""
+    files = [file for rendered in services.values() for file in rendered.files.values()]
+    return list({file.read_bytes(): file for file in files}.values())
+
+
+def test_every_manifest_has_the_schema_of_its_kind(
+    services: dict[str, Rendered], judges: Path
+) -> None:
+    command = [judges / "kubernetes-validate", "--strict", "-k", VERSION]
+    result = run(*command, *different(services))
+    assert result.returncode == 0, result.stdout
+    unknown = set(re.findall(r"schema for kind (\w+)", result.stdout))
+    assert unknown == CUSTOM, "a kind that nobody checks"
+
+
+def test_a_wrong_field_would_be_found(
+    services: dict[str, Rendered], judges: Path, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    text = services["mysql-token"].files["production"].read_text("utf-8")
+    assert "readOnlyRootFilesystem: true" in text
+    wrong.write_text(text.replace("readOnlyRootFilesystem", "readOnlyRootFileSystem"), "utf-8")
+    result = run(judges / "kubernetes-validate", "--strict", "-k", VERSION, wrong)
+    assert result.returncode == 1, result.stdout
+
+
+def test_checkov_finds_nothing(services: dict[str, Rendered], judges: Path, tmp_path: Path) -> None:
+    """Once over all of them; nothing is skipped."""
+    for file in different(services):
+        (tmp_path / file.name).symlink_to(file)
+    command = ["checkov", "--framework", "kubernetes", "--skip-download", "--output", "json"]
+    (tmp_path / "bad.yaml").write_text(BAD_POD, "utf-8")  # it looks at pods at all
+    result = run(
+        *(judges / command[0], *command[1:], "--directory", tmp_path),
+        env=os.environ | {"LOG_LEVEL": "ERROR"},
+        timeout=300,
+    )
+    report = json.loads(result.stdout)
+    failed = {
+        (check["file_path"].strip("/"), check["check_id"], check["resource"])
+        for check in report["results"]["failed_checks"]
+    }
+    assert report["results"]["skipped_checks"] == []
+    assert len({check for file, check, resource in failed if file == "bad.yaml"}) > 10
+    assert sorted(found for found in failed if found[0] != "bad.yaml") == []
+
+
+BAD_POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: bad}
+spec:
+  containers:
+    - {name: bad, image: bad, securityContext: {privileged: true}}
+"""
+
+
+def test_yamllint_and_shellcheck_find_nothing(rendered: Rendered, judges: Path) -> None:
+    command = [judges / "yamllint", "--strict", "--config-file", rendered.folder / ".yamllint"]
+    result = run(*command, rendered.folder)
+    assert (result.returncode, result.stdout) == (0, "")
+    result = run(program("shellcheck"), "--severity", "style", *rendered.folder.glob("*.sh"))
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_the_operator_s_check_passes_and_would_fail(
+    services: dict[str, Rendered], judges: Path, tmp_path: Path
+) -> None:
+    """`make deploy-check`: a finding of any of its checkers is its failure."""
+    project = services["postgresql-oidc"].project
+    env = os.environ | {"PATH": f"{judges}:{os.environ['PATH']}"}
+    script = "deploy/kubernetes/check.sh"
+    result = run("sh", script, cwd=project, env=env)
+    assert result.returncode == 0, result.stdout
+    for name in ("kubernetes-validate", "checkov", "yamllint", "kubectl"):
+        assert f"Checking: {name}" in result.stdout
+    # What it finds is its exit status; without the slowest of them, which passes here anyway.
+    (tmp_path / "kubernetes-validate").symlink_to(judges / "kubernetes-validate")
+    deployment = project / "deploy/kubernetes/base/web.yaml"
+    text = deployment.read_text("utf-8")
+    deployment.write_text(text.replace("drop: [ALL]", "dropp: [ALL]", 1), "utf-8")
+    try:
+        env["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+        result = run("sh", script, cwd=project, env=env)
+        assert result.returncode == 1, result.stdout
+        assert "not run: " in result.stdout
+    finally:
+        deployment.write_text(text, "utf-8")
+
+
+# --- The profile "restricted"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_pod_keeps_to_the_restricted_profile(rendered: Rendered, overlay: str) -> None:
+    found = dict(restricted.pods(rendered.overlays[overlay]))
+    assert set(found) == {
+        *("Deployment/web", "Deployment/valkey", "Job/migrate", "CronJob/backup"),
+    }
+    assert restricted.violations(rendered.overlays[overlay]) == []
+
+
+def test_the_namespace_lets_in_nothing_else(rendered: Rendered) -> None:
+    for overlay in OVERLAYS:
+        labels = rendered.one(overlay, "Namespace", "demo-svc")["metadata"]["labels"]
+        for mode in ("enforce", "audit", "warn"):
+            assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"
+            assert labels[f"pod-security.kubernetes.io/{mode}-version"] == "v1.34"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("securityContext.runAsUser", 0),
+        ("securityContext.runAsNonRoot", None),
+        ("securityContext.seccompProfile", None),
+        ("hostNetwork", True),
+        ("hostUsers", None),
+        ("automountServiceAccountToken", None),
+        ("volumes.0", {"name": "secrets", "hostPath": {"path": "/"}}),
+        ("volumes.0.secret.defaultMode", None),
+        ("containers.1.securityContext", None),
+        ("containers.1.securityContext.privileged", True),
+        ("containers.1.securityContext.readOnlyRootFilesystem", False),
+        ("containers.1.securityContext.capabilities.add", ["NET_BIND_SERVICE"]),
+        ("containers.1.ports.0.hostPort", 80),
+        ("containers.1.resources.limits.memory", None),
+        ("containers.1.image", "nginx:latest"),
+        ("containers.0.envFrom", [{"secretRef": {"name": "web"}}]),
+    ],
+)
+def test_the_check_of_the_profile_would_find(
+    services: dict[str, Rendered], path: str, value: Any
+) -> None:
+    text = services["sqlite-session"].files["production"].read_text("utf-8")
+    (deployment,) = (
+        document
+        for document in documents(text)
+        if (document["kind"], document["metadata"]["name"]) == ("Deployment", "web")
+    )
+    place: Any = deployment["spec"]["template"]["spec"]
+    *way, last = (int(step) if step.isdigit() else step for step in path.split("."))
+    for step in way:
+        place = place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    assert restricted.violations([deployment])
+
+
+# --- Who may talk to whom
+
+
+def matching(selector: Object) -> set[str]:
+    """The components that a selector of pods means; "*" is every pod."""
+    if not selector:
+        return {"*"}
+    labels = dict(selector.get("matchLabels", {}))
+    found = set()
+    for expression in selector.get("matchExpressions", []):
+        assert (expression["key"], expression["operator"]) == (COMPONENT, "In")
+        found |= set(expression["values"])
+    if COMPONENT in labels:
+        found.add(labels.pop(COMPONENT))
+    if SOLVER in labels:
+        found.add(f"solver {labels.pop(SOLVER)}")
+    assert not labels
+    assert found
+    return found
+
+
+def peer(rule: Object) -> str:
+    """One side of a flow, in a word."""
+    if "ipBlock" in rule:
+        assert "except" not in rule["ipBlock"]
+        return str(rule["ipBlock"]["cidr"])
+    if namespace := rule.get("namespaceSelector"):
+        place = namespace["matchLabels"]["kubernetes.io/metadata.name"]
+        pod = rule.get("podSelector", {}).get("matchLabels", {})
+        return f"{place}/{','.join(f'{key}={text}' for key, text in pod.items()) or '*'}"
+    (component,) = matching(rule["podSelector"])
+    return component
+
+
+def flows(policies: list[Object]) -> set[tuple[str, str, str, str]]:
+    """Everything that the policies allow: component, direction, peer, port."""
+    found = set()
+    for policy in policies:
+        specification = policy["spec"]
+        rules = [("from", rule) for rule in specification.get("ingress", [])]
+        rules += [("to", rule) for rule in specification.get("egress", [])]
+        wanted = {"from": "Ingress", "to": "Egress"}
+        for direction, rule in rules:
+            assert wanted[direction] in specification["policyTypes"]
+            assert rule["ports"], "no rule is for all ports"
+            peers = [peer(other) for other in rule[direction]] if direction in rule else ["*"]
+            found |= {
+                (component, direction, other, f"{port['protocol']} {port['port']}")
+                for component in matching(specification["podSelector"])
+                for other in peers
+                for port in rule["ports"]
+            }
+    return found
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_network_policies_allow_what_is_needed_and_nothing_else(
+    rendered: Rendered, overlay: str
+) -> None:
+    database, auth = rendered.answers["database"], rendered.answers["auth"]
+    entrance = {"production": "*", "gateway": "envoy-gateway-system/*"}[overlay]
+    expected = {("web", "from", entrance, f"TCP {port}") for port in (8080, 8443)}
+    expected |= {("web", "to", "valkey", "TCP 6379"), ("valkey", "from", "web", "TCP 6379")}
+    named = {"web"} if database == "sqlite" else {"web", "migrate", "backup"}
+    for component in named:
+        for protocol in ("UDP", "TCP"):
+            expected.add((component, "to", "kube-system/k8s-app=kube-dns", f"{protocol} 53"))
+        if database != "sqlite":
+            port = {"postgresql": 5432, "mysql": 3306}[database]
+            expected.add((component, "to", "192.0.2.10/32", f"TCP {port}"))
+    if auth == "oidc":
+        expected.add(("web", "to", "192.0.2.20/32", "TCP 443"))
+    if overlay == "gateway":
+        expected.add(("solver true", "from", entrance, "TCP 8089"))
+    policies = [p for p in rendered.overlays[overlay] if p["kind"] == "NetworkPolicy"]
+    assert flows(policies) == expected
+    assert [policy["spec"] for policy in policies].count(
+        {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    ) == 1, "what is not named is denied, both ways"
+    assert {policy["metadata"]["namespace"] for policy in policies} == {"demo-svc"}
+
+
+def test_the_components_of_the_policies_are_those_of_the_pods(rendered: Rendered) -> None:
+    for overlay in OVERLAYS:
+        found = {}
+        for document in rendered.overlays[overlay]:
+            specification = document.get("spec", {})
+            specification = specification.get("jobTemplate", {}).get("spec", specification)
+            if "containers" in specification.get("template", {}).get("spec", {}):
+                labels = specification["template"]["metadata"]["labels"]
+                found[document["metadata"]["name"]] = labels[COMPONENT]
+        assert found == {name: name for name in ("web", "valkey", "migrate", "backup")}
+
+
+# --- What is there
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_nothing_is_missing(rendered: Rendered, overlay: str) -> None:
+    sqlite = rendered.answers["database"] == "sqlite"
+    kinds: dict[str, int] = {}
+    for document in rendered.overlays[overlay]:
+        kinds[document["kind"]] = kinds.get(document["kind"], 0) + 1
+    del kinds["NetworkPolicy"]  # above
+    more = {"PersistentVolumeClaim": 2 if sqlite else 1}
+    if not sqlite:
+        more |= {"HorizontalPodAutoscaler": 1, "PodDisruptionBudget": 1}
+    if overlay == "production":
+        more["Certificate"] = 1
+    else:
+        more |= {"BackendTLSPolicy": 1, "Gateway": 1, "HTTPRoute": 2, "Issuer": 1, "ConfigMap": 3}
+    assert kinds == KINDS | more
+
+
+def test_how_pods_are_replaced(rendered: Rendered) -> None:
+    deployment = rendered.one("production", "Deployment")["spec"]
+    pod = deployment["template"]["spec"]
+    if rendered.answers["database"] == "sqlite":
+        assert deployment["replicas"] == 1
+        assert deployment["strategy"] == {"type": "Recreate"}
+        assert "topologySpreadConstraints" not in pod
+        text = (rendered.folder / "base" / "data.yaml").read_text("utf-8")
+        assert "one replica" in text, "and says so"
+    else:
+        assert "replicas" not in deployment, "an update would undo what the autoscaler did"
+        assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+        assert rendered.one("production", "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+        assert rendered.one("production", "HorizontalPodAutoscaler")["spec"]["minReplicas"] == 2
+        keys = [spread["topologyKey"] for spread in pod["topologySpreadConstraints"]]
+        assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    app, nginx = (
+        container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in pod["containers"]
+    )
+    graceful = int(
+        re.findall(
+            r"^graceful_timeout = (\d+)",
+            (rendered.project / "deploy/gunicorn.conf.py").read_text("utf-8"),
+            re.MULTILINE,
+        )[0]
+    )
+    assert nginx < app, "Nginx stops to take requests before the app does"
+    assert app + graceful < pod["terminationGracePeriodSeconds"]
+
+
+def test_the_entrances(rendered: Rendered) -> None:
+    service = rendered.one("production", "Service")["spec"]
+    assert service["type"] == "LoadBalancer"
+    assert service["externalTrafficPolicy"] == "Local", "the visitor's address stays"
+    assert rendered.one("gateway", "Service")["spec"].get("type", "ClusterIP") == "ClusterIP"
+    names = [
+        container["name"]
+        for container in rendered.one("production", "Deployment")["spec"]["template"]["spec"][
+            "containers"
+        ]
+    ]
+    assert names == ["app", "nginx"]
+    certificate = rendered.one("production", "Certificate")["spec"]
+    domain = "demo-svc.example.com"
+    assert (certificate["dnsNames"], certificate["secretName"]) == ([domain], "tls")
+    gateway = rendered.one("gateway", "Gateway")
+    listeners = {listener["name"]: listener for listener in gateway["spec"]["listeners"]}
+    assert {listener["hostname"] for listener in listeners.values()} == {domain}
+    assert listeners["https"]["tls"]["certificateRefs"] == [{"kind": "Secret", "name": "tls"}]
+    for name, port in (("http", 80), ("https", 443)):
+        route = rendered.one("gateway", "HTTPRoute", name)["spec"]
+        assert route["parentRefs"] == [{"name": "web", "sectionName": name}]
+        assert route["rules"] == [{"backendRefs": [{"name": "web", "port": port}]}]
+    policy = rendered.one("gateway", "BackendTLSPolicy")["spec"]
+    assert policy["targetRefs"] == [
+        {"group": "", "kind": "Service", "name": "web", "sectionName": "https"}
+    ]
+    assert policy["validation"] == {"wellKnownCACertificates": "System", "hostname": domain}
+    issuer = rendered.one("gateway", "Issuer", "letsencrypt")["spec"]["acme"]
+    assert gateway["metadata"]["annotations"]["cert-manager.io/issuer"] == "letsencrypt"
+    assert issuer["solvers"][0]["http01"]["gatewayHTTPRoute"]["parentRefs"] == [
+        {"kind": "Gateway", "name": "web", "sectionName": "http"}
+    ]
+
+
+def test_an_image_outside_is_the_one_of_compose(services: dict[str, Rendered]) -> None:
+    """One digest to renew, whatever the deployment."""
+    image = services["sqlite-session"].one("production", "Deployment", "valkey")
+    (name,) = PINNED.findall(image["spec"]["template"]["spec"]["containers"][0]["image"])
+    compose = HERE.parent.parent / "<<cookiecutter.project_slug>>/_options/deployment/docker"
+    assert name in (compose / "compose.yaml").read_text("utf-8")
+
+
+# --- Secrets
+
+
+OIDC = {"OIDC_CLIENT_SECRET": "given-by-the-provider"}
+SERVER = {"DATABASE_HOST": "db.example.com", "ADMIN_DATABASE_URL": "postgresql+psycopg://a:b@c/d"}
+
+
+def write_secrets(
+    project: Path, *arguments: str, **values: str
+) -> subprocess.CompletedProcess[str]:
+    script = "deploy/kubernetes/secrets.sh"
+    return run("sh", script, *arguments, cwd=project, env=os.environ | values)
+
+
+def secret_files(project: Path) -> dict[str, str]:
+    folder = project / "deploy" / "kubernetes" / "secrets"
+    known = {".gitignore", "kustomization.yaml"}
+    return {
+        path.name: path.read_text("utf-8") for path in folder.iterdir() if path.name not in known
+    }
+
+
+def test_secrets_are_random_private_and_outside_of_git_and_manifests(tmp_path: Path) -> None:
+    for name in ("sqlite-session", "sqlite-oidc", "postgresql-token", "mysql-oidc"):
+        project = render(tmp_path / name, **SERVICES[name], project_slug="demo-svc")
+        if name != "sqlite-session":
+            refused = write_secrets(project)
+            if "sqlite" not in name or "oidc" in name:
+                assert refused.returncode == 1, "what only the operator knows is asked for"
+        result = write_secrets(project, **SERVER, **OIDC)
+        assert result.returncode == 0, result.stdout
+        first = secret_files(project)
+        for text in first.values():
+            assert not text.strip() or text.strip() not in result.stdout
+        assert {
+            path.stat().st_mode & 0o777
+            for path in (project / "deploy/kubernetes/secrets").iterdir()
+            if path.name in first
+        } == {0o600}
+        assert write_secrets(project, **SERVER, **OIDC).returncode == 0
+        assert secret_files(project) == first, "made once"
+        found = documents(kustomize(project / "deploy/kubernetes/secrets"))
+        assert {document["kind"] for document in found} == {"Secret"}
+        given = {s["metadata"]["name"]: set(s["data"]) for s in found}
+        assert set().union(*given.values()) == set(first)
+        assert not {"MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"} & given["web"]
+        git = ["git", "-c", "core.excludesFile=/dev/null"]
+        for command in (["init", "--quiet"], ["add", "--all"]):
+            assert run(*git, *command, cwd=project).returncode == 0
+        staged = run(*git, "ls-files", "deploy/kubernetes/secrets", cwd=project).stdout.split()
+        assert [Path(path).name for path in staged] == [".gitignore", "kustomization.yaml"]
+        for overlay in OVERLAYS:
+            text = kustomize(project / "deploy/kubernetes/overlays" / overlay)
+            assert "\nkind: Secret\n" not in text
+            assert not [
+                name for name, value in first.items() if value.strip() and value.strip() in text
+            ]
+
+
+def test_a_rotation_keeps_the_old_key_as_a_fallback(tmp_path: Path) -> None:
+    project = render(tmp_path, **SERVICES["sqlite-session"])
+    assert write_secrets(project).returncode == 0
+    before = secret_files(project)
+    assert write_secrets(project, "rotate").returncode == 0
+    after = secret_files(project)
+    assert after["SECRET_KEY_FALLBACKS"] == before["SECRET_KEY"]
+    assert after["SECRET_KEY"] != before["SECRET_KEY"]
+    assert len(after["SECRET_KEY"].strip()) == 64
+
+
+# --- The commands of the operator, with a cluster and a registry that only take notes
+
+
+KUBECTL = """\
+#!/bin/sh
+# Renders and patches as the real one does; of what would go to a cluster it takes notes.
+case " $* " in
+    " kustomize "* | *" patch --local "*) exec {kubectl} "$@" ;;
+    *" get secret/web "*) test -n "${{RUNNING:-}}"; exit ;;
+esac
+echo "kubectl $*" >>"$NOTES"
+case " $* " in
+    *" apply --filename - "*) cat >"$NOTES.applied" ;;
+    *" apply --kustomize "*) echo "secret/web ${{CHANGED:-unchanged}}" ;;
+    *" get job/"*) echo "${{JOB:-Complete}}" ;;
+    *" get deployment/web "*) test -n "${{RUNNING:-}}" ;;
+    *" create job "*) cat "$CRON" ;;
+    *" exec "*) echo "what is in it" ;;
+esac
+"""
+ENGINE = """\
+#!/bin/sh
+echo "docker $*" >>"$NOTES"
+case "$*" in
+    *"inspect"*) for image; do :; done; echo "$image@sha256:{digest}" ;;
+esac
+"""
+DIGEST = "0123456789abcdef" * 4
+
+
+@dataclass
+class Operator:
+    """Somebody in front of a rendered service."""
+
+    rendered: Rendered
+    folder: Path
+
+    def __post_init__(self) -> None:
+        programs = self.folder / "bin"
+        programs.mkdir()
+        stubs = {"kubectl": KUBECTL.format(kubectl=program("kubectl"))}
+        for name, text in (stubs | {"docker": ENGINE.format(digest=DIGEST)}).items():
+            (programs / name).write_text(text, "utf-8")
+            (programs / name).chmod(0o755)
+        cron = self.rendered.one("production", "CronJob", "backup")
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "backups"}}
+        job |= {"spec": cron["spec"]["jobTemplate"]["spec"]}
+        (self.folder / "cron.json").write_text(json.dumps(job), "utf-8")
+
+    def types(self, script: str, *arguments: str, **values: str) -> tuple[int, str]:
+        """Run a script; its exit status and what it said."""
+        known = {"CRON": str(self.folder / "cron.json"), "NOTES": str(self.folder / "notes")}
+        known["PATH"] = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+        path = self.rendered.folder / script
+        result = run(
+            "sh",
+            path,
+            *arguments,
+            env=os.environ | known | {"INTERVAL": "0"} | values,
+            cwd=self.folder,
+        )
+        return result.returncode, result.stdout
+
+    def notes(self) -> list[str]:
+        """What was asked of cluster and registry, since the last time."""
+        path = self.folder / "notes"
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return lines
+
+
+@pytest.fixture(params=["sqlite-session", "postgresql-oidc"])
+def operator(request: pytest.FixtureRequest, tmp_path: Path) -> Operator:
+    answers = SERVICES[request.param]
+    project = render(tmp_path / "rendered", **answers, project_slug="demo-svc")
+    rendered = Rendered(project, answers)
+    overlay = project / "deploy" / "kubernetes" / "overlays" / "production"
+    rendered.overlays["production"] = documents(kustomize(overlay))
+    return Operator(rendered, tmp_path)
+
+
+def fill_in(folder: Path) -> None:
+    """Write what deploy.sh asks for into the files, as an operator does."""
+    settings = folder / "base" / "settings.env"
+    text = settings.read_text("utf-8").replace("OIDC_ISSUER=\n", "OIDC_ISSUER=https://id.test\n")
+    settings.write_text(text.replace("OIDC_CLIENT_ID=\n", "OIDC_CLIENT_ID=demo\n"), "utf-8")
+    egress = folder / "base" / "egress.yaml"
+    if egress.exists():
+        text = egress.read_text("utf-8")
+        egress.write_text(text.replace("192.0.2.", "198.51.100."), "utf-8")
+
+
+def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
+    folder = operator.rendered.folder
+    server = operator.rendered.answers["database"] != "sqlite"
+    secrets = SERVER | OIDC
+    if server:
+        # Nothing is asked of anybody before everything is known.
+        for missing in ("OIDC_ISSUER", "egress.yaml"):
+            status, said = operator.types(
+                "deploy.sh", "production", "registry.test/team", **secrets
+            )
+            assert status == 1
+            assert missing in said
+            assert operator.notes() == []
+            if missing == "OIDC_ISSUER":
+                egress = (folder / "base" / "egress.yaml").read_text("utf-8")
+                fill_in(folder)
+                (folder / "base" / "egress.yaml").write_text(egress, "utf-8")
+    fill_in(folder)
+    status, said = operator.types("deploy.sh", "production", **secrets)
+    assert status == 1
+    assert "no image was built yet" in said
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **secrets)
+    assert status == 0, said
+    notes = operator.notes()
+
+    def place(text: str) -> int:
+        """Where exactly one note has this text."""
+        (found,) = (number for number, note in enumerate(notes) if text in note)
+        return found
+
+    component = "--selector app.kubernetes.io/component"
+    order = [
+        "docker push --quiet registry.test/team/demo-svc/app",
+        "docker push --quiet registry.test/team/demo-svc/nginx",
+        f"{component}!=web,app.kubernetes.io/component!=migrate",
+        "delete job/migrate",
+        f"{component}=migrate",
+        f"{component}=web",
+        "rollout status deployment/web",
+    ]
+    places = [place(text) for text in order]
+    assert places == sorted(places)
+    first = next(n for n, note in enumerate(notes) if "apply --kustomize secrets" in note)
+    assert places[2] < first < places[3], "the Secrets, before a pod wants them"
+    text = kustomize(folder / "overlays" / "production")
+    for name, count in (("app", 4), ("nginx", 1)):
+        image = f"image: registry.test/team/demo-svc/{name}@sha256:{DIGEST}\n"
+        assert text.count(image) == count
+    if server:
+        path = folder / "secrets" / "ADMIN_DATABASE_URL"
+        assert path.read_text("utf-8") == "", "erased when its work is done"
+    assert not [
+        text
+        for text in secret_files(operator.rendered.project).values()
+        if text.strip() and text.strip() in said
+    ]
+    # A second time: nothing is built; a changed Secret restarts the pods.
+    status, said = operator.types("deploy.sh", "production", CHANGED="configured", RUNNING="1")
+    assert status == 0, said
+    notes = operator.notes()
+    assert not [note for note in notes if note.startswith("docker")]
+    assert place("rollout restart deployment/web") > place(f"manifests.yaml {component}=web")
+    stopped = [note for note in notes if "scale deployment/web --replicas 0" in note]
+    assert bool(stopped) != server, "only SQLite has to stop"
+
+
+def test_secrets_of_the_cluster_are_never_replaced_by_new_ones(operator: Operator) -> None:
+    """A second operator, or a fresh clone, has none of them."""
+    values = SERVER | OIDC | {"RUNNING": "1"}
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
+    assert status == 1
+    assert "the cluster has secrets that are not here" in said
+    assert operator.notes() == []
+    assert secret_files(operator.rendered.project) == {}
+
+
+def test_a_migration_that_fails_changes_nothing_else(operator: Operator) -> None:
+    fill_in(operator.rendered.folder)
+    assert write_secrets(operator.rendered.project, **SERVER, **OIDC).returncode == 0
+    values = SERVER | OIDC | {"JOB": "Failed", "RUNNING": "1"}
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
+    assert status == 1
+    assert "the migration did not succeed" in said
+    notes = operator.notes()
+    assert not [note for note in notes if "component=web" in note and " apply " in note]
+    back = [note for note in notes if "scale deployment/web --replicas 1" in note]
+    assert bool(back) == (operator.rendered.answers["database"] == "sqlite")
+
+
+def test_backups_are_listed_fetched_and_restored(operator: Operator) -> None:
+    def command() -> list[str]:
+        job = json.loads((operator.folder / "notes.applied").read_text("utf-8"))
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert "args" not in container
+        assert restricted.violations([job]) == [
+            problem for problem in restricted.violations([job]) if "digest" in problem
+        ]
+        return list(container["command"])
+
+    status, said = operator.types("backups.sh", "list")
+    assert (status, "what is in it" in said, command()) == (0, True, ["sleep", "600"]), said
+    status, said = operator.types("backups.sh", "fetch", "2026-01-02T030405.dump")
+    assert (status, command()) == (0, ["sleep", "600"]), said
+    fetched = operator.folder / "2026-01-02T030405.dump"
+    assert fetched.read_text("utf-8") == "what is in it\n"
+    assert fetched.stat().st_mode & 0o777 == 0o600
+    assert operator.types("backups.sh", "now")[0] == 0
+    assert command() == ["flask", "db", "backup", "--keep", "14"]
+    assert operator.types("backups.sh", "restore", fetched.name)[0] == 0
+    assert command() == ["flask", "db", "restore", f"backups/{fetched.name}"]
+    assert operator.types("backups.sh", "restore", fetched.name, JOB="Failed")[0] == 1
+    for wrong in (["restore"], ["fetch"], ["restore", '"],"x'], ["restore", "../x"], ["x"], []):
+        operator.notes()
+        assert operator.types("backups.sh", *wrong)[0] == 1
+        assert operator.notes() == [], wrong
+
+
+# --- The pods, run for real
+
+DOMAIN = "demo-svc.example.com"
+UNPRIVILEGED = {
+    **dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), "0000000000000000"),
+    "NoNewPrivs": "1",
+    "Seccomp": "2",
+}
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with pods.node() as running:
+        yield running
+
+
+@dataclass
+class Cluster:
+    """A service on the node."""
+
+    node: Node
+    project: Path
+    images: dict[str, str]
+    visitor: Any
+    manifests: list[Object] = field(default_factory=list)
+    web: Path | None = None
+
+    def use(self, overlay: str) -> None:
+        """Take the manifests of this overlay from now on."""
+        folder = self.project / "deploy" / "kubernetes" / "overlays" / overlay
+        self.manifests = documents(kustomize(folder))
+
+    def play(self, *objects: Object, alias: str = "") -> Path:
+        return self.node.play(self.with_settings(*objects), alias)
+
+    def with_settings(self, *objects: Object) -> list[Object]:
+        settings = [document for document in self.manifests if document["kind"] == "ConfigMap"]
+        return pods.for_podman([*settings, *objects], self.images)
+
+    def one(self, kind: str, name: str) -> Object:
+        (found,) = (
+            document
+            for document in self.manifests
+            if (document["kind"], document["metadata"]["name"]) == (kind, name)
+        )
+        return found
+
+    def run_job(self, job: Object, *more: Object) -> tuple[int, str]:
+        """Run a Job to its end; the exit status of its container, and what it said."""
+        played, result = self.node.try_to_play(self.with_settings(*more, job))
+        if result.returncode:
+            begun = [f"{job['metadata']['name']}-pod-{name}" for name in ("create", "upgrade")]
+            said = "".join(self.node.run("logs", name).stdout for name in begun)
+            return result.returncode, said + result.stdout
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        name = f"{job['metadata']['name']}-pod-{container['name']}"
+        status, said = int(self.node("wait", name)), self.node("logs", name).strip()
+        self.node.stop(played)
+        return status, said
+
+    def backup_job(self, *arguments: str) -> Object:
+        """The job that the CronJob makes, as README.md changes it for a restore."""
+        cron = self.one("CronJob", "backup")
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "backup"}}
+        job["spec"] = copy.deepcopy(cron["spec"]["jobTemplate"]["spec"])
+        if arguments:
+            job["spec"]["template"]["spec"]["containers"][0]["args"] = list(arguments)
+        return job
+
+    def start(self) -> None:
+        """Start Nginx and app, and wait until the probes let traffic in."""
+        self.web = self.play(self.one("Deployment", "web"))
+        self.wait_until_ready()
+
+    def stop(self) -> None:
+        assert self.web
+        self.node.stop(self.web)
+
+    def wait_until_ready(self) -> None:
+        wait_until(lambda: self.probe("app", "startup") == 0, self.logs)
+        wait_until(lambda: self.probe("nginx", "readiness") == 0, self.logs)
+
+    def probe(self, name: str, kind: str) -> int:
+        """The exit status of a probe, run as a node runs it."""
+        pod = self.one("Deployment", "web")["spec"]["template"]["spec"]
+        (container,) = (found for found in pod["containers"] if found["name"] == name)
+        command = container[f"{kind}Probe"]["exec"]["command"]
+        return self.node.run("exec", f"web-pod-{name}", *command).returncode
+
+    def logs(self) -> str:
+        names = ("web-pod-app", "web-pod-nginx")
+        return "".join(self.node.run("logs", "--tail", "100", name).stdout for name in names)
+
+    def connect(self, port: int = 8443) -> socket.socket:
+        return self.node.connect((self.node.address("web-pod-nginx"), port))
+
+    def certificate(self) -> str:
+        """What Nginx has made for itself."""
+        shown = "/etc/ssl/demo-svc/fullchain.pem"
+        return self.node("exec", "web-pod-nginx", "cat", shown)
+
+    def visit(self, trusted: str) -> Any:
+        return self.visitor(DOMAIN, self.connect, trusted)
+
+    def first_process(self, name: str) -> int:
+        """The number of the container's first process, outside of it."""
+        return int(self.node.inspect(f"web-pod-{name}")["State"]["Pid"])
+
+    def kill(self, name: str) -> None:
+        """``kill -9`` to the first process, and wait until another one serves."""
+        before = self.first_process(name)
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: self.first_process(name) not in (0, before), self.logs)
+        self.wait_until_ready()
+
+
+@contextmanager
+def cluster(docker: Docker, node: Node, project: Path, visitor: Any) -> Iterator[Cluster]:
+    """The images on the node, the Secrets, and Valkey; everything is gone at the end."""
+    images = {name: build(docker, project, name) for name in ("app", "nginx")}
+    images["valkey"] = stand_in(docker, "valkey", VALKEY)
+    node.load(docker, list(images.values()))
+    running = Cluster(node, project, images, visitor)
+    running.use("production")
+    node.clear()  # one service at a time
+    try:
+        secrets = documents(kustomize(project / "deploy" / "kubernetes" / "secrets"))
+        node.play(pods.for_podman(secrets, images))
+        running.play(running.one("Deployment", "valkey"), alias="valkey")
+        yield running
+    finally:
+        node.clear()
+
+
+@pytest.fixture(scope="module")
+def sqlite(
+    docker: Docker, node: Node, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """SQLite with pages; nobody has ordered a certificate yet."""
+    answers = SERVICES["sqlite-session"]
+    project = render(tmp_path_factory.mktemp("run"), **answers, project_slug="demo-svc")
+    assert write_secrets(project).returncode == 0
+    with cluster(docker, node, project, Reader) as running:
+        data = running.one("PersistentVolumeClaim", "data")
+        status, said = running.run_job(running.one("Job", "migrate"), data)
+        assert (status, said) == (0, "Database schema is at head.")
+        running.start()
+        yield running
+
+
+def processes(first: int) -> Iterator[dict[str, str]]:
+    """What the kernel says of a process and its children."""
+    text = Path(f"/proc/{first}/status").read_text("utf-8")
+    yield {key: rest.strip() for key, _, rest in (x.partition(":") for x in text.splitlines())}
+    for child in Path(f"/proc/{first}/task/{first}/children").read_text("utf-8").split():
+        yield from processes(int(child))
+
+
+def check_confinement(running: Cluster, user: int) -> None:
+    """Nobody in the pod is root, may gain anything, or writes where no volume is."""
+    secrets = [text.strip() for text in secret_files(running.project).values() if text.strip()]
+    for name, count in (("app", 3), ("nginx", 4)):
+        first = running.first_process(name)
+        found = list(processes(first))
+        assert len(found) >= count
+        for process in found:
+            users = {*process["Uid"].split(), *process["Gid"].split()}
+            assert users == {str(user)}, process["Name"]
+            assert {key: process[key] for key in UNPRIVILEGED} == UNPRIVILEGED, process["Name"]
+        mounts = Path(f"/proc/{first}/mountinfo").read_text("utf-8").splitlines()
+        (root,) = (line.split() for line in mounts if line.split()[4] == "/")
+        assert "ro" in root[5].split(",")
+        for place in ("/", "/etc", "/srv", "/usr/bin"):
+            refused = running.node.run("exec", f"web-pod-{name}", "touch", f"{place}/x")
+            assert "Read-only file system" in refused.stdout, place
+        environment = Path(f"/proc/{first}/environ").read_bytes().decode()
+        assert not [secret for secret in secrets if secret in environment]
+    assert not [secret for secret in secrets if secret in running.logs()]
+
+
+def test_sqlite_from_sign_up_to_a_note_over_https(sqlite: Cluster) -> None:
+    visitor = sqlite.visit(sqlite.certificate())
+    visitor.sign_up("somebody@example.com")
+    visitor.write("Kept in a volume")
+    assert "Kept in a volume" in visitor.notes()
+    for kind in ("startup", "readiness", "liveness"):
+        assert sqlite.probe("app", kind) == 0
+    for name in ("app", "nginx"):
+        assert sqlite.node.run("healthcheck", "run", f"web-pod-{name}").returncode == 0
+    ready = json.loads(visitor.request("GET", "/readyz")[1])
+    assert ready == {"database": "ok", "rate_limits": "ok", "status": "ok"}, "Valkey knows us"
+    # A killed container is started again, and the sign-in and the note are still there.
+    for name in ("app", "nginx"):
+        sqlite.kill(name)
+        visitor.tls = ssl.create_default_context(cadata=sqlite.certificate())
+        assert "Kept in a volume" in visitor.notes()
+
+
+def test_sqlite_is_confined(sqlite: Cluster) -> None:
+    check_confinement(sqlite, 10001)
+    database = sqlite.node.volume("data") / "database.sqlite3"
+    assert database.stat().st_mode & 0o777 == 0o600
+
+
+def test_sqlite_is_backed_up(sqlite: Cluster) -> None:
+    status, said = sqlite.run_job(
+        sqlite.backup_job(), sqlite.one("PersistentVolumeClaim", "backups")
+    )
+    assert status == 0, said
+    (file,) = sqlite.node.volume("backups").iterdir()
+    assert file.read_bytes().startswith(b"SQLite format 3")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_plain_http_is_redirected_and_other_names_get_nothing(sqlite: Cluster) -> None:
+    def answer(host: str) -> bytes:
+        with sqlite.connect(8080) as connection:
+            connection.sendall(f"GET /notes/ HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            with suppress(ConnectionResetError):
+                return connection.recv(1000)
+        return b""
+
+    assert f"\r\nLocation: https://{DOMAIN}/notes/\r\n".encode() in answer(DOMAIN)
+    assert answer("10.0.0.1") == b""
+
+
+def test_a_request_that_was_begun_outlives_the_end_of_nginx(sqlite: Cluster) -> None:
+    """As in every rolling update: Nginx is stopped first, the app five seconds later."""
+    visitor = sqlite.visit(sqlite.certificate())
+    head = f"POST /auth/login HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 100\r\n\r\n"
+    with visitor.tls.wrap_socket(sqlite.connect(), server_hostname=DOMAIN) as connection:
+        connection.sendall(head.encode() + b"a" * 50)
+        before = sqlite.first_process("nginx")
+        os.kill(before, signal.SIGTERM)
+        wait_until(lambda: not reachable(sqlite), sqlite.logs)
+        assert sqlite.first_process("nginx") == before, "it waits for us"
+        connection.sendall(b"a" * 50)
+        assert connection.recv(100).startswith(b"HTTP/1.1 4"), "an answer of the app"
+    wait_until(lambda: sqlite.first_process("nginx") not in (0, before), sqlite.logs)
+    sqlite.wait_until_ready()
+
+
+def reachable(running: Cluster) -> bool:
+    try:
+        running.connect().close()
+    except OSError:
+        return False
+    return True
+
+
+def addresses(running: Cluster, sent: str) -> set[str]:
+    """Whom Nginx and the app take a visitor for who says he comes from ``sent``."""
+    visitor = running.visit(running.certificate())
+    visitor.headers["X-Forwarded-For"] = sent
+    assert visitor.request("GET", "/?from=here")[0] == 200
+    lines = [json.loads(line) for line in running.logs().splitlines() if line.startswith("{")]
+    seen = [line for line in lines if line.get("path") == "/" and line.get("address")]
+    return {seen[-1]["address"], seen[0]["address"]}
+
+
+def test_the_visitor_s_address_is_believed_from_a_gateway_alone(sqlite: Cluster) -> None:
+    """In production Nginx sees the visitor; behind a gateway it takes what the gateway adds."""
+    assert addresses(sqlite, "203.0.113.9, 203.0.113.10") == {pods.GATEWAY}
+    sqlite.stop()
+    sqlite.use("gateway")
+    sqlite.start()
+    assert addresses(sqlite, "203.0.113.9, 203.0.113.10") == {"203.0.113.10"}, "the last one"
+
+
+# --- PostgreSQL beside the pods, over TLS
+
+
+def openssl(folder: Path, *arguments: str | Path) -> None:
+    result = run(program("openssl"), *arguments, cwd=folder)
+    assert result.returncode == 0, result.stdout
+
+
+def make_authority(folder: Path) -> None:
+    """``ca.pem``, which signs what :func:`make_certificate` asks for."""
+    openssl(
+        folder,
+        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"),
+        *("-days", "30", "-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.pem"),
+        *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
+    )
+
+
+def make_certificate(folder: Path, name: str, subject: str) -> tuple[str, str]:
+    """Certificate and key for a subject such as ``DNS:example.com``."""
+    openssl(
+        folder,
+        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"),
+        *("-days", "30", "-subj", f"/CN={name}", "-CA", "ca.pem", "-CAkey", "ca.key"),
+        *("-addext", f"subjectAltName={subject}", "-addext", "extendedKeyUsage=serverAuth"),
+        *("-addext", "basicConstraints=critical,CA:FALSE"),
+        *("-keyout", f"{name}.key", "-out", f"{name}.pem"),
+    )
+    return tuple((folder / f"{name}.{kind}").read_text("utf-8") for kind in ("pem", "key"))
+
+
+def start_postgresql(docker: Docker, node: Node, authority: Path) -> None:
+    """A server with TLS beside the pods, with the administrator postgres."""
+    image = stand_in(docker, "postgres", POSTGRESQL[0], {"docker-entrypoint.sh": POSTGRESQL[1]})
+    node.load(docker, [image])
+    make_certificate(authority, "database", "DNS:database")
+    (authority / "password").write_text("administrator", "utf-8")
+    (authority / "hba").write_text(
+        "local all all trust\nhostssl all all all scram-sha-256\n", "utf-8"
+    )
+    folder = node.folder / "postgresql"
+    shutil.copytree(authority, folder)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 999, 999)  # the image's user
+    settings = {"ssl": "on", "ssl_cert_file": "/tls/database.pem", "hba_file": "/tls/hba"}
+    settings |= {"ssl_key_file": "/tls/database.key", "fsync": "off"}
+    settings |= {"listen_addresses": "*"}
+    options = [part for name, text in settings.items() for part in ("-c", f"{name}={text}")]
+    node(
+        *("run", "--detach", "--name", "database", "--network", f"{pods.NETWORK}:alias=database"),
+        *("--user", "999:999", "--volume", f"{folder}:/tls"),
+        *("--env", "POSTGRES_PASSWORD_FILE=/tls/password"),
+        *("--env", "POSTGRES_INITDB_ARGS=--auth=scram-sha-256", f"localhost/{image}"),
+        *("postgres", *options),
+    )
+    wait_for_postgresql(node)
+
+
+def wait_for_postgresql(node: Node) -> None:
+    ready = ("exec", "database", "pg_isready", "--quiet", "--host", "localhost")
+    wait_until(lambda: node.run(*ready).returncode == 0, lambda: node("logs", "database"))
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("authority")
+    make_authority(folder)
+    return folder
+
+
+def tls_secret(certificate: str, key: str) -> Object:
+    """What cert-manager makes of a certificate."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "tls"},
+        "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": certificate, "tls.key": key},
+    }
+
+
+@pytest.fixture(scope="module")
+def server(
+    docker: Docker, node: Node, authority: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """PostgreSQL with tokens, and a certificate; its first deployment made the database."""
+    answers = SERVICES["postgresql-token"]
+    project = render(tmp_path_factory.mktemp("run"), **answers, project_slug="demo-svc")
+    # As README.md says it for a server with a private authority.
+    admin = "postgresql+psycopg://postgres:administrator@database/postgres"
+    values = {"DATABASE_HOST": "database", "ADMIN_DATABASE_URL": admin}
+    assert write_secrets(project, **values).returncode == 0
+    secrets = project / "deploy" / "kubernetes" / "secrets"
+    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
+        url = (secrets / name).read_text("utf-8").strip()
+        trusted = "?sslrootcert=/run/secrets/app/database-ca.pem"
+        (secrets / name).write_text(url + trusted, "utf-8")
+    shutil.copy(authority / "ca.pem", secrets / "database-ca.pem")
+    list_ = secrets / "kustomization.yaml"
+    text = list_.read_text("utf-8")
+    list_.write_text(text.replace("- SECRET_KEY\n", "- SECRET_KEY\n      - database-ca.pem\n", 1))
+    with cluster(docker, node, project, Program) as running:
+        node.play([tls_secret(*make_certificate(authority, "first", f"DNS:{DOMAIN}"))])
+        start_postgresql(docker, node, authority)
+        status, said = running.run_job(running.one("Job", "migrate"))
+        assert (status, said) == (0, "Database schema is at head.")
+        running.start()
+        yield running
+
+
+def test_postgresql_from_sign_up_to_a_note_over_https(server: Cluster, authority: Path) -> None:
+    visitor = server.visit((authority / "ca.pem").read_text("utf-8"))
+    visitor.sign_up("somebody@example.com")
+    visitor.write("Kept on a server")
+    assert "Kept on a server" in visitor.notes()
+    ready = json.loads(visitor.request("GET", "/readyz")[1])
+    assert ready == {"database": "ok", "rate_limits": "ok", "status": "ok"}, "Valkey knows us"
+    for name in ("app", "nginx"):
+        server.kill(name)
+        assert "Kept on a server" in visitor.notes()
+
+
+def test_postgresql_is_confined_and_in_a_user_namespace(server: Cluster) -> None:
+    uid_map = Path(f"/proc/{server.first_process('app')}/uid_map").read_text("utf-8").split()
+    inside, outside, count = map(int, uid_map)
+    assert inside == 0
+    assert outside >= 1_000_000, "root in the pod would be nobody on the node"
+    assert count >= 65536
+    check_confinement(server, outside + 10001)
+
+
+def test_a_new_certificate_is_taken_without_a_restart(server: Cluster, authority: Path) -> None:
+    def serial() -> int:
+        with visitor.tls.wrap_socket(server.connect(), server_hostname=DOMAIN) as connection:
+            return int(connection.getpeercert()["serialNumber"], 16)
+
+    visitor = server.visit((authority / "ca.pem").read_text("utf-8"))
+    first, process = serial(), server.first_process("nginx")
+    certificate, key = make_certificate(authority, "second", f"DNS:{DOMAIN}")
+    folder = server.node.volume("tls")  # where the node puts what a Secret holds
+    (folder / "privkey.pem").write_text(key, "utf-8")
+    (folder / "fullchain.pem").write_text(certificate, "utf-8")
+    wait_until(lambda: serial() != first, server.logs)
+    assert server.first_process("nginx") == process
+    assert visitor.request("GET", "/healthz")[0] == 200
+
+
+def test_the_web_process_cannot_change_a_table_and_the_job_needs_no_administrator(
+    server: Cluster,
+) -> None:
+    folder = "/run/secrets"
+    listed = server.node("exec", "web-pod-app", "find", folder, "-type", "f").split()
+    assert not [path for path in listed if "MIGRATION" in path or "ADMIN" in path]
+    code = (
+        "from sqlalchemy import create_engine, text; from wsgi import app; from app import dialect;"
+        "url = app.config['SETTINGS'].database_url;"
+        "create_engine(**dialect.engine_options(url)).connect().execute(text('DROP TABLE notes'))"
+    )
+    refused = server.node.run("exec", "web-pod-app", "python", "-c", code)
+    assert "must be owner of table notes" in refused.stdout, refused.stdout[-500:]
+    # The next deployment: deploy.sh has emptied the file.
+    (server.project / "deploy/kubernetes/secrets/ADMIN_DATABASE_URL").write_text("", "utf-8")
+    secrets = documents(kustomize(server.project / "deploy" / "kubernetes" / "secrets"))
+    server.node.play(
+        pods.for_podman([s for s in secrets if s["metadata"]["name"] == "admin"], {}), replace=True
+    )
+    assert server.run_job(server.one("Job", "migrate"))[0] == 0
+
+
+def test_postgresql_is_backed_up_and_restored(server: Cluster, authority: Path) -> None:
+    visitor = server.visit((authority / "ca.pem").read_text("utf-8"))
+    visitor.sign_up("later@example.com")
+    visitor.write("Before the backup")
+    volume = server.one("PersistentVolumeClaim", "backups")
+    status, said = server.run_job(server.backup_job(), volume)
+    assert status == 0, said
+    (file,) = server.node.volume("backups").iterdir()
+    visitor.write("After the backup")
+    status, said = server.run_job(server.backup_job("restore", f"backups/{file.name}"), volume)
+    assert status == 0, said
+    assert visitor.request("GET", "/api/v1/notes")[0] == 401, "everybody is signed out"
+    status, text = visitor.post("auth/token", email="later@example.com", password=PASSWORD)
+    assert status == 200, text
+    visitor.headers["Authorization"] = f"Bearer {json.loads(text)['access_token']}"
+    assert "Before the backup" in visitor.notes()
+    assert "After the backup" not in visitor.notes()
+
+
+def test_without_its_database_the_pod_stays_and_says_so(server: Cluster, authority: Path) -> None:
+    """Readiness is the process alone: visitors get an answer, not a refused connection."""
+    visitor = server.visit((authority / "ca.pem").read_text("utf-8"))
+    server.node("stop", "--time", "5", "database")
+    status, text = visitor.request("GET", "/readyz")
+    assert (status, json.loads(text)["database"]) == (503, "unavailable")
+    assert server.probe("app", "readiness") == 0
+    assert server.probe("app", "liveness") == 0
+    assert server.probe("app", "startup") == 1, "but a new pod would not count"
+    status, text = visitor.post("auth/token", email="a@example.com", password=PASSWORD)
+    assert status == 503
+    assert "postgres" not in text.lower()
+    server.node("start", "database")
+    wait_for_postgresql(server.node)
+    assert visitor.request("GET", "/readyz")[0] == 200

@@ -1,0 +1,651 @@
+"""deployment=systemd: install.sh on machines that boot systemd, and the service there."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from tests.live import machines
+from tests.live.machines import Machine
+from tests.template import AXES, render
+
+pytestmark = pytest.mark.systemd
+
+SLUG = "demo"
+DOMAIN = "demo.example.com"
+INSTALL = "/srv/project/deploy/systemd/install.sh"
+ANSWERS = {"deployment": "systemd", "project_slug": SLUG, "domain_name": DOMAIN}
+# systemd reads % in a description; nothing else of an answer has a meaning in units.
+AWKWARD = {"project_name": "Déjà 100% vu", "author_email": "o'brien+x@example.com"}
+PAIRS = [("sqlite", "session"), ("postgresql", "token"), ("mysql", "oidc")]
+COMBINATIONS = list(product(AXES["database"], AXES["auth"]))
+SECRETS = f"/etc/{SLUG}/credentials"
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+    """A rendered service for each database and sign-in."""
+    folder = tmp_path_factory.mktemp("projects")
+    return {
+        (database, auth): render(
+            folder / f"{database}-{auth}", database=database, auth=auth, **ANSWERS, **AWKWARD
+        )
+        for database, auth in COMBINATIONS
+    }
+
+
+@pytest.fixture(scope="module")
+def wheels(projects: dict[tuple[str, str], Path]) -> Path:
+    locks = [projects[pair] / "requirements.lock" for pair in PAIRS]
+    return machines.download_wheels(machines.make_root(), locks)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("machines")
+
+
+def machine_for(
+    folder: Path, wheels: Path, projects: dict[tuple[str, str], Path], pair: tuple[str, str]
+) -> Iterator[Machine]:
+    """A machine with a copy of the project of ``pair``, not yet installed."""
+    binds = {"/srv/wheels": wheels, "/srv/tests": machines.HERE}
+    binds["/srv/all"] = projects[pair].parent.parent
+    with machines.booted(folder / "-".join(pair), machines.make_root(), binds) as machine:
+        machine.shell(f"echo 127.0.0.1 {DOMAIN} >>/etc/hosts")
+        machine.run("cp", "-R", f"/srv/all/{pair[0]}-{pair[1]}/{SLUG}", "/srv/project")
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def sqlite(folder: Path, wheels: Path, projects: dict[tuple[str, str], Path]) -> Iterator[Machine]:
+    """A host with the service on SQLite, with accounts and pages."""
+    for machine in machine_for(folder, wheels, projects, ("sqlite", "session")):
+        machine.run("sh", INSTALL, "--no-acme")
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def postgresql(
+    folder: Path, wheels: Path, projects: dict[tuple[str, str], Path]
+) -> Iterator[Machine]:
+    """A host with the API on PostgreSQL."""
+    for machine in machine_for(folder, wheels, projects, ("postgresql", "token")):
+        machine.run("sh", INSTALL, "--no-acme")
+        yield machine
+
+
+def visit(
+    machine: Machine, interface: str, *titles: str, email: str = "somebody@example.com"
+) -> str:
+    """The notes of somebody who uses the service, and writes those that are not there."""
+    ca = f"/etc/ssl/{SLUG}/fullchain.pem"
+    return machine.run("python3", "/srv/tests/visit.py", DOMAIN, ca, interface, email, *titles)
+
+
+def main_pid(machine: Machine) -> str:
+    return machine.run("systemctl", "show", "--property=MainPID", "--value", SLUG)
+
+
+def journal(machine: Machine, *which: str) -> str:
+    """What the journal holds, all that was said until now."""
+    machine.run("journalctl", "--sync")
+    return machine.run("journalctl", "--no-pager", "--quiet", "--output=cat", *which)
+
+
+def ready(machine: Machine) -> str:
+    """Wait until the service answers; it says why when it does not."""
+    return machine.run("python3", f"/opt/{SLUG}/current/deploy/systemd/ready.py")
+
+
+# --- The files, for every database and sign-in
+
+
+@pytest.mark.parametrize("pair", COMBINATIONS, ids="-".join)
+def test_every_checker_is_content(sqlite: Machine, pair: tuple[str, str]) -> None:
+    """The units as systemd 257 reads them, their exposure, the scripts, Nginx's configuration."""
+    said = sqlite.run("sh", f"/srv/all/{'-'.join(pair)}/{SLUG}/deploy/systemd/check.sh")
+    exposure = {
+        name: float(level)
+        for name, level in re.findall(r"exposure level for (\S+)\.service: ([0-9.]+)", said)
+    }
+    assert exposure.pop(SLUG) <= 0.5
+    network = {f"{SLUG}-certificate", f"{SLUG}-outside@test_instance"}
+    assert {name for name, level in exposure.items() if level > 0.5} == network, said
+    assert set(re.findall(r"not checked, (\S+)", said)) <= {"gixy"}, said
+
+
+# --- On a host
+
+
+@pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
+def test_somebody_uses_the_service(
+    host: str, interface: str, request: pytest.FixtureRequest
+) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    assert "First" in visit(machine, interface, "First")
+    assert json.loads(machine.run(*CURL, f"https://{DOMAIN}/readyz"))["status"] == "ok"
+
+
+CURL = ["python3", "-c", "import ssl, sys, urllib.request as r; print(r.urlopen(sys.argv[1],"]
+CURL[-1] += " context=ssl._create_unverified_context()).read().decode())"
+
+
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_the_units_are_clean_where_they_run(host: str, request: pytest.FixtureRequest) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    units = f"/etc/systemd/system/{SLUG}*"
+    verify = f"systemd-analyze verify --man=no {units}.service {units}.socket {units}.timer"
+    assert machine.shell(verify) == ""
+    assert machine.run("systemctl", "--failed", "--quiet") == ""
+    running = machine.run(
+        "systemd-analyze", "security", "--threshold=5", "--no-pager", f"{SLUG}.service"
+    )
+    assert "Overall exposure" in running
+    timers = machine.run("systemctl", "list-timers", "--no-pager")
+    assert {f"{SLUG}-backup.timer", f"{SLUG}-certificate.timer"} <= set(timers.split())
+
+
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_the_kernel_agrees_with_the_unit(host: str, request: pytest.FixtureRequest) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    cgroup = f"/sys/fs/cgroup/system.slice/{SLUG}.service/cgroup.procs"
+    processes = machine.run("cat", cgroup).split()
+    assert len(processes) >= 3, "a master and two workers"
+    root_id = machine.run("id", "-u", SLUG)
+    for process in processes:
+        status = dict(
+            line.split(":\t", 1)
+            for line in machine.run("cat", f"/proc/{process}/status").splitlines()
+        )
+        assert status["Uid"].split() == [root_id] * 4
+        assert root_id != "0"
+        assert {status[name] for name in status if name.startswith("Cap")} == {"0" * 16}
+        assert status["NoNewPrivs"] == "1"
+        assert status["Seccomp"] == "2"
+
+
+def inside(machine: Machine, script: str) -> tuple[int, str]:
+    """Run Python where the service runs: in its mounts, its network, with its user."""
+    command = ["nsenter", f"--target={main_pid(machine)}", "--mount", "--net", "--ipc"]
+    user = machine.run("id", "-u", SLUG)
+    command += [f"--setuid={user}", f"--setgid={user}", "--", "python3", "-c", script]
+    return machine.start(*command, check=False)
+
+
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_whoever_takes_over_the_service_gets_nowhere(
+    host: str, request: pytest.FixtureRequest
+) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    machine.run("systemctl", "start", f"{SLUG}-backup.service")
+    for path in (
+        f"/opt/{SLUG}/current/x",
+        "/etc/x",
+        f"/var/lib/{SLUG}-backups/x",
+        f"/run/{SLUG}/x",
+    ):
+        status, said = inside(machine, f"open({path!r}, 'w')")
+        assert status, path
+        assert re.search("Read-only file system|Permission denied", said), said
+    for path in (f"/var/lib/{SLUG}-backups", SECRETS, "/root", f"/etc/ssl/{SLUG}/privkey.pem"):
+        status, said = inside(machine, f"import os; os.listdir({path!r})")
+        assert "PermissionError" in said or "NotADirectory" in said, said
+    # Its loopback is not the host's, where Nginx listens.
+    connect = "import socket; socket.create_connection(('127.0.0.1', 443), 5)"
+    assert machine.run("python3", "-c", connect) == ""
+    assert "ConnectionRefusedError" in inside(machine, connect)[1]
+    assert inside(machine, "open('/tmp/x', 'w')")[0] == 0, "and it has a folder of its own"
+
+
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_secrets_are_in_files_alone(host: str, request: pytest.FixtureRequest) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    names = machine.run("ls", SECRETS).split()
+    assert {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASE_URL"} <= set(names)
+    assert machine.run("stat", "-c", "%a %U", SECRETS) == "700 root"
+    assert set(machine.shell(f"stat -c '%a %U' {SECRETS}/*").splitlines()) == {"600 root"}
+    secret = machine.run("cat", f"{SECRETS}/SECRET_KEY")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{64}", secret)
+    shown = machine.run("systemctl", "show", f"{SLUG}*", "--all")
+    logged = machine.run("journalctl", "--no-pager", "--output=export", "--all")
+    environment = machine.shell("cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'")
+    for place in (shown, logged, environment):
+        assert secret not in place
+        assert "CREDENTIALS_DIRECTORY" in environment
+    # Nobody else reads them, and the service has no other role of the database.
+    loaded = f"/proc/{main_pid(machine)}/root/run/credentials/{SLUG}.service"
+    assert "MIGRATION_DATABASE_URL" not in machine.run("ls", loaded).split()
+
+
+def test_the_limits_are_counted_out_of_others_reach(sqlite: Machine) -> None:
+    assert (
+        sqlite.run("stat", "-c", "%a %U %G", f"/run/{SLUG}-redis")
+        == f"750 {SLUG}-redis {SLUG}-redis"
+    )
+    listening = sqlite.run("ss", "--tcp", "--udp", "--listening", "--numeric", "--no-header")
+    ports = {line.split()[4].rsplit(":", 1)[1] for line in listening.splitlines()}
+    assert ports == {"80", "443"}, listening
+    socket = sqlite.run("stat", "-c", "%a %U %G", f"/run/{SLUG}/app.sock")
+    assert socket == "660 root www-data"
+
+
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_it_comes_back_after_a_kill(host: str, request: pytest.FixtureRequest) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    before = main_pid(machine)
+    machine.run("kill", "-KILL", before)
+    # By itself: a request would start it as well, by the socket.
+    for _ in range(100):
+        if main_pid(machine) not in ("0", before):
+            break
+        time.sleep(0.1)
+    assert main_pid(machine) not in ("0", before)
+    ready(machine)
+
+
+def under_load(machine: Machine, *command: str) -> dict[str, int]:
+    load = ["python3", "/srv/tests/load.py", DOMAIN, "/readyz", *command]
+    return json.loads(machine.run(*load).splitlines()[-1])
+
+
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_a_restart_loses_no_request(host: str, request: pytest.FixtureRequest) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    before = main_pid(machine)
+    assert set(under_load(machine, "systemctl", "restart", SLUG)) == {"200"}
+    assert main_pid(machine) != before
+
+
+def test_the_log_is_in_the_journal(sqlite: Machine) -> None:
+    sqlite.run(*CURL, f"https://{DOMAIN}/healthz")
+    lines = journal(sqlite, "--unit", SLUG).splitlines()
+    events = [json.loads(line) for line in lines if line.startswith("{")]
+    requests = [event for event in events if event.get("path") == "/healthz"]
+    assert requests
+    nginx = journal(sqlite, "--identifier=nginx")
+    assert requests[-1]["request_id"] in nginx, "the same request in the log of Nginx"
+
+
+BAD = [
+    ("environment", "DOMAIN_NAME", "https://demo.example.com/", "DOMAIN_NAME is 'https:"),
+    ("environment", "REDIS_URL", "", "REDIS_URL is not set"),
+    ("credentials/SECRET_KEY", "", "short", "SECRET_KEY"),
+]
+
+
+@pytest.mark.parametrize(("file", "name", "value", "said"), BAD, ids=["domain", "redis", "key"])
+def test_a_bad_setting_stops_it_and_the_journal_says_why(
+    sqlite: Machine, file: str, name: str, value: str, said: str
+) -> None:
+    path = f"/etc/{SLUG}/{file}"
+    good = sqlite.run("cat", path)
+    lines = [line for line in good.splitlines() if name and not line.startswith(name)]
+    try:
+        sqlite.write(path, "\n".join([*lines, f"{name}={value}" if name else value, ""]))
+        status, _ = sqlite.start("systemctl", "restart", SLUG, check=False)
+        assert status, "it runs with a bad setting"
+        reason = journal(sqlite, "--unit", SLUG)
+        assert re.search(f"Refusing to start: .*{re.escape(said)}", reason)
+        assert "failed" in sqlite.run("systemctl", "is-active", SLUG, check=False)
+    finally:
+        sqlite.write(path, good + "\n")
+        sqlite.run("systemctl", "reset-failed", f"{SLUG}.service", f"{SLUG}.socket")
+        sqlite.run("systemctl", "restart", SLUG)
+    ready(sqlite)
+
+
+@pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
+def test_backups_are_written_and_restored(
+    host: str, interface: str, request: pytest.FixtureRequest
+) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    visit(machine, interface, "Backed up")
+    machine.run("systemctl", "start", f"{SLUG}-backup.service")
+    *_, newest = machine.shell(f"ls /var/lib/{SLUG}-backups").split()
+    mode = machine.run("stat", "-c", "%a %U", f"/var/lib/{SLUG}-backups/{newest}")
+    assert mode == f"600 {SLUG}{'-migrator' if host == 'postgresql' else ''}"
+    visit(machine, interface, "Too late")
+    manage = f"/opt/{SLUG}/current/deploy/systemd/manage.sh"
+    assert "Restored" in machine.run("sh", manage, "db", "restore", f"backups/{newest}")
+    notes = visit(machine, interface)
+    assert "Backed up" in notes
+    assert "Too late" not in notes
+
+
+def test_the_operator_s_commands(sqlite: Machine) -> None:
+    manage = f"/opt/{SLUG}/current/deploy/systemd/manage.sh"
+    visit(sqlite, "session", email="else@example.com")
+    sqlite.run("sh", manage, "users", "disable", "else@example.com")
+    assert sqlite.run("sh", manage, "security", "check")
+    key = sqlite.run("cat", f"{SECRETS}/SECRET_KEY")
+    sqlite.run("sh", manage, "keys", "rotate")
+    assert sqlite.run("cat", f"{SECRETS}/SECRET_KEY_FALLBACKS") == key
+    assert sqlite.run("stat", "-c", "%a %U", f"{SECRETS}/SECRET_KEY") == "600 root"
+    sqlite.run("systemctl", "restart", SLUG)
+    ready(sqlite)
+
+
+# --- Installing again
+
+
+STATE = f"""cd /etc/{SLUG} && find . -type f -exec sha256sum {{}} + | sort -k2
+getent passwd | grep {SLUG}; cd /etc/nginx && sha256sum *.conf; ls -d /opt/{SLUG}/releases/*
+cd /etc/systemd/system && find . -name '{SLUG}*' | sort; sha256sum /etc/ssl/{SLUG}/*"""
+
+
+def test_installing_again_changes_nothing(postgresql: Machine) -> None:
+    visit(postgresql, "token", "Kept")
+    before = postgresql.shell(STATE)
+    said = postgresql.run("sh", INSTALL, "--no-acme")
+    assert "same as before" in said
+    assert postgresql.shell(STATE) == before
+    assert "Kept" in visit(postgresql, "token")
+
+
+def test_an_update_loses_no_request(sqlite: Machine) -> None:
+    before = sqlite.run("readlink", f"/opt/{SLUG}/current")
+    sqlite.shell("echo '# changed' >>/srv/project/app/health.py")
+    assert set(under_load(sqlite, "sh", INSTALL)) == {"200"}
+    assert sqlite.run("readlink", f"/opt/{SLUG}/current") != before
+    assert sqlite.run("readlink", f"/opt/{SLUG}/previous") == before
+    sqlite.run("sh", INSTALL, "--rollback")
+    assert sqlite.run("readlink", f"/opt/{SLUG}/current") == before
+    assert set(under_load(sqlite, "systemctl", "restart", SLUG)) == {"200"}
+
+
+MIGRATION = '''"""One more column."""
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "9999", "{head}"
+branch_labels = depends_on = None
+def upgrade(): op.create_table("more", sa.Column("id", sa.Integer, primary_key=True))
+def downgrade(): op.drop_table("more")
+'''
+
+
+SAID = {
+    "import": "the database was not made",
+    "migration": "the database was not migrated",
+    "readiness": "The previous release is back",
+}
+
+
+@pytest.mark.parametrize("broken", SAID)
+def test_a_release_that_does_not_work_is_taken_back(postgresql: Machine, broken: str) -> None:
+    """One that does not even start never replaces the old one; another is rolled back."""
+    schema = (
+        "from alembic.script import ScriptDirectory as S; print(S('migrations').get_current_head())"
+    )
+    current = f"/opt/{SLUG}/current"
+    before, process = postgresql.run("readlink", current), main_pid(postgresql)
+    head = postgresql.shell(f'cd {current} && .venv/bin/python -c "{schema}"')
+    postgresql.run("cp", "-R", "/srv/project", "/srv/broken")
+    postgresql.shell(
+        "cd /srv/broken/deploy;"
+        " for f in nginx/tls.conf systemd/app-backup.timer; do echo '# broken' >>$f; done"
+    )
+    try:
+        if broken == "import":
+            postgresql.shell("echo 'import nothing_of_that_name' >>/srv/broken/app/__init__.py")
+        else:
+            migration = MIGRATION.format(head=head)
+            if broken == "migration":
+                migration = migration.replace("op.drop_table", "op.x").replace("sa.Integer", "sa.X")
+            else:
+                postgresql.shell(
+                    'sed -i \'s/database = "ok" if/database = "no" if/\' /srv/broken/app/health.py'
+                )
+                postgresql.shell(
+                    "sed -i 's/^PATIENCE = 30/PATIENCE = 3/' /srv/broken/deploy/systemd/ready.py"
+                )
+            postgresql.write("/srv/broken/migrations/versions/9999_more.py", migration)
+        script = INSTALL.replace("project", "broken")
+        status, said = postgresql.start("sh", script, check=False)
+        assert status == 1, said
+        assert SAID[broken] in said
+    finally:
+        postgresql.run("rm", "-rf", "/srv/broken")
+    assert postgresql.run("readlink", current) == before
+    assert postgresql.shell("grep -r '# broken' /etc/nginx /etc/systemd/system || true") == ""
+    assert broken == "readiness" or main_pid(postgresql) == process, "it was not even restarted"
+    ready(postgresql)
+
+
+# --- Certificates
+
+
+def served_certificate(machine: Machine, other_than: str = "") -> str:
+    """Serial number and issuer of what Nginx shows; a reload takes its time to take effect."""
+    client = f"openssl s_client -connect 127.0.0.1:443 -servername {DOMAIN}"
+    for _ in range(100):
+        script = f"{client} </dev/null 2>/dev/null | openssl x509 -noout -serial -issuer"
+        if (shown := machine.shell(script)) != other_than:
+            break
+        time.sleep(0.1)
+    return shown
+
+
+def test_a_real_authority_issues_and_renews(sqlite: Machine) -> None:
+    """Pebble is the authority that Let's Encrypt tests with."""
+    own = served_certificate(sqlite)
+    assert "self-signed" in own
+    sqlite.shell(
+        "cd /etc/ssl; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc"
+        " -days 9 -subj /CN=pebble -addext subjectAltName=DNS:localhost -keyout pebble.key"
+        " -out pebble.pem 2>/dev/null"
+    )
+    files = {"certificate": "/etc/ssl/pebble.pem", "privateKey": "/etc/ssl/pebble.key"}
+    listen = {"listenAddress": "127.0.0.1:14000", "managementListenAddress": "127.0.0.1:15000"}
+    ports = {"httpPort": 80, "tlsPort": 443, "certificateValidityPeriod": 7_776_000}
+    sqlite.write("/etc/pebble.json", json.dumps({"pebble": files | listen | ports}))
+    pebble = ["systemd-run", "--quiet", "--unit=pebble", "--setenv=PEBBLE_VA_NOSLEEP=1"]
+    sqlite.run(
+        *pebble, "--setenv=PEBBLE_WFE_NONCEREJECT=0", "pebble", "-config", "/etc/pebble.json"
+    )
+    # certbot has to trust pebble's own certificate.
+    drop_in = f"/run/systemd/system/{SLUG}-certificate.service.d"
+    sqlite.run("mkdir", "-p", drop_in)
+    sqlite.write(
+        f"{drop_in}/ca.conf", "[Service]\nEnvironment=REQUESTS_CA_BUNDLE=/etc/ssl/pebble.pem\n"
+    )
+    sqlite.shell("while ! ss -tln | grep -q :14000; do sleep 0.1; done")
+
+    said = sqlite.run("sh", INSTALL, "--acme-server", "https://localhost:14000/dir")
+    issued = served_certificate(sqlite, other_than=own)
+    assert "Pebble" in issued, said
+    key = sqlite.run("stat", "-c", "%a %U", f"/etc/ssl/{SLUG}/privkey.pem")
+    assert key == "600 root"
+
+    unit = f"{SLUG}-certificate.service"
+    sqlite.run("systemctl", "start", unit)
+    assert served_certificate(sqlite) == issued, "it is not due"
+    renewal = f"/var/lib/{SLUG}-certificate/config/renewal/{SLUG}.conf"
+    sqlite.shell(f"sed -i '1i renew_before_expiry = 99 days' {renewal}")
+    process = main_pid(sqlite)
+    assert set(under_load(sqlite, "systemctl", "start", unit)) == {"200"}
+    assert served_certificate(sqlite, other_than=issued) != issued
+    assert main_pid(sqlite) == process
+    sqlite.shell(f"sed -i '/renew_before_expiry = 99 days/d' {renewal}")
+
+
+def test_without_a_name_nobody_is_asked(postgresql: Machine) -> None:
+    own = served_certificate(postgresql)
+    unit = f"{SLUG}-certificate.service"
+    postgresql.shell("cp /etc/hosts /root/hosts; echo 127.0.0.1 localhost >/etc/hosts")
+    postgresql.write(f"/etc/{SLUG}/acme", "ACME_SERVER=\nACME_EMAIL=somebody@example.com\n")
+    try:
+        postgresql.run("systemctl", "start", unit)
+    finally:
+        postgresql.shell("cp /root/hosts /etc/hosts")
+    said = journal(postgresql, "--unit", unit)
+    assert f"{DOMAIN} does not resolve yet" in said
+    assert served_certificate(postgresql) == own
+
+
+# --- The provider's door
+
+
+def test_the_service_reaches_its_provider_and_nothing_else(
+    folder: Path, wheels: Path, projects: dict[tuple[str, str], Path]
+) -> None:
+    for machine in machine_for(folder, wheels, projects, ("mysql", "oidc")):
+        status, said = machine.start("sh", INSTALL, check=False)
+        assert status == 1
+        assert "OIDC_ISSUER is not set" in said
+        machine.shell("echo 127.0.0.77 id.example.com tokens.example.com >>/etc/hosts")
+        machine.shell(
+            "cd /etc/ssl; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc"
+            " -days 9 -subj /CN=provider -addext subjectAltName=DNS:id.example.com"
+            " -keyout provider.key -out provider.pem 2>/dev/null; cat provider.key provider.pem"
+            " >/root/provider.pem; echo a-secret-of-the-provider >/root/client-secret"
+        )
+        issuer, tokens = "https://id.example.com:8443", "https://tokens.example.com"
+        command = f"/usr/bin/python3 /srv/tests/provider.py {issuer} {tokens} /root/provider.pem"
+        unit = f"[Service]\nExecStart={command}\n[Install]\nWantedBy=multi-user.target\n"
+        machine.write("/etc/systemd/system/provider.service", unit)
+        machine.run("systemctl", "enable", "--quiet", "--now", "provider")
+        machine.shell("while ! ss -tln | grep -q 127.0.0.77:8443; do sleep 0.1; done")
+        said = machine.run(
+            *("env", f"OIDC_ISSUER={issuer}", "OIDC_CLIENT_ID=demo", "sh", INSTALL, "--no-acme"),
+            check=False,
+        )
+        assert "OIDC_CLIENT_SECRET_FILE does not name a file" in said
+        machine.run(
+            *("env", f"OIDC_ISSUER={issuer}", "OIDC_CLIENT_ID=demo"),
+            *("OIDC_CLIENT_SECRET_FILE=/root/client-secret", "OIDC_CA_FILE=/etc/ssl/provider.pem"),
+            *("sh", INSTALL, "--no-acme"),
+        )
+        for _ in range(2):
+            assert f"{issuer}/authorize" in sign_in(machine)
+            _, reached = inside(machine, DOORS)
+            assert reached == "[('127.0.1.1', 8443)] [('127.0.1.2', 443)] no no"
+            machine.reboot()
+            ready(machine)
+        threshold = [
+            "systemd-analyze",
+            "security",
+            "--threshold=5",
+            "--no-pager",
+            f"{SLUG}.service",
+        ]
+        machine.run(*threshold)
+
+
+DOORS = """
+import socket
+def at(*server):
+    return [found[4] for found in socket.getaddrinfo(*server, type=socket.SOCK_STREAM)]
+def reaches(address):
+    try:
+        socket.create_connection(address, 2).close()
+        return "yes"
+    except OSError:
+        return "no"
+print(at("id.example.com", 8443), at("tokens.example.com", 443),
+      reaches(("127.0.0.77", 8443)), reaches(("127.0.0.1", 443)))
+"""
+
+
+def sign_in(machine: Machine) -> str:
+    """Where the button to sign in leads; for that, the service has asked the provider."""
+    script = """
+import re, ssl, urllib.parse, urllib.request as r
+from http.cookiejar import CookieJar
+class Stay(r.HTTPRedirectHandler):
+    def redirect_request(self, *a): return None
+o = r.build_opener(r.HTTPSHandler(context=ssl._create_unverified_context()),
+                   r.HTTPCookieProcessor(CookieJar()), Stay())
+url = "https://%s/auth/login"
+token = re.search('csrf_token[^>]*value="([^"]+)', o.open(url).read().decode())[1]
+body = urllib.parse.urlencode({"csrf_token": token}).encode()
+try:
+    print(o.open(r.Request(url, body, {"Referer": url})).status)
+except r.HTTPError as answer:
+    print(answer.status, answer.headers["Location"])
+"""
+    return machine.run("python3", "-c", script % DOMAIN)
+
+
+# --- The end: these change the machine for good
+
+
+@pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
+def test_it_survives_a_reboot(host: str, interface: str, request: pytest.FixtureRequest) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    visit(machine, interface, "Before the reboot")
+    certificate = served_certificate(machine)
+    machine.reboot()
+    ready(machine)
+    assert "Before the reboot" in visit(machine, interface)
+    assert served_certificate(machine) == certificate
+    assert machine.run("systemctl", "--failed", "--quiet") == ""
+    timers = machine.run("systemctl", "list-timers", "--no-pager")
+    assert {f"{SLUG}-backup.timer", f"{SLUG}-certificate.timer"} <= set(timers.split())
+
+
+LEFT = f"""find / -xdev \\( -path /proc -o -path /sys -o -path /srv -o -path /tmp \\) -prune \\
+    -o -name '*{SLUG}*' -print | grep -v -e /journal/ -e /var/lib/postgresql | sort"""
+
+
+@pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
+def test_uninstalling_leaves_the_data_and_purging_nothing(
+    host: str, interface: str, request: pytest.FixtureRequest
+) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    visit(machine, interface, "Still here")
+    said = machine.run("sh", f"/opt/{SLUG}/current/deploy/systemd/install.sh", "--uninstall")
+    kept = {f"/etc/{SLUG}", f"/etc/ssl/{SLUG}", f"/var/lib/{SLUG}-backups"}
+    assert all(path in said for path in kept)
+    assert machine.run("systemctl", "list-units", "--all", "--quiet", f"{SLUG}*") == ""
+    left = set(machine.shell(LEFT).splitlines())
+    assert left - kept <= {
+        f"/var/lib/{SLUG}",
+        f"/var/lib/{SLUG}-certificate",
+        f"/etc/sysusers.d/{SLUG}.conf",
+    } | {
+        path for path in left if path.startswith((f"/etc/{SLUG}/", f"/var/lib/{SLUG}-certificate/"))
+    }, left
+    # Nginx is Debian's again.
+    assert machine.run("dpkg", "--verify", "nginx", "nginx-common") == ""
+    assert not {"site.conf", "tls.conf"} & set(machine.run("ls", "/etc/nginx").split())
+
+    machine.run("sh", INSTALL)
+    assert "Still here" in visit(machine, interface), "it comes back with its data"
+    machine.run("sh", INSTALL, "--uninstall", "--purge")
+    assert machine.shell(LEFT + " || true") == ""
+    assert SLUG not in machine.run("getent", "passwd")
+    if host == "postgresql":
+        names = "SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles"
+        assert SLUG not in machine.run("runuser", "-u", "postgres", "--", "psql", "-Atc", names)
+
+
+# --- Refusals
+
+
+def test_install_refuses_with_a_reason(sqlite: Machine) -> None:
+    status, said = sqlite.start("runuser", "-u", "nobody", "--", "sh", INSTALL, check=False)
+    assert (status, said.startswith("Error: not root")) == (1, True), said
+    sqlite.run("cp", "/etc/os-release", "/root/os-release")
+    for system, reason in (
+        ("ID=fedora", "this is fedora"),
+        ("ID=debian\nVERSION_ID=12", "too old"),
+    ):
+        try:
+            sqlite.write("/etc/os-release", system + "\n")
+            status, said = sqlite.start("sh", INSTALL, check=False)
+        finally:
+            sqlite.run("cp", "/root/os-release", "/etc/os-release")
+        assert status == 1
+        assert reason in said
+    sqlite.shell("echo 'server {}' >/etc/nginx/conf.d/other.conf")
+    status, said = sqlite.start("sh", INSTALL, check=False)
+    sqlite.run("rm", "/etc/nginx/conf.d/other.conf")
+    assert status == 1
+    assert "serves something else" in said

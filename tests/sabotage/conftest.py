@@ -1,0 +1,101 @@
+"""A service for each set of answers, and the table of what was found."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.live.conftest import lacking, virtual_environment
+from tests.sabotage.defect import Defect, Service
+from tests.template import environment, render
+from tests.test_databases import SERVERS
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, str]], Path]:
+    """The service with these answers, rendered once."""
+    made: dict[str, Path] = {}
+
+    def make(answers: dict[str, str]) -> Path:
+        if (key := str(answers)) not in made:
+            slug = f"sabotage-{secrets.token_hex(4)}"  # names roles and a database as well
+            made[key] = render(tmp_path_factory.mktemp("sabotage"), project_slug=slug, **answers)
+        return made[key]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def service(
+    request: pytest.FixtureRequest, rendered: Callable[[dict[str, str]], Path]
+) -> Callable[[dict[str, str]], Service]:
+    """The same, installed and with its database. Deployments install the same packages."""
+
+    def make(answers: dict[str, str]) -> Service:
+        folder = rendered(answers)
+        # No compiled files: within a second, a file of the same length looks unchanged.
+        made = Service(folder, environment(folder.parent, PYTHONDONTWRITEBYTECODE="1"))
+        if (packages := folder / ".venv").exists():
+            return made
+        server = SERVERS.get(answers.get("database", "sqlite"))
+        if server and (reason := server.missing()):
+            lacking(reason)
+        locks = [folder / "requirements.lock", folder / "requirements-dev.lock"]
+        choices = [answers[axis] for axis in ("database", "auth") if axis in answers]
+        name = f"service-{'-'.join(choices) or 'session'}"
+        installed = virtual_environment(name, locks, []).parent
+        packages.symlink_to(installed)
+        (installed / "installed").touch()  # for make: newer than the locks
+        if server:
+            request.addfinalizer(lambda: server.clean(folder.name))
+            status, output = made.make("db")
+            assert status == 0, output
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def clean(
+    request: pytest.FixtureRequest, service: Callable[[dict[str, str]], Service]
+) -> Callable[[Defect], str]:
+    """What a defect's guard says without any defect; all guards of a service are asked at once."""
+    parameters = [getattr(it, "callspec", None) for it in request.session.items]
+    planted = [it.params["defect"] for it in parameters if it and "defect" in it.params]
+    states: dict[str, dict[str, str]] = {}
+
+    def state(defect: Defect) -> str:
+        if (key := str(defect.answers)) not in states:
+            guards = [it.guard for it in planted if it.answers == defect.answers]
+            states[key] = service(defect.answers).states(guards)
+        return states[key][defect.guard]
+
+    return state
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print for each practice how many of the planted defects were found."""
+    counts = {
+        outcome: Counter(
+            dict(report.user_properties).get("practice")
+            for report in terminalreporter.getreports(outcome)
+            if report.when == "call"
+        )
+        for outcome in ("passed", "failed")
+    }
+    planted = counts["passed"] + counts["failed"]
+    planted.pop(None, None)  # tests that plant nothing
+    if not planted:
+        return
+    terminalreporter.section("sabotage: found / planted")
+    for practice in sorted(planted):
+        survived = counts["failed"][practice]
+        note = f"   {survived} not found" if survived else ""
+        found = counts["passed"][practice]
+        terminalreporter.line(f"{practice:20}{found:4} / {planted[practice]}{note}")
+    found = sum(counts["passed"][practice] for practice in planted)
+    terminalreporter.line(f"{'together':20}{found:4} / {planted.total()}")

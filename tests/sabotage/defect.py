@@ -1,0 +1,140 @@
+"""What a planted defect is, and how it is told that the service's own checks found it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.template import run
+
+TIMEOUT = 1200  # seconds; without defects all guards run at once, on a slow machine
+# To refuse to start is to guard; any other error in the set-up of a test is not.
+REFUSES_TO_START = "ConfigurationError"
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A mistake as a developer makes it, in one place of one file.
+
+    :param practice: whose defence it breaks.
+    :param name: what is wrong, for people; unique within the practice.
+    :param old: the text in the rendered file, there exactly once.
+    :param guard: what has to fail: a test of the service, or a target of its Makefile, that
+        ``make check`` runs.
+    :param answers: the choices that have this file, where they are not the defaults.
+    """
+
+    practice: str
+    name: str
+    file: str
+    old: str
+    new: str
+    guard: str
+    answers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return f"{self.practice}-{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')}"
+
+    def plant(self, project: Path) -> str:
+        """The text of the file with the defect.
+
+        :raises ValueError: when the list is out of date.
+        """
+        text = (project / self.file).read_text("utf-8")
+        if (found := text.count(self.old)) != 1:
+            raise ValueError(f"{self.id}: {self.file} has its old text {found} times, not once")
+        return text.replace(self.old, self.new)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A rendered service with its environment in ``.venv``."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run_tests(self, guards: Iterable[str], *options: str) -> tuple[int, str, list[ET.Element]]:
+        """Exit status and output of pytest, and what became of each test."""
+        report = self.folder.parent / "report.xml"
+        report.unlink(missing_ok=True)
+        command = [self.folder / ".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += [f"--junit-xml={report}", *options, *guards]
+        result = self._run(*command)
+        cases = ET.parse(report).findall(".//testcase") if report.exists() else []  # noqa: S314
+        return result.returncode, result.stdout, cases
+
+    def make(self, target: str) -> tuple[int, str]:
+        result = self._run("make", target)
+        return result.returncode, result.stdout
+
+    def _run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        return run(*command, cwd=self.folder, env=self.environment, timeout=TIMEOUT)
+
+    def states(self, guards: Iterable[str]) -> dict[str, str]:
+        """What each guard says of the service: "passed", "skipped: ..." or what is wrong."""
+        guards = sorted(set(guards))
+        found = {}
+        for target in filter(is_target, guards):
+            status, output = self.make(target)
+            found[target] = output if status else "passed"
+        if tests := [guard for guard in guards if not is_target(guard)]:
+            _, output, cases = self.run_tests(tests)
+            found |= {guard: _state(guard, cases) or output for guard in tests}
+        return found
+
+    def finds(self, defect: Defect) -> str | None:
+        """Plant a defect, run its guard, and put the file back. None when the guard fails because
+        of the defect; else what happened."""
+        path = self.folder / defect.file
+        before = path.read_bytes()
+        planted = defect.plant(self.folder)
+        try:
+            path.write_text(planted, "utf-8")
+            return self._verdict(defect)
+        finally:
+            path.write_bytes(before)
+
+    def _verdict(self, defect: Defect) -> str | None:
+        if is_target(defect.guard):
+            status, output = self.make(defect.guard)
+            if status == 0:
+                return f"survives: make {defect.guard} passes"
+            return None if defect.file in output else f"another failure: {output}"
+        status, output, cases = self.run_tests([defect.guard], "-x")
+        if status == 0:
+            return f"survives: {defect.guard} passes"
+        if status == 1 and any(map(_is_found, cases)):
+            return None
+        return f"another failure, exit status {status}: {output[-8000:]}"
+
+
+def is_target(guard: str) -> bool:
+    return not guard.startswith("tests/")
+
+
+def _is_found(case: ET.Element) -> bool:
+    """Whether a test failed, or could not begin because the service refuses to start."""
+    errors = [f"{error.get('message')}{error.text}" for error in case.findall("error")]
+    return case.find("failure") is not None or any(REFUSES_TO_START in text for text in errors)
+
+
+def _state(guard: str, cases: list[ET.Element]) -> str | None:
+    file, _, name = guard.partition("::")
+    module = file.removesuffix(".py").replace("/", ".")
+    own = [
+        case
+        for case in cases
+        if case.get("classname") == module
+        and (not name or case.get("name") == name or case.get("name", "").startswith(f"{name}["))
+    ]
+    if any(case.find(kind) is not None for case in own for kind in ("failure", "error")):
+        return None
+    skipped = [case.find("skipped") for case in own]
+    if own and all(it is not None for it in skipped):
+        return f"skipped: {skipped[0].get('message')}"  # type: ignore[union-attr]
+    return "passed" if own else None

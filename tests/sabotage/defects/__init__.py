@@ -1,0 +1,16 @@
+"""The defects, and which of them are planted this time."""
+
+from __future__ import annotations
+
+import os
+
+from tests.sabotage.defects import accounts, browsers, data, deployments, edge, operation, styles
+
+ALL = [
+    defect
+    for module in (data, browsers, accounts, edge, operation, styles, deployments)
+    for defect in module.DEFECTS
+]
+# The first of each practice, with the default answers, unless `make sabotage` asks for all.
+SPREAD = list({it.practice: it for it in reversed(ALL) if not it.answers}.values())[::-1]
+SELECTED = ALL if os.environ.get("SABOTAGE") == "all" else SPREAD

@@ -1,0 +1,276 @@
+"""Who tries to get in: passwords and rate limits."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+passwords = partial(Defect, "passwords")
+rate_limits = partial(Defect, "rate_limits")
+
+PASSWORDS = "app/security/passwords.py"
+PASSWORD_TESTS = "tests/security/test_passwords.py"
+FLOODS = "tests/test_floods.py"
+LIMITS = "app/security/rate_limits.py"
+LIMIT_KEYS = "app/security/limit_keys.py"
+LIMIT_TESTS = "tests/security/test_rate_limits.py"
+
+DEFECTS = [
+    passwords(
+        "hashing is made fast, and the floor is lowered to fit",
+        PASSWORDS,
+        "memory_cost=47104, parallelism=1, hash_len=32, salt_len=16)\nFLOORS = {1: 47104,",
+        "memory_cost=4096, parallelism=1, hash_len=32, salt_len=16)\nFLOORS = {1: 4096,",
+        f"{PASSWORD_TESTS}::test_what_is_stored_is_as_strong_as_owasp_asks",
+    ),
+    passwords(
+        "the time tells who has an account",
+        PASSWORDS,
+        "return HASHER.verify(stored or _dummy_hash(HASHER), _encode(password)) and bool(stored)",
+        "return bool(stored) and HASHER.verify(str(stored), _encode(password))",
+        f"{PASSWORD_TESTS}::test_unknown_and_wrong_take_the_same_time",
+    ),
+    passwords(
+        "an unknown account is refused at once",
+        "app/auth/accounts.py",
+        "correct = _confirm(user, password) if user else verify_password(None, password)",
+        "correct = _confirm(user, password) if user else False",
+        f"{PASSWORD_TESTS}::test_unknown_and_wrong_take_the_same_time",
+    ),
+    passwords(
+        "another keyboard has another password",
+        PASSWORDS,
+        'return unicodedata.normalize("NFC", password)',
+        "return password",
+        f"{PASSWORD_TESTS}::test_another_keyboard_types_the_same_password",
+    ),
+    passwords(
+        "what follows after 72 bytes does not count",
+        PASSWORDS,
+        '.encode("utf-8", "surrogatepass")',
+        '.encode("utf-8", "surrogatepass")[:72]',
+        f"{PASSWORD_TESTS}::test_what_differs_after_72_bytes_differs",
+    ),
+    passwords(
+        "the blocklist is not asked",
+        PASSWORDS,
+        "if unexplained(password, *context) < MIN_UNEXPLAINED:",
+        "if password in context:",
+        f"{PASSWORD_TESTS}::test_passwords_built_from_what_is_tried_first_are_refused",
+    ),
+    passwords(
+        "eight characters are enough",
+        PASSWORDS,
+        "MIN_LENGTH = 15",
+        "MIN_LENGTH = 8",
+        f"{PASSWORD_TESTS}::test_length_is_the_only_rule_of_form",
+    ),
+    passwords(
+        "spaces at the ends are cut off",
+        "app/auth/password_forms.py",
+        '    password = PasswordField("Password", [InputRequired()])',
+        '    password = PasswordField("Password", [InputRequired()],'
+        " filters=[lambda it: it and it.strip()])",
+        f"{PASSWORD_TESTS}::test_the_shortest_and_the_longest_password_work",
+    ),
+    passwords(
+        "old hashes stay as weak as they are",
+        "app/auth/accounts.py",
+        "    if user.password_hash and needs_rehash(user.password_hash):\n"
+        "        user.password_hash = hash_password(password)\n",
+        "",
+        f"{PASSWORD_TESTS}::test_signing_in_renews_a_hash_of_older_parameters",
+    ),
+    passwords(
+        "a change keeps to no rule",
+        "app/auth/password_forms.py",
+        "        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):\n"
+        "            raise ValidationError(problem)\n",
+        "        pass\n",
+        f"{PASSWORD_TESTS}::test_sign_up_and_change_keep_to_the_policy",
+    ),
+    passwords(
+        "one's own address is a password",
+        "app/auth/password_forms.py",
+        'password_problem(field.data, SERVICE_NAME, self.email.data or "")',
+        "password_problem(field.data, SERVICE_NAME)",
+        f"{PASSWORD_TESTS}::test_sign_up_and_change_keep_to_the_policy",
+    ),
+    passwords(
+        "a flood of sign-ins takes all memory",
+        PASSWORDS,
+        "slots = threading.BoundedSemaphore(SLOTS)",
+        "slots = threading.BoundedSemaphore(400)",
+        f"{FLOODS}::test_a_flood_takes_no_more_memory_than_is_meant_for_it",
+    ),
+    passwords(
+        "a flood of sign-ins waits, each in a thread",
+        PASSWORDS,
+        "if not slots.acquire(blocking=False):",
+        "if not slots.acquire(timeout=30):",
+        f"{FLOODS}::test_a_flood_leaves_a_thread_for_who_is_signed_in",
+    ),
+    passwords(
+        "every thread of a worker may hash",
+        "deploy/gunicorn.conf.py",
+        'threads = max(4, int(os.environ.get("GUNICORN_THREADS", "4")))',
+        'threads = int(os.environ.get("GUNICORN_THREADS", "3"))',
+        f"{FLOODS}::test_a_worker_has_more_threads_than_may_hash",
+    ),
+    passwords(
+        "under load, only who has an account is told to wait",
+        "app/auth/accounts.py",
+        "correct = _confirm(user, password) if user else verify_password(None, password)",
+        "correct = user is not None and _confirm(user, password)",
+        f"{PASSWORD_TESTS}::test_too_many_at_once_are_the_same_answer",
+    ),
+    passwords(
+        "an error takes a slot for good",
+        PASSWORDS,
+        "    try:\n        yield\n    finally:\n        slots.release()",
+        "    yield\n    slots.release()",
+        f"{PASSWORD_TESTS}::test_a_slot_is_given_back_whatever_happens",
+    ),
+    rate_limits(
+        "the limiter is never initialised",
+        LIMITS,
+        "    limiter.init_app(app)\n",
+        "",
+        f"{LIMIT_TESTS}::test_sign_in_by_address",
+    ),
+    rate_limits(
+        "sign-in is not limited",
+        "app/auth/views.py",
+        "@rate_limits.sign_in\n",
+        "",
+        f"{LIMIT_TESTS}::test_every_route_that_changes_something_is_limited",
+    ),
+    rate_limits(
+        "only failures are counted",
+        LIMITS,
+        "limiter.shared_limit(limit, scope=name, key_func=key, methods=unsafe)",
+        "limiter.shared_limit(limit, scope=name, key_func=key, methods=unsafe,"
+        " deduct_when=lambda response: response.status_code == 401)",
+        f"{LIMIT_TESTS}::test_attempts_that_are_refused_before_are_counted",
+    ),
+    rate_limits(
+        "the client says who it is",
+        LIMIT_KEYS,
+        'ip_address(request.remote_addr or "")',
+        'ip_address(request.headers.get("X-Real-IP") or request.remote_addr or "")',
+        f"{LIMIT_TESTS}::test_forged_headers_change_nothing",
+    ),
+    rate_limits(
+        "a botnet may try one account without end",
+        LIMITS,
+        "SIGN_IN, client_address, attempted_account)",
+        "SIGN_IN, client_address)",
+        f"{LIMIT_TESTS}::test_sign_in_by_account",
+    ),
+    rate_limits(
+        "one machine may try all accounts",
+        LIMITS,
+        "SIGN_IN, client_address, attempted_account)",
+        "SIGN_IN, attempted_account)",
+        f"{LIMIT_TESTS}::test_sign_in_by_address",
+    ),
+    rate_limits(
+        "a hundred attempts are allowed",
+        LIMITS,
+        'SIGN_IN = "10 per 5 minutes"',
+        'SIGN_IN = "100 per 5 minutes"',
+        f"{LIMIT_TESTS}::test_the_limits_are_those_that_the_documentation_names",
+    ),
+    rate_limits(
+        "each worker counts for itself",
+        LIMITS,
+        'RATELIMIT_STORAGE_URI=redis_url or "memory://"',
+        'RATELIMIT_STORAGE_URI="memory://"',
+        f"{LIMIT_TESTS}::test_keys_in_the_store_name_no_account",
+    ),
+    rate_limits(
+        "without Redis nothing is counted",
+        LIMITS,
+        "    in_memory_fallback_enabled=True,\n",
+        "    swallow_errors=True,\n",
+        f"{LIMIT_TESTS}::test_without_redis_the_limits_go_on_and_readiness_says_so",
+    ),
+    rate_limits(
+        "an IPv6 subscriber has endless addresses",
+        LIMIT_KEYS,
+        "ip_network((address, 64), strict=False)",
+        "ip_network((address, 128), strict=False)",
+        f"{LIMIT_TESTS}::test_one_ipv6_subscriber_is_one_address",
+    ),
+    rate_limits(
+        "another spelling is another account",
+        "app/auth/identity.py",
+        "        return normalize_email(text)\n",
+        "        return text\n",
+        f"{LIMIT_TESTS}::test_another_spelling_is_the_same_account",
+    ),
+    rate_limits(
+        "the store names the accounts",
+        LIMIT_KEYS,
+        "digest = sha256(name.encode()).hexdigest()",
+        "digest = name",
+        f"{LIMIT_TESTS}::test_keys_in_the_store_name_no_account",
+    ),
+    rate_limits(
+        "who is not signed in is looked up in the database",
+        "app/auth/identity.py",
+        "    if (token := session.get(SESSION_ID)) is None:\n        return\n",
+        "    token = session.get(SESSION_ID)\n",
+        f"{LIMIT_TESTS}::test_a_public_page_asks_neither_redis_nor_the_database",
+    ),
+    rate_limits(
+        "a form that is shown is counted in Redis",
+        LIMITS,
+        "limiter.shared_limit(limit, scope=name, key_func=key, methods=unsafe)",
+        "limiter.shared_limit(limit, scope=name, key_func=key)",
+        f"{LIMIT_TESTS}::test_a_public_page_asks_neither_redis_nor_the_database",
+    ),
+    rate_limits(
+        "twice the limit passes at the edge of a window",
+        LIMITS,
+        'strategy="sliding-window-counter"',
+        'strategy="fixed-window"',
+        f"{LIMIT_TESTS}::test_the_window_slides",
+    ),
+    rate_limits(
+        "who sends no token is not counted",
+        "app/security/__init__.py",
+        "    rate_limits,\n    csrf,\n    audits,\n)",
+        "    csrf,\n    rate_limits,\n    audits,\n)",
+        f"{LIMIT_TESTS}::test_attempts_that_are_refused_before_are_counted",
+    ),
+    rate_limits(
+        "a refusal does not say when to come back",
+        LIMITS,
+        'return respond(error, {"Retry-After": str(max(seconds, 1))})',
+        "return respond(error)",
+        f"{LIMIT_TESTS}::test_the_refusal_says_when_to_come_back",
+    ),
+    rate_limits(
+        "Nginx lets a flood pass",
+        "deploy/nginx/nginx.conf",
+        "    limit_req zone=requests burst=40 nodelay;\n",
+        "",
+        "tests/security/test_https.py::test_a_flood_is_limited_by_address_whatever_it_asks_for",
+    ),
+    rate_limits(
+        "Nginx lets slow clients hold all connections",
+        "deploy/nginx/nginx.conf",
+        "    limit_conn connections 20;\n",
+        "",
+        "tests/security/test_https.py::test_slow_bodies_cannot_hold_many_connections",
+    ),
+    rate_limits(
+        "Nginx counts each IPv6 address",
+        "deploy/nginx/nginx.conf",
+        "limit_req_zone $client_network ",
+        "limit_req_zone $binary_remote_addr ",
+        "tests/security/test_https.py::test_an_ipv6_subscriber_counts_as_one",
+    ),
+]

@@ -1,0 +1,173 @@
+"""How the service runs: images, containers, units and manifests."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+docker = partial(Defect, "docker")
+systemd = partial(Defect, "systemd", answers={"deployment": "systemd"})
+kubernetes = partial(Defect, "kubernetes", answers={"deployment": "kubernetes"})
+
+IMAGES = "tests/test_images.py"
+TESTS = "tests/test_deployment.py"
+CONTAINER = f"{TESTS}::test_a_container_gets_no_further"
+UNIT = f"{TESTS}::test_a_unit_gets_no_further"
+HARDENING = f"{TESTS}::test_what_no_unit_needs_no_unit_has"
+POD = f"{TESTS}::test_a_pod_gets_no_further"
+UNITS = "deploy/systemd"
+MANIFESTS = "deploy/kubernetes/base"
+
+DEFECTS = [
+    docker(
+        "the app's image runs as root",
+        "Dockerfile",
+        "USER 10001:10001\nHEALTHCHECK --interval=30s --timeout=10s --start-period=30s",
+        "HEALTHCHECK --interval=30s --timeout=10s --start-period=30s",
+        f"{IMAGES}::test_no_image_runs_as_root",
+    ),
+    docker(
+        "the base is another one tomorrow",
+        "Dockerfile",
+        " AS base\n",
+        "\nFROM python:3.13-slim AS base\n",
+        f"{IMAGES}::test_every_image_stands_on_what_was_looked_at",
+    ),
+    docker(
+        "everything is copied into the image",
+        "Dockerfile",
+        "COPY app app\n",
+        "COPY . .\n",
+        f"{IMAGES}::test_nothing_gets_into_an_image_unnamed",
+    ),
+    docker(
+        "the secrets go to whoever builds",
+        ".dockerignore",
+        "*\n\n!app\n",
+        "!app\n",
+        f"{IMAGES}::test_nothing_gets_into_an_image_unnamed",
+    ),
+    docker(
+        "containers keep their capabilities",
+        "compose.yaml",
+        "cap_drop: &capabilities [ALL]",
+        "cap_drop: &capabilities [NET_RAW]",
+        CONTAINER,
+    ),
+    docker(
+        "a set-uid program makes root",
+        "compose.yaml",
+        '&confined ["no-new-privileges:true"]',
+        "&confined []",
+        CONTAINER,
+    ),
+    docker(
+        "Nginx may write everywhere",
+        "compose.yaml",
+        "    read_only: true\n"
+        "    cap_drop: *capabilities\n"
+        "    security_opt: *confined\n"
+        "    ulimits: { core: 0, nofile: 8192 }\n",
+        "    cap_drop: *capabilities\n"
+        "    security_opt: *confined\n"
+        "    ulimits: { core: 0, nofile: 8192 }\n",
+        CONTAINER,
+    ),
+    docker(
+        "the app's container has the daemon's socket",
+        "compose.yaml",
+        'volumes: [*database, "backups:/srv/app/backups"]',
+        'volumes: [*database, "/var/run/docker.sock:/var/run/docker.sock"]',
+        CONTAINER,
+    ),
+    docker(
+        "the store of the limits is on the network",
+        "compose.yaml",
+        '    network_mode: none\n    volumes: ["valkey-socket:/run/valkey"]\n',
+        '    ports: ["6379:6379"]\n    volumes: ["valkey-socket:/run/valkey"]\n',
+        f"{TESTS}::test_a_container_has_the_network_that_it_needs",
+    ),
+    systemd(
+        "a unit may gain rights",
+        f"{UNITS}/hardening.conf",
+        "NoNewPrivileges=yes\n",
+        "",
+        HARDENING,
+    ),
+    systemd(
+        "injected code can run",
+        f"{UNITS}/hardening.conf",
+        "MemoryDenyWriteExecute=yes",
+        "MemoryDenyWriteExecute=no",
+        HARDENING,
+    ),
+    systemd(
+        "the backup runs as root",
+        f"{UNITS}/app-backup.service",
+        "\nUser=",
+        "\nUser=root\n#",
+        UNIT,
+    ),
+    systemd(
+        "every call of the kernel is open",
+        f"{UNITS}/app.service",
+        "SystemCallFilter=~@privileged @resources\n",
+        "",
+        UNIT,
+    ),
+    systemd(
+        "the service has the network",
+        f"{UNITS}/app.service",
+        "PrivateNetwork=yes\n",
+        "",
+        f"{TESTS}::test_the_service_reaches_sockets_alone",
+    ),
+    systemd(
+        "everybody on the host may name any address",
+        f"{UNITS}/app.socket",
+        "SocketMode=0660",
+        "SocketMode=0666",
+        f"{TESTS}::test_nobody_but_nginx_reaches_the_service",
+    ),
+    kubernetes(
+        "a pod may run as root",
+        f"{MANIFESTS}/web.yaml",
+        "        runAsNonRoot: true\n",
+        "",
+        POD,
+    ),
+    kubernetes(
+        "a pod has the token of the cluster",
+        f"{MANIFESTS}/web.yaml",
+        "automountServiceAccountToken: false",
+        "automountServiceAccountToken: true",
+        POD,
+    ),
+    kubernetes(
+        "a pod may write everywhere",
+        f"{MANIFESTS}/backup.yaml",
+        "readOnlyRootFilesystem: true",
+        "readOnlyRootFilesystem: false",
+        POD,
+    ),
+    kubernetes(
+        "the cluster lets in any pod",
+        f"{MANIFESTS}/namespace.yaml",
+        "pod-security.kubernetes.io/enforce: restricted",
+        "pod-security.kubernetes.io/enforce: privileged",
+        f"{TESTS}::test_the_cluster_lets_in_restricted_pods_alone",
+    ),
+    kubernetes(
+        "everybody in the cluster reaches the store",
+        f"{MANIFESTS}/network.yaml",
+        "  ingress:\n"
+        "    - from:\n"
+        "        - podSelector:\n"
+        "            matchLabels: {app.kubernetes.io/component: web}\n"
+        "      ports:\n"
+        "        - {protocol: TCP, port: 6379}\n",
+        "  ingress:\n    - {}\n",
+        f"{TESTS}::test_nobody_is_reached_who_is_not_named",
+    ),
+]

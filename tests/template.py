@@ -1,0 +1,175 @@
+"""What the tests know about the template, and how they start programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVICE = ROOT / "<<cookiecutter.project_slug>>"
+OPTIONS = SERVICE / "_options"
+QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+AXES: dict[str, list[str]] = {
+    name: choices
+    for name, choices in QUESTIONS.items()
+    if isinstance(choices, list) and not name.startswith("_")
+}
+COMBINATIONS = [dict(zip(AXES, choices, strict=True)) for choices in product(*AXES.values())]
+# The longest answers that are allowed, in letters that take two columns where letters are free.
+LONGEST = {
+    "project_name": "界" * 40,
+    "project_slug": "a" * 40,
+    "description": "界" * 120,
+    "author_name": "界" * 60,
+    "author_email": "a" * 57 + "@example.test",
+    "domain_name": ".".join(["a" * 63] * 3 + ["b" * 61]),
+}
+# Left by whoever ran something in the template's own folder; no part of the template.
+LITTER = ("__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
+
+PATIENCE = 2400  # seconds for an installation and the whole suite on a slow machine
+
+
+def render(output: Path, **answers: str) -> Path:
+    """Render into ``output`` without questions and without the caller's configuration."""
+    return Path(
+        cookiecutter(
+            str(ROOT),
+            no_input=True,
+            default_config=True,
+            extra_context=answers,
+            output_dir=str(output),
+        )
+    )
+
+
+def environment(home: Path, **values: str) -> dict[str, str]:
+    """The environment of a newcomer: a home of their own, nothing of this make or this pytest."""
+    inherited = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_DIR", "SSL_CERT_FILE", "TERM")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in inherited or name.startswith(("PIP_", "PYENV_", "UV_"))
+    }
+    # Everything starts from nothing but the downloads, which say the same every time.
+    kept.setdefault("PIP_CACHE_DIR", str(Path("~/.cache/pip").expanduser()))
+    return kept | {"HOME": str(home), "PATH": os.environ["PATH"]} | values
+
+
+def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program without a terminal; its output, errors included, is in ``stdout``."""
+    defaults = {"stdin": subprocess.DEVNULL} if "input" not in options else {}
+    return subprocess.run(
+        command,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        **{"timeout": 120} | defaults | options,
+    )
+
+
+def git(folder: Path, *arguments: str | Path) -> str:
+    """Run git as nobody in particular, without anybody's configuration; what it says."""
+    who = ("-c", "user.name=Tester", "-c", "user.email=tester@example.test")
+    values = environment(folder.parent, GIT_CONFIG_NOSYSTEM="1")
+    result = run("git", *who, *arguments, cwd=folder, env=values)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def commit(folder: Path, message: str) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+
+
+@contextmanager
+def serving(command: str, folder: Path, values: dict[str, str], log: Path) -> Iterator[str]:
+    """Run a command of make that serves, on a free port; the host and port it answers at."""
+    (port,) = free_ports(1)
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            ["make", command, f"PORT={port}"],
+            cwd=folder,
+            env=values,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while f"Serving http://127.0.0.1:{port}" not in log.read_text(encoding="utf-8") or not up(
+            port
+        ):
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
+            time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+
+
+def pass_checks(folder: Path, values: dict[str, str]) -> None:
+    """`make check` of a service: all that its own CI checks."""
+    result = run("make", "check", cwd=folder, env=values, timeout=PATIENCE)
+    assert result.returncode == 0, result.stdout[-20_000:]
+    print(result.stdout[-2_000:])
+    assert re.search(r"\d+ passed", result.stdout)
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
+        ]
+        return [listener.getsockname()[1] for listener in sockets]
+
+
+def up(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def get(address: str, path: str) -> tuple[int, str]:
+    connection = HTTPConnection(address, timeout=10)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def files(folder: Path) -> list[Path]:
+    """Every file below ``folder``, without litter and what tools and git put there."""
+    skipped = {*LITTER, ".git", ".venv"}
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not skipped & set(path.relative_to(folder).parts)
+    )
+
+
+def targets(makefile: Path) -> set[str]:
+    """The names of the commands in a Makefile."""
+    return set(re.findall(r"^([a-z-]+):(?!=)", makefile.read_text(encoding="utf-8"), re.MULTILINE))

@@ -1,0 +1,324 @@
+"""What is rendered: complete, parseable, clean, the same every time, and safe to commit."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from cookiecutter.exceptions import FailedHookException
+from cookiecutter.main import cookiecutter
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.template import (
+    AXES,
+    LITTER,
+    LONGEST,
+    OPTIONS,
+    QUESTIONS,
+    ROOT,
+    SERVICE,
+    environment,
+    files,
+    render,
+    run,
+)
+
+TOP_LEVEL = {
+    *(".env", ".env.example", ".gitattributes", ".github", ".gitignore", ".pre-commit-config.yaml"),
+    *("Makefile", "README.md", "SECURITY.md", "pyproject.toml", "wsgi.py"),
+    *("app", "deploy", "migrations", "requirements.lock", "tests"),
+    *("requirements-audit.lock", "requirements-dev.lock", ".gitleaks.toml", ".template"),
+}
+SECRET = re.compile(r"^SECRET_KEY=(\S{64})$", re.MULTILINE)
+PIN = re.compile(
+    r"^([a-z0-9][a-z0-9.-]*)==(\S+)((?: ; [^\\\n]+)?) \\\n((?: {4}--hash=.+\n)+)", re.M
+)
+PARSERS = {
+    ".py": ast.parse,
+    ".json": json.loads,
+    ".toml": tomllib.loads,
+    ".yml": yaml.safe_load,
+    ".yaml": lambda text: list(yaml.safe_load_all(text)),  # Kubernetes' hold several documents
+}
+
+
+@pytest.fixture(scope="module")
+def longest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render(tmp_path_factory.mktemp("longest"), **LONGEST)
+
+
+# --- Complete and parseable
+
+
+def test_the_top_level_is_what_the_readme_says(project: Path) -> None:
+    api = not (project / "app" / "templates").exists()
+    expected = TOP_LEVEL | ({"examples"} if api else set())  # of a client
+    if (project / "deploy" / "container").exists():
+        expected |= {"Dockerfile", ".dockerignore"}
+    if (project / "deploy" / "docker").exists():
+        expected |= {"compose.yaml"}
+    assert {path.name for path in project.iterdir()} - set(LITTER) == expected
+
+
+def test_nothing_of_the_template_is_left(project: Path) -> None:
+    marker = re.compile(r"<< ?cookiecutter|# <[%#]|cookiecutter\.|\b_options/")
+    left = [
+        f"{path.relative_to(project)}: {found.group()}"
+        for path in files(project)
+        if (found := marker.search(path.read_text(encoding="utf-8")))
+    ]
+    assert left == []
+    assert [
+        path for path in project.rglob("*") if re.search(r"cookiecutter|<|_options", path.name)
+    ] == []
+
+
+def test_everything_parses(project: Path) -> None:
+    for path in files(project):
+        if parse := PARSERS.get(path.suffix):
+            parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_folder_is_empty_and_nothing_is_a_link(project: Path) -> None:
+    assert [path for path in project.rglob("*") if path.is_dir() and not any(path.iterdir())] == []
+    assert [path for path in project.rglob("*") if path.is_symlink()] == []
+
+
+def test_answers_reach_the_package(longest: Path) -> None:
+    package = tomllib.loads((longest / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert package["name"] == LONGEST["project_slug"]
+    assert package["description"] == LONGEST["description"]
+    assert package["authors"] == [
+        {"name": LONGEST["author_name"], "email": LONGEST["author_email"]},
+    ]
+
+
+# --- Clean
+
+
+def test_ruff_finds_nothing(project: Path) -> None:
+    result = run(
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--no-cache",
+        "--output-format",
+        "concise",
+        cwd=project,
+    )
+    assert result.returncode == 0, result.stdout
+    # A rendering may hold a long answer in a line, a test a long sample; the code keeps the limit.
+    result = run(
+        *(sys.executable, "-m", "ruff", "check", "--no-cache", "--isolated"),
+        *("--select", "E501", "--line-length", "100", "app", "deploy", "migrations"),
+        cwd=project,
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_format_is_ruffs(project: Path) -> None:
+    result = run(
+        sys.executable, "-m", "ruff", "format", "--check", "--diff", "--no-cache", cwd=project
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_longest_answers_are_clean_too(longest: Path) -> None:
+    for path in files(longest):
+        if parse := PARSERS.get(path.suffix):
+            parse(path.read_text(encoding="utf-8"))
+    for command in (["check"], ["format", "--check", "--diff"]):
+        result = run(sys.executable, "-m", "ruff", *command, "--no-cache", cwd=longest)
+        assert result.returncode == 0, result.stdout
+
+
+def test_bandit_finds_nothing(project: Path) -> None:
+    result = run(
+        *(sys.executable, "-m", "bandit", "-q", "-c", "pyproject.toml", "-r"),
+        *("app", "deploy", "migrations", "wsgi.py"),
+        cwd=project,
+    )
+    assert result.returncode == 0, result.stdout
+
+
+# --- Safe to commit
+
+
+def test_only_the_owner_may_read_the_secrets(project: Path) -> None:
+    path = project / ".env"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "APP_ENV=development\n" in path.read_text(encoding="utf-8")
+    assert SECRET.search(path.read_text(encoding="utf-8"))
+
+
+def test_git_stages_no_secret(tmp_path: Path) -> None:
+    project = render(tmp_path)
+    key = SECRET.search((project / ".env").read_text(encoding="utf-8"))
+    assert key
+    git = ["git", "-c", "core.excludesFile=/dev/null"]
+    for command in (["init", "--quiet"], ["add", "--all"]):
+        result = run(*git, *command, cwd=project)
+        assert result.returncode == 0, result.stdout
+    staged = set(run(*git, "ls-files", "-z", cwd=project).stdout.rstrip("\0").split("\0"))
+    everything = {str(path.relative_to(project)) for path in files(project)}
+    assert everything - staged == {".env"}, "only .env is left out, and nothing else by accident"
+    assert run(*git, "grep", "--cached", "-F", "-e", key[1], cwd=project).returncode == 1
+
+
+def test_rendering_again_keeps_the_secrets(tmp_path: Path) -> None:
+    project = render(tmp_path)
+    before = (project / ".env").read_text(encoding="utf-8")
+    cookiecutter(
+        str(ROOT),
+        no_input=True,
+        default_config=True,
+        overwrite_if_exists=True,
+        output_dir=str(tmp_path),
+    )
+    assert (project / ".env").read_text(encoding="utf-8") == before
+    assert not (project / "_options").exists()
+
+
+def test_every_setting_is_documented(project: Path) -> None:
+    read = re.compile(r"""(?:\bread|os\.environ\.get)\(\s*"([A-Z_]+)\"""")
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("app", "deploy")
+        for path in (project / folder).rglob("*.py")
+    )
+    settings = set(read.findall(code)) - {"CREDENTIALS_DIRECTORY"}  # systemd sets it
+    assert {"APP_ENV", "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "DOMAIN_NAME"} < settings
+    example = (project / ".env.example").read_text(encoding="utf-8")
+    assert settings == set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE))
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    assert settings <= set(re.findall(r"`([A-Z_]+)`", readme))
+
+
+# --- The sources
+
+
+def test_every_source_is_valid_before_it_is_rendered() -> None:
+    """Editors, linters and reviewers work on the template as on any other code."""
+    for path in [*files(SERVICE), *files(ROOT / "hooks")]:
+        if path.suffix in (".py", ".toml"):
+            PARSERS[path.suffix](path.read_text(encoding="utf-8"))
+
+
+def test_overlays_are_the_choices() -> None:
+    folders = {
+        axis.name: {choice.name for choice in axis.iterdir()}
+        for axis in OPTIONS.iterdir()
+        if axis.name not in LITTER
+    }
+    interface = {"html"} | ({"json"} if "token" in AXES["auth"] else set())
+    assert folders == {name: set(choices) for name, choices in AXES.items()} | {
+        "interface": interface,
+        "runtime": {"container"},
+    }
+
+
+def test_every_question_is_explained() -> None:
+    asked = [name for name in QUESTIONS if not name.startswith("_")]
+    assert asked == [
+        *("project_name", "project_slug", "description", "author_name", "author_email"),
+        *("domain_name", "database", "auth", "deployment"),
+    ]
+    prompts = QUESTIONS["__prompts__"]
+    assert list(prompts) == asked
+    for axis, choices in AXES.items():
+        assert set(prompts[axis]) == {"__prompt__", *choices}
+        for choice in choices:
+            label = prompts[axis][choice]
+            assert re.fullmatch(r"[\w ]+ - [^()]+[^() ](?: \(\S[^()]+\))?", label), label
+            assert len(f"    1 - {label}") <= 80, "a terminal would break the line"
+    for name in asked:
+        text = prompts[name]["__prompt__"] if name in AXES else prompts[name]
+        assert re.search(r"\[dim\][A-Z][^\[]+\.\[/\]", text), f"{name} lacks its sentence"
+
+
+@pytest.mark.parametrize("hook", ["pre_gen_project", "post_gen_project"])
+def test_hooks_need_only_the_standard_library(hook: str) -> None:
+    tree = ast.parse((ROOT / "hooks" / f"{hook}.py").read_text(encoding="utf-8"))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module).split(".")[0])
+    network_or_programs = {"socket", "urllib", "http", "ssl", "subprocess", "ftplib", "smtplib"}
+    assert imported <= sys.stdlib_module_names - network_or_programs
+
+
+def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", *LITTER)
+    shutil.copytree(ROOT, template, ignore=ignored)
+    shutil.rmtree(template / SERVICE.name / "_options" / "deployment" / AXES["deployment"][0])
+    output = tmp_path / "output"
+    output.mkdir()
+    with pytest.raises(FailedHookException):
+        cookiecutter(str(template), no_input=True, default_config=True, output_dir=str(output))
+    assert list(output.iterdir()) == []
+
+
+# --- The locks
+
+
+def test_the_locks_satisfy_what_is_asked_for(project: Path) -> None:
+    package = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    check_lock(project / "requirements.lock", package["project"]["dependencies"])
+    for group in ("dev", "audit"):
+        lock = project / f"requirements-{group}.lock"
+        check_lock(lock, package["dependency-groups"][group])
+
+
+def test_the_lock_of_the_template_satisfies_what_is_asked_for() -> None:
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    check_lock(ROOT / "requirements-dev.lock", package["dependency-groups"]["dev"])
+
+
+def check_lock(lock: Path, asked: list[str]) -> None:
+    """Every requirement is pinned to a version it allows, with hashes; there is nothing else."""
+    text = lock.read_text(encoding="utf-8")
+    header = "# This file was autogenerated by uv via the following command:\n#    make lock\n"
+    assert text.startswith(header), "no path, no date: it changes with its pins only"
+    pins: dict[str, list[str]] = {}
+    rest = text.removeprefix(header)
+    for match in PIN.finditer(rest):
+        pins.setdefault(match[1], []).append(match[2])
+    assert PIN.sub("", rest) == "", "a line that is no pin with hashes: an index, a path, a comment"
+    for requirement in map(Requirement, asked):
+        versions = pins.get(canonicalize_name(requirement.name), [])
+        assert versions, f"{requirement.name} is not locked; run `make lock`"
+        for version in versions:
+            assert version in requirement.specifier, f"run `make lock`: {requirement} but {version}"
+
+
+def test_both_locks_name_the_same_versions(project: Path) -> None:
+    """They are installed together, so a package in both has one version."""
+    run_time, dev = (
+        {match[1]: match[2] for match in PIN.finditer((project / name).read_text(encoding="utf-8"))}
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert {name for name in run_time.keys() & dev.keys() if run_time[name] != dev[name]} == set()
+
+
+def test_make_writes_the_secrets_of_a_fresh_clone(tmp_path: Path) -> None:
+    """``.env`` is not in git, so a colleague's clone has none."""
+    project = render(tmp_path)
+    (project / ".env").unlink()
+    subprocess.run(["make", ".env"], cwd=project, env=environment(tmp_path), check=True)
+    path = project / ".env"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert SECRET.search(path.read_text(encoding="utf-8"))

@@ -1,0 +1,144 @@
+"""Plain cookiecutter: its arguments are checked with the answers, and before it runs them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from cookiecutter.exceptions import FailedHookException
+
+from tests.template import ROOT, environment, render, run
+
+NOTICE = "Nothing was rendered, because of these answers:"
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "output").mkdir()
+    return tmp_path / "output"
+
+
+def start(
+    output: Path, *arguments: str, no_input: bool = True, **options: str
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--output-dir", str(output)]
+    return run(
+        *command,
+        *(["--no-input"] if no_input else []),
+        *arguments,
+        cwd=output,
+        env=environment(output.parent / "home"),
+        **options,
+    )
+
+
+def refused(result: subprocess.CompletedProcess[str], output: Path) -> list[str]:
+    """The names of what a run refused; it said so in words and left nothing."""
+    assert result.returncode == 1
+    assert "Traceback" not in result.stdout
+    assert NOTICE in result.stdout
+    assert list(output.iterdir()) == []
+    return re.findall(r"^  (\w+) ['\"]", result.stdout, re.MULTILINE)
+
+
+def test_everything_that_is_wrong_is_said_at_once(output: Path) -> None:
+    result = start(
+        output, "databse=mysql", "project_slug=a/b", "_template_url=x", "domain_name=x", "x=y"
+    )
+    names = ["databse", "_template_url", "x", "project_slug", "domain_name"]
+    assert refused(result, output) == names
+    assert "  databse 'mysql' answers no question; the nearest is database.\n" in result.stdout
+    assert "  x 'y' answers no question; there are project_name, " in result.stdout
+    assert "  _template_url 'x' is set by the template itself; leave that out.\n" in result.stdout
+
+
+def test_arguments_are_refused_before_the_first_question(output: Path) -> None:
+    result = start(output, "databse=mysql", no_input=False)
+    assert refused(result, output) == ["databse"]
+    assert "[1/9]" not in result.stdout
+
+
+def test_replies_are_refused_after_the_last_question(output: Path) -> None:
+    replies = 'The "Service"\n\n1 << 2\n\n\nhttps://x\n1\n1\n1\n'
+    result = start(output, "author_name=Me", no_input=False, input=replies)
+    assert refused(result, output) == ["project_name", "description", "domain_name"]
+
+
+def test_the_command_it_prints_keeps_options_and_good_answers(output: Path) -> None:
+    configuration = output.parent / "my=configuration.yaml"
+    configuration.write_text("default_context: {author_name: Somebody}\n", encoding="utf-8")
+    given = ["project_name=It's Billing", "description=a $5 `bill`; & more", "domain_name=x"]
+    result = start(output, "--config-file", str(configuration), *given)
+    assert refused(result, output) == ["domain_name"]
+    words = shlex.split(result.stdout.strip().splitlines()[-1])
+    assert "--no-input" not in words, "it asks again"
+    again = run(*words, "--no-input", cwd=output, env=environment(output.parent / "home"))
+    assert again.returncode == 0, again.stdout
+    project = (output / "it-s-billing" / "pyproject.toml").read_text(encoding="utf-8")
+    assert "a $5 `bill`; & more" in project
+    assert "Somebody" in project
+
+
+ATTACK = "<< cycler.__init__.__globals__.os.system('touch {}') >>"
+
+
+@pytest.mark.parametrize("name", ["description", "domain_name", "database", "__slug", "x"])
+def test_code_in_an_argument_is_not_run(name: str, output: Path) -> None:
+    """cookiecutter renders the arguments as templates, which may call any function of Python."""
+    trace = output.parent / "trace"
+    result = start(output, f"{name}={ATTACK.format(trace)}")
+    assert result.returncode != 0
+    assert not trace.exists()
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["a << b", "a << b >> c >>", "# <% if", "<# comment #>"])
+def test_signs_of_the_template_in_an_argument_are_refused(value: str, output: Path) -> None:
+    assert refused(start(output, f"description={value}"), output) == ["description"]
+
+
+def test_a_choice_that_is_not_offered_stops_cookiecutter(output: Path) -> None:
+    """By itself, with a traceback, and before any code of the template is loaded."""
+    result = start(output, "database=oracle")
+    assert result.returncode != 0
+    assert "oracle provided for choice variable database" in result.stdout.splitlines()[-1]
+    assert list(output.iterdir()) == []
+
+
+def test_a_configuration_may_hold_answers_for_other_templates(output: Path) -> None:
+    configuration = "default_context: {github_username: me, author_name: Somebody}\n"
+    (output.parent / "home" / ".cookiecutterrc").write_text(configuration, encoding="utf-8")
+    result = start(output)
+    assert result.returncode == 0, result.stdout
+    project = (output / "hardened-service" / "pyproject.toml").read_text(encoding="utf-8")
+    assert "Somebody" in project
+
+
+def test_arguments_of_another_program_are_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["program", "-k", "databse=mysql"])
+    context = click.Context(click.Command("program", callback=lambda: None))
+    context.params = {"extra_context": {"databse": "mysql"}}
+    with context:
+        assert render(tmp_path, project_name="Billing").name == "billing"
+        with pytest.raises(FailedHookException) as stopped:
+            render(tmp_path, domain_name="x")
+    assert NOTICE in str(stopped.value)
+    assert "asks again" not in str(stopped.value), "that program has no such command"
+
+
+def test_code_from_elsewhere_is_refused_after_it_ran(output: Path) -> None:
+    """cookiecutter has rendered a configuration by then: it is refused for its author to see."""
+    configuration = "default_context: {description: << 7*7 >>}\n"
+    (output.parent / "home" / ".cookiecutterrc").write_text(configuration, encoding="utf-8")
+    assert refused(start(output), output) == ["description"]
+    with pytest.raises(FailedHookException, match="which the template reads as its own"):
+        render(output, description="<< 7*7 >>")
+    assert list(output.iterdir()) == []

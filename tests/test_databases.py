@@ -1,0 +1,210 @@
+"""The service on a database server: made, served and tested there, and what the choice changes."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
+
+import pytest
+
+from tests.template import (
+    AXES,
+    OPTIONS,
+    PATIENCE,
+    environment,
+    files,
+    get,
+    pass_checks,
+    render,
+    run,
+    serving,
+)
+
+# What may differ between two renderings that differ in their database alone: these, and the files
+# that _options/database/ holds.
+INLINE = {
+    ".github/workflows/ci.yml",  # starts the server
+    ".template/answers.yaml",
+    "Dockerfile",  # the tools of backup and restore
+    "compose.yaml",  # the server
+    "deploy/docker/setup.sh",  # the URLs of its roles
+    "pyproject.toml",  # the driver
+    "requirements.lock",
+}
+DOCUMENTS = {  # where the databases need other words
+    *(".env.example", "README.md", "SECURITY.md"),
+    *("deploy/docker/README.md", "deploy/docker/deploy.sh"),
+}
+MODULES = {"app/administration.py", "app/backups.py", "app/dialect.py"}  # the same names everywhere
+DRIVERS = {
+    "sqlite": set(),
+    "postgresql": {"psycopg", "psycopg-binary", "tzdata"},
+    "mysql": {"cryptography", "pymysql"},
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """One of the servers: how an administrator talks to it, and what stands in its way."""
+
+    name: str
+    command: tuple[str, ...]  # runs SQL as this machine's user, and prints bare values
+    databases: str
+    roles: str
+    drop_database: str
+    drop_role: str
+    unreachable: str  # a URL where nothing answers
+
+    def query(self, sql: str) -> list[str]:
+        result = run(*self.command, sql)
+        assert result.returncode == 0, result.stdout
+        return result.stdout.split()
+
+    def missing(self) -> str:
+        """Why the tests of this server cannot run; empty when they can."""
+        if not shutil.which(self.command[0]):
+            return f"no {self.name} on this machine; .ci/run installs it"
+        answer = run(*self.command, "SELECT 1")
+        if answer.returncode:
+            return f"{self.name} does not let {getpass.getuser()} in, .ci/run does: {answer.stdout}"
+        return ""
+
+    def clean(self, slug: str) -> None:
+        """Drop every database and every role whose name begins with ``slug``."""
+        for database in self.query(self.databases.format(slug)):
+            self.query(self.drop_database.format(database))
+        for role in self.query(self.roles.format(slug)):
+            self.query(self.drop_role.format(role))
+
+
+SERVERS = {
+    "postgresql": Server(
+        name="PostgreSQL",
+        command=("psql", "--no-psqlrc", "-At", "-d", "postgres", "-c"),
+        databases="SELECT datname FROM pg_database WHERE datname LIKE '{}%'",
+        roles="SELECT rolname FROM pg_roles WHERE rolname LIKE '{}%'",
+        drop_database='DROP DATABASE "{}" WITH (FORCE)',
+        drop_role='DROP ROLE "{}"',
+        unreachable="postgresql+psycopg://{}:x@127.0.0.1:1/x",
+    ),
+    "mysql": Server(
+        name="MySQL or MariaDB",
+        command=("mariadb" if shutil.which("mariadb") else "mysql", "-N", "-e"),
+        databases="SHOW DATABASES LIKE '{}%'",
+        roles="SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user WHERE user LIKE '{}%'",
+        drop_database="DROP DATABASE `{}`",
+        drop_role="DROP USER {}",
+        unreachable="mysql+pymysql://{}:x@127.0.0.1:1/x",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    server: Server
+    slug: str
+    folder: Path
+    values: dict[str, str]
+
+    def make(self, *arguments: str, **values: str) -> tuple[int, str]:
+        result = run(
+            *("make", "--no-print-directory", *arguments),
+            cwd=self.folder,
+            env=self.values | values,
+            timeout=PATIENCE,
+        )
+        return result.returncode, result.stdout
+
+
+@pytest.fixture(scope="module", params=product(SERVERS, AXES["auth"]), ids="-".join)
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A service rendered for the server, with each way to sign in and a name of its own there."""
+    database, auth = request.param
+    server = SERVERS[database]
+    if reason := server.missing():
+        pytest.skip(reason)
+    slug = f"t-{secrets.token_hex(4)}"
+    folder = tmp_path_factory.mktemp(f"{database}-{auth}")
+    home = folder / "home"
+    home.mkdir()
+    project = render(folder, database=database, auth=auth, project_slug=slug)
+    try:
+        yield Service(server, slug, project, environment(home))
+    finally:
+        server.clean(slug)
+
+
+def test_make_db_makes_the_database_once(service: Service) -> None:
+    status, output = service.make("db")
+    assert status == 0, output
+    assert service.server.query(service.server.databases.format(service.slug)) == [service.slug]
+    assert len(service.server.query(service.server.roles.format(service.slug))) == 2
+    status, output = service.make("db")
+    assert status == 0, output
+    assert "is there" in output
+
+
+def test_make_run_serves_the_service(service: Service) -> None:
+    with serving("run", service.folder, service.values, service.folder.parent / "run.log") as host:
+        assert get(host, "/.well-known/security.txt")[0] == 200
+        assert get(host, "/readyz")[0] == 200, "the database is migrated"
+
+
+@pytest.mark.parametrize("command", ["db", "run", "test"])
+def test_a_server_that_does_not_answer_is_named_with_the_cure(
+    service: Service, command: str
+) -> None:
+    nowhere = {
+        name: service.server.unreachable.format(name.lower())
+        for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL")
+    }
+    status, output = service.make(command, **nowhere)
+    assert status != 0
+    assert "apt-get install" in output
+    assert "Traceback" not in output
+    assert "Serving" not in output
+
+
+def test_a_backup_comes_back(service: Service) -> None:
+    status, output = service.make("backup", "FILE=backups/one")
+    assert status == 0, output
+    status, output = service.make("restore", "FILE=backups/one")
+    assert status == 0, output
+
+
+def test_the_suite_of_the_service_passes(service: Service) -> None:
+    pass_checks(service.folder, service.values)
+    left = service.server.query(service.server.databases.format(service.slug))
+    assert left == [service.slug], "the tests remove their databases"
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(AXES["database"], 2)))
+def test_the_database_changes_few_files(one: str, other: str, tmp_path: Path) -> None:
+    here, there = (render(tmp_path / choice, database=choice) for choice in (one, other))
+    contents = [
+        {str(path.relative_to(folder)): path.read_bytes() for path in files(folder)}
+        for folder in (here, there)
+    ]
+    different = {name for name, _ in contents[0].items() ^ contents[1].items()}
+    overlays = [
+        {str(path.relative_to(folder)) for path in files(folder)}
+        for folder in (OPTIONS / "database" / one, OPTIONS / "database" / other)
+    ]
+    assert different - {".env"} - DOCUMENTS == INLINE | overlays[0] | overlays[1]
+    assert overlays[0] & overlays[1] >= MODULES
+    locked = [pins(folder / "requirements.lock") for folder in (here, there)]
+    assert {pin.partition("==")[0] for pin in locked[0] - locked[1]} == DRIVERS[one]
+    assert {pin.partition("==")[0] for pin in locked[1] - locked[0]} == DRIVERS[other]
+
+
+def pins(lock: Path) -> set[str]:
+    """Each package with its version and its hashes."""
+    return set(re.split(r"^(?=\w)", lock.read_text(encoding="utf-8"), flags=re.MULTILINE))

@@ -1,0 +1,18 @@
+"""The table of requirements that a service's report quotes: a text for each number in the tests."""
+
+from __future__ import annotations
+
+import re
+
+from tests.template import SERVICE
+
+
+def test_the_table_has_exactly_the_numbers_that_some_choice_proves() -> None:
+    named = set()
+    for path in set(SERVICE.rglob("test_*.py")) - {SERVICE / "tests/test_ledger.py"}:  # it plants
+        for arguments in re.findall(r"^@asvs\(([^)]+)\)$", path.read_text("utf-8"), re.MULTILINE):
+            named |= set(re.findall(r'"([\d.]+)"', arguments))
+    table = (SERVICE / "tests/security/asvs.txt").read_text("utf-8").splitlines()
+    numbers = [line.split(" ")[0] for line in table]
+    assert len(numbers) > 100
+    assert numbers == sorted(named, key=lambda number: [int(part) for part in number.split(".")])

@@ -1,0 +1,36 @@
+"""A host's own accounts and folders are never taken for those of a service of that name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.template import render, run
+
+# What every Debian has: a name, and what of that name install.sh finds.
+TAKEN = {
+    "backup": "the user backup is there already",
+    "shadow": "the group shadow is there already",
+    "security": "/etc/security is there already",
+    "dpkg": "/etc/dpkg is there already",
+    "misc": "/var/lib/misc is there already",
+}
+
+
+def said(slug: str, folder: Path) -> str:
+    """What install.sh says of this host before it changes anything."""
+    scripts = render(folder, deployment="systemd", project_slug=slug) / "deploy" / "systemd"
+    check = "set -eu; here=$1; . ./common.sh; . ./host.sh; check_settings"
+    return run("sh", "-c", check, "sh", scripts, cwd=scripts).stdout
+
+
+@pytest.mark.parametrize("slug", TAKEN)
+def test_a_name_of_the_host_is_refused(slug: str, tmp_path: Path) -> None:
+    if not Path("/etc/debian_version").exists():
+        pytest.skip("no Debian or Ubuntu: install.sh is for these")
+    assert TAKEN[slug] in said(slug, tmp_path)
+
+
+def test_a_new_name_is_taken(tmp_path: Path) -> None:
+    assert "choose another project_slug" not in said("a-name-nobody-has", tmp_path)

@@ -1,0 +1,122 @@
+"""The template from wherever it is: a path, a git URL, a zip; and once more, with ``--replay``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.template import LITTER, ROOT, SERVICE, commit, environment, files, git, render, run
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
+    """What stands for the template on the command line, by kind; v1 is as it is here."""
+    folder = tmp_path_factory.mktemp("sources")
+    copy = folder / "hardened-flask"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "build", *LITTER))
+    git(copy, "init", "--quiet")
+    commit(copy, "one")
+    git(copy, "tag", "v1")
+    git(copy, "archive", "--prefix=hardened-flask-1/", "--output", folder / "v1.zip", "v1")
+    (copy / SERVICE.name / "wsgi.py").unlink()
+    commit(copy, "two")
+    git(folder, "clone", "--quiet", "--bare", copy, folder / "hardened-flask.git")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield {
+            "path": [str(ROOT)],
+            "git": [f"file://{folder}/hardened-flask.git", "--checkout", "v1"],
+            "zip": [str(folder / "v1.zip")],
+            "zip URL": [f"http://127.0.0.1:{server.server_port}/v1.zip"],
+        }
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return content(render(tmp_path_factory.mktemp("expected"), project_name="Billing"))
+
+
+def content(project: Path) -> dict[str, bytes]:
+    """Every file of a rendering, but the secrets of development."""
+    found = {str(path.relative_to(project)): path.read_bytes() for path in files(project)}
+    assert found.pop(".env")
+    return found
+
+
+def cookiecutter(
+    home: Path, output: str, *words: str, reply: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run it without a network but this machine's own."""
+    (home / output).mkdir(exist_ok=True)
+    return run(
+        *(sys.executable, "-m", "cookiecutter", *words, "--output-dir", output),
+        cwd=home,
+        env=environment(home, NO_PROXY="127.0.0.1"),
+        input=reply,
+    )
+
+
+@pytest.mark.parametrize("kind", ["path", "git", "zip", "zip URL"])
+def test_it_renders_the_same_from_everywhere(
+    kind: str, sources: dict[str, list[str]], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    source = sources[kind]
+    result = cookiecutter(tmp_path, "first", *source, "--no-input", "project_name=Billing")
+    assert result.returncode == 0, result.stdout
+    assert content(tmp_path / "first" / "billing") == expected
+
+    # The checks are there, whichever folder it was unpacked to.
+    replies = kept(kind) + 'The "Service"' + "\n" * 9
+    result = cookiecutter(tmp_path, "bad", *source, "author_name=Me", reply=replies)
+    assert result.returncode == 1
+    assert "project_name 'The \"Service\"' contains" in result.stdout
+    again = " ".join(["cookiecutter", *source, "--output-dir bad "])
+    assert again in result.stdout.strip().splitlines()[-1]
+    assert list((tmp_path / "bad").iterdir()) == []
+
+    # What was refused is not what is replayed.
+    result = cookiecutter(tmp_path, "second", *source, "--replay", reply=kept(kind))
+    assert result.returncode == 0, result.stdout
+    assert content(tmp_path / "second" / "billing") == expected
+
+
+def kept(kind: str) -> str:
+    """The reply to cookiecutter's question whether its copy of the template may be replaced."""
+    return "y\n" if kind in ("git", "zip URL") else ""
+
+
+@pytest.mark.parametrize("extension", [True, False], ids=["by the extension", "by the hook"])
+def test_replayed_answers_are_checked(extension: bool, tmp_path: Path) -> None:
+    """They may be those of a version that allowed more, or edited; so may the extension's name."""
+    result = cookiecutter(tmp_path, "first", str(ROOT), "--no-input", "author_name=Me")
+    assert result.returncode == 0, result.stdout
+    replay = tmp_path / ".cookiecutter_replay" / f"{ROOT.name}.json"
+    answers = json.loads(replay.read_text(encoding="utf-8"))
+    answers["cookiecutter"] |= {"project_name": 'B"', "domain_name": "https://x"}
+    if not extension:
+        answers["cookiecutter"]["_extensions"] = []
+    replay.write_text(json.dumps(answers), encoding="utf-8")
+
+    result = cookiecutter(tmp_path, "bad", str(ROOT), "--replay")
+    assert result.returncode == 1
+    for name in ("project_name", "domain_name"):
+        assert f"\n  {name} '" in result.stdout
+    assert " author_name=Me" in result.stdout
+    assert "--replay" not in result.stdout, "it cannot stand beside answers"
+    assert list((tmp_path / "bad").iterdir()) == []
+    assert extension is ("Traceback" not in result.stdout), "cookiecutter shows where a hook failed"

@@ -1,0 +1,123 @@
+"""What a rendering costs beside a template of one file, and how soon its tests pass.
+
+The two take turns, so that a busy machine slows both. The least of the runs counts: whatever else
+the machine did only adds to it. The goals: at most 0.10 s of CPU more than one file, and at most
+5 s from the command to a service that is installed and answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tools.bench.measure import ROOT, Place, Result
+
+ROUNDS = 15
+STARTS = 3
+SMOKE = "tests/test_health.py"
+
+
+def one_file_template(folder: Path) -> Path:
+    """Write a template with the same delimiters, one question and one file."""
+    context = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    small = {"project_slug": "small", "_jinja2_env_vars": context["_jinja2_env_vars"]}
+    project = folder / "<<cookiecutter.project_slug>>"
+    project.mkdir(parents=True)
+    (folder / "cookiecutter.json").write_text(json.dumps(small), encoding="utf-8")
+    (project / "README.md").write_text("# << cookiecutter.project_slug >>\n", encoding="utf-8")
+    return folder
+
+
+def render_seconds(template: Path) -> float:
+    """CPU time of one rendering and its hooks, user and system."""
+    with tempfile.TemporaryDirectory() as output:
+        command = [sys.executable, "-m", "cookiecutter", str(template), "--no-input", "-o", output]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+
+def run(*command: str | Path) -> None:
+    """Run it without what this make has set."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+
+
+def steps(folder: Path) -> dict[str, float]:
+    """Seconds that each step takes from nothing to a service whose first tests pass."""
+    service = folder / "hardened-service"
+    commands: dict[str, list[str | Path]] = {
+        "rendered": [sys.executable, "-m", "cookiecutter", ROOT, "--no-input", "-o", folder],
+        "installed": ["make", "-C", service, "setup", f"PYTHON={sys.executable}"],
+        "smoke": ["make", "-C", service, "test", f"ARGS={SMOKE}"],
+    }
+    took = {}
+    for name, command in commands.items():
+        started = time.perf_counter()
+        run(*command)
+        took[name] = time.perf_counter() - started
+    return took
+
+
+def full_suite(service: Path) -> float:
+    """Seconds that the whole suite of the service takes, run once."""
+    started = time.perf_counter()
+    run("make", "-C", service, "test")
+    return time.perf_counter() - started
+
+
+def recorded() -> str:
+    """How long ``make test`` took, from the output that ``BENCH_TEST_LOG`` names."""
+    log = os.environ.get("BENCH_TEST_LOG")
+    text = Path(log).read_text(encoding="utf-8", errors="replace") if log else ""
+    found = re.findall(r"(\d+) passed.* in ([\d.]+)s", text)
+    if not found:
+        return "not recorded"
+    number, seconds = max(found, key=lambda it: float(it[1]))
+    return f"{float(seconds) / 60:.0f} min ({number} tests)"
+
+
+def measure(place: Place) -> Result:
+    """CPU of a rendering, and the time from nothing to green."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, full = one_file_template(Path(folder, "small")), Path(folder, "full")
+        # Without what tools leave in a working copy: a user's copy has none of it.
+        shutil.copytree(
+            ROOT,
+            full,
+            ignore=shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*cache"),
+        )
+        pairs = [(render_seconds(small), render_seconds(full)) for _ in range(ROUNDS)]
+        runs = [steps(Path(folder, str(number))) for number in range(STARTS)]
+        whole = full_suite(Path(folder, "0", "hardened-service"))
+    one_file, service = (min(times) for times in zip(*pairs, strict=True))
+    took = {name: min(run[name] for run in runs) for name in runs[0]}
+    return Result(
+        "A rendering, and its way to green",
+        ("", "Time", "Goal"),
+        [
+            ("CPU of a template of one file", f"{one_file:.3f} s", ""),
+            ("CPU of this one", f"{service:.3f} s ({service / one_file:.2f}x)", ""),
+            ("the difference", f"{service - one_file:.3f} s", "0.10 s"),
+            ("rendered", f"{took['rendered']:.1f} s", ""),
+            ("`make setup`: installed, with hashes", f"{took['installed']:.1f} s", ""),
+            ("the first tests pass", f"{took['smoke']:.1f} s", ""),
+            ("together", f"{sum(took.values()):.1f} s", "5 s"),
+            ("the service's whole suite", f"{whole:.0f} s", ""),
+            ("`make test` of the template", recorded(), ""),
+        ],
+        [
+            f"CPU: the least of {ROUNDS} runs of each, in turns. The steps: the least of {STARTS}, "
+            "by the clock, with the packages in pip's cache; the first tests make the database, "
+            f"start the service and are those of {SMOKE}.",
+        ],
+    )

@@ -1,0 +1,35 @@
+"""Run in a service's folder by its own Python: print what hashing costs, alone and in threes."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from app.security.passwords import hash_password
+
+HASHES = 24  # for each number of threads
+
+
+def peak() -> int:
+    """The most memory that this process has had, in bytes."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
+
+
+def main() -> None:
+    found, before = [], peak()
+    for threads in (1, 3):
+        with ThreadPoolExecutor(threads) as pool:
+            cpu, started = time.process_time(), time.perf_counter()
+            list(pool.map(hash_password, [f"password {n}" for n in range(HASHES)]))
+            seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        memory = (peak() - before) / threads
+        found.append({"rate": HASHES / seconds, "cpu": cpu / HASHES, "memory": memory})
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Run in a service's folder by its own Python: time requests in one process, print JSON.
+
+Nothing but the WSGI application: no server, no socket. The bare app, the service, and, if asked
+for, the service without one of its practices take turns, a block of requests each, in another order
+every time. What counts of a side is the mean of its fastest quarter of blocks: others on the
+machine only add. How many functions a request calls is the same on every machine, however busy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Iterable
+from cProfile import Profile
+from statistics import mean
+from types import SimpleNamespace
+from typing import Any
+
+import app as service
+from app import security
+from app.security.access import require_user
+from flask import Flask
+from gunicorn.config import Config
+from gunicorn.http.wsgi import Response
+
+BLOCK = 50  # requests
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def environ(path: str) -> dict[str, Any]:
+    """What gunicorn makes of an anonymous GET that Nginx passed on."""
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "RAW_URI": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "service.test",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "",
+        "HTTP_HOST": "service.test",
+        "HTTP_ACCEPT": "text/html,application/json",
+        "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64)",
+        "HTTP_X_FORWARDED_FOR": "203.0.113.7",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_X_REQUEST_ID": "0123456789abcdef0123456789abcdef",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": sys.stdin.buffer,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+
+
+def ask(application: Application, path: str) -> str:
+    """Send one request, drain and close the answer; its status."""
+    statuses = []
+
+    def start_response(status: str, *_: Any) -> None:
+        statuses.append(status)
+
+    body = application(environ(path), start_response)
+    for _ in body:
+        pass
+    if close := getattr(body, "close", None):
+        close()
+    return statuses[0]
+
+
+def without(practice: str) -> Flask:
+    """The service, in which nothing calls a practice; an empty name leaves all of them."""
+    kept = security.PRACTICES
+    names = [module.__name__.rpartition(".")[2] for module in kept]
+    left_out = practice if practice != "access" else ""  # it also has what routes are made of
+    security.PRACTICES = tuple(m for m, name in zip(kept, names, strict=True) if name != left_out)
+    try:
+        made = service.create_app()
+    finally:
+        security.PRACTICES = kept
+    if practice == "access":
+        made.before_request_funcs[None].remove(require_user)
+    return made
+
+
+def calls(application: Application, path: str) -> float:
+    """Functions that a request calls, those written in C included."""
+    profile = Profile()
+    profile.enable()
+    for _ in range(BLOCK):
+        ask(application, path)
+    profile.disable()
+    return sum(entry.callcount for entry in profile.getstats()) / BLOCK
+
+
+def measure(sides: dict[str, Application], path: str, rounds: int) -> dict[str, float]:
+    """Microseconds of CPU a request, of each side."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for name, application in sides.items():
+        for _ in range(BLOCK):
+            if not (status := ask(application, path)).startswith("200"):
+                raise RuntimeError(f"{name}: {path} answers {status}")
+    names = list(sides)
+    for _ in range(rounds):
+        random.shuffle(names)
+        for name in names:
+            started = time.process_time_ns()
+            for _ in range(BLOCK):
+                ask(sides[name], path)
+            times[name].append((time.process_time_ns() - started) / BLOCK / 1000)
+    return {name: mean(sorted(all_)[: max(1, rounds // 4)]) for name, all_ in times.items()}
+
+
+def sending(application: Application, path: str) -> Application:
+    """An application that has gunicorn check and write the headers of the other's answer."""
+    kept: list[Any] = []
+    application(environ(path), lambda *answer: kept.extend(answer[:2]))
+    configuration = Config()
+    request = SimpleNamespace(method="GET", version=(1, 1), should_close=lambda: True)
+    nowhere = SimpleNamespace(sendall=len)
+
+    def send(_: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        response = Response(request, nowhere, configuration)
+        response.start_response(kept[0], list(kept[1]))
+        response.send_headers()
+        start_response(*kept)
+        return []
+
+    return send
+
+
+def main(rounds: int, each: bool, paths: list[str]) -> None:
+    """Print, for each path and side, the time and the calls of a request, and of its headers.
+
+    :param each: whether to leave out each practice in turn as well.
+    """
+    security.enforce = lambda app: None  # a practice is missing on purpose
+    names = [module.__name__.rpartition(".")[2] for module in security.PRACTICES if each]
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stderr = nowhere  # lines of the log are made, and not written
+        from bare import app as bare  # of this folder; see tools/bench/layers.py
+
+        sides: dict[str, Application] = {"bare": bare.wsgi_app, "service": without("").wsgi_app}
+        sides |= {name: without(name).wsgi_app for name in names}
+        found = {}
+        for path in paths:
+            times = measure(sides, path, rounds)
+            found[path] = {name: (times[name], calls(sides[name], path)) for name in sides}
+            sent = {name: sending(sides[name], path) for name in ("bare", "service")}
+            times = measure(sent, path, rounds)
+            found[f"headers of {path}"] = {
+                name: (times[name], calls(sent[name], path)) for name in sent
+            }
+    sys.stderr = sys.__stderr__
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2] == "each", sys.argv[3:])

@@ -1,0 +1,144 @@
+"""What a password costs, and what a flood of sign-ins costs those who are signed in.
+
+The flood comes from everywhere, so that no limit by address or account stops it. For comparison it
+meets the same service without the bound on how many passwords a process hashes at once.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import re
+import threading
+import time
+from itertools import count
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+from urllib.parse import urlencode
+
+from tools.bench.measure import Place, Result, Server, Service, http_request
+from tools.bench.overhead import sign_up
+
+ROUNDS = 3
+CLIENTS = 40  # that sign in, each again as soon as it is answered
+REQUESTS = 8  # of the user who is signed in, in a round
+HASHING = Path(__file__).with_name("hashing.py")
+UNBOUNDED = """import threading
+from app.security import passwords
+passwords.slots = threading.BoundedSemaphore(1000)
+from wsgi import app
+"""
+
+
+def measure(place: Place) -> Result:
+    """Hashes a second and their memory; then the flood, with the bound and without it."""
+    service = place.service(auth="session")
+    alone, three = json.loads(service.run(HASHING).stdout)
+    (service.folder / "unbounded.py").write_text(UNBOUNDED, encoding="utf-8")
+    floods = [flood(service, application) for application in ("wsgi:app", "unbounded:app")]
+    rows = [
+        ["CPU of a hash", f"{alone['cpu'] * 1000:.0f} ms", ""],
+        ["hashes a second, three at a time to one", f"{three['rate'] / alone['rate']:.1f}x", ""],
+        ["memory of a hash", f"{three['memory'] / 2**20:.0f} MiB", ""],
+    ]
+    for label, key, text in (
+        ("sign-ins that were checked; the others got 503", "checked", "{:.0%}"),
+        ("signed-in page: median time in the flood to idle", "median", "{:.0f}x"),
+        ("the same, of the slowest twentieth", "slowest", "{:.0f}x"),
+        ("a process grew by", "memory", "{:.0f} MiB"),
+    ):
+        rows.append([label, *(text.format(found[key]) for found in floods)])
+    return Result(
+        "Signing in, and a flood of it",
+        ("", "Service", "Without its bound"),
+        rows,
+        [
+            f"A flood is {CLIENTS} clients that sign in without a pause, at two processes of four "
+            f"threads as in production, on the same cores: {ROUNDS} rounds, in turns with idle "
+            f"ones, of {REQUESTS} requests for a page of 20 rows. A process hashes at most three "
+            "passwords at once; without this bound all its threads do."
+        ],
+    )
+
+
+def flood(service: Service, application: str) -> dict[str, float]:
+    """What the flood gets, and what the signed-in user gets meanwhile."""
+    idle: list[float] = []
+    flooded: list[float] = []
+    statuses: list[dict[int, int]] = []
+    with (
+        service.production() as environment,
+        service.gunicorn(environment, application=application, workers=2) as server,
+    ):
+        page = http_request("GET", "/notes/", sign_up(server, pages=True))
+        timed(server, page)  # warm
+        before = peaks(server)
+        for number in range(ROUNDS):
+            idle += timed(server, page)
+            stop, results = multiprocessing.Event(), multiprocessing.SimpleQueue()
+            crowd = multiprocessing.Process(target=attack, args=(server, number, stop, results))
+            crowd.start()
+            results.get()  # all have begun
+            flooded += timed(server, page)
+            stop.set()
+            statuses.append(results.get())
+            crowd.join()
+        grown = max(after - before[pid] for pid, after in peaks(server).items())
+    return {
+        "checked": sum(found.get(401, 0) for found in statuses)
+        / sum(sum(found.values()) for found in statuses),
+        "median": median(flooded) / median(idle),
+        "slowest": quantiles(flooded, n=20)[-1] / quantiles(idle, n=20)[-1],
+        "memory": grown / 1024,
+    }
+
+
+def timed(server: Server, request: bytes) -> list[float]:
+    """Seconds that each of the requests takes, one after the other."""
+    return [server.load(request, 1, clients=1).seconds for _ in range(REQUESTS)]
+
+
+def attack(server: Server, number: int, stop: Event, results: Any) -> None:
+    """Sign in until it is told to stop, each time from another address and for another account."""
+    statuses: dict[int, int] = {}
+    lock, serial = threading.Lock(), count(number * 100_000)
+    page = server.ask("GET", "/auth/login")
+    form = page.body.decode().partition("<main")[2]
+    token = re.findall(r'name="csrf_token"[^>]* value="([^"]+)"', form)[0]
+
+    def client() -> None:
+        while not stop.is_set():
+            n = next(serial)
+            headers = {
+                "Cookie": page.cookie(),
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Referer": "https://service.test/",
+                "X-Forwarded-For": f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}",
+            }
+            fields = {"email": f"user{n}@example.com", "password": "wrong", "csrf_token": token}
+            status = server.ask("POST", "/auth/login", headers, urlencode(fields)).status
+            with lock:
+                statuses[status] = statuses.get(status, 0) + 1
+
+    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    while not statuses:
+        time.sleep(0.01)
+    statuses.clear()
+    results.put(True)
+    for thread in threads:
+        thread.join()
+    results.put(statuses)
+
+
+def peaks(server: Server) -> dict[int, int]:
+    """The most memory that each worker has had, in KiB."""
+    return {pid: peak(pid) for pid in server.pids()[1:]}
+
+
+def peak(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])

@@ -1,0 +1,216 @@
+"""``make compare`` and ``make choices``: what an answer changes, seen in two renderings.
+
+The summary comes first, then the differences of files that both have. Files that a tool writes, and
+files of one side alone, are named and not shown.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from fnmatch import fnmatch
+from io import StringIO
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hooks.answers import argument_problems  # noqa: E402
+from tools import new  # noqa: E402
+
+GENERATED = ("*.lock", "*package-lock.json", "*.min.js")
+SECRETS = {".env"}
+QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+AXES = {name: QUESTIONS[name] for name in ("database", "auth", "deployment")}
+README = ROOT / "README.md"
+MARKS = ("<!-- choices: written by make choices -->", "<!-- choices: end -->")
+PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==", re.MULTILINE)
+
+Rendering = dict[str, str]
+
+
+@contextmanager
+def rendered(answers: dict[str, str]) -> Iterator[dict[str, Path]]:
+    """Every file that these answers render, by its place in the service, while it lasts."""
+    logging.getLogger("cookiecutter").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as output:
+        # The hooks say what comes next, which is of no use here; they write to the descriptor.
+        kept = os.dup(1)
+        sys.stdout.flush()
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            try:
+                folder = Path(
+                    cookiecutter(
+                        str(ROOT),
+                        no_input=True,
+                        default_config=True,
+                        extra_context=answers,
+                        output_dir=output,
+                    )
+                )
+            finally:
+                os.dup2(kept, 1)
+                os.close(kept)
+        yield {
+            path.relative_to(folder).as_posix(): path
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+
+
+def rendering(answers: dict[str, str]) -> Rendering:
+    """The text of every file that these answers render, without the secrets of development."""
+    with rendered(answers) as found:
+        return {
+            name: path.read_text(encoding="utf-8")
+            for name, path in found.items()
+            if name not in SECRETS
+        }
+
+
+def is_generated(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in GENERATED)
+
+
+def differences(a: Rendering, b: Rendering) -> tuple[list[str], list[str], list[str]]:
+    """The files of ``a`` alone, of ``b`` alone, and those of both that differ."""
+    both = a.keys() & b.keys()
+    return (
+        sorted(a.keys() - both),
+        sorted(b.keys() - both),
+        sorted(name for name in both if a[name] != b[name]),
+    )
+
+
+def patch(name: str, a: Rendering, b: Rendering) -> list[str]:
+    """The unified diff of one file."""
+    sides = (a[name].splitlines(), b[name].splitlines())
+    return list(difflib.unified_diff(*sides, f"A/{name}", f"B/{name}", lineterm=""))
+
+
+def compared(a: Rendering, b: Rendering) -> str:
+    """What ``make compare`` prints below its heading."""
+    only_a, only_b, changed = differences(a, b)
+    if not only_a and not only_b and not changed:
+        return "Both render the same files.\n"
+    output = StringIO()
+    with redirect_stdout(output):
+        for side, names, files in (("A", only_a, a), ("B", only_b, b)):
+            if names:
+                print(f"Only in {side}, {count(names)}:")
+                for name in names:
+                    print(f"  {name}  ({len(files[name].splitlines())} lines)")
+                print()
+        if changed:
+            print(f"Different, {count(changed)}:")
+        patches = {name: patch(name, a, b) for name in changed}
+        for name in changed:
+            lines = patches[name][2:]
+            less, more = (sum(line.startswith(sign) for line in lines) for sign in "-+")
+            folded = ", written by a tool: not shown" if is_generated(name) else ""
+            print(f"  {name}  (-{less} +{more}{folded})")
+        for name in changed:
+            if not is_generated(name):
+                print()
+                print("\n".join(patches[name]))
+    return output.getvalue()
+
+
+def count(names: list[str]) -> str:
+    return "1 file" if len(names) == 1 else f"{len(names)} files"
+
+
+# --- The table of the README
+
+
+def grouped(names: list[str]) -> str:
+    """File names for a table: a folder stands for three or more files; tests follow the code."""
+    left_out = ("tests/", ".template/")  # the second records the answers
+    shown = [name for name in names if not name.startswith(left_out) and not is_generated(name)]
+    folders: dict[str, list[str]] = {}
+    for name in shown:
+        folders.setdefault("/".join(name.split("/")[:-1][:2]), []).append(name)
+    entries = []
+    for folder, inside in folders.items():
+        whole = folder and len(inside) > 2
+        entries += [f"`{folder}/`"] if whole else [f"`{name}`" for name in inside]
+    return ", ".join(entries) or "-"
+
+
+def packages(rendered: Rendering) -> set[str]:
+    return set(PIN.findall(rendered["requirements.lock"]))
+
+
+def table() -> str:
+    """What each choice changes beside the default of its question."""
+    default = rendering({})
+    rows = [
+        "| Instead of | | Adds | Leaves out | Changes | Packages |",
+        "|---|---|---|---|---|---|",
+    ]
+    for axis, (first, *others) in AXES.items():
+        for choice in others:
+            other = rendering({axis: choice})
+            less, more, changed = differences(default, other)
+            pins = [f"+ {name}" for name in sorted(packages(other) - packages(default))]
+            pins += [f"- {name}" for name in sorted(packages(default) - packages(other))]
+            cells = (grouped(more), grouped(less), grouped(changed), ", ".join(pins) or "-")
+            rows.append(f"| `{axis}={first}` | `{choice}` | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def with_table(readme: str, text: str) -> str:
+    """The README with the table between its marks.
+
+    :raises ValueError: when the marks are gone.
+    """
+    before, start, rest = readme.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not start or not end:
+        raise ValueError(f"README.md lacks {' or '.join(MARKS)}")
+    return f"{before}{start}\n\n{text}\n{end}{after}"
+
+
+def main(arguments: list[str]) -> str | None:
+    """Compare, or write the table; return why not, or None."""
+    if arguments == ["choices"]:
+        readme = README.read_text(encoding="utf-8")
+        README.write_text(with_table(readme, table()), encoding="utf-8")
+        return None
+    sides = []
+    for side in "AB":
+        try:
+            answers = new.parse(os.environ.get(side, ""))
+        except ValueError as error:
+            return f"{side}: {error}."
+        if refused := argument_problems(answers, QUESTIONS):
+            listed = [f"  {name} {answers[name]!r} {why}." for name, why in refused.items()]
+            return "\n".join(
+                [f"Nothing was compared, because of these answers in {side}:", *listed]
+            )
+        sides.append(answers)
+    for side, answers in zip("AB", sides, strict=True):
+        said = " ".join(f"{name}={value}" for name, value in answers.items())
+        print(f"{side}: {said or 'the defaults'}")
+    print()
+    a, b = map(rendering, sides)
+    print(compared(a, b), end="")
+    return None
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BrokenPipeError:  # a pager that was closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,68 @@
+"""``make manifest``: tests/manifest.txt, the files that each combination of choices renders.
+
+A line is a file's mode, its name and the choices that render it; with none, all do. So a change
+shows there each file that it adds, loses or makes executable, and for whom.
+"""
+
+from __future__ import annotations
+
+import stat
+import sys
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import compare, lock  # noqa: E402
+
+MANIFEST = ROOT / "tests" / "manifest.txt"
+HEADER = (
+    "# Written by make manifest: mode, file, and the choices that render it; with none, all do.\n"
+)
+
+Combination = tuple[str, ...]  # one choice of each axis
+FileSet = dict[str, int]  # the mode of each file, by its place in the service
+
+
+def file_set(combination: Combination) -> FileSet:
+    """The files that these choices render.
+
+    Git keeps of a mode only whether the file can be executed, and so does this, for the umask of
+    whoever cloned the template made the rest. Secrets have the mode that their hook gives them.
+    """
+    answers = dict(zip(compare.AXES, combination, strict=True))
+    with compare.rendered(answers) as found:
+        modes = {name: stat.S_IMODE(path.stat().st_mode) for name, path in found.items()}
+    return {
+        name: mode if name in compare.SECRETS else 0o755 if mode & stat.S_IXUSR else 0o644
+        for name, mode in modes.items()
+    }
+
+
+def manifest(file_sets: dict[Combination, FileSet]) -> str:
+    """The text of the manifest."""
+
+    @cache
+    def choices(owners: frozenset[Combination]) -> str:
+        return lock.condition(set(owners), compare.AXES).replace("cookiecutter.", "")
+
+    owners: dict[tuple[str, int], set[Combination]] = {}
+    for combination, files in file_sets.items():
+        for entry in files.items():
+            owners.setdefault(entry, set()).add(combination)
+    lines = (
+        f"{mode:o} {name}  {choices(frozenset(owners[name, mode]))}".rstrip()
+        for name, mode in sorted(owners)
+    )
+    return HEADER + "".join(f"{line}\n" for line in lines)
+
+
+def current() -> str:
+    """The manifest of what the template renders now."""
+    return manifest({choices: file_set(choices) for choices in product(*compare.AXES.values())})
+
+
+if __name__ == "__main__":
+    MANIFEST.write_text(current(), encoding="utf-8")

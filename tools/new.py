@@ -1,0 +1,101 @@
+"""``make new``: check the answers, then let cookiecutter ask and render.
+
+Plain cookiecutter ends in a traceback over a choice that is not offered, before it loads any code
+of the template. Here all answers are checked together first.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import sys
+import warnings
+from pathlib import Path
+
+from cookiecutter.exceptions import CookiecutterException, FailedHookException
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hooks.answers import argument_problems  # noqa: E402
+from hooks.pre_gen_project import report  # noqa: E402
+
+DEFAULT_OUTPUT = ".."
+
+
+def parse(text: str) -> dict[str, str]:
+    """Split ``name=value`` pairs; a value with spaces stands in double quotes.
+
+    :raises ValueError: saying which part is not such a pair.
+    """
+    lexer = shlex.shlex(text, posix=True, punctuation_chars="")
+    lexer.whitespace_split = True
+    lexer.quotes, lexer.escape, lexer.commenters = '"', "", ""
+    answers: dict[str, str] = {}
+    for part in lexer:
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise ValueError(
+                f"{part!a} is not name=value; a value with spaces stands in double quotes: "
+                "ANSWERS='project_name=\"Billing API\" auth=session'"
+            )
+        if name in answers:
+            raise ValueError(f"{name} is answered twice")
+        answers[name] = value
+    return answers
+
+
+def output_problem(output: Path) -> str | None:
+    """Why nothing can be rendered into ``output``, or None."""
+    if output.is_relative_to(ROOT) and not output.is_relative_to(ROOT / "build"):
+        return f"OUTPUT={output} is inside the template itself; choose a folder outside"
+    parent = next(path for path in (output, *output.parents) if path.exists())
+    if not os.access(parent, os.W_OK) or not parent.is_dir():
+        return f"OUTPUT={output} cannot be written; choose another folder"
+    return None
+
+
+def main() -> str | None:
+    """Render one service; return why not, or None."""
+    output_option = os.environ.get("OUTPUT") or DEFAULT_OUTPUT
+    output = Path(output_option).expanduser().resolve()
+    make = "make new"
+    if output_option != DEFAULT_OUTPUT:
+        make += f" OUTPUT={shlex.quote(str(output))}"
+    os.environ["MAKE_COMMAND"] = make
+
+    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    try:
+        answers = parse(os.environ.get("ANSWERS", ""))
+    except ValueError as error:
+        return f"ANSWERS: {error}."
+    if refused := argument_problems(answers, questions):
+        return report(answers, refused, make)
+    if problem := output_problem(output):
+        return f"{problem}."
+
+    logging.getLogger("cookiecutter").addHandler(logging.NullHandler())
+    logging.getLogger("cookiecutter").propagate = False
+    warnings.simplefilter("error", UserWarning)  # a bad choice in the user's own configuration
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        cookiecutter(
+            str(ROOT),
+            no_input=bool(os.environ.get("NO_INPUT")),
+            extra_context=answers,
+            output_dir=str(output),
+        )
+    except FailedHookException as error:
+        return str(error)  # says all
+    except (CookiecutterException, UserWarning, OSError) as error:
+        return f"Nothing was rendered: {error}."
+    except (EOFError, KeyboardInterrupt):
+        return "\nStopped; nothing was rendered."
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

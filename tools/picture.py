@@ -1,0 +1,106 @@
+"""``make picture``: docs/new.svg, drawn from what ``make new`` shows in a terminal.
+
+It holds no path of this machine, no date and no font of somebody else's server, so that two runs
+draw the same.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "docs" / "new.svg"
+ROWS, COLUMNS = 60, 80
+PATIENCE = 30  # seconds without anything new
+HOME = "/home/you"
+REPLIES = ["Billing API", "", "Invoices and who paid them", "", "", "", "2", "1", "2"]
+PROMPT = b")\x1b[0m: "
+FRAME = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
+<style>
+.{unique_id}-matrix {{
+  font: {char_height}px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
+}}
+.{unique_id}-title {{ font: 18px sans-serif; }}
+{styles}
+</style>
+<defs>
+{lines}
+</defs>
+{chrome}
+<g class="{unique_id}-matrix" transform="translate({terminal_x}, {terminal_y})">
+{matrix}
+</g>
+</svg>
+"""
+
+
+def played(folder: Path) -> str:
+    """What a terminal shows of a run that gets the replies; it renders beside ``folder``.
+
+    :raises RuntimeError: when it ends without a service, or waits for another reply.
+    """
+    screen, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    values = {"HOME": str(folder), "PATH": os.environ["PATH"], "TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "tools" / "new.py"],
+        cwd=folder,
+        env=values | {"LC_ALL": "C.UTF-8"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    shown = b""
+    replies = [f"{reply}\n".encode() for reply in REPLIES]
+    try:
+        while select.select([screen], [], [], PATIENCE)[0] and (more := read(screen)):
+            shown += more
+            if shown.endswith(PROMPT) and replies:
+                os.write(screen, replies.pop(0))
+    finally:
+        os.close(screen)  # a program that still waits ends with it
+    if process.wait(PATIENCE) != 0 or replies:
+        raise RuntimeError(f"make new did not come to its end:\n{shown.decode()}")
+    return shown.decode().replace("\r\n", "\n")
+
+
+def read(screen: int) -> bytes:
+    """What is shown next; empty at the end."""
+    try:
+        return os.read(screen, 4096)
+    except OSError:  # so Linux says that the program has closed its terminal
+        return b""
+
+
+def drawn() -> str:
+    """The picture, as SVG."""
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home).resolve() / "hardened-flask"
+        folder.mkdir()
+        shown = played(folder).replace(str(folder.parent), HOME)
+    console = Console(file=io.StringIO(), record=True, width=COLUMNS, force_terminal=True)
+    console.print(Text.from_ansi(f"\x1b[1m$ make new\x1b[0m\n{shown.rstrip()}"))
+    svg = console.export_svg(title="make new", theme=MONOKAI, code_format=FRAME, unique_id="new")
+    return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
+
+
+if __name__ == "__main__":
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(drawn(), encoding="utf-8")
