@@ -19,6 +19,7 @@ from flask_limiter import Limiter, RateLimitExceeded
 from flask_limiter.util import get_qualified_name
 from limits.storage import MemoryStorage
 
+from app.security.cross_origin import SAFE_METHODS
 from app.security.errors import respond
 from app.security.limit_keys import attempted_account, client_address, signed_in_account
 from app.security.logs import security_event
@@ -35,25 +36,23 @@ REDIS_TIMEOUT = 1  # seconds, to connect and to answer; then the worker counts i
 
 
 class RouteLimiter(Limiter):
-    """Counts decorated routes before anything else looks at the request, and no other route.
+    """Counts a request that changes something before anything else looks at it, and no other.
 
     Flask-Limiter checks a decorated route when its view is called, after CSRF protection: an
-    attempt without a token would not count. Its own hook on every request costs 24 microseconds
-    for nothing when there is no default limit. A method of Flask-Limiter 4 that is not public; the
-    lock pins it and ``tests/security/test_rate_limits.py`` fails when it changes.
+    attempt without a token would not count. And each request, a GET of any page too, pays for it.
+    A method of Flask-Limiter 4 that is not public; the lock pins it and
+    ``tests/security/test_rate_limits.py`` fails when it changes.
     """
 
     def _check_request_limit(
         self, callable_name: str | None = None, in_middleware: bool = True
     ) -> None:
-        if in_middleware:
+        if request.method not in SAFE_METHODS and not g.get("limits_checked"):
             view = current_app.view_functions.get(request.endpoint or "")
             name = get_qualified_name(view) if view else ""
             if name in self._marked_for_limiting:
                 super()._check_request_limit(name, in_middleware=False)
-                g.limits_checked = True
-        elif not g.get("limits_checked"):
-            super()._check_request_limit(callable_name, in_middleware=False)
+            g.limits_checked = True
 
 
 limiter = RouteLimiter(
@@ -66,11 +65,10 @@ limiter = RouteLimiter(
 
 def limited(name: str, limit: str, *keys: Callable[[], str]) -> Callable[[View], View]:
     """A decorator that counts what a route changes: once under each of the keys."""
-    unsafe = ["POST", "PUT", "PATCH", "DELETE"]
 
     def decorate(view: View) -> View:
         for key in keys:
-            shared = limiter.shared_limit(limit, scope=name, key_func=key, methods=unsafe)
+            shared = limiter.shared_limit(limit, scope=name, key_func=key)
             view = cast(View, shared(view))
         return view
 
@@ -93,13 +91,16 @@ def init_app(app: Flask) -> None:
         RATELIMIT_STORAGE_URI=redis_url or "memory://",
         RATELIMIT_STORAGE_OPTIONS=timeouts if redis_url else {},
     )
+    # As if they were there: its hooks that follow a request are for headers, which are off.
+    app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
+    app.before_request(limiter._check_request_limit)
     app.register_error_handler(RateLimitExceeded, _log_and_refuse)
 
 
 def check(app: Flask) -> Iterator[str]:
     """Yield what would leave a route without a limit that holds."""
-    if limiter not in app.extensions.get("limiter", ()):
+    if limiter._check_request_limit not in app.before_request_funcs.get(None, []):
         yield "rate limits are off; call rate_limits.init_app(app)"
         return
     if app.config.get("RATELIMIT_ENABLED") is not True:
