@@ -1,10 +1,9 @@
 """Refuse bad answers as soon as they are known, before a folder is made.
 
-When a pre-gen hook refuses, cookiecutter prints a traceback, and of a folder ``a/b`` it leaves
-``a``; and each hook is one more Python to start. An extension of Jinja does none of it. It is
-loaded before the first question, when arguments have not been run as templates yet; and it renders
-the folder's name, the last moment to refuse answers that were replayed or come from a configuration
-file.
+When its pre-gen hook refuses, cookiecutter prints a traceback, and of a folder ``a/b`` it leaves
+``a``. An extension of Jinja does neither. It is loaded before the first question, when arguments
+have not been run as templates yet; and it renders the folder's name, the last moment to refuse
+answers that were replayed or come from a configuration file.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from jinja2 import Environment, Template
 from jinja2.ext import Extension
 
 from hooks import command_line, escapes
-from hooks.rules import all_problems, problems, report
+from hooks.bytecode import Bytecode
+from hooks.pre_gen_project import all_problems, problems, report
 
 TEMPLATE = Path(__file__).parent.parent
 FOLDER = "<<cookiecutter.project_slug>>"
@@ -53,6 +53,7 @@ class Answers(Extension):
         folder = Folder()
 
         environment.from_string = template
+        environment.bytecode_cache = Bytecode()
 
 
 class Text:

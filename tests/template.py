@@ -65,7 +65,8 @@ def environment(home: Path, **values: str) -> dict[str, str]:
         if name in inherited or name.startswith(("PIP_", "PYENV_", "UV_"))
     }
     # Everything starts from nothing but the downloads, which say the same every time.
-    kept.setdefault("PIP_CACHE_DIR", str(Path("~/.cache/pip").expanduser()))
+    for name in ("pip", "uv"):
+        kept.setdefault(f"{name.upper()}_CACHE_DIR", str(Path("~/.cache", name).expanduser()))
     return kept | {"HOME": str(home), "PATH": os.environ["PATH"]} | values
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cookiecutter.exceptions import FailedHookException
 
-from hooks.rules import SLUG, problems
+from hooks.pre_gen_project import SLUG, problems
 from tests.template import LONGEST, QUESTIONS, render
 
 YAML_WORDS = ["true", "false", "yes", "no", "on", "off", "null"]

@@ -247,8 +247,9 @@ def test_every_question_is_explained() -> None:
         assert re.search(r"\[dim\][A-Z][^\[]+\.\[/\]", text), f"{name} lacks its sentence"
 
 
-def test_the_hook_needs_only_the_standard_library() -> None:
-    tree = ast.parse((ROOT / "hooks" / "post_gen_project.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("hook", ["pre_gen_project", "post_gen_project"])
+def test_hooks_need_only_the_standard_library(hook: str) -> None:
+    tree = ast.parse((ROOT / "hooks" / f"{hook}.py").read_text(encoding="utf-8"))
     imported = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

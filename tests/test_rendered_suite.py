@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,4 +204,34 @@ def test_a_broken_environment_is_built_again(
     (folder / ".venv" / "installed").touch()
     result = run("make", "packages", cwd=folder, env=values, timeout=PATIENCE)
     assert result.returncode == 0, result.stdout
-    assert "No broken requirements found" in result.stdout
+    assert "All installed packages are compatible" in result.stdout
+
+
+PACKAGES = """
+from importlib.metadata import distributions
+print(*sorted(f"{it.name}=={it.version}" for it in distributions()))
+"""
+
+
+def test_uv_installs_what_pip_does_and_checks_the_same_hashes(
+    demo: tuple[Path, str], values: dict[str, str], tmp_path: Path
+) -> None:
+    """Where uv is installed, `make setup` calls it."""
+    folder = tmp_path / "quick"
+    shutil.copytree(demo[0], folder, ignore=shutil.ignore_patterns(".venv", "__pycache__"))
+    command = ["make", "setup", f"UV={Path(sys.executable).with_name('uv')}"]
+    result = run(*command, cwd=folder, env=values, timeout=PATIENCE)
+    assert result.returncode == 0, result.stdout
+    by_uv, by_pip = (
+        run(project / ".venv/bin/python", "-c", PACKAGES, env=values).stdout.split()
+        for project in (folder, demo[0])
+    )
+    assert by_uv == [name for name in by_pip if not name.startswith(("pip==", "setuptools=="))]
+
+    lock = folder / "requirements.lock"
+    text = lock.read_text(encoding="utf-8")
+    lock.write_text(re.sub("sha256:[0-9a-f]{64}", "sha256:" + "0" * 64, text), encoding="utf-8")
+    result = run(*command, cwd=folder, env=values, timeout=PATIENCE)
+    assert result.returncode != 0
+    assert "hash" in result.stdout.lower()
+    assert not (folder / ".venv" / "installed").exists()

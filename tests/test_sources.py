@@ -17,6 +17,12 @@ import pytest
 from tests.template import LITTER, ROOT, SERVICE, commit, environment, files, git, render, run
 
 
+def copied(place: Path) -> Path:
+    """The template as somebody has it who has just got it."""
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", *LITTER)
+    return Path(shutil.copytree(ROOT, place, ignore=ignored))
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
@@ -26,8 +32,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
     """What stands for the template on the command line, by kind; v1 is as it is here."""
     folder = tmp_path_factory.mktemp("sources")
-    copy = folder / "hardened-flask"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "build", *LITTER))
+    copy = copied(folder / "hardened-flask")
     git(copy, "init", "--quiet")
     commit(copy, "one")
     git(copy, "tag", "v1")
@@ -120,3 +125,42 @@ def test_replayed_answers_are_checked(extension: bool, tmp_path: Path) -> None:
     assert "--replay" not in result.stdout, "it cannot stand beside answers"
     assert list((tmp_path / "bad").iterdir()) == []
     assert extension is ("Traceback" not in result.stdout), "cookiecutter shows where a hook failed"
+
+
+def test_what_jinja_compiled_is_kept_as_long_as_it_is_right(
+    expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    template = copied(tmp_path / "template")
+    compiled = template / "hooks" / "__pycache__"
+
+    def rendered(output: str) -> dict[str, bytes]:
+        result = cookiecutter(tmp_path, output, str(template), "--no-input", "project_name=Billing")
+        assert result.returncode == 0, result.stdout
+        return content(tmp_path / output / "billing")
+
+    assert rendered("first") == expected
+    kept_files = {path: path.stat().st_mtime_ns for path in compiled.glob("jinja-*")}
+    assert kept_files
+    assert rendered("second") == expected
+    assert {path: path.stat().st_mtime_ns for path in compiled.glob("jinja-*")} == kept_files
+
+    readme = template / SERVICE.name / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8") + "One line more.\n", encoding="utf-8")
+    assert rendered("changed")["README.md"] == expected["README.md"] + b"One line more.\n"
+
+    # The same sources, read in another way.
+    questions = template / "cookiecutter.json"
+    text = questions.read_text(encoding="utf-8")
+    questions.write_text(text.replace('"trim_blocks": true', '"trim_blocks": false'), "utf-8")
+    assert rendered("read otherwise")["app/settings.py"] != expected["app/settings.py"]
+
+
+def test_a_template_that_cannot_be_written_to_renders(
+    expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    template = copied(tmp_path / "template")
+    # Where even root makes no file.
+    (template / "hooks" / "__pycache__").symlink_to("/proc/self")
+    result = cookiecutter(tmp_path, "first", str(template), "--no-input", "project_name=Billing")
+    assert result.returncode == 0, result.stdout
+    assert content(tmp_path / "first" / "billing") == expected

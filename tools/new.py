@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from hooks.answers import argument_problems  # noqa: E402
-from hooks.rules import report  # noqa: E402
+from hooks.pre_gen_project import report  # noqa: E402
 
 DEFAULT_OUTPUT = ".."
 

@@ -7,7 +7,7 @@ import unicodedata
 
 from hypothesis import strategies as st
 
-from hooks.rules import TEXT_LIMITS
+from hooks.pre_gen_project import TEXT_LIMITS
 from tests.template import AXES, COMBINATIONS
 
 # What means something to a language that answers land in, or to one that they might.

@@ -14,7 +14,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 
-from hooks.rules import all_problems, report
+from hooks.pre_gen_project import all_problems, report
 from tests.fuzz import formats, rendering, strategies
 from tests.template import AXES, COMBINATIONS, QUESTIONS
 from tools import new

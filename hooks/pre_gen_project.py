@@ -1,4 +1,4 @@
-"""Which answers would render a broken or unsafe project, and why.
+"""Refuse answers that would render a broken or unsafe project, all of them at once.
 
 Answers end up in Python, TOML, YAML and Nginx files. What is refused here is what could leave its
 place there: a quote, a backslash, a line end, or the template's own tags.
@@ -6,8 +6,11 @@ place there: a quote, a backslash, a line end, or the template's own tags.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import sys
 import unicodedata
 from collections.abc import Mapping
 
@@ -144,3 +147,11 @@ def report(answers: Mapping, refused: Mapping[str, str], start: str | None) -> s
         command = " ".join([start, *words])
         lines += ["This asks again and keeps the other answers:", f"  {command}", ""]
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    ANSWERS = json.loads(r"""<< cookiecutter|tojson >>""")
+    UNRENDERED = json.loads(r"""<< _cookiecutter|default({})|tojson >>""")
+    if REFUSED := all_problems(ANSWERS, UNRENDERED):
+        START = ["cookiecutter", ANSWERS["_template"], "--output-dir", ANSWERS["_output_dir"]]
+        sys.exit(report(ANSWERS, REFUSED, os.environ.get("MAKE_COMMAND") or shlex.join(START)))
