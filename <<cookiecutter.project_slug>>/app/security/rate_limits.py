@@ -100,7 +100,8 @@ def init_app(app: Flask) -> None:
 
 def check(app: Flask) -> Iterator[str]:
     """Yield what would leave a route without a limit that holds."""
-    if limiter._check_request_limit not in app.before_request_funcs.get(None, []):
+    hooks = app.before_request_funcs.get(None, [])
+    if not limiter.initialized or limiter._check_request_limit not in hooks:
         yield "rate limits are off; call rate_limits.init_app(app)"
         return
     if app.config.get("RATELIMIT_ENABLED") is not True:
