@@ -40,7 +40,8 @@ class RouteLimiter(Limiter):
 
     Flask-Limiter checks a decorated route when its view is called, after CSRF protection: an
     attempt without a token would not count. And each request, a GET of any page too, pays for it.
-    A method of Flask-Limiter 4 that is not public; the lock pins it and
+    So a limit of what only reads is never looked at; ``check`` refuses one. A method of
+    Flask-Limiter 4 that is not public; the lock pins it and
     ``tests/security/test_rate_limits.py`` fails when it changes.
     """
 
@@ -104,6 +105,10 @@ def check(app: Flask) -> Iterator[str]:
     if not limiter.initialized or limiter._check_request_limit not in hooks:
         yield "rate limits are off; call rate_limits.init_app(app)"
         return
+    for rule in app.url_map.iter_rules():
+        name = get_qualified_name(app.view_functions[rule.endpoint])
+        if name in limiter._marked_for_limiting and SAFE_METHODS.issuperset(rule.methods or ()):
+            yield f"the limit of {rule} is never counted: it only reads; let Nginx limit it"
     if app.config.get("RATELIMIT_ENABLED") is not True:
         yield "rate limits are off; remove RATELIMIT_ENABLED"
     if isinstance(limiter.storage, MemoryStorage):

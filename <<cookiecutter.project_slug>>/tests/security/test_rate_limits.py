@@ -317,6 +317,14 @@ def test_start_up_notices_limits_in_memory(app: Flask, monkeypatch: pytest.Monke
     assert [line for line in check(app) if "REDIS_URL" in line]
 
 
+def test_start_up_notices_a_limit_that_is_never_looked_at(app: Flask) -> None:
+    def search() -> str:
+        return "dear"
+
+    app.add_url_rule("/search", view_func=limiter.limit("1 per minute")(search))
+    assert [line for line in check(app) if "the limit of /search is never counted" in line]
+
+
 def test_start_up_notices_limits_that_are_off(app: Flask) -> None:
     app.config["RATELIMIT_ENABLED"] = False
     assert [line for line in check(app) if "RATELIMIT_ENABLED" in line]

@@ -232,6 +232,13 @@ DEFECTS = [
         f"{LIMIT_TESTS}::test_a_public_page_asks_neither_redis_nor_the_database",
     ),
     rate_limits(
+        "a limit that is never looked at passes for one",
+        LIMITS,
+        "SAFE_METHODS.issuperset(rule.methods or ())",
+        "not rule.methods",
+        f"{LIMIT_TESTS}::test_start_up_notices_a_limit_that_is_never_looked_at",
+    ),
+    rate_limits(
         "twice the limit passes at the edge of a window",
         LIMITS,
         'strategy="sliding-window-counter"',
