@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -280,36 +280,43 @@ def test_nothing_is_compressed(site: Site) -> None:
         assert answer.header("content-encoding") is None, path
 
 
-def nothing_listens(_: Path) -> None:
-    """The app was stopped."""
+@contextmanager
+def listening(path: Path, answer: Callable[[socket.socket], None]) -> Iterator[None]:
+    """Something in the place of the app, which hands each connection to ``answer``."""
 
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):  # it was shut down
+            while True:
+                connected, _ = listener.accept()
+                with connected, suppress(OSError):
+                    answer(connected)
 
-def breaks_off(path: Path) -> socket.socket:
-    """The app dies in the middle of its headers."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen()
-
-    def answer() -> None:
-        for _ in range(2 * 2):  # requests, each tried at both instances where there are two
-            connected, _ = listener.accept()
-            with connected:
-                connected.recv(4096)
-                connected.sendall(b"HTTP/1.1 200 OK\r\nX-Request-ID: of-the-app\r\nX-Secret: 1")
-
-    threading.Thread(target=answer, daemon=True).start()
-    return listener
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=serve, args=[listener], daemon=True)
+        thread.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
+        thread.join(10)
 
 
 @contextmanager
-def nginx_before(
-    directory: Path, upstream: Callable[[Path], socket.socket | None]
-) -> Iterator[Site]:
-    """Nginx in front of something that is not a working app."""
-    with ExitStack() as stack:
-        if listener := upstream(directory / "app.sock"):
-            stack.enter_context(listener)
-        yield stack.enter_context(live.nginx(directory, directory / "app.sock"))
+def nothing_listens(_: Path) -> Iterator[None]:
+    """The app was stopped."""
+    yield
+
+
+@contextmanager
+def breaks_off(path: Path) -> Iterator[None]:
+    """The app dies in the middle of its headers."""
+
+    def answer(connected: socket.socket) -> None:
+        connected.recv(4096)
+        connected.sendall(b"HTTP/1.1 200 OK\r\nX-Request-ID: of-the-app\r\nX-Secret: 1")
+
+    with listening(path, answer):
+        yield
 
 
 def assert_own_error(answer: Answer, status: int, **more: str) -> None:
@@ -337,9 +344,10 @@ def assert_own_error(answer: Answer, status: int, **more: str) -> None:
 @needs_nginx
 @pytest.mark.parametrize("upstream", [nothing_listens, breaks_off])
 def test_an_app_that_is_down_shows_nothing(
-    tmp_path: Path, upstream: Callable[[Path], socket.socket | None]
+    tmp_path: Path, upstream: Callable[[Path], AbstractContextManager[None]]
 ) -> None:
-    with nginx_before(tmp_path, upstream) as site:
+    path = tmp_path / "app.sock"
+    with upstream(path), live.nginx(tmp_path, path) as site:
         assert_own_error(site.get("/notes/?token=canary"), 502, retry_after="5")
         problem = site.get("/", accept="application/json")
     assert problem.status == 502
@@ -363,17 +371,12 @@ def test_a_write_is_not_sent_to_another_instance(tmp_path: Path, method: str, ti
     """Whoever dies over a request may have done what it asks for."""
     sockets, received = [tmp_path / "app-1.sock", tmp_path / "app-2.sock"], []
 
-    def receive(listener: socket.socket) -> None:
-        connected, _ = listener.accept()
-        with connected:
-            received.append(connected.recv(4096))
+    def receive(connected: socket.socket) -> None:
+        received.append(connected.recv(4096))
 
     with ExitStack() as stack:
         for path in sockets:
-            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
-            listener.bind(str(path))
-            listener.listen()
-            threading.Thread(target=receive, args=[listener], daemon=True).start()
+            stack.enter_context(listening(path, receive))
         site = stack.enter_context(live.nginx(tmp_path, *sockets))
         answer = site.request(method, "/", body=None if method == "GET" else b"a=b")
     assert answer.status == 502

@@ -318,8 +318,10 @@ def test_an_administrator_is_not_sent_to_a_server_that_is_not_verified(service: 
 
 def test_what_belongs_to_somebody_else_is_left_alone(service: Service) -> None:
     def attributes() -> list[Any]:
-        query = "SELECT oid, rolsuper, rolcanlogin, rolpassword FROM pg_authid ORDER BY oid"
-        return service.admin.execute(query).fetchall()
+        query = """SELECT oid, rolsuper, rolcanlogin, rolpassword FROM pg_authid
+            WHERE rolname = ANY(%s) ORDER BY oid"""
+        names = [service.app.username, service.migrator.username]
+        return service.admin.execute(query, [names]).fetchall()
 
     service.as_admin("CREATE ROLE {app} SUPERUSER")
     was = attributes()
