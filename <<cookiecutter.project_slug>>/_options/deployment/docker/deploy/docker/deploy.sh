@@ -29,10 +29,18 @@ docker compose run --rm --no-deps backup \
     sh -c 'rm -f backups/before-update && flask db backup backups/before-update'
 docker compose run --rm --no-deps migrate
 
-for instance in app-1 app-2; do
-    step "Instance $instance"
-    docker compose up --detach --no-deps --force-recreate --wait "$instance"
-done
+replace() {
+    for instance in app-1 app-2; do
+        step "Instance $instance"
+        docker compose up --detach --no-deps --force-recreate --wait "$instance"
+    done
+}
+replace
+if [ -e secrets/SECRET_KEY_NEXT ]; then
+    step "The new key, which both accept by now"
+    sh deploy/docker/setup.sh use-key
+    replace
+fi
 
 step "Nginx, certificate, backups"
 docker compose up --detach --no-deps --wait nginx

@@ -46,9 +46,14 @@ ask() { # NAME QUESTION
 
 case ${1:-} in
 rotate-key)
-    write SECRET_KEY_FALLBACKS "$(cat secrets/SECRET_KEY)"
-    rm -f secrets/SECRET_KEY
+    # Both instances accept it before one of them signs with it: deploy.sh replaces them twice.
+    write SECRET_KEY_NEXT "$(random)"
+    write SECRET_KEY_FALLBACKS "$(cat secrets/SECRET_KEY_NEXT)"
     echo "The new key counts after: sh deploy/docker/deploy.sh"
+    ;;
+use-key) # deploy.sh calls it between the two
+    write SECRET_KEY_FALLBACKS "$(cat secrets/SECRET_KEY)"
+    mv -f secrets/SECRET_KEY_NEXT secrets/SECRET_KEY
     ;;
 # <% if cookiecutter.database != "sqlite" %>
 rotate-roles)
