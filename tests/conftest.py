@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.template import COMBINATIONS, LITTER, ROOT, render
+from tests.template import COMBINATIONS, copied, render
 
 
 class Groups(LoadScopeScheduling):
@@ -40,6 +39,4 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the template as somebody who has just cloned it has it, with no environment yet."""
-    copy = tmp_path_factory.mktemp("checkout") / "template"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "build", *LITTER))
-    return copy
+    return copied(tmp_path_factory.mktemp("checkout") / "template")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -54,6 +55,12 @@ def render(output: Path, **answers: str) -> Path:
             output_dir=str(output),
         )
     )
+
+
+def copied(place: Path) -> Path:
+    """Copy the template to ``place``, as somebody has it who has just got it."""
+    ignored = shutil.ignore_patterns(".git", ".venv", "build", *LITTER)
+    return Path(shutil.copytree(ROOT, place, ignore=ignored))
 
 
 def environment(home: Path, **values: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from tests.template import (
     QUESTIONS,
     ROOT,
     SERVICE,
+    copied,
     environment,
     files,
     render,
@@ -261,9 +262,7 @@ def test_hooks_need_only_the_standard_library(hook: str) -> None:
 
 
 def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    template = tmp_path / "template"
-    ignored = shutil.ignore_patterns(".git", ".venv", "build", *LITTER)
-    shutil.copytree(ROOT, template, ignore=ignored)
+    template = copied(tmp_path / "template")
     shutil.rmtree(template / SERVICE.name / "_options" / "deployment" / AXES["deployment"][0])
     output = tmp_path / "output"
     output.mkdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,13 +13,17 @@ from threading import Thread
 
 import pytest
 
-from tests.template import LITTER, ROOT, SERVICE, commit, environment, files, git, render, run
-
-
-def copied(place: Path) -> Path:
-    """The template as somebody has it who has just got it."""
-    ignored = shutil.ignore_patterns(".git", ".venv", "build", *LITTER)
-    return Path(shutil.copytree(ROOT, place, ignore=ignored))
+from tests.template import (
+    ROOT,
+    SERVICE,
+    commit,
+    copied,
+    environment,
+    files,
+    git,
+    render,
+    run,
+)
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -15,11 +15,11 @@ import yaml
 from cookiecutter.main import cookiecutter
 
 from tests.template import (
-    LITTER,
     QUESTIONS,
     ROOT,
     SERVICE,
     commit,
+    copied,
     environment,
     git,
     render,
@@ -59,8 +59,7 @@ def change(path: Path, old: str, new: str) -> None:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this template with two versions: v1 as it is, v2 with a change of each kind."""
-    copy = tmp_path_factory.mktemp("template") / "template"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "build", *LITTER))
+    copy = copied(tmp_path_factory.mktemp("template") / "template")
     git(copy, "init", "--quiet", "--initial-branch", "main")
     version = f'"_template_version": "{QUESTIONS["_template_version"]}"'
     change(copy / "cookiecutter.json", version, '"_template_version": "1"')

@@ -38,7 +38,7 @@ def one_file_template(folder: Path) -> Path:
 
 
 def render_seconds(template: Path, place: Path | None = None) -> float:
-    """CPU time of one rendering and its hook, user and system.
+    """CPU time of one rendering and its hooks, user and system.
 
     :param place: where to; the folder for temporary files unless given.
     """
@@ -116,13 +116,10 @@ def measure(place: Place) -> Result:
             shutil.rmtree(full, ignore_errors=True)
             shutil.copytree(ROOT, full, ignore=ours)
             first.append(render_seconds(full, MEMORY))
-        in_memory, on_disk = zip(
-            *(
-                [(render_seconds(small, place), render_seconds(full, place)) for place in places]
-                for places in [(MEMORY, None)] * ROUNDS
-            ),
-            strict=True,
-        )
+        in_memory, on_disk = [], []
+        for _ in range(ROUNDS):
+            in_memory.append((render_seconds(small, MEMORY), render_seconds(full, MEMORY)))
+            on_disk.append((render_seconds(small), render_seconds(full)))
         uv = Path(sys.executable).with_name("uv")
         with_uv, with_pip = (
             least([steps(Path(folder, name, str(n)), program) for n in range(STARTS)])
