@@ -301,6 +301,48 @@ def test_an_update_loses_no_request(client: Client, deployment: Deployment) -> N
     assert client.request("GET", client.notes)[0] == 200
 
 
+NOTING = """\
+#!/bin/sh
+# In the place of Docker: notes which keys an instance gets that is replaced.
+case "$*" in
+    *--force-recreate*)
+        for instance; do :; done
+        echo "$instance $(cat secrets/SECRET_KEY) $(cat secrets/SECRET_KEY_FALLBACKS)" >>"$NOTES" ;;
+esac
+"""
+
+
+def test_each_instance_accepts_what_the_other_signs_during_a_rotation(tmp_path: Path) -> None:
+    """A visitor's requests go to both, in turns."""
+    project = render(tmp_path, deployment="docker")
+    notes, programs = tmp_path / "notes", tmp_path / "programs"
+    programs.mkdir()
+    (programs / "docker").write_text(NOTING, encoding="utf-8")
+    (programs / "docker").chmod(0o755)
+    values = {"PATH": f"{programs}:{os.environ['PATH']}", "NOTES": str(notes)}
+    secrets, keys = project / "secrets", []
+    for script in (["deploy.sh"], ["setup.sh", "rotate-key"], ["deploy.sh"]):
+        result = run("sh", f"deploy/docker/{script[0]}", *script[1:], cwd=project, env=values)
+        assert result.returncode == 0, result.stdout
+        keys.append((secrets / "SECRET_KEY").read_text().strip())
+    old, _, new = keys
+    assert old != new
+
+    running: dict[str, list[str]] = {}
+    lines = notes.read_text(encoding="utf-8").splitlines()
+    assert [line.split()[0] for line in lines] == ["app-1", "app-2"] * 3
+    for line in lines:
+        instance, *keys = line.split()
+        running[instance] = keys  # the first of them signs
+        for signing, *_ in running.values():
+            assert all(signing in accepted for accepted in running.values()), line
+    assert running == {"app-1": [new, old], "app-2": [new, old]}
+    assert {path.name for path in secrets.iterdir() if "KEY" in path.name} == {
+        "SECRET_KEY",
+        "SECRET_KEY_FALLBACKS",
+    }
+
+
 def test_whatever_is_killed_comes_back(client: Client, deployment: Deployment) -> None:
     for name, found in deployment.containers().items():
         deployment.kill(name)
