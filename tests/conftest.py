@@ -12,11 +12,15 @@ from tests.template import COMBINATIONS, copied, render
 
 
 class Groups(LoadScopeScheduling):
-    """Gives one process a file's tests, or one service's of it; and all that share a daemon."""
+    """Gives one process a file's tests, or one service's of it; and all that share a daemon.
+
+    Those with a browser as well: Chromium drops its connections when a network interface appears,
+    as one does with each container.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if re.search(r"test_(docker|kubernetes|systemd)\.py$", file):
+        if re.search(r"test_(browser|docker|kubernetes|provider|systemd)\.py$", file):
             return "deployments"
         service = re.search(r"\b(postgresql|mysql)-(session|token|oidc)\b", nodeid)
         return service[0] if service and file.endswith("test_databases.py") else file
