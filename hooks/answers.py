@@ -2,8 +2,8 @@
 
 When its pre-gen hook refuses, cookiecutter prints a traceback, and of a folder ``a/b`` it leaves
 ``a``. An extension of Jinja does neither. It is loaded before the first question, when arguments
-have not been run as templates yet; and it renders the folder's name, the last moment to refuse
-answers that were replayed or come from a configuration file.
+have not been run as templates yet. It also checks the answers when the folder's name is rendered:
+that is the last moment to refuse answers that were replayed or come from a configuration file.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from cookiecutter.exceptions import FailedHookException
-from cookiecutter.generate import is_copy_only_path
-from jinja2 import Environment, Template
+from jinja2 import Environment
 from jinja2.ext import Extension
 
 from hooks import command_line, escapes
-from hooks.bytecode import Bytecode
 from hooks.pre_gen_project import all_problems, problems, report
 
 TEMPLATE = Path(__file__).parent.parent
 FOLDER = "<<cookiecutter.project_slug>>"
+CHECKED_FOLDER = "<< check_all(cookiecutter, _cookiecutter|default({})) >>" + FOLDER
 
 
 class Answers(Extension):
@@ -39,65 +38,12 @@ class Answers(Extension):
         if arguments := command_line.answers():
             questions = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
             refuse(arguments, argument_problems(arguments, questions))
-        environment.globals["check"] = check
+        environment.globals.update(check=check, check_all=check_all)
         environment.filters["markdown"] = escapes.markdown
-        # cookiecutter compiles the path of every file, which is a third of what rendering costs.
-        compiled = environment.from_string
 
-        def template(source: Any, *args: Any, **kwargs: Any) -> Text | Folder | Template:
-            if "<" not in str(source):
-                return Text("." if folder.left_out(str(source)) else source)  # no file's name
-            found = compiled(source, *args, **kwargs)
-            return folder.named(found) if source == FOLDER else found
-
-        folder = Folder()
-
-        environment.from_string = template
-        environment.bytecode_cache = Bytecode()
-
-
-class Text:
-    """A template without a tag: it renders to itself."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def render(self, *args: object, **kwargs: object) -> str:
-        return self.text
-
-
-class Folder:
-    """The name of the service's folder; the answers are checked before it is made.
-
-    From then on it is known what the post-gen hook throws away. Most of that is not even rendered,
-    which would cost as much as all the rest.
-    """
-
-    template: Template
-    context: dict[str, Any]
-    chosen: tuple[str, ...] = ("",)
-
-    def named(self, template: Template) -> Folder:
-        self.template = template
-        return self
-
-    def render(self, **context: Any) -> str:
-        self.context, answers = context, context["cookiecutter"]
-        refuse(answers, all_problems(answers, context.get("_cookiecutter", {})))
-        axes = {"interface": "__interface", "runtime": "__runtime"}
-        axes |= {axis: axis for axis in ("database", "auth", "deployment")}
-        chosen = {
-            f"_options/{axis}": f"_options/{axis}/{answers.get(key)}" for axis, key in axes.items()
-        }
-        self.chosen = tuple(f"{overlay}/" for overlay in chosen.values())
-        copied = answers.get("_copy_without_render", [])
-        answers["_copy_without_render"] = [chosen.get(pattern, pattern) for pattern in copied]
-        return self.template.render(**context)
-
-    def left_out(self, path: str) -> bool:
-        """Whether the file belongs to a choice that was not made, and would be rendered."""
-        other = path.startswith("_options/") and not path.startswith(self.chosen)
-        return other and not is_copy_only_path(path, self.context)
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Let the name of the service's folder check the answers before it is rendered."""
+        return CHECKED_FOLDER if source == FOLDER else source
 
 
 def argument_problems(arguments: Mapping[str, str], questions: Mapping[str, Any]) -> dict[str, str]:
@@ -125,6 +71,12 @@ def check(answers: Mapping[str, Any]) -> str:
     :raises FailedHookException: naming every bad answer; cookiecutter prints it and stops.
     """
     refuse(answers, problems(answers))
+    return ""
+
+
+def check_all(answers: Mapping[str, Any], unrendered: Mapping[str, Any]) -> str:
+    """The same, and what only shows in the answers before cookiecutter runs them as templates."""
+    refuse(answers, all_problems(answers, unrendered))
     return ""
 
 

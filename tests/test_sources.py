@@ -130,34 +130,6 @@ def test_replayed_answers_are_checked(extension: bool, tmp_path: Path) -> None:
     assert extension is ("Traceback" not in result.stdout), "cookiecutter shows where a hook failed"
 
 
-def test_what_jinja_compiled_is_kept_as_long_as_it_is_right(
-    expected: dict[str, bytes], tmp_path: Path
-) -> None:
-    template = copied(tmp_path / "template")
-    compiled = template / "hooks" / "__pycache__"
-
-    def rendered(output: str) -> dict[str, bytes]:
-        result = cookiecutter(tmp_path, output, str(template), "--no-input", "project_name=Billing")
-        assert result.returncode == 0, result.stdout
-        return content(tmp_path / output / "billing")
-
-    assert rendered("first") == expected
-    kept_files = {path: path.stat().st_mtime_ns for path in compiled.glob("jinja-*")}
-    assert kept_files
-    assert rendered("second") == expected
-    assert {path: path.stat().st_mtime_ns for path in compiled.glob("jinja-*")} == kept_files
-
-    readme = template / SERVICE.name / "README.md"
-    readme.write_text(readme.read_text(encoding="utf-8") + "One line more.\n", encoding="utf-8")
-    assert rendered("changed")["README.md"] == expected["README.md"] + b"One line more.\n"
-
-    # The same sources, read in another way.
-    questions = template / "cookiecutter.json"
-    text = questions.read_text(encoding="utf-8")
-    questions.write_text(text.replace('"trim_blocks": true', '"trim_blocks": false'), "utf-8")
-    assert rendered("read otherwise")["app/settings.py"] != expected["app/settings.py"]
-
-
 def test_a_template_that_cannot_be_written_to_renders(
     expected: dict[str, bytes], tmp_path: Path
 ) -> None:
