@@ -31,7 +31,7 @@ ifneq ($(shell $(VENV)/bin/python -c 'import sys; print(sys.version_info >= (3, 
 .PHONY: $(INSTALLED)
 endif
 
-.PHONY: help new test fuzz sabotage demo lint format lock upgrade bench compare choices manifest picture clean
+.PHONY: help new test fuzz sabotage demo lint format lock upgrade bench scale compare choices manifest picture clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,10 @@ upgrade: ## Lock the newest versions that are allowed, everywhere
 
 bench: $(INSTALLED) ## Measure, and write the results into README.md and docs (ONLY=overhead for one part)
 	@$(RUN) tools.bench $(ONLY)
+
+scale: $(INSTALLED) ## Simulate three regions, and write the tables of docs/scale.md
+	@echo "Simulating limits, sessions and writes over three regions"
+	@$(RUN) tools.regions
 
 clean: ## Remove what can be made again
 	@echo "Removing $(VENV), build and the caches"

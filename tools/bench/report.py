@@ -25,12 +25,12 @@ def table(result: Result) -> str:
     return "\n".join(lines) + "".join(f"\n\n{note}" for note in result.notes)
 
 
-def between_marks(text: str, name: str, content: str) -> str:
-    """The text with the content between ``<!-- bench:NAME -->`` and ``<!-- /bench:NAME -->``.
+def between_marks(text: str, name: str, content: str, *, kind: str = "bench") -> str:
+    """The text with the content between ``<!-- KIND:NAME -->`` and ``<!-- /KIND:NAME -->``.
 
     Without these marks it stays as it is.
     """
-    start, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
+    start, end = f"<!-- {kind}:{name} -->", f"<!-- /{kind}:{name} -->"
     before, found, rest = text.partition(start)
     _, closed, after = rest.partition(end)
     if not found or not closed:

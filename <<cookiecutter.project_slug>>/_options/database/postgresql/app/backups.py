@@ -56,7 +56,8 @@ def _tool(url: URL, program: str, *arguments: str) -> None:
         raise FileNotFoundError(f"{program} is not installed (Debian: postgresql-client)")
     # A command line is visible to everybody on the machine. libpq reads PGHOST, PGUSER, PGPASSWORD,
     # PGSSLMODE, ... and nothing else of our environment is any business of the tool.
-    given = {f"PG{name.upper()}": str(value) for name, value in connect_arguments(url).items()}
+    options = connect_arguments(url).items()
+    given = {f"PG{name.upper().replace('_', '')}": str(value) for name, value in options}
     environment = {"PATH": os.defpath, **given, "PGDATABASE": str(url.database)}
     subprocess.run(  # nosec B603 # noqa: S603 - our own words and the operator's paths
         [path, *arguments], env=environment, check=True, stdin=subprocess.DEVNULL,

@@ -28,6 +28,7 @@ Install and start one. On Debian and Ubuntu:
   sudo -u postgres createuser --superuser "$USER"
 Then run: make db"""
 OPTIONS = {"application_name", "host", "port", "sslcert", "sslkey", "sslmode", "sslrootcert"}
+OPTIONS |= {"target_session_attrs"}  # which of several hosts: the one that accepts writes
 VERIFIED = "verify-full"  # the only sslmode of libpq that no server in between can pass
 
 TIMEOUTS = {

@@ -21,7 +21,7 @@ CURE = "write postgresql+psycopg://user:password@host/database"
 NO_URL = f"DATABASE_URL is not a database URL; {CURE}"
 NOT_NAMED = f"DATABASE_URL does not name role, host and database; {CURE}"
 OTHER = "DATABASE_URL is for {}; this service was rendered for PostgreSQL"
-OPTION = "DATABASE_URL has the option {}; there are application_name, host, port, sslcert, sslkey, sslmode, sslrootcert"
+OPTION = "DATABASE_URL has the option {}; there are application_name, host, port, sslcert, sslkey, sslmode, sslrootcert, target_session_attrs"
 TWICE = "DATABASE_URL has the option {} twice; write it once"
 UNVERIFIED = "DATABASE_URL does not verify the server; remove sslmode from it"
 SUPERUSER = "DATABASE_URL is of the superuser; use the role that `flask db create` makes"
@@ -72,6 +72,7 @@ LOCAL = [
 ]
 VERIFIED = [
     REMOTE,
+    "postgresql+psycopg://app:canary@/service?host=db1.example,db2.example&target_session_attrs=read-write",
     f"{REMOTE}?sslmode=verify-full",
     f"{REMOTE}?sslrootcert=/etc/ca.pem&sslcert=/etc/app.pem&sslkey=/etc/app.key",
     "postgresql+psycopg://app:canary@/service?host=a.example,b.example&port=5432,5433",

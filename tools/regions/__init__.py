@@ -1,0 +1,1 @@
+"""A simulation of one service in three regions, for docs/scale.md."""
