@@ -123,6 +123,8 @@ BAD: list[tuple[str, str | None, str]] = [
     ("REDIS_URL", "redis://localhost:port", NO_REDIS_URL),
     ("REDIS_URL", "redis://[", NO_REDIS_URL),
     ("REDIS_URL", "redis+unix://", NO_REDIS_URL),
+    ("REDIS_URL", "redis://localhost?db=x", NO_REDIS_URL),
+    ("REDIS_URL", "redis://localhost?db=0&db=1", "REDIS_URL has the option db twice; write it once"),
     ("DOMAIN_NAME", None, NOTHING_SET[3]),
     ("DOMAIN_NAME", "https://example.com", NO_HOST.format("https://example.com")),
     ("DOMAIN_NAME", "example.com:8443", NO_HOST.format("example.com:8443")),
@@ -163,7 +165,8 @@ def test_a_good_setting_is_taken(make_app: Callable[..., Flask]) -> None:
 
 
 SETTINGS = (
-    "APP_ENV SECRET_KEY SECRET_KEY_FALLBACKS DATABASE_URL REDIS_URL DOMAIN_NAME SECURITY_CONTACT"
+    "APP_ENV SECRET_KEY SECRET_KEY_FALLBACKS DATABASE_URL REDIS_URL REDIS_PRIVATE_HOST DOMAIN_NAME"
+    " SECURITY_CONTACT"
 )
 
 
