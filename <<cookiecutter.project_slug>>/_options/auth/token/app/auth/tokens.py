@@ -89,11 +89,8 @@ def rotate(refresh_token: str) -> TokenPair | None:
 
     One statement decides: of many uses at the same time one wins, and the others are reuses.
     """
-    try:
-        public_id, _, token = _signer().unsign(refresh_token).decode().partition(".")
-    except BadSignature:
-        return None
-    session = sessions.find(sessions.BY_PUBLIC_ID, public_id)
+    public_id, token = refresh_parts(refresh_token)
+    session = sessions.find(sessions.BY_PUBLIC_ID, public_id) if public_id else None
     if session is None:
         return None
     user_id, this_session, new = session.user_id, Session.public_id == public_id, new_token()
@@ -111,6 +108,15 @@ def rotate(refresh_token: str) -> TokenPair | None:
     db.session.execute(delete(Session).where(this_session))
     db.session.commit()
     return None
+
+
+def refresh_parts(refresh_token: str) -> tuple[str, str]:
+    """The session that a refresh token names, and its secret; both empty when we did not sign it."""
+    try:
+        public_id, _, token = _signer().unsign(refresh_token).decode().partition(".")
+    except BadSignature:
+        return "", ""
+    return public_id, token
 
 
 def issuer() -> str:
