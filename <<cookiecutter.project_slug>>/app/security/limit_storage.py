@@ -36,8 +36,9 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
 
     def __init__(self, uri: str, wrap_exceptions: bool = False, **options: float | str | bool):
         super().__init__(uri, wrap_exceptions, **options)
-        timeouts = {"socket_connect_timeout": TIMEOUT, "socket_timeout": TIMEOUT}
-        self.redis = RedisStorage(uri.removeprefix(PREFIX), **timeouts)
+        self.redis = RedisStorage(
+            uri.removeprefix(PREFIX), socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT
+        )
         self.memory = MemoryStorage()
         self._lock = threading.Lock()
         self._failed_at: float | None = None  # the last failure; None while Redis counts

@@ -27,7 +27,11 @@ from tests.races import at_once
 pytestmark = [practice("rate_limits"), pytest.mark.usefixtures("needs_redis")]
 
 WRONG = "wrong-lantern-orbit-7-thistle"
-DEPLOYED = ("compose.yaml", "deploy/systemd/app-redis.service", "deploy/kubernetes/base/valkey.conf")
+DEPLOYED = (
+    "compose.yaml",
+    "deploy/systemd/app-redis.service",
+    "deploy/kubernetes/base/valkey.conf",
+)
 
 
 @dataclass

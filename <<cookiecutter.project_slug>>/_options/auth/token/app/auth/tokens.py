@@ -16,7 +16,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any, cast
 
@@ -36,6 +36,7 @@ ALGORITHM = "HS256"
 TYPE = "at+jwt"  # RFC 9068: no other token of ours, now or later, can be taken for this one
 HEADER = {"alg", "kid", "typ"}  # what we do not write is not read: crit, jku, jwk, x5u, b64
 CLAIMS = ["aud", "exp", "iat", "iss", "jti", "nbf", "sid", "sub"]
+new_token = partial(secrets.token_urlsafe, 32)  # bytes
 
 
 def pair(session: Session, token: str) -> TokenPair:
@@ -89,7 +90,7 @@ def rotate(refresh_token: str) -> TokenPair | None:
 
     One statement decides: of many uses at the same time one wins, and the others are reuses.
     """
-    public_id, token = refresh_parts(refresh_token)
+    public_id, _, token = refresh_parts(refresh_token)
     session = sessions.find(sessions.BY_PUBLIC_ID, public_id) if public_id else None
     if session is None:
         return None
@@ -110,13 +111,12 @@ def rotate(refresh_token: str) -> TokenPair | None:
     return None
 
 
-def refresh_parts(refresh_token: str) -> tuple[str, str]:
-    """The session that a refresh token names, and its secret; both empty when we did not sign it."""
+def refresh_parts(refresh_token: str) -> tuple[str, str, str]:
+    """The session that a refresh token names, a dot, its secret; empty when we did not sign it."""
     try:
-        public_id, _, token = _signer().unsign(refresh_token).decode().partition(".")
+        return _signer().unsign(refresh_token).decode().partition(".")
     except BadSignature:
-        return "", ""
-    return public_id, token
+        return "", "", ""
 
 
 def issuer() -> str:
@@ -127,10 +127,6 @@ def issuer() -> str:
 def audience() -> str:
     """The API, as ``aud`` names it."""
     return f"{issuer()}/api/v1"
-
-
-def new_token() -> str:
-    return secrets.token_urlsafe(32)
 
 
 def _secrets() -> list[str]:
