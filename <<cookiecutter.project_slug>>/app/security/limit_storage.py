@@ -112,9 +112,9 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         with self._lock:
             now = time.monotonic()
             first, self._failed_at = self._failed_at is None, now
-            # Who refuses answers at once, and may still know that a limit is reached: no pause.
-            if isinstance(error, ConnectionError | TimeoutError):
-                self._silent_until = now + PAUSE
+            # One that refuses answers at once, and may still know that a limit is reached: no pause.
+            silent = isinstance(error, ConnectionError | TimeoutError)
+            self._silent_until = now + PAUSE if silent else None
         if first:
             security_event("sys_rate_limits_degraded", reason=type(error).__name__)
 
@@ -124,9 +124,8 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         with self._lock:
             self._silent_until = None
             # A full Redis refuses some counts and answers others: that is one fault, logged once.
-            if self._failed_at is None or not (
-                wrote or time.monotonic() - self._failed_at >= PAUSE
-            ):
+            soon = self._failed_at is not None and time.monotonic() < self._failed_at + PAUSE
+            if self._failed_at is None or (soon and not wrote):
                 return
             self._failed_at = None
         security_event("sys_rate_limits_restored", level=logging.INFO)
