@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")  # RFC 1123
+REDIS_VERIFIED = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}  # redis-py's defaults
+REDIS_TLS_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 
 def secret_file(name: str, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -39,11 +42,54 @@ def read_value(name: str, environ: Mapping[str, str]) -> str:
     return value.strip()
 
 
-def is_redis_url(url: str) -> bool:
-    """Whether ``url`` names a Redis, over a network or a unix socket."""
+def redis_problem(url: str) -> str | None:
+    """Why ``url`` names no Redis, over a network or a unix socket; None when it does."""
     try:
         parts = urlsplit(url)
+        given = parse_qsl(parts.query, strict_parsing=bool(parts.query))
         place = parts.path if parts.scheme == "redis+unix" else parts.hostname
-        return parts.scheme in ("redis", "rediss", "redis+unix") and bool(place) and parts.port != 0
-    except ValueError:  # a port that is no number, half a bracket
+        known = parts.scheme in ("redis", "rediss", "redis+unix")
+        usable = known and bool(place) and parts.port != 0 and int(dict(given).get("db", 0)) >= 0
+    except ValueError:  # a port that is no number, half a bracket, an option without value
+        usable = False
+    if not usable:
+        return "REDIS_URL is not a Redis URL; write redis://, rediss:// or redis+unix://"
+    allowed = {"db", *REDIS_TLS_FILES, *REDIS_VERIFIED} if parts.scheme == "rediss" else {"db"}
+    for name, value in given:
+        if name not in allowed:
+            return f"REDIS_URL has the option {name}; there are {', '.join(sorted(allowed))}"
+        if [other for other, _ in given].count(name) > 1:
+            return f"REDIS_URL has the option {name} twice; write it once"
+        if name in REDIS_TLS_FILES and not Path(value).is_file():
+            return f"REDIS_URL names a file that is not there: {name}={value}"
+    return None
+
+
+def redis_risk(url: str, private_host: str) -> str | None:
+    """What is unsafe about the Redis of a service in production; None when nothing is.
+
+    Who reads the network could take the password and set every counter back. Allowed are a unix
+    socket, this machine, TLS that verifies the server, and plain text to ``private_host`` alone.
+
+    :param url: one without a :func:`redis_problem`.
+    :param private_host: a host in a network that only this service reaches, or an empty string.
+    """
+    parts = urlsplit(url)
+    options, host = dict(parse_qsl(parts.query)), parts.hostname or ""
+    for option, safe in REDIS_VERIFIED.items():
+        if options.get(option, safe) != safe:
+            return f"REDIS_URL does not verify the server; remove {option} from it"
+    if parts.scheme == "redis" and not is_loopback(host) and host != private_host.lower():
+        return (
+            f"REDIS_URL sends to {host} without TLS; write rediss://, or name the host in"
+            " REDIS_PRIVATE_HOST when only this service reaches the network in between"
+        )
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine, so that no network lies in between."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
         return False

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app import dialect
-from app.environment import HOST_NAME, is_redis_url, read_value
+from app.environment import HOST_NAME, read_value, redis_problem
 # <% if cookiecutter.auth == "oidc" %>
 from app.oidc_settings import OIDCSettings
 # <% endif %>
@@ -40,6 +40,7 @@ class Settings:
     :param admin_database_url: for ``flask db create`` alone; empty means the user of this machine.
     :param trusted_hosts: names this service answers to, without port.
     :param redis_url: storage of the rate limits; empty means in memory (development only).
+    :param redis_private_host: the one host to which ``redis_url`` may speak without TLS.
     # <% if cookiecutter.__interface == "json" %>
     :param cors_origins: whose pages may read the answers of this API; empty means nobody's.
     # <% endif %>
@@ -55,6 +56,7 @@ class Settings:
     migration_database_url: str = field(repr=False)
     admin_database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
+    redis_private_host: str
     trusted_hosts: tuple[str, ...]
     security_contact: str
     # <% if cookiecutter.__interface == "json" %>
@@ -99,6 +101,7 @@ class Settings:
         migration_database_url = read("MIGRATION_DATABASE_URL", same)
         admin_database_url = read("ADMIN_DATABASE_URL")
         redis_url = read("REDIS_URL")
+        redis_private_host = read("REDIS_PRIVATE_HOST")
         domain_name = read("DOMAIN_NAME").lower()
         if not development:
             required = {
@@ -117,10 +120,8 @@ class Settings:
             admin = name.startswith("ADMIN")
             if url and (problem := dialect.url_problem(url, name, admin=admin)):
                 problems.append(problem)
-        if redis_url and not is_redis_url(redis_url):
-            problems.append(
-                "REDIS_URL is not a Redis URL; write redis://, rediss:// or redis+unix://"
-            )
+        if redis_url and (problem := redis_problem(redis_url)):
+            problems.append(problem)
         if domain_name and not HOST_NAME.fullmatch(domain_name):
             problems.append(
                 f"DOMAIN_NAME is {domain_name!r}; write one host name without scheme, port or path"
@@ -145,6 +146,7 @@ class Settings:
             migration_database_url=migration_database_url,
             admin_database_url=admin_database_url,
             redis_url=redis_url,
+            redis_private_host=redis_private_host,
             trusted_hosts=hosts,
             security_contact=contact,
             # <% if cookiecutter.__interface == "json" %>

@@ -45,13 +45,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
 
 @contextmanager
-def running_redis(socket: Path) -> Iterator[None]:
+def running_redis(socket: Path, **settings: str) -> Iterator[subprocess.Popen[bytes] | None]:
     """A Redis of our own on a unix socket. Without one, limits fall back to memory."""
     program = shutil.which("redis-server")
     if program is None:
-        yield
+        yield None
         return
-    options = {"port": "0", "unixsocket": socket, "save": "", "dir": socket.parent}
+    options = {"port": "0", "unixsocket": socket, "save": "", "dir": socket.parent, **settings}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 10
@@ -59,9 +59,9 @@ def running_redis(socket: Path) -> Iterator[None]:
             assert time.monotonic() < deadline, "redis-server does not start"
             time.sleep(0.01)
         try:
-            yield
+            yield process
         finally:
-            process.terminate()
+            process.kill()  # one that a test has stopped would not hear anything else
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ def problems(make_app: Callable[..., Flask], **changes: str | None) -> list[str]
 
 
 NO_REDIS_URL = "REDIS_URL is not a Redis URL; write redis://, rediss:// or redis+unix://"
+REPEATED = "REDIS_URL has the option db twice; write it once"
 NO_HOST = "DOMAIN_NAME is {!r}; write one host name without scheme, port or path"
 BAD: list[tuple[str, str | None, str]] = [
     ("APP_ENV", "prod", "APP_ENV is 'prod'; set it to production or development"),
@@ -123,6 +124,8 @@ BAD: list[tuple[str, str | None, str]] = [
     ("REDIS_URL", "redis://localhost:port", NO_REDIS_URL),
     ("REDIS_URL", "redis://[", NO_REDIS_URL),
     ("REDIS_URL", "redis+unix://", NO_REDIS_URL),
+    ("REDIS_URL", "redis://localhost?db=x", NO_REDIS_URL),
+    ("REDIS_URL", "redis://localhost?db=0&db=1", REPEATED),
     ("DOMAIN_NAME", None, NOTHING_SET[3]),
     ("DOMAIN_NAME", "https://example.com", NO_HOST.format("https://example.com")),
     ("DOMAIN_NAME", "example.com:8443", NO_HOST.format("example.com:8443")),
@@ -163,7 +166,8 @@ def test_a_good_setting_is_taken(make_app: Callable[..., Flask]) -> None:
 
 
 SETTINGS = (
-    "APP_ENV SECRET_KEY SECRET_KEY_FALLBACKS DATABASE_URL REDIS_URL DOMAIN_NAME SECURITY_CONTACT"
+    "APP_ENV SECRET_KEY SECRET_KEY_FALLBACKS DATABASE_URL REDIS_URL REDIS_PRIVATE_HOST DOMAIN_NAME"
+    " SECURITY_CONTACT"
 )
 
 

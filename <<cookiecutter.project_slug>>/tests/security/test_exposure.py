@@ -113,7 +113,7 @@ def test_secrets_are_read_from_files(environment: dict[str, str], tmp_path: Path
 
 def test_repr_shows_no_secret(app: Flask, environment: dict[str, str]) -> None:
     Browser(app).with_password("alice@example.com")
-    values = {**environment, "SECRET_KEY_FALLBACKS": GOOD, "REDIS_URL": "redis://:canary@host/0"}
+    values = {**environment, "SECRET_KEY_FALLBACKS": GOOD, "REDIS_URL": "redis://:canary@localhost"}
     shown = repr(Settings.from_environment(values))
     assert DOMAIN in shown
     for secret in (environment["SECRET_KEY"], environment["DATABASE_URL"], GOOD, "canary"):

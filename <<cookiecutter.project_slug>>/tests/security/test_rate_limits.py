@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask_limiter import Limiter
-from flask_limiter.util import get_qualified_name
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from redis.connection import AbstractConnection
@@ -21,7 +19,7 @@ from sqlalchemy import event
 from app.database import db
 from app.security import check, rate_limits
 from app.security.access import is_public
-from app.security.rate_limits import RouteLimiter, limiter
+from app.security.rate_limits import count_of, limited, limiter
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, WRITE_NOTE, Browser
 # <% else %>
@@ -185,9 +183,7 @@ def test_every_route_that_changes_something_is_limited(app: Flask) -> None:
     unlimited = {
         route.endpoint
         for route in routes(app)
-        if route.method not in SAFE
-        and get_qualified_name(app.view_functions[route.endpoint])
-        not in limiter._marked_for_limiting
+        if route.method not in SAFE and count_of(app, route.endpoint) is None
     }
     assert unlimited == {"auth.logout"}  # signing out must always work
 
@@ -248,7 +244,7 @@ def test_keys_in_the_store_name_no_account(
     needs_redis: None, attacker: Browser, environment: dict[str, str]
 ) -> None:
     attempt(attacker, "somebody@example.com")
-    keys = [key.decode() for key in limiter.storage.storage.keys("*")]  # type: ignore[attr-defined]
+    keys = [key.decode() for key in limiter.storage.redis.storage.keys("*")]  # type: ignore[attr-defined]
     assert keys
     assert not [key for key in keys if "somebody" in key]
 
@@ -288,22 +284,11 @@ def test_without_redis_the_limits_go_on_and_readiness_says_so(
     assert statuses == [401] * 10 + [429]  # counted anew, in this worker's memory
     with running_redis(store):
         assert attacker.get("/readyz").json["rate_limits"] == "ok"
-        deadline = time.monotonic() + 10  # Flask-Limiter asks again after 1, 2, 4 ... seconds
+        deadline = time.monotonic() + 10
         while attempt(attacker) == 429:
             assert time.monotonic() < deadline, "the limits do not return to Redis"
             time.sleep(0.1)
-        assert limiter.storage.storage.keys("*")  # type: ignore[attr-defined]
-
-
-def test_what_we_override_in_flask_limiter_is_still_there() -> None:
-    # RouteLimiter replaces a method that is not public.
-    assert "_check_request_limit" in vars(Limiter)
-    assert "_check_request_limit" in vars(RouteLimiter)
-    # It checks decorated routes only: a limit on a blueprint or a default would never be looked at.
-    manager = limiter.limit_manager
-    assert not manager._blueprint_limits
-    assert not manager._default_limits
-    assert not manager._application_limits
+        assert limiter.storage.redis.storage.keys("*")  # type: ignore[attr-defined]
 
 
 def test_the_window_slides(app: Flask) -> None:
@@ -321,7 +306,7 @@ def test_start_up_notices_a_limit_that_is_never_looked_at(app: Flask) -> None:
     def search() -> str:
         return "dear"
 
-    app.add_url_rule("/search", view_func=limiter.limit("1 per minute")(search))
+    app.add_url_rule("/search", view_func=limited("search", "1 per minute", lambda: "key")(search))
     assert [line for line in check(app) if "the limit of /search is never counted" in line]
 
 
@@ -329,7 +314,7 @@ def test_start_up_notices_limits_that_are_off(app: Flask) -> None:
     app.config["RATELIMIT_ENABLED"] = False
     assert [line for line in check(app) if "RATELIMIT_ENABLED" in line]
     app.config["RATELIMIT_ENABLED"] = True
-    app.before_request_funcs[None].remove(limiter._check_request_limit)
+    app.before_request_funcs[None].remove(rate_limits.count_request)
     assert [line for line in check(app) if "init_app" in line]
 
 

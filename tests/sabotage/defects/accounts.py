@@ -14,7 +14,10 @@ PASSWORD_TESTS = "tests/security/test_passwords.py"
 FLOODS = "tests/test_floods.py"
 LIMITS = "app/security/rate_limits.py"
 LIMIT_KEYS = "app/security/limit_keys.py"
+LIMIT_STORAGE = "app/security/limit_storage.py"
 LIMIT_TESTS = "tests/security/test_rate_limits.py"
+FAULT_TESTS = "tests/security/test_storage_faults.py"
+REDIS_TLS_TESTS = "tests/security/test_storage_tls.py"
 
 DEFECTS = [
     passwords(
@@ -185,16 +188,126 @@ DEFECTS = [
     rate_limits(
         "each worker counts for itself",
         LIMITS,
-        'RATELIMIT_STORAGE_URI=redis_url or "memory://"',
-        'RATELIMIT_STORAGE_URI="memory://"',
+        'f"{PREFIX}{redis_url}" if redis_url else "memory://"',
+        '"memory://"',
         f"{LIMIT_TESTS}::test_keys_in_the_store_name_no_account",
     ),
     rate_limits(
         "without Redis nothing is counted",
-        LIMITS,
-        "    in_memory_fallback_enabled=True,\n",
-        "    swallow_errors=True,\n",
+        LIMIT_STORAGE,
+        "        return question(self.memory)\n",
+        "        return question(MemoryStorage())\n",
         f"{LIMIT_TESTS}::test_without_redis_the_limits_go_on_and_readiness_says_so",
+    ),
+    rate_limits(
+        "a Redis that stops is an error of the threads that wait for it",
+        LIMIT_STORAGE,
+        "                self._note_failure(error)\n            else:",
+        "                if self._failed_at is not None:\n"
+        "                    raise\n"
+        "                self._note_failure(error)\n            else:",
+        f"{FAULT_TESTS}::test_no_request_fails_with_redis_and_the_limits_go_on",
+    ),
+    rate_limits(
+        "a Redis that refuses to write is an error of the request",
+        LIMIT_STORAGE,
+        "            except RedisError as error:\n                self",
+        "            except (ConnectionError, TimeoutError) as error:\n                self",
+        f"{FAULT_TESTS}::test_no_request_fails_with_redis_and_the_limits_go_on",
+    ),
+    rate_limits(
+        "each request waits for a Redis that is frozen",
+        LIMIT_STORAGE,
+        "PAUSE = 5 ",
+        "PAUSE = 0 ",
+        f"{FAULT_TESTS}::test_a_frozen_redis_delays_few_requests",
+    ),
+    rate_limits(
+        "a worker that once counted in memory does so for good",
+        LIMIT_STORAGE,
+        "now < self._silent_until:",
+        "self._silent_until > 0:",
+        f"{FAULT_TESTS}::test_the_limits_return_to_redis_though_nobody_asks_for_readiness",
+    ),
+    rate_limits(
+        "readiness asks a full Redis whether it is there",
+        LIMIT_STORAGE,
+        'self.redis.incr("check", expiry=60)',
+        'self.redis.get("check")',
+        f"{FAULT_TESTS}::test_no_request_fails_with_redis_and_the_limits_go_on",
+    ),
+    rate_limits(
+        "a fault of Redis fills the log",
+        LIMIT_STORAGE,
+        "        if first:\n",
+        "        if error:\n",
+        f"{FAULT_TESTS}::test_the_fault_and_its_end_are_logged_once",
+    ),
+    rate_limits(
+        "a flood pushes the counter of a victim out",
+        "compose.yaml",
+        "--maxmemory-policy noeviction",
+        "--maxmemory-policy volatile-ttl",
+        f"{FAULT_TESTS}::test_a_flood_of_counters_does_not_set_back_the_one_of_a_victim",
+    ),
+    rate_limits(
+        "a flood pushes the counter of a victim out on a host",
+        "deploy/systemd/app-redis.service",
+        "--maxmemory-policy noeviction",
+        "--maxmemory-policy volatile-ttl",
+        f"{FAULT_TESTS}::test_a_flood_of_counters_does_not_set_back_the_one_of_a_victim",
+        {"deployment": "systemd"},
+    ),
+    rate_limits(
+        "a flood pushes the counter of a victim out in a cluster",
+        "deploy/kubernetes/base/valkey.conf",
+        "maxmemory-policy noeviction",
+        "maxmemory-policy allkeys-lru",
+        f"{FAULT_TESTS}::test_a_flood_of_counters_does_not_set_back_the_one_of_a_victim",
+        {"deployment": "kubernetes"},
+    ),
+    rate_limits(
+        "Redis is spoken to in plain text",
+        "app/environment.py",
+        'if parts.scheme == "redis" and not is_loopback(host) and',
+        'if parts.scheme == "redis" and not host and',
+        f"{REDIS_TLS_TESTS}::test_production_refuses_a_redis_that_others_can_read_or_pose_as",
+    ),
+    rate_limits(
+        "one host without TLS is all hosts without TLS",
+        "app/environment.py",
+        "and host != private_host.lower():",
+        "and not private_host:",
+        f"{REDIS_TLS_TESTS}::test_production_refuses_a_redis_that_others_can_read_or_pose_as",
+    ),
+    rate_limits(
+        "nobody asks who the Redis is",
+        "app/environment.py",
+        "if options.get(option, safe) != safe:",
+        "if option not in REDIS_VERIFIED:",
+        f"{REDIS_TLS_TESTS}::test_production_refuses_a_redis_that_others_can_read_or_pose_as",
+    ),
+    rate_limits(
+        "start-up does not look at the address of Redis",
+        LIMITS,
+        "elif risk := redis_risk(settings.redis_url, settings.redis_private_host):",
+        'elif risk := redis_risk("redis://localhost", settings.redis_private_host):',
+        f"{REDIS_TLS_TESTS}::test_production_refuses_a_redis_that_others_can_read_or_pose_as",
+    ),
+    rate_limits(
+        "an option of the address takes the place of a time limit",
+        "app/environment.py",
+        "        if name not in allowed:\n",
+        "        if not name:\n",
+        f"{REDIS_TLS_TESTS}::test_no_option_undoes_what_the_service_sets",
+    ),
+    rate_limits(
+        "who knows a session's id uses up its owner's limit",
+        "app/auth/identity.py",
+        'return tokens.refresh_parts(validation.peek("refresh_token"))[0]',
+        'return validation.peek("refresh_token").partition(".")[0]',
+        "tests/test_tokens.py::test_a_session_id_that_leaked_does_not_use_up_the_limit_of_its_owner",
+        {"auth": "token"},
     ),
     rate_limits(
         "an IPv6 subscriber has endless addresses",
@@ -227,8 +340,8 @@ DEFECTS = [
     rate_limits(
         "a form that is shown is counted in Redis",
         LIMITS,
-        "if request.method not in SAFE_METHODS and not g.get",
-        "if not g.get",
+        "if request.method not in SAFE_METHODS and (count",
+        "if (count",
         f"{LIMIT_TESTS}::test_a_public_page_asks_neither_redis_nor_the_database",
     ),
     rate_limits(

@@ -714,3 +714,19 @@ def test_refreshing_is_limited_by_token(
     assert statuses == [200] * 30 + [429]
     bob = new_browser().sign_up("bob@example.com")
     assert bob.refresh().status_code == 200
+
+
+@practice("rate_limits")
+@asvs("6.3.1")
+@pytest.mark.parametrize("forged", ["{}.x.y", "{}.x", "{}", "{}.{}.y", "{}.x.x.y"])
+def test_a_session_id_that_leaked_does_not_use_up_the_limit_of_its_owner(
+    app: Flask, alice: Browser, new_browser: Callable[..., Browser], forged: str
+) -> None:
+    # The id stands in every access token, and in the list of devices. It is no secret.
+    session_id = decoded(alice.access_token.split(".")[1])["sid"]
+    attempts = [
+        new_browser(f"192.0.2.{number}").refresh(forged.format(session_id, "x")).status_code
+        for number in range(31)
+    ]
+    assert attempts == [401] * 31
+    assert alice.refresh().status_code == 200

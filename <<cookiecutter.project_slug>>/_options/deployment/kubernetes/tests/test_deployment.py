@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from app.environment import redis_problem, redis_risk
 
 FOLDER = Path("deploy/kubernetes")
 OBJECTS: list[dict[str, Any]] = [
@@ -73,6 +76,22 @@ def test_nobody_is_reached_who_is_not_named() -> None:
             for rule in policy.get(direction, []):
                 assert rule, f"{name} lets everything pass"
                 assert {} not in rule.get(side, []), name
+
+
+def test_the_host_without_tls_is_the_pod_that_only_the_service_reaches() -> None:
+    url = re.search(r'write REDIS_URL "(\S+)"', (FOLDER / "secrets.sh").read_text("utf-8"))
+    settings = (FOLDER / "base/settings.env").read_text("utf-8")
+    (host,) = re.findall("^REDIS_PRIVATE_HOST=(.*)$", settings, re.MULTILINE)
+    assert url is not None
+    assert redis_problem(url[1]) is None
+    assert redis_risk(url[1], host) is None
+    policies = {it["metadata"]["name"]: it["spec"] for it in BASE if it["kind"] == "NetworkPolicy"}
+    allowed = policies[f"{host}-from-web"]
+    assert allowed["podSelector"]["matchLabels"] == {"app.kubernetes.io/component": host}
+    (rule,) = allowed["ingress"]
+    assert rule["from"] == [
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "web"}}}
+    ]
 
 
 def test_no_secret_is_in_a_manifest() -> None:

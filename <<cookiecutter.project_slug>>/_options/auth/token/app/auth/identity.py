@@ -85,5 +85,8 @@ def attempted_account() -> str:
 
 
 def attempted_session() -> str:
-    """The session that a refresh token claims to belong to, unchecked."""
-    return validation.peek("refresh_token").partition(".")[0]
+    """The session that a refresh token of ours belongs to, or an empty string.
+
+    A made-up one names none: whoever knows a session's id could use up its owner's limit.
+    """
+    return tokens.refresh_parts(validation.peek("refresh_token"))[0]

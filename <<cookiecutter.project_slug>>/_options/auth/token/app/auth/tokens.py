@@ -16,7 +16,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any, cast
 
@@ -36,6 +36,7 @@ ALGORITHM = "HS256"
 TYPE = "at+jwt"  # RFC 9068: no other token of ours, now or later, can be taken for this one
 HEADER = {"alg", "kid", "typ"}  # what we do not write is not read: crit, jku, jwk, x5u, b64
 CLAIMS = ["aud", "exp", "iat", "iss", "jti", "nbf", "sid", "sub"]
+new_token = partial(secrets.token_urlsafe, 32)  # bytes
 
 
 def pair(session: Session, token: str) -> TokenPair:
@@ -89,11 +90,8 @@ def rotate(refresh_token: str) -> TokenPair | None:
 
     One statement decides: of many uses at the same time one wins, and the others are reuses.
     """
-    try:
-        public_id, _, token = _signer().unsign(refresh_token).decode().partition(".")
-    except BadSignature:
-        return None
-    session = sessions.find(sessions.BY_PUBLIC_ID, public_id)
+    public_id, _, token = refresh_parts(refresh_token)
+    session = sessions.find(sessions.BY_PUBLIC_ID, public_id) if public_id else None
     if session is None:
         return None
     user_id, this_session, new = session.user_id, Session.public_id == public_id, new_token()
@@ -113,6 +111,14 @@ def rotate(refresh_token: str) -> TokenPair | None:
     return None
 
 
+def refresh_parts(refresh_token: str) -> tuple[str, str, str]:
+    """The session that a refresh token names, a dot, its secret; empty when we did not sign it."""
+    try:
+        return _signer().unsign(refresh_token).decode().partition(".")
+    except BadSignature:
+        return "", "", ""
+
+
 def issuer() -> str:
     """This service, as ``iss`` names it."""
     return f"https://{current_app.config['SETTINGS'].trusted_hosts[-1]}"
@@ -121,10 +127,6 @@ def issuer() -> str:
 def audience() -> str:
     """The API, as ``aud`` names it."""
     return f"{issuer()}/api/v1"
-
-
-def new_token() -> str:
-    return secrets.token_urlsafe(32)
 
 
 def _secrets() -> list[str]:

@@ -29,7 +29,10 @@ me = Blueprint("me", __name__, url_prefix="/api/v1/me")
 
 
 def attempted_session() -> str:
-    """The key of a limit by refresh token: all tokens of one sign-in count together."""
+    """The key of a limit by refresh token: all tokens of one sign-in count together.
+
+    A token that we did not sign is counted by address alone.
+    """
     return named("session", identity.attempted_session())
 
 

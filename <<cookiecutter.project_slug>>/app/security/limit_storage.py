@@ -1,0 +1,131 @@
+"""Redis fails: sign-in must go on, and no limit may end.
+
+Counts in Redis. While Redis does not answer, or refuses to write, each worker counts by itself in
+memory. A fault of Redis is never the error of a request, whatever number of threads meet it at
+once. A storage backend of the library ``limits``, by its interface for backends of one's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from limits.storage import MemoryStorage, RedisStorage, SlidingWindowCounterSupport, Storage
+from redis import ConnectionError, RedisError, TimeoutError
+
+from app.security.logs import security_event
+
+Answer = TypeVar("Answer")
+Question = Callable[[RedisStorage | MemoryStorage], Answer]
+
+TIMEOUT = 1  # seconds, to connect and to answer: ours; a count takes less than a millisecond
+PAUSE = 5  # seconds until Redis is asked again: ours; one request in five seconds waits for TIMEOUT
+PREFIX = "fallback+"
+
+
+class FallbackStorage(Storage, SlidingWindowCounterSupport):
+    """Counts in the Redis behind ``fallback+redis://`` and so on, or in this worker's memory.
+
+    ``redis`` and ``memory`` are the two storages.
+    """
+
+    STORAGE_SCHEME = [f"{PREFIX}{scheme}" for scheme in ("redis", "rediss", "redis+unix")]
+
+    def __init__(self, uri: str, wrap_exceptions: bool = False, **options: float | str | bool):
+        super().__init__(uri, wrap_exceptions, **options)
+        self.redis = RedisStorage(
+            uri.removeprefix(PREFIX), socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT
+        )
+        self.memory = MemoryStorage()
+        self._lock = threading.Lock()
+        self._failed_at: float | None = None  # the last failure; None while Redis counts
+        self._silent_until: float | None = None  # no thread asks Redis before; None: it answers
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return RedisError
+
+    def acquire_sliding_window_entry(
+        self, key: str, limit: int, expiry: int, amount: int = 1
+    ) -> bool:
+        return self._ask(lambda it: it.acquire_sliding_window_entry(key, limit, expiry, amount))
+
+    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        return self._ask(lambda it: it.get_sliding_window(key, expiry))
+
+    def clear_sliding_window(self, key: str, expiry: int) -> None:
+        self._ask(lambda it: it.clear_sliding_window(key, expiry))
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        return self._ask(lambda it: it.incr(key, expiry, amount))
+
+    def get(self, key: str) -> int:
+        return self._ask(lambda it: it.get(key))
+
+    def get_expiry(self, key: str) -> float:
+        return self._ask(lambda it: it.get_expiry(key))
+
+    def clear(self, key: str) -> None:
+        self._ask(lambda it: it.clear(key))
+
+    def reset(self) -> int | None:
+        self.memory.reset()
+        return self._ask(lambda it: it.reset())
+
+    def check(self) -> bool:
+        """Whether Redis counts. It writes, since a Redis that is full or only reads does not."""
+        try:
+            self.redis.incr("check", expiry=60)  # seconds
+        except RedisError as error:
+            self._note_failure(error)
+            return False
+        self._note_answer(wrote=True)
+        return True
+
+    def _ask(self, question: Question[Answer]) -> Answer:
+        """The answer of Redis, or that of the memory when Redis has none."""
+        if self._may_ask_redis():
+            try:
+                answer = question(self.redis)
+            except RedisError as error:
+                self._note_failure(error)
+            else:
+                self._note_answer()
+                return answer
+        return question(self.memory)
+
+    def _may_ask_redis(self) -> bool:
+        """False during the pause. After it one thread tries; the others need not wait with it."""
+        if self._silent_until is None:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            if self._silent_until is not None and now < self._silent_until:
+                return False
+            self._silent_until = now + PAUSE
+            return True
+
+    def _note_failure(self, error: RedisError) -> None:
+        with self._lock:
+            now = time.monotonic()
+            first, self._failed_at = self._failed_at is None, now
+            # One that refuses answers at once, and may still know that a limit is reached: no pause.
+            silent = isinstance(error, ConnectionError | TimeoutError)
+            self._silent_until = now + PAUSE if silent else None
+        if first:
+            security_event("sys_rate_limits_degraded", reason=type(error).__name__)
+
+    def _note_answer(self, *, wrote: bool = False) -> None:
+        if self._failed_at is None:
+            return
+        with self._lock:
+            self._silent_until = None
+            # A full Redis refuses some counts and answers others: that is one fault, logged once.
+            soon = self._failed_at is not None and time.monotonic() < self._failed_at + PAUSE
+            if self._failed_at is None or (soon and not wrote):
+                return
+            self._failed_at = None
+        security_event("sys_rate_limits_restored", level=logging.INFO)
