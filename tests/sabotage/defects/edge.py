@@ -18,6 +18,7 @@ HEADERS = "deploy/nginx/headers.conf"
 GUNICORN = "deploy/gunicorn.conf.py"
 HSTS = f"{HTTPS}::test_every_answer_of_the_app_passes_with_hsts_once"
 FORGED = f"{HTTPS}::test_forged_headers_do_not_reach_the_app"
+READYZ = "    location = /readyz {\n        return 404;\n    }\n"
 
 DEFECTS = [
     https(
@@ -139,6 +140,20 @@ DEFECTS = [
         "    server_tokens off;\n",
         "",
         HSTS,
+    ),
+    nginx(
+        "everybody learns when the limits are weaker",
+        SITE,
+        READYZ,
+        "",
+        f"{HTTPS}::test_visitors_do_not_learn_whether_the_service_is_ready",
+    ),
+    nginx(
+        "another spelling of the readiness check passes",
+        SITE,
+        READYZ,
+        "    if ($request_uri = /readyz) {\n        return 404;\n    }\n",
+        f"{HTTPS}::test_visitors_do_not_learn_whether_the_service_is_ready",
     ),
     nginx(
         "every method passes",
