@@ -358,8 +358,11 @@ def test_whatever_is_killed_comes_back(client: Client, deployment: Deployment) -
         deployment.wait_until_healthy(*SERVED, *({name} & {"database", "backup"}))
         status, text = client.request("GET", client.first)
         assert (status, "The first note" in text) == (200, True), name
-    ready = client.request("GET", "/readyz")[1]
-    assert json.loads(ready)["status"] == "ok", ready
+    assert client.request("GET", "/readyz")[0] == 404, "visitors do not learn it"
+    for name in ("app-1", "app-2"):
+        path = f"unix:/run/{deployment.project.name}/{name}.sock"
+        ask = ["python", "deploy/container/healthcheck.py", "/readyz", path]
+        assert '"status":"ok"' in deployment.must("exec", "-T", name, *ask)
 
 
 def test_down_and_up_keeps_the_data(client: Client, deployment: Deployment) -> None:
