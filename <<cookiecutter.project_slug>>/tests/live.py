@@ -17,7 +17,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -304,9 +304,16 @@ def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 @contextmanager
 def running(
-    command: list[str], output: Path, ready: Callable[[], bool], environment: Mapping[str, str]
+    command: list[str],
+    output: Path,
+    ready: Callable[[], bool],
+    environment: Mapping[str, str],
+    inherited: Collection[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the block ends; its output goes to a file."""
+    """Run a server until the block ends; its output goes to a file.
+
+    :param inherited: open files that it gets, under the same numbers.
+    """
     with output.open("ab") as file:
         # No input: Node.js would make that of the tests non-blocking, and who reads it would stop.
         process = subprocess.Popen(
@@ -316,6 +323,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
+            pass_fds=inherited,
         )
         try:
             wait_until(lambda: process.poll() is not None or ready())

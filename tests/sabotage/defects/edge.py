@@ -214,6 +214,13 @@ DEFECTS = [
         f"{HTTPS}::test_gunicorn_listens_on_a_socket_only",
     ),
     https(
+        "each worker opens the socket for itself",
+        GUNICORN,
+        "umask = 0o117\n",
+        "umask = 0o117\nreuse_port = True\n",
+        "tests/test_instances.py::test_a_killed_master_is_replaced",
+    ),
+    https(
         "everybody reaches the socket",
         GUNICORN,
         "umask = 0o117",
