@@ -55,7 +55,8 @@ def test_a_pod_gets_no_further(pod: dict[str, Any]) -> None:
 
 def test_a_killed_container_is_back_as_soon_as_it_works() -> None:
     """No visitor is sent to a pod before its startup probe succeeds."""
-    (web,) = (it for it in BASE if (it["kind"], it["metadata"]["name"]) == ("Deployment", "web"))
+    deployments = [it for it in BASE if it["kind"] == "Deployment"]
+    (web,) = (it for it in deployments if it["metadata"]["name"] == "web")
     pod = web["spec"]["template"]["spec"]
     assert pod.get("restartPolicy", "Always") == "Always"
     (app,) = (it for it in pod["containers"] if it["name"] == "app")
