@@ -265,6 +265,16 @@ def test_a_restart_loses_no_request(host: str, request: pytest.FixtureRequest) -
     assert main_pid(machine) != before
 
 
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_a_kill_costs_what_was_under_way(host: str, request: pytest.FixtureRequest) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    before = main_pid(machine)
+    answers = under_load(machine, "kill", "-KILL", before)
+    assert set(answers) <= {"200", "502"}
+    assert answers.get("502", 0) <= 6, "one for each client of load.py"
+    assert main_pid(machine) not in ("0", before)
+
+
 def test_the_log_is_in_the_journal(sqlite: Machine) -> None:
     sqlite.run(*CURL, f"https://{DOMAIN}/healthz")
     lines = journal(sqlite, "--unit", SLUG).splitlines()
