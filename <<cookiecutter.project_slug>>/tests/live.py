@@ -17,7 +17,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,17 +213,19 @@ def nginx(
     ports: tuple[int, int] | None = None,
     domain: str = DOMAIN,
     extra: str = "",
+    changes: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
     """Run Nginx with ``deploy/nginx/`` in front of the sockets, one for each instance of the app.
 
     :param ports: for HTTP and HTTPS; free ones when not given.
     :param extra: directives to add at the level of http.
+    :param changes: other values for settings of ``nginx.conf``: ``{"gzip off": "gzip on"}``.
     """
     http_port, https_port = ports or free_ports(address)
     names = [f"DNS:{domain}", f"IP:{address}"]
     site = Site(address, http_port, https_port, directory,
                 make_certificates(directory / "tls", *names), domain)  # fmt: skip
-    config = configure(site, *app_sockets, extra=extra)
+    config = configure(site, *app_sockets, extra=extra, changes=changes)
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
     main = f"daemon off; pid {directory}/nginx.pid; {user}"
     command = ["nginx", "-e", str(directory / "log/error.log"), "-c", str(config), "-g", main]
@@ -233,7 +235,9 @@ def nginx(
         yield site
 
 
-def configure(site: Site, *app_sockets: Path, extra: str = "") -> Path:
+def configure(
+    site: Site, *app_sockets: Path, extra: str = "", changes: Mapping[str, str] | None = None
+) -> Path:
     """Copy ``deploy/nginx/`` for the site into its directory; return the main file."""
     target = site.directory / "nginx"
     for name in ("log", "acme", "temp"):
@@ -252,6 +256,7 @@ def configure(site: Site, *app_sockets: Path, extra: str = "") -> Path:
         ("nginx.conf", r"error_log [^ ;]+", f"error_log {site.directory}/log/error.log"),
         ("nginx.conf", r"access_log [^ ;]+", f"access_log {site.directory}/log/access.log"),
         ("nginx.conf", r"http \{\n", f"http {{\n{temporary}{extra}"),
+        *(("nginx.conf", rf"\b{old};", f"{new};") for old, new in (changes or {}).items()),
         ("site.conf", r"( *server unix:[^;]+;\n)+", servers),
         ("site.conf", r"/var/www/acme", f"{site.directory}/acme"),
         ("site.conf", r"(?<=_certificate )[^;]+", f"{site.directory}/tls/fullchain.pem"),
@@ -299,9 +304,16 @@ def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 @contextmanager
 def running(
-    command: list[str], output: Path, ready: Callable[[], bool], environment: Mapping[str, str]
+    command: list[str],
+    output: Path,
+    ready: Callable[[], bool],
+    environment: Mapping[str, str],
+    inherited: Collection[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the block ends; its output goes to a file."""
+    """Run a server until the block ends; its output goes to a file.
+
+    :param inherited: open files that it gets, under the same numbers.
+    """
     with output.open("ab") as file:
         # No input: Node.js would make that of the tests non-blocking, and who reads it would stop.
         process = subprocess.Popen(
@@ -311,6 +323,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
+            pass_fds=inherited,
         )
         try:
             wait_until(lambda: process.poll() is not None or ready())

@@ -27,6 +27,7 @@ from tests import live
 from tests.browser import FORM_REFUSED, PASSWORD, SIGN_IN, Browser
 from tests.live import Answer, Site, connect_unix, read_answer
 from tests.marks import asvs, practice
+from tests.races import PATIENCE
 
 pytestmark = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 
@@ -182,11 +183,37 @@ def test_an_instance_that_stops_costs_nobody_a_request(
     assert site.get("/healthz").status == 200
 
 
+def test_a_killed_master_is_replaced(environment: dict[str, str], tmp_path: Path) -> None:
+    """Its workers live on for a moment; the new master has the socket, and they end by themselves."""
+    with live.gunicorn(tmp_path, environment) as path, live.nginx(tmp_path, path) as site:
+        master, *orphans = processes(path)
+        os.kill(master, signal.SIGKILL)
+        with live.gunicorn(tmp_path, environment):  # as whatever runs the service does
+            live.wait_until(lambda: not any(map(runs, orphans)), PATIENCE)
+            live.wait_until(lambda: live.accepts(path), PATIENCE)
+            assert not set(processes(path)) & {master, *orphans}
+            for _ in range(10):
+                assert site.get("/healthz").status == 200
+
+
+def runs(pid: int) -> bool:
+    """Whether the process is there and has not ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+    return "State:\tZ" not in status
+
+
 def processes(path: Path) -> list[int]:
     """The instance that listens there: its master first, and its workers."""
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
         peer = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    master = struct.unpack("3i", peer)[0]
+    return with_workers(struct.unpack("3i", peer)[0])
+
+
+def with_workers(master: int) -> list[int]:
+    """A master and its workers."""
     workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     return [master, *map(int, workers)]

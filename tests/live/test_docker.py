@@ -8,6 +8,7 @@ import json
 import mmap
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -18,6 +19,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -343,23 +345,45 @@ def test_each_instance_accepts_what_the_other_signs_during_a_rotation(tmp_path: 
     }
 
 
+def wait_until_restarted(deployment: Deployment, name: str, before: dict[str, Any]) -> None:
+    """Wait until another start than the one in ``before`` has made the container."""
+
+    def restarted() -> bool:
+        now = deployment.containers().get(name, before)["State"]
+        return now["Running"] and now["StartedAt"] != before["State"]["StartedAt"]
+
+    wait_until(restarted, lambda: deployment.compose("logs", name).stdout)
+
+
+def test_a_killed_gunicorn_costs_no_reader_a_request(
+    client: Client, deployment: Deployment
+) -> None:
+    """Its script, the container's first process, ends with it; so the container starts again."""
+    before = deployment.containers()["app-1"]
+    first = before["State"]["Pid"]
+    (gunicorn,) = Path(f"/proc/{first}/task/{first}/children").read_text("utf-8").split()
+    os.kill(int(gunicorn), signal.SIGKILL)
+    for _ in range(40):
+        assert client.request("GET", client.notes)[0] == 200
+        time.sleep(0.1)
+    wait_until_restarted(deployment, "app-1", before)
+    deployment.wait_until_healthy(*SERVED)
+
+
 def test_whatever_is_killed_comes_back(client: Client, deployment: Deployment) -> None:
     for name, found in deployment.containers().items():
         deployment.kill(name)
         if name.startswith("app-"):  # the other one answers
             assert client.request("GET", client.notes)[0] == 200
-        started = found["State"]["StartedAt"]
-
-        def restarted(name: str = name, started: str = started) -> bool:
-            now = deployment.containers().get(name)
-            return bool(now and now["State"]["Running"] and now["State"]["StartedAt"] != started)
-
-        wait_until(restarted, lambda name=name: deployment.compose("logs", name).stdout)
+        wait_until_restarted(deployment, name, found)
         deployment.wait_until_healthy(*SERVED, *({name} & {"database", "backup"}))
         status, text = client.request("GET", client.first)
         assert (status, "The first note" in text) == (200, True), name
-    ready = client.request("GET", "/readyz")[1]
-    assert json.loads(ready)["status"] == "ok", ready
+    assert client.request("GET", "/readyz")[0] == 404, "visitors do not learn it"
+    for name in ("app-1", "app-2"):
+        path = f"unix:/run/{deployment.project.name}/{name}.sock"
+        ask = ["python", "deploy/container/healthcheck.py", "/readyz", path]
+        assert '"status":"ok"' in deployment.must("exec", "-T", name, *ask)
 
 
 def test_down_and_up_keeps_the_data(client: Client, deployment: Deployment) -> None:

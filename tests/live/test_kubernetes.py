@@ -447,6 +447,7 @@ def test_an_image_outside_is_the_one_of_compose(services: dict[str, Rendered]) -
 
 
 OIDC = {"OIDC_CLIENT_SECRET": "given-by-the-provider"}
+READY = {"database": "ok", "rate_limits": "ok", "status": "ok"}
 SERVER = {"DATABASE_HOST": "db.example.com", "ADMIN_DATABASE_URL": "postgresql+psycopg://a:b@c/d"}
 
 
@@ -806,10 +807,15 @@ class Cluster:
 
     def probe(self, name: str, kind: str) -> int:
         """The exit status of a probe, run as a node runs it."""
+        return self.ask_probe(name, kind)[0]
+
+    def ask_probe(self, name: str, kind: str) -> tuple[int, str]:
+        """The exit status of a probe and what it prints."""
         pod = self.one("Deployment", "web")["spec"]["template"]["spec"]
         (container,) = (found for found in pod["containers"] if found["name"] == name)
         command = container[f"{kind}Probe"]["exec"]["command"]
-        return self.node.run("exec", f"web-pod-{name}", *command).returncode
+        result = self.node.run("exec", f"web-pod-{name}", *command)
+        return result.returncode, result.stdout
 
     def logs(self) -> str:
         names = ("web-pod-app", "web-pod-nginx")
@@ -880,6 +886,13 @@ def processes(first: int) -> Iterator[dict[str, str]]:
         yield from processes(int(child))
 
 
+def check_readiness(running: Cluster, visitor: Any) -> None:
+    """The startup probe finds all that the pod needs, and visitors do not learn it."""
+    status, said = running.ask_probe("app", "startup")
+    assert (status, json.loads(said.removeprefix("200 "))) == (0, READY), "Valkey knows us"
+    assert visitor.request("GET", "/readyz")[0] == 404
+
+
 def check_confinement(running: Cluster, user: int) -> None:
     """Nobody in the pod is root, may gain anything, or writes where no volume is."""
     secrets = [text.strip() for text in secret_files(running.project).values() if text.strip()]
@@ -911,8 +924,7 @@ def test_sqlite_from_sign_up_to_a_note_over_https(sqlite: Cluster) -> None:
         assert sqlite.probe("app", kind) == 0
     for name in ("app", "nginx"):
         assert sqlite.node.run("healthcheck", "run", f"web-pod-{name}").returncode == 0
-    ready = json.loads(visitor.request("GET", "/readyz")[1])
-    assert ready == {"database": "ok", "rate_limits": "ok", "status": "ok"}, "Valkey knows us"
+    check_readiness(sqlite, visitor)
     # A killed container is started again, and the sign-in and the note are still there.
     for name in ("app", "nginx"):
         sqlite.kill(name)
@@ -1106,8 +1118,7 @@ def test_postgresql_from_sign_up_to_a_note_over_https(server: Cluster, authority
     visitor.sign_up("somebody@example.com")
     visitor.write("Kept on a server")
     assert "Kept on a server" in visitor.notes()
-    ready = json.loads(visitor.request("GET", "/readyz")[1])
-    assert ready == {"database": "ok", "rate_limits": "ok", "status": "ok"}, "Valkey knows us"
+    check_readiness(server, visitor)
     for name in ("app", "nginx"):
         server.kill(name)
         assert "Kept on a server" in visitor.notes()
@@ -1183,14 +1194,15 @@ def test_without_its_database_the_pod_stays_and_says_so(server: Cluster, authori
     """Readiness is the process alone: visitors get an answer, not a refused connection."""
     visitor = server.visit((authority / "ca.pem").read_text("utf-8"))
     server.node("stop", "--time", "5", "database")
-    status, text = visitor.request("GET", "/readyz")
-    assert (status, json.loads(text)["database"]) == (503, "unavailable")
     assert server.probe("app", "readiness") == 0
     assert server.probe("app", "liveness") == 0
-    assert server.probe("app", "startup") == 1, "but a new pod would not count"
+    status, said = server.ask_probe("app", "startup")
+    assert status == 1, "but a new pod would not count"
+    assert said.startswith("503 "), said
+    assert json.loads(said.removeprefix("503 "))["database"] == "unavailable"
     status, text = visitor.post("auth/token", email="a@example.com", password=PASSWORD)
     assert status == 503
     assert "postgres" not in text.lower()
     server.node("start", "database")
     wait_for_postgresql(server.node)
-    assert visitor.request("GET", "/readyz")[0] == 200
+    assert server.probe("app", "startup") == 0

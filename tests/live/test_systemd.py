@@ -100,7 +100,7 @@ def journal(machine: Machine, *which: str) -> str:
 
 
 def ready(machine: Machine) -> str:
-    """Wait until the service answers; it says why when it does not."""
+    """Wait until the service is ready; what ``/readyz`` says."""
     return machine.run("python3", f"/opt/{SLUG}/current/deploy/systemd/ready.py")
 
 
@@ -130,7 +130,9 @@ def test_somebody_uses_the_service(
 ) -> None:
     machine: Machine = request.getfixturevalue(host)
     assert "First" in visit(machine, interface, "First")
-    assert json.loads(machine.run(*CURL, f"https://{DOMAIN}/readyz"))["status"] == "ok"
+    assert json.loads(ready(machine))["status"] == "ok"
+    refused = machine.run(*CURL, f"https://{DOMAIN}/readyz", check=False)
+    assert "HTTP Error 404" in refused, "visitors do not learn it"
 
 
 CURL = ["python3", "-c", "import ssl, sys, urllib.request as r; print(r.urlopen(sys.argv[1],"]
@@ -251,7 +253,7 @@ def test_it_comes_back_after_a_kill(host: str, request: pytest.FixtureRequest) -
 
 
 def under_load(machine: Machine, *command: str) -> dict[str, int]:
-    load = ["python3", "/srv/tests/load.py", DOMAIN, "/readyz", *command]
+    load = ["python3", "/srv/tests/load.py", DOMAIN, "/healthz", *command]
     return json.loads(machine.run(*load).splitlines()[-1])
 
 
@@ -261,6 +263,16 @@ def test_a_restart_loses_no_request(host: str, request: pytest.FixtureRequest) -
     before = main_pid(machine)
     assert set(under_load(machine, "systemctl", "restart", SLUG)) == {"200"}
     assert main_pid(machine) != before
+
+
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_a_kill_costs_what_was_under_way(host: str, request: pytest.FixtureRequest) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    before = main_pid(machine)
+    answers = under_load(machine, "kill", "-KILL", before)
+    assert set(answers) <= {"200", "502"}
+    assert answers.get("502", 0) <= 6, "one for each client of load.py"
+    assert main_pid(machine) not in ("0", before)
 
 
 def test_the_log_is_in_the_journal(sqlite: Machine) -> None:

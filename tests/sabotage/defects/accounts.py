@@ -384,7 +384,21 @@ DEFECTS = [
         "deploy/nginx/nginx.conf",
         "    limit_conn connections 20;\n",
         "",
-        "tests/security/test_https.py::test_slow_bodies_cannot_hold_many_connections",
+        "tests/test_connections.py::test_an_address_holds_no_more_than_20_slow_bodies",
+    ),
+    rate_limits(
+        "a header may take a minute",
+        "deploy/nginx/nginx.conf",
+        "    client_header_timeout 10s;\n",
+        "",
+        "tests/test_connections.py::test_a_connection_without_a_request_ends",
+    ),
+    rate_limits(
+        "a slow client holds an old process of Nginx for months",
+        "deploy/nginx/nginx.conf",
+        "worker_shutdown_timeout 30s;\n",
+        "",
+        "tests/test_connections.py::test_a_reload_ends_slow_bodies",
     ),
     rate_limits(
         "Nginx counts each IPv6 address",

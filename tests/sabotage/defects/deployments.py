@@ -88,6 +88,27 @@ DEFECTS = [
         '    ports: ["6379:6379"]\n    volumes: ["valkey-socket:/run/valkey"]\n',
         f"{TESTS}::test_a_container_has_the_network_that_it_needs",
     ),
+    docker(
+        "an instance that dies stays dead",
+        "compose.yaml",
+        "within 20\n    restart: unless-stopped\n",
+        "within 20\n",
+        f"{TESTS}::test_what_dies_is_started_again",
+    ),
+    systemd(
+        "requests fail while a killed service starts",
+        "deploy/gunicorn.conf.py",
+        "umask = 0o117\n",
+        "umask = 0o117\nreuse_port = True\n",
+        "tests/test_restart.py::test_a_kill_costs_what_was_under_way_and_nothing_else",
+    ),
+    systemd(
+        "a killed service stays away",
+        f"{UNITS}/app.service",
+        "Restart=always\n",
+        "Restart=on-success\n",
+        f"{TESTS}::test_a_killed_service_is_started_at_once_and_requests_wait",
+    ),
     systemd(
         "a unit may gain rights",
         f"{UNITS}/hardening.conf",
@@ -129,6 +150,13 @@ DEFECTS = [
         "SocketMode=0660",
         "SocketMode=0666",
         f"{TESTS}::test_nobody_but_nginx_reaches_the_service",
+    ),
+    kubernetes(
+        "a killed container waits long for its next visitor",
+        f"{MANIFESTS}/web.yaml",
+        "periodSeconds: 1\n",
+        "periodSeconds: 30\n",
+        f"{TESTS}::test_a_killed_container_is_back_as_soon_as_it_works",
     ),
     kubernetes(
         "a pod may run as root",

@@ -18,6 +18,7 @@ HEADERS = "deploy/nginx/headers.conf"
 GUNICORN = "deploy/gunicorn.conf.py"
 HSTS = f"{HTTPS}::test_every_answer_of_the_app_passes_with_hsts_once"
 FORGED = f"{HTTPS}::test_forged_headers_do_not_reach_the_app"
+READYZ = "    location = /readyz {\n        return 404;\n    }\n"
 
 DEFECTS = [
     https(
@@ -141,6 +142,20 @@ DEFECTS = [
         HSTS,
     ),
     nginx(
+        "everybody learns when the limits are weaker",
+        SITE,
+        READYZ,
+        "",
+        f"{HTTPS}::test_visitors_do_not_learn_whether_the_service_is_ready",
+    ),
+    nginx(
+        "another spelling of the readiness check passes",
+        SITE,
+        READYZ,
+        "    if ($request_uri = /readyz) {\n        return 404;\n    }\n",
+        f"{HTTPS}::test_visitors_do_not_learn_whether_the_service_is_ready",
+    ),
+    nginx(
         "every method passes",
         SITE,
         '        if ($request_method !~ "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$") {\n'
@@ -197,6 +212,13 @@ DEFECTS = [
         'os.environ.get("GUNICORN_BIND", SOCKET)',
         'os.environ.get("GUNICORN_BIND", "0.0.0.0:8000")',
         f"{HTTPS}::test_gunicorn_listens_on_a_socket_only",
+    ),
+    https(
+        "each worker opens the socket for itself",
+        GUNICORN,
+        "umask = 0o117\n",
+        "umask = 0o117\nreuse_port = True\n",
+        "tests/test_instances.py::test_a_killed_master_is_replaced",
     ),
     https(
         "everybody reaches the socket",

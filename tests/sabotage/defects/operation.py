@@ -296,6 +296,20 @@ DEFECTS = [
         f"{EXPOSURE}::test_a_guessable_key_is_refused",
     ),
     exposure(
+        "a file is kept for a year under any version",
+        "app/interface.py",
+        'own = request.args.get("v") == _version(digest)',
+        'own = "v" in request.args',
+        "tests/test_static.py::test_a_static_file_is_kept_under_its_version_alone",
+    ),
+    exposure(
+        "the hash of a file is the one that it had at first",
+        "app/interface.py",
+        "digest = sha384(Path(str(path)).read_bytes()).digest()",
+        "digest = current_app.config.setdefault(path, sha384(Path(path).read_bytes()).digest())",
+        "tests/test_static.py::test_another_version_s_file_is_not_kept",
+    ),
+    exposure(
         "nobody learns where to report",
         "app/security/exposure.py",
         '    app.add_url_rule("/.well-known/security.txt", "security_txt", security_txt)\n',

@@ -59,3 +59,14 @@ def test_images_of_others_are_pinned() -> None:
     for name, service in SERVICES.items():
         if "build" not in service:
             assert re.search(r"@sha256:[0-9a-f]{64}$", service["image"]), name
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_dies_is_started_again(name: str) -> None:
+    """And counts again as soon as it works."""
+    service = SERVICES[name]
+    if name in ("create", "migrate"):  # they end
+        assert service.get("restart", "no") == "no"
+    else:
+        assert service["restart"] == "unless-stopped"
+        assert service["healthcheck"]["start_interval"] == "1s"

@@ -56,6 +56,20 @@ def test_a_pod_gets_no_further(pod: dict[str, Any]) -> None:
             assert "secretKeyRef" not in variable.get("valueFrom", {}), "a secret is a file"
 
 
+def test_a_killed_container_is_back_as_soon_as_it_works() -> None:
+    """No visitor is sent to a pod before its startup probe succeeds."""
+    deployments = [it for it in BASE if it["kind"] == "Deployment"]
+    (web,) = (it for it in deployments if it["metadata"]["name"] == "web")
+    pod = web["spec"]["template"]["spec"]
+    assert pod.get("restartPolicy", "Always") == "Always"
+    (app,) = (it for it in pod["containers"] if it["name"] == "app")
+    assert app["startupProbe"]["periodSeconds"] == 1
+    assert app["startupProbe"]["failureThreshold"] >= 180  # while the database is not there yet
+    assert app["startupProbe"]["exec"]["command"][-1] == "/readyz"
+    for kind in ("readinessProbe", "livenessProbe"):
+        assert app[kind]["exec"]["command"][-1] == "/healthz"
+
+
 def test_the_cluster_lets_in_restricted_pods_alone() -> None:
     (namespace,) = (it for it in BASE if it["kind"] == "Namespace")
     labels = namespace["metadata"]["labels"]

@@ -73,3 +73,13 @@ def test_nobody_but_nginx_reaches_the_service() -> None:
     assert unit["SocketUser"] == ["root"]
     assert unit["SocketGroup"] == ["www-data"]
     assert unit["SocketMode"] == ["0660"]
+
+
+def test_a_killed_service_is_started_at_once_and_requests_wait() -> None:
+    """tests/test_restart.py kills it."""
+    unit, socket = settings(FOLDER / "app.service"), settings(FOLDER / "app.socket")
+    assert (unit["Restart"], unit["RestartSec"]) == (["always"], ["100ms"])
+    assert unit["Type"] == ["notify"]  # so that a start that fails is seen as one
+    assert unit["Requires"][0].endswith(".socket")
+    site = Path("deploy/nginx/site.conf").read_text(encoding="utf-8")
+    assert f"server unix:{socket['ListenStream'][0]} " in site

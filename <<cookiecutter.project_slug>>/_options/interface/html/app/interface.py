@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from hashlib import sha384
 from pathlib import Path
 
-from flask import Flask, g, render_template, request
+from flask import Flask, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.security import safe_join
 from werkzeug.wrappers import Response
 
 from app.security.access import public
@@ -45,7 +46,11 @@ def init_app(app: Flask) -> None:
 def _asset(path: Path, url: str) -> Asset:
     # Not url_for: the page for a refused Host header has no routes to build from.
     digest = sha384(path.read_bytes()).digest()
-    return Asset(f"{url}?v={digest.hex()[:16]}", f"sha384-{b64encode(digest).decode()}")
+    return Asset(f"{url}?v={_version(digest)}", f"sha384-{b64encode(digest).decode()}")
+
+
+def _version(digest: bytes) -> str:
+    return digest.hex()[:16]
 
 
 @public
@@ -55,10 +60,18 @@ def home() -> ResponseReturnValue:
 
 
 def cache_static(response: Response) -> Response:
-    """Keep a static file for a year when it was asked for by its version; nothing else is kept."""
+    """Keep a static file for a year when its address has the hash of what is sent; else ask again.
+
+    During an update two versions serve the same addresses. What one of them sends under the other's
+    address does not fit the hash in the page, and a browser that keeps it for a year shows the page
+    without style for a year. So the file is hashed as it is now, not as it was at the start.
+    """
     if request.endpoint == "static" and response.status_code in (200, 206, 304):
-        versioned = "v" in request.args
+        # As Flask finds it: "nothing/../app.css" is a file as well.
+        path = safe_join(str(current_app.static_folder), (request.view_args or {})["filename"])
+        digest = sha384(Path(str(path)).read_bytes()).digest()
+        own = request.args.get("v") == _version(digest)
         response.headers["Cache-Control"] = (
-            f"public, max-age={YEAR}, immutable" if versioned else "no-cache"
+            f"public, max-age={YEAR}, immutable" if own else "no-cache"
         )
     return response

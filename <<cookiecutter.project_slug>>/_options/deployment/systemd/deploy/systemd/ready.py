@@ -1,4 +1,7 @@
-"""Wait until the service is ready for requests: its database answers and has the right schema."""
+"""Wait until the service is ready for requests: its database answers and has the right schema.
+
+Prints what ``/readyz`` says, which Nginx tells nobody.
+"""
 
 import http.client
 import socket
@@ -10,8 +13,8 @@ DOMAIN = "<< cookiecutter.domain_name >>"
 PATIENCE = 30  # seconds
 
 
-def ask() -> str:
-    """What ``/readyz`` says; empty when all is well."""
+def ask() -> tuple[bool, str]:
+    """Whether the service is ready, and what ``/readyz`` says."""
     connection = http.client.HTTPConnection(DOMAIN, timeout=5)
     connection.sock = socket.socket(socket.AF_UNIX)
     try:
@@ -20,14 +23,16 @@ def ask() -> str:
         connection.request("GET", "/readyz", headers={"X-Forwarded-Proto": "https"})
         response = connection.getresponse()
         said = response.read().decode(errors="replace").strip()
-        return "" if response.status == 200 else f"status {response.status}: {said}"
+        return response.status == 200, said
     except (OSError, http.client.HTTPException) as error:
-        return f"no answer: {error!r}"
+        return False, f"no answer: {error!r}"
     finally:
         connection.close()
 
 
 deadline = time.monotonic() + PATIENCE
-while (problem := ask()) and time.monotonic() < deadline:
+while not (answer := ask())[0] and time.monotonic() < deadline:
     time.sleep(0.2)
-sys.exit(f"The service is not ready, {problem}" if problem else 0)
+ready, said = answer
+print(said)
+sys.exit(0 if ready else "The service is not ready")

@@ -114,8 +114,8 @@ def test_security_txt(browser: Browser) -> None:
         ("icon.svg", "image/svg+xml; charset=utf-8"),
     ],
 )
-def test_static_file(browser: Browser, name: str, content_type: str) -> None:
-    response = browser.get(f"/static/{name}?v=1")
+def test_static_file(app: Flask, browser: Browser, name: str, content_type: str) -> None:
+    response = browser.get(app.jinja_env.globals["asset"](name).url)
     found = headers(response)
     for changing in ("Date", "ETag", "Last-Modified"):
         found.pop(changing)
