@@ -10,7 +10,6 @@ OWASP XSS Prevention cheat sheet; ASVS 1.1.1, 1.2.1, 1.3.1, 1.3.3, 2.2.1, 2.2.2.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 import bleach
@@ -19,9 +18,14 @@ from flask import Flask, request
 from markupsafe import Markup
 from sqlalchemy import Dialect, Text
 from sqlalchemy.types import TypeDecorator
+from werkzeug.exceptions import UnsupportedMediaType
+
+from app.normalization import normalize
 
 LIMITS = {
-    "MAX_CONTENT_LENGTH": 1024 * 1024,  # bytes of a request; client_max_body_size in Nginx
+    # Bytes of a request; client_max_body_size in Nginx. The longest note is 120,000 bytes, as each
+    # of its characters can take twelve: "%F0%9F%A6%89" in a form, two "\ud83e" in JSON.
+    "MAX_CONTENT_LENGTH": 256 * 1024,
     "MAX_FORM_MEMORY_SIZE": 64 * 1024,  # bytes of a multipart field; a note has up to 40,000
     "MAX_FORM_PARTS": 50,  # multipart fields; the largest form here has 4
 }
@@ -78,11 +82,15 @@ def refuse_oversized() -> None:
     """Read the body before anything else does.
 
     :raises werkzeug.exceptions.RequestEntityTooLarge: when it breaks a limit.
+    :raises werkzeug.exceptions.UnsupportedMediaType: for a file part. Flask-WTF hands it to a form in
+        place of the text of that name, which no validator expects: an error 500 for everybody.
     """
     # Raised while Flask-Limiter asks for the account, this error would pass for a dead Redis: one
     # big request, and every limit would start again from zero in the worker's memory.
     if request.method in ("POST", "PUT", "PATCH", "DELETE"):
         request.get_data(parse_form_data=True)
+        if request.files:
+            raise UnsupportedMediaType("This service takes no files.")
 
 
 def clean_line(text: str, maximum: int, minimum: int = 1) -> str:
@@ -91,7 +99,7 @@ def clean_line(text: str, maximum: int, minimum: int = 1) -> str:
     :param maximum: characters of the result, as ``minimum``.
     :raises ValueError: with a sentence for the user.
     """
-    text = unicodedata.normalize("NFC", text).strip()
+    text = normalize(text.strip(), maximum)
     if FORBIDDEN.search(text) or LINE_BREAK.search(text):
         raise ValueError("Control characters and line breaks are not allowed here.")
     if not minimum <= len(text) <= maximum:
@@ -118,7 +126,7 @@ def sanitize_html(text: str) -> str:
 def _clean(text: str) -> str:
     _refuse(text)
     # Bleach would show the code in <script> and <style> as text; nh3 drops it with its tag.
-    text = unicodedata.normalize("NFC", _nh3(text)).replace("\r", "\n")
+    text = normalize(_nh3(text), MAX_RICH_TEXT).replace("\r", "\n")
     # Every parser drops the first line break in <pre>: one more would go with each edit.
     text = re.sub("<pre>\n+", "<pre>", text)
     _refuse(text)
