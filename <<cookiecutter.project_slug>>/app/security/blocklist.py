@@ -15,7 +15,7 @@ from pathlib import Path
 from app.normalization import normalize
 
 COMMON = Path(__file__).with_name("common_passwords.txt")  # lower case, at least 4 characters each
-MAX_CONTEXT = 256  # characters of a name that are looked at; an address of the account has up to 254
+MAX_CONTEXT = 256  # characters of a name that are looked at; an address has up to 254
 SEPARATORS = dict.fromkeys(map(ord, " -_.,+/"))
 # "l33t" for "leet"; 1 and ! stand for i as well as for l.
 LEET = [str.maketrans("0134578@$!", f"o{i}eastbas{i}") for i in "il"]

@@ -18,7 +18,7 @@ from flask import Flask, request
 from markupsafe import Markup
 from sqlalchemy import Dialect, Text
 from sqlalchemy.types import TypeDecorator
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from app.normalization import normalize
 
@@ -64,7 +64,7 @@ def init_app(app: Flask) -> None:
     app.config.update(LIMITS)
     # Flask alone leaves .txt, .j2 and .html.j2 unescaped.
     app.jinja_options = {**app.jinja_options, "autoescape": True}
-    app.before_request(refuse_oversized)
+    app.before_request(read_body)
 
 
 def check(app: Flask) -> Iterator[str]:
@@ -74,23 +74,28 @@ def check(app: Flask) -> Iterator[str]:
             yield f"{name} is {app.config[name]}; set it to {limit} or less"
     if app.jinja_env.autoescape is not True:
         yield "jinja_options: autoescape is not on for every template; set it to True"
-    if refuse_oversized not in app.before_request_funcs.get(None, []):
+    if read_body not in app.before_request_funcs.get(None, []):
         yield "big requests are refused too late; call sanitization.init_app(app)"
 
 
-def refuse_oversized() -> None:
+def read_body() -> None:
     """Read the body before anything else does.
 
     :raises werkzeug.exceptions.RequestEntityTooLarge: when it breaks a limit.
-    :raises werkzeug.exceptions.UnsupportedMediaType: for a file part. Flask-WTF hands it to a form in
-        place of the text of that name, which no validator expects: an error 500 for everybody.
+    :raises werkzeug.exceptions.BadRequest: when it breaks off or has malformed chunks; for a field
+        without a name, which Flask-WTF does not expect where it looks for its token.
     """
     # Raised while Flask-Limiter asks for the account, this error would pass for a dead Redis: one
     # big request, and every limit would start again from zero in the worker's memory.
     if request.method in ("POST", "PUT", "PATCH", "DELETE"):
-        request.get_data(parse_form_data=True)
-        if request.files:
-            raise UnsupportedMediaType("This service takes no files.")
+        try:
+            request.get_data(parse_form_data=True)
+        except HTTPException:
+            raise
+        except Exception as error:  # each server has its own for a body that cannot be read
+            raise BadRequest("The body of this request cannot be read.") from error
+        if None in request.form:
+            raise BadRequest("A field of this form has no name.")
 
 
 def clean_line(text: str, maximum: int, minimum: int = 1) -> str:

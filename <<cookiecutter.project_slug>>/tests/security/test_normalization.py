@@ -17,12 +17,12 @@ import pytest
 from flask import Flask
 
 import app as package
-from app.auth.models import normalize_email
 from app import normalization
+from app.auth.models import normalize_email
 from app.normalization import MAX_MARKS, SHORT_TEXT, normalize
 from app.security.passwords import password_problem
 from app.security.sanitization import LIMITS, MAX_RICH_TEXT, clean_line, sanitize_html
-from tests.browser import CREATE_ACCOUNT, SIGN_IN, Browser
+from tests.browser import CREATE_ACCOUNT, Browser
 from tests.marks import asvs, practice
 from tests.security.entrances import Attacker, entrances
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from flask import Flask
+from flask_wtf import FlaskForm
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.fields import TextForm
 from app.security.sanitization import MAX_RICH_TEXT
 from tests.browser import SIGN_IN, Browser, html
 from tests.conftest import has_redis
@@ -135,6 +139,19 @@ def test_a_title_is_checked_at_the_door(alice: Browser, title: str) -> None:
 )
 def test_a_body_is_checked_at_the_door(alice: Browser, body: str) -> None:
     assert alice.submit("/notes/new", {"title": "A title", "body": body}).status_code == 422
+
+
+def test_every_form_takes_text_alone(app: Flask) -> None:
+    """What else comes in their place is in ``test_bodies.py``."""
+    found = [form for form in subclasses(FlaskForm) if form.__module__.startswith("app.")]
+    assert len(found) >= 4
+    assert [form for form in found if not issubclass(form, TextForm)] == []
+
+
+def subclasses(parent: type) -> Iterator[type]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from subclasses(child)
 
 
 MULTIPART = "multipart/form-data"

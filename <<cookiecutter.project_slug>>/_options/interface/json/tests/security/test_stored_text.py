@@ -222,7 +222,7 @@ def test_no_value_in_any_place_is_an_error_of_the_service(
 
 
 def test_brackets_in_brackets_are_no_error_of_the_service(alice: Browser) -> None:
-    for content in (b"[" * 100_000, b'{"email":' * 50_000, b'{"a":' * 5 + b"1e999999" + b"}" * 5):
+    for content in (b"[" * 100_000, b'{"email":' * 20_000, b'{"a":' * 5 + b"1e999999" + b"}" * 5):
         for path in (SIGN_IN, NOTES, f"{API}/auth/refresh"):
             response = alice.open("POST", path, data=content, content_type="application/json")
             assert response.status_code in (400, 422)
