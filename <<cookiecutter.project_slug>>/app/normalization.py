@@ -38,7 +38,7 @@ def normalize(text: str, maximum: int, form: Literal["NFC", "NFKC"] = "NFC") -> 
 
 def most_marks(text: str) -> int:
     """The longest run of combining characters (general category M) in ``text``."""
-    # All that is sorted is in this category, by the stability policy of Unicode. The combining class
-    # alone would miss U+0F73, which is none and becomes two.
+    # All that is sorted has this category, by the stability policy of Unicode. The combining class
+    # alone would miss U+0F73, which has none and becomes two that have one.
     runs = groupby(unicodedata.category(character)[0] == "M" for character in text)
     return max((sum(1 for _ in run) for is_mark, run in runs if is_mark), default=0)

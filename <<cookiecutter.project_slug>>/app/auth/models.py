@@ -73,9 +73,9 @@ def normalize_email(text: str) -> str:
     """The one form in which an address is stored, looked up and counted.
 
     Case is folded in the local part too: two accounts that differ in case alone are a trap. Not so
-    in the domain, where case folding makes "strasse.de" of "straße.de", somebody else's domain: there
-    IDNA 2008 decides, which knows both. The domain is kept in letters (U-labels), as it always was,
-    not as "xn--..." (A-labels): each of them has one of the other.
+    in the domain: case folding makes "strasse.de" of "straße.de", which belongs to somebody else.
+    IDNA 2008 keeps them apart. The domain is stored in letters (U-labels), as it always was, not as
+    "xn--..." (A-labels); each label has exactly one of either form.
 
     :raises ValueError: when ``text`` is no e-mail address. No DNS look-up is made.
     """

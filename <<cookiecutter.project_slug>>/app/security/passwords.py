@@ -20,10 +20,10 @@ from argon2.exceptions import VerificationError
 from flask import Flask
 from werkzeug.exceptions import ServiceUnavailable
 
+from app.normalization import normalize
 from app.security.blocklist import unexplained
 from app.security.errors import RETRY_AFTER
 from app.security.logs import security_event
-from app.normalization import normalize
 
 # SP 800-63B-4 section 3.1.1.2: at least 15 characters where no second factor is asked for, at least
 # 64 accepted. They are code points after normalization; nothing is stripped, nothing cut off.

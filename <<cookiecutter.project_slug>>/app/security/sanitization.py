@@ -14,17 +14,16 @@ from collections.abc import Iterator
 
 import bleach
 import nh3
-from flask import Flask, request
+from flask import Flask
 from markupsafe import Markup
 from sqlalchemy import Dialect, Text
 from sqlalchemy.types import TypeDecorator
-from werkzeug.exceptions import BadRequest, HTTPException
 
 from app.normalization import normalize
+from app.security.bodies import read_body
 
 LIMITS = {
-    # Bytes of a request; client_max_body_size in Nginx. The longest note is 120,000 bytes, as each
-    # of its characters can take twelve: "%F0%9F%A6%89" in a form, two "\ud83e" in JSON.
+    # Bytes of a request, as client_max_body_size in Nginx; a character of a note can take twelve.
     "MAX_CONTENT_LENGTH": 256 * 1024,
     "MAX_FORM_MEMORY_SIZE": 64 * 1024,  # bytes of a multipart field; a note has up to 40,000
     "MAX_FORM_PARTS": 50,  # multipart fields; the largest form here has 4
@@ -76,26 +75,6 @@ def check(app: Flask) -> Iterator[str]:
         yield "jinja_options: autoescape is not on for every template; set it to True"
     if read_body not in app.before_request_funcs.get(None, []):
         yield "big requests are refused too late; call sanitization.init_app(app)"
-
-
-def read_body() -> None:
-    """Read the body before anything else does.
-
-    :raises werkzeug.exceptions.RequestEntityTooLarge: when it breaks a limit.
-    :raises werkzeug.exceptions.BadRequest: when it breaks off or has malformed chunks; for a field
-        without a name, which Flask-WTF does not expect where it looks for its token.
-    """
-    # Raised while Flask-Limiter asks for the account, this error would pass for a dead Redis: one
-    # big request, and every limit would start again from zero in the worker's memory.
-    if request.method in ("POST", "PUT", "PATCH", "DELETE"):
-        try:
-            request.get_data(parse_form_data=True)
-        except HTTPException:
-            raise
-        except Exception as error:  # each server has its own for a body that cannot be read
-            raise BadRequest("The body of this request cannot be read.") from error
-        if None in request.form:
-            raise BadRequest("A field of this form has no name.")
 
 
 def clean_line(text: str, maximum: int, minimum: int = 1) -> str:

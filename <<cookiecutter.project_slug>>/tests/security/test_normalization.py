@@ -28,9 +28,9 @@ from tests.security.entrances import Attacker, entrances
 
 pytestmark = practice("sanitization")
 
-# One of each combining class from the highest to the lowest, all in two bytes of UTF-8: of all that we
-# measured, blocks in this order take longest, twice as long as two that take turns. Sent as "%CC%95"
-# or "\u0315", they fill a body to its limit.
+# One of each combining class from the highest to the lowest, each two bytes of UTF-8: of all that
+# we measured, blocks in this order take longest, twice as long as two that take turns. Sent as
+# "%CC%95" or "\u0315", they fill a body to its limit.
 CLASSES = "\u0345\u035d\u035c\u0315\u0300\u0316\u031b\u0321\u0334"
 MARK = re.compile(f"[{CLASSES}\u0f73]+")
 

@@ -80,14 +80,14 @@ DEFECTS = [
     ),
     sanitization(
         "a field without a name gets in",
-        "app/security/sanitization.py",
+        "app/security/bodies.py",
         "if None in request.form:",
         "if None in request.args:",
         f"{BODIES}::test_no_body_is_an_error_of_the_service",
     ),
     sanitization(
         "malformed chunks are an error of the service",
-        "app/security/sanitization.py",
+        "app/security/bodies.py",
         "except Exception as error:",
         "except OSError as error:",
         f"{BODIES}::test_no_body_on_the_wire_is_an_error_of_the_service",
