@@ -148,7 +148,10 @@ def list_practices(name: str | None, as_json: bool) -> None:
 # <% if cookiecutter.auth == "oidc" %>
 def _user(name: str) -> User:
     """The account with this subject, or else with this address if only one has it."""
-    address = name.strip().casefold()
+    try:
+        address = normalize_email(name)
+    except ValueError:
+        address = name.strip().casefold()
     for criterion in (User.subject == name, User.subject == address, User.email == address):
         found = db.session.scalars(select(User).where(criterion).limit(MAX_SHOWN)).all()
         if len(found) > 1:

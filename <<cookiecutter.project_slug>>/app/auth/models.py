@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime
 
 from email_validator import EmailNotValidError, validate_email
@@ -14,6 +13,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base, PublicId, UTCDateTime, new_public_id, now
+from app.normalization import normalize
 
 MAX_EMAIL = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 # <% if cookiecutter.auth == "oidc" %>
@@ -72,17 +72,21 @@ class Session(Base):
 def normalize_email(text: str) -> str:
     """The one form in which an address is stored, looked up and counted.
 
-    Case is folded in the local part too: two accounts that differ in case alone are a trap.
+    Case is folded in the local part too: two accounts that differ in case alone are a trap. Not so
+    in the domain: case folding makes "strasse.de" of "straße.de", which belongs to somebody else.
+    IDNA 2008 keeps them apart. The domain is stored in letters (U-labels), as it always was, not as
+    "xn--..." (A-labels); each label has exactly one of either form.
 
     :raises ValueError: when ``text`` is no e-mail address. No DNS look-up is made.
     """
+    text = text.strip()
+    if len(text) > MAX_EMAIL:  # before anything normalizes it
+        raise ValueError(f"Enter an e-mail address of at most {MAX_EMAIL} characters.")
     try:
-        valid = validate_email(
-            text.strip(), check_deliverability=False, allow_smtputf8=True, strict=True
-        )
+        valid = validate_email(text, check_deliverability=False, allow_smtputf8=True, strict=True)
     except EmailNotValidError as error:
         raise ValueError("Enter an e-mail address such as name@example.com.") from error
-    normalized = unicodedata.normalize("NFC", valid.normalized.casefold())
+    normalized = normalize(f"{valid.local_part.casefold()}@{valid.domain}", MAX_EMAIL)
     if len(normalized) > MAX_EMAIL:
         raise ValueError(f"Enter an e-mail address of at most {MAX_EMAIL} characters.")
     return normalized

@@ -9,11 +9,13 @@ and patterns.
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
 from pathlib import Path
 
+from app.normalization import normalize
+
 COMMON = Path(__file__).with_name("common_passwords.txt")  # lower case, at least 4 characters each
+MAX_CONTEXT = 256  # characters of a name that are looked at; an address has up to 254
 SEPARATORS = dict.fromkeys(map(ord, " -_.,+/"))
 # "l33t" for "leet"; 1 and ! stand for i as well as for l.
 LEET = [str.maketrans("0134578@$!", f"o{i}eastbas{i}") for i in "il"]
@@ -29,10 +31,12 @@ def unexplained(password: str, *context: str) -> int:
     """How many characters belong to no common word, no word of ``context`` and no pattern.
 
     Letter case, separators and look-alike digits make no difference.
+
+    :raises ValueError: for a password that :func:`normalize` refuses as too long.
     """
     text = _fold(password)
     words = set(_common_words())
-    for known in context:
+    for known in (name[:MAX_CONTEXT] for name in context):  # a form hands over whatever was sent
         words.update(map(_fold, [known, *known.split("@"), *re.split(r"[\W_]+", known)]))
     explained: set[int] = set()
     for view in (text, *map(text.translate, LEET)):
@@ -50,7 +54,7 @@ def unexplained(password: str, *context: str) -> int:
 
 
 def _fold(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold().translate(SEPARATORS)
+    return normalize(text, MAX_CONTEXT, "NFKC").casefold().translate(SEPARATORS)
 
 
 @cache

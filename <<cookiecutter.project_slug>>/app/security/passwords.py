@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -21,6 +20,7 @@ from argon2.exceptions import VerificationError
 from flask import Flask
 from werkzeug.exceptions import ServiceUnavailable
 
+from app.normalization import normalize
 from app.security.blocklist import unexplained
 from app.security.errors import RETRY_AFTER
 from app.security.logs import security_event
@@ -63,20 +63,29 @@ def hash_password(password: str) -> str:
     """The hash to store, with its parameters and a random salt: about 100 characters.
 
     :raises ServiceUnavailable: when as many are made already as memory is meant for.
+    :raises ValueError: for a password that :func:`password_problem` finds too long.
     """
+    encoded = _encode(password)
     with _slot():
-        return HASHER.hash(_encode(password))
+        return HASHER.hash(encoded)
 
 
 def verify_password(stored: str | None, password: str) -> bool:
     """Whether ``stored`` was made from ``password``; False as well when it is no hash at all.
 
+    A password that is too long to be anybody's is wrong at once, whoever is asked for: that it took
+    no hashing tells nothing about the account.
+
     :param stored: None for a user who does not exist: always False, after the same time.
     :raises ServiceUnavailable: as :func:`hash_password` does, whether the user exists or not.
     """
+    try:
+        encoded = _encode(password)
+    except ValueError:
+        return False
     with _slot():
         try:
-            return HASHER.verify(stored or _dummy_hash(HASHER), _encode(password)) and bool(stored)
+            return HASHER.verify(stored or _dummy_hash(HASHER), encoded) and bool(stored)
         except (VerificationError, ValueError):
             return False
 
@@ -94,7 +103,10 @@ def password_problem(password: str, *context: str) -> str | None:
 
     :param context: what a guesser knows: the service's name, the user's e-mail address.
     """
-    length = len(_normalize(password))
+    try:
+        length = len(_normalize(password))
+    except ValueError:
+        length = len(password)
     if length < MIN_LENGTH:
         return f"Use at least {MIN_LENGTH} characters, for example four or five unrelated words."
     if length > MAX_LENGTH:
@@ -125,7 +137,7 @@ def _dummy_hash(hasher: PasswordHasher) -> str:
 def _normalize(password: str) -> str:
     # Another keyboard composes the same letters differently: NFC, as SP 800-63B-4 section 3.1.1.2
     # and RFC 8265 section 4.2 say.
-    return unicodedata.normalize("NFC", password)
+    return normalize(password, MAX_LENGTH)
 
 
 def _encode(password: str) -> bytes:

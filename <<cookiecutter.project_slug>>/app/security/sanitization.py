@@ -10,18 +10,21 @@ OWASP XSS Prevention cheat sheet; ASVS 1.1.1, 1.2.1, 1.3.1, 1.3.3, 2.2.1, 2.2.2.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 import bleach
 import nh3
-from flask import Flask, request
+from flask import Flask
 from markupsafe import Markup
 from sqlalchemy import Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
+from app.normalization import normalize
+from app.security.bodies import read_body
+
 LIMITS = {
-    "MAX_CONTENT_LENGTH": 1024 * 1024,  # bytes of a request; client_max_body_size in Nginx
+    # Bytes of a request, as client_max_body_size in Nginx; a character of a note can take twelve.
+    "MAX_CONTENT_LENGTH": 256 * 1024,
     "MAX_FORM_MEMORY_SIZE": 64 * 1024,  # bytes of a multipart field; a note has up to 40,000
     "MAX_FORM_PARTS": 50,  # multipart fields; the largest form here has 4
 }
@@ -60,7 +63,7 @@ def init_app(app: Flask) -> None:
     app.config.update(LIMITS)
     # Flask alone leaves .txt, .j2 and .html.j2 unescaped.
     app.jinja_options = {**app.jinja_options, "autoescape": True}
-    app.before_request(refuse_oversized)
+    app.before_request(read_body)
 
 
 def check(app: Flask) -> Iterator[str]:
@@ -70,19 +73,8 @@ def check(app: Flask) -> Iterator[str]:
             yield f"{name} is {app.config[name]}; set it to {limit} or less"
     if app.jinja_env.autoescape is not True:
         yield "jinja_options: autoescape is not on for every template; set it to True"
-    if refuse_oversized not in app.before_request_funcs.get(None, []):
+    if read_body not in app.before_request_funcs.get(None, []):
         yield "big requests are refused too late; call sanitization.init_app(app)"
-
-
-def refuse_oversized() -> None:
-    """Read the body before anything else does.
-
-    :raises werkzeug.exceptions.RequestEntityTooLarge: when it breaks a limit.
-    """
-    # Raised while Flask-Limiter asks for the account, this error would pass for a dead Redis: one
-    # big request, and every limit would start again from zero in the worker's memory.
-    if request.method in ("POST", "PUT", "PATCH", "DELETE"):
-        request.get_data(parse_form_data=True)
 
 
 def clean_line(text: str, maximum: int, minimum: int = 1) -> str:
@@ -91,7 +83,7 @@ def clean_line(text: str, maximum: int, minimum: int = 1) -> str:
     :param maximum: characters of the result, as ``minimum``.
     :raises ValueError: with a sentence for the user.
     """
-    text = unicodedata.normalize("NFC", text).strip()
+    text = normalize(text.strip(), maximum)
     if FORBIDDEN.search(text) or LINE_BREAK.search(text):
         raise ValueError("Control characters and line breaks are not allowed here.")
     if not minimum <= len(text) <= maximum:
@@ -118,7 +110,7 @@ def sanitize_html(text: str) -> str:
 def _clean(text: str) -> str:
     _refuse(text)
     # Bleach would show the code in <script> and <style> as text; nh3 drops it with its tag.
-    text = unicodedata.normalize("NFC", _nh3(text)).replace("\r", "\n")
+    text = normalize(_nh3(text), MAX_RICH_TEXT).replace("\r", "\n")
     # Every parser drops the first line break in <pre>: one more would go with each edit.
     text = re.sub("<pre>\n+", "<pre>", text)
     _refuse(text)

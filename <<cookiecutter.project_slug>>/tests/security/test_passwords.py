@@ -351,6 +351,23 @@ def test_the_shortest_and_the_longest_password_work(
     assert new_browser().sign_in("carol@example.com", browser.password.strip()).status_code == 401
 
 
+@asvs("6.3.8", "15.2.2")
+def test_a_password_too_long_to_be_anybodys_is_not_hashed(
+    alice: Browser, new_browser: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is asked for: neither the answer nor its time tells who has an account."""
+    longest = random_text(4 * MAX_LENGTH)
+    assert new_browser("192.0.2.1").sign_in(alice.email, longest).status_code == 401
+    monkeypatch.setattr(passwords, "_slot", lambda: pytest.fail("it was hashed"))
+    for password in (longest + "x", PASSWORD + " " * 4 * MAX_LENGTH, "\u0315\u0300" * 4000):
+        for email in (alice.email, "nobody@example.com"):
+            response = new_browser("192.0.2.1").attempt(email, password)
+            assert response.status_code == 401
+        assert verify_password("x", password) is False
+        with pytest.raises(ValueError, match="at most 128"):
+            hash_password(password)
+
+
 # --- What an attacker learns -------------------------------------------------------------------
 
 CHANGING = re.compile(

@@ -288,5 +288,5 @@ def test_check_finds_what_is_switched_off(app: Flask) -> None:
             assert [problem for problem in sanitization.check(app) if name in problem]
         app.config[name] = limit
     app.jinja_env.autoescape = app.select_jinja_autoescape
-    app.before_request_funcs[None].remove(sanitization.refuse_oversized)
+    app.before_request_funcs[None].remove(sanitization.read_body)
     assert len(list(sanitization.check(app))) == 2

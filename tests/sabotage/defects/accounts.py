@@ -30,8 +30,8 @@ DEFECTS = [
     passwords(
         "the time tells who has an account",
         PASSWORDS,
-        "return HASHER.verify(stored or _dummy_hash(HASHER), _encode(password)) and bool(stored)",
-        "return bool(stored) and HASHER.verify(str(stored), _encode(password))",
+        "return HASHER.verify(stored or _dummy_hash(HASHER), encoded) and bool(stored)",
+        "return bool(stored) and HASHER.verify(str(stored), encoded)",
         f"{PASSWORD_TESTS}::test_unknown_and_wrong_take_the_same_time",
     ),
     passwords(
@@ -44,8 +44,8 @@ DEFECTS = [
     passwords(
         "another keyboard has another password",
         PASSWORDS,
-        'return unicodedata.normalize("NFC", password)',
-        "return password",
+        "return normalize(password, MAX_LENGTH)",
+        "return password[:4096]",
         f"{PASSWORD_TESTS}::test_another_keyboard_types_the_same_password",
     ),
     passwords(

@@ -83,7 +83,7 @@ DEFECTS = [
     sanitization(
         "a big request gets in",
         SANITIZATION,
-        '"MAX_CONTENT_LENGTH": 1024 * 1024,',
+        '"MAX_CONTENT_LENGTH": 256 * 1024,',
         '"MAX_CONTENT_LENGTH": 64 * 1024 * 1024,',
         f"{STORED}::test_bodies_are_bounded",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,26 @@ def arrive(visitor: Browser, who: str = "alice@example.com", /, **claims: Any) -
 
 def events(log: Log) -> list[str]:
     return [line["event"] for line in log() if line["logger"] == "app.security"]
+
+
+@asvs("15.2.2")
+@pytest.mark.parametrize("email", ["\u0315\u0300" * 20_000, "x" * 20_000, ["a"] * 9999, None, {}])
+def test_an_address_that_is_none_is_not_shown(
+    app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch, email: object
+) -> None:
+    """Nor is it normalized, which may take minutes: what a provider lets its users write is input."""
+    original, lengths = unicodedata.normalize, [0]
+
+    def record(form: Any, text: str) -> str:
+        lengths.append(len(text))
+        return original(form, text[:1000])
+
+    monkeypatch.setattr(unicodedata, "normalize", record)
+    assert arrive(browser, email=email).status_code == 302
+    assert max(lengths) < 1000
+    with app.app_context():
+        user = db.session.scalars(select(User)).one()
+        assert user.email == user.subject
 
 
 # --- Groups

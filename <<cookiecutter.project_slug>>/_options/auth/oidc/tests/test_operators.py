@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -50,6 +51,15 @@ def change(operator: Browser, action: str, account: object) -> Any:
     token = csrf_token(operator.get("/notes/new"))
     data = {"csrf_token": token, "account": account}
     return operator.post(f"/operators/{action}", data)
+
+
+@asvs("2.2.1", "16.5.3")
+@pytest.mark.parametrize("number", ["-1", f"-{2**70}", f"{2**70}", "9" * 5000, "\u0661", "x", ""])
+def test_no_number_is_an_error_of_the_service(operator: Browser, number: str) -> None:
+    assert operator.get("/operators/accounts", query_string={"before": number}).status_code == 200
+    for action in ("disable", "enable"):
+        assert change(operator, action, number).status_code in (404, 409)
+        assert change(operator, action, (BytesIO(b"1"), "a.txt")).status_code == 404
 
 
 @asvs("8.2.1", "8.3.1", "16.3.2")

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
+from flask_wtf import FlaskForm
 from wtforms import Field, Form, TextAreaField
 from wtforms.form import BaseForm
 from wtforms.validators import StopValidation
 
 from app.security.sanitization import MAX_RICH_TEXT, clean_line, sanitize_html
+
+
+class TextForm(FlaskForm):  # type: ignore[misc]
+    """A form whose fields are text; every form here is one.
+
+    ``FlaskForm`` alone also takes a file, or any value in JSON, for the field of that name. No
+    validator of a text field expects them: whoever sends one gets an error 500, and the log a
+    traceback. A form for uploads derives from ``FlaskForm`` and has file fields alone.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        sent = request.form if self.is_submitted() else None
+        super().__init__(sent or None, **kwargs)
 
 
 class PlainText:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from sqlalchemy import select
 from wtforms import IntegerField
 from wtforms.validators import NumberRange
@@ -19,6 +18,7 @@ from wtforms.widgets import HiddenInput
 from app.auth import accounts, identity
 from app.auth.models import LOCAL, User
 from app.database import db
+from app.fields import TextForm
 from app.security import rate_limits
 from app.security.logs import security_event
 
@@ -28,7 +28,7 @@ MAX_ID = 2**31 - 1  # what an INTEGER holds in each of the databases
 blueprint = Blueprint("operators", __name__, url_prefix="/operators")
 
 
-class AccountForm(FlaskForm):  # type: ignore[misc]
+class AccountForm(TextForm):
     """An account that something is done with."""
 
     account = IntegerField(widget=HiddenInput(), validators=[NumberRange(1, MAX_ID)])
@@ -46,8 +46,8 @@ def require_operator() -> None:
 @blueprint.get("/accounts")
 def index() -> str:
     """The newest accounts, or those before another one."""
-    before = request.args.get("before", MAX_ID, type=int)
-    query = select(User).where(User.id < min(before, MAX_ID)).order_by(User.id.desc())
+    before = max(0, min(request.args.get("before", MAX_ID, type=int), MAX_ID))
+    query = select(User).where(User.id < before).order_by(User.id.desc())
     found = list(db.session.scalars(query.limit(PAGE + 1)))
     older = found[PAGE - 1].id if len(found) > PAGE else None
     return render_template(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask_wtf import FlaskForm
 from wtforms import Field, Form, PasswordField, StringField, ValidationError
 from wtforms.validators import EqualTo, InputRequired, Length
 
 from app.auth.models import MAX_EMAIL, normalize_email
+from app.fields import TextForm
 from app.security.passwords import password_problem
 from app.settings import SERVICE_NAME
 
@@ -19,7 +19,7 @@ def valid_email(form: Form, field: Field) -> None:
         raise ValidationError(str(error)) from error
 
 
-class RegisterForm(FlaskForm):  # type: ignore[misc]
+class RegisterForm(TextForm):
     """Sign-up."""
 
     email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL), valid_email])
@@ -33,7 +33,7 @@ class RegisterForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError(problem)
 
 
-class PasswordForm(FlaskForm):  # type: ignore[misc]
+class PasswordForm(TextForm):
     """Change of one's own password; ``email`` is the context in which a new one must not repeat."""
 
     current_password = PasswordField("Current password", [InputRequired()])

@@ -15,7 +15,7 @@ from werkzeug.exceptions import Unauthorized
 
 from app import validation
 from app.auth import sessions, tokens
-from app.auth.models import Session, User, normalize_email
+from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.auth.schemas import TokenPair
 
 
@@ -81,7 +81,7 @@ def attempted_account() -> str:
     try:
         return normalize_email(text)
     except ValueError:
-        return text.strip().casefold()
+        return text[:MAX_EMAIL].strip().casefold()  # of no account, whatever follows
 
 
 def attempted_session() -> str:

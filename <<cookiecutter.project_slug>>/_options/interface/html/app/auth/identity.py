@@ -10,7 +10,7 @@ from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
 from app.auth import accounts, sessions
-from app.auth.models import Session, User, normalize_email
+from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.database import db
 from app.security.redirects import own_path
 
@@ -95,4 +95,4 @@ def attempted_account() -> str:
     try:
         return normalize_email(text)
     except ValueError:
-        return text.strip().casefold()
+        return text[:MAX_EMAIL].strip().casefold()  # of no account, whatever follows

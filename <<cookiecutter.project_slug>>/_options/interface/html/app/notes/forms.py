@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from flask_wtf import FlaskForm
 from wtforms import IntegerField, StringField
 from wtforms.validators import InputRequired
 from wtforms.widgets import HiddenInput
 
-from app.fields import PlainText, RichTextField
+from app.fields import PlainText, RichTextField, TextForm
 from app.notes.models import MAX_TITLE
 
 
-class NoteForm(FlaskForm):  # type: ignore[misc]
+class NoteForm(TextForm):
     """A new note."""
 
     title = StringField("Title", [PlainText(1, MAX_TITLE)])

@@ -1,0 +1,178 @@
+"""Unicode normalization is quadratic in an old CPython: whatever is sent, it must get little of it.
+
+No test looks at a clock alone: a new CPython is fast, and the service must not depend on it. What
+is handed to ``unicodedata.normalize`` is looked at, by this service's modules and by its libraries.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+import app as package
+from app import normalization
+from app.auth.models import normalize_email
+from app.normalization import MAX_MARKS, SHORT_TEXT, normalize
+from app.security.passwords import password_problem
+from app.security.sanitization import LIMITS, MAX_RICH_TEXT, clean_line, sanitize_html
+from tests.browser import CREATE_ACCOUNT, Browser
+from tests.marks import asvs, practice
+from tests.security.entrances import Attacker, entrances
+
+pytestmark = practice("sanitization")
+
+# One of each combining class from the highest to the lowest, each two bytes of UTF-8: of all that
+# we measured, blocks in this order take longest, twice as long as two that take turns. Sent as
+# "%CC%95" or "\u0315", they fill a body to its limit.
+CLASSES = "\u0345\u035d\u035c\u0315\u0300\u0316\u031b\u0321\u0334"
+MARK = re.compile(f"[{CLASSES}\u0f73]+")
+
+
+def worst(length: int) -> str:
+    return "a" + "".join(mark * (length // len(CLASSES)) for mark in CLASSES)
+
+
+LONGEST = worst(40_000)  # 3.5 seconds for one normalization, 240,000 bytes
+IN_TURNS = "a" + "\u0345\u0f73" * 4000  # neither has a combining class above 0 in between
+
+
+@pytest.fixture
+def normalized(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is normalized, by whomever; and none of it takes long."""
+    found: list[str] = []
+    original = unicodedata.normalize
+
+    def record(form: Any, text: str) -> str:
+        found.append(text)
+        return original(form, text) if is_quick(text) else text
+
+    monkeypatch.setattr(unicodedata, "normalize", record)
+    yield found
+    slow = [(len(text), text[:20]) for text in found if not is_quick(text)]
+    assert slow == [], "this was normalized"
+
+
+def is_quick(text: str) -> bool:
+    """Whether an old CPython takes a few milliseconds for it."""
+    runs = max(map(len, MARK.findall(text)), default=0)
+    return len(text) <= SHORT_TEXT or (len(text) <= 4 * MAX_RICH_TEXT and runs <= MAX_MARKS)
+
+
+# --- The function ------------------------------------------------------------------------------
+
+
+@asvs("15.2.2")
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+def test_length_is_looked_at_before_anything_else(normalized: list[str], form: Any) -> None:
+    assert normalize("e\u0301" * 200, 100, form) == "\u00e9" * 200  # the caller counts these
+    assert len(normalized) == 1
+    for text in ("x" * 401, worst(100_000), "\u00e9" * 1_000_000):
+        with pytest.raises(ValueError, match="at most 100 characters"):
+            normalize(text, 100, form)
+    assert len(normalized) == 1
+
+
+def test_whatever_fits_is_not_refused() -> None:
+    """No character of NFC is made of more than four."""
+    made_of_four = "\u03a9\u0314\u0342\u0345"
+    assert clean_line(made_of_four * 120, 120) == "\u1faf" * 120
+    decomposed = (unicodedata.normalize("NFD", chr(code)) for code in range(0x110000))
+    lengths = {len(text) for text in decomposed if len(unicodedata.normalize("NFC", text)) == 1}
+    assert max(lengths) == len(made_of_four) == normalization.MAX_COMPOSED
+
+
+@asvs("15.2.2")
+@pytest.mark.parametrize("text", [LONGEST, IN_TURNS, "x" * SHORT_TEXT + "\u0301" * 31], ids=len)
+def test_long_text_has_few_combining_characters_in_a_row(text: str) -> None:
+    with pytest.raises(ValueError, match="30 combining characters"):
+        normalize(text, 10_000)
+    assert normalize("x" * SHORT_TEXT + "\u0334" * 30, 10_000)
+
+
+def test_no_other_module_normalizes() -> None:
+    root = Path(package.__file__).parent
+    modules = [path for path in root.rglob("*.py") if "unicodedata" in path.read_text("utf-8")]
+    assert modules == [root / "normalization.py"]
+
+
+@asvs("15.2.2")
+@pytest.mark.parametrize(
+    "text",
+    [LONGEST, IN_TURNS, worst(MAX_RICH_TEXT), "&#789;&#768;" * (MAX_RICH_TEXT // 12)],
+    ids=["longest", "in turns", "as long as a note", "entities"],
+)
+def test_every_function_refuses_it(normalized: list[str], text: str) -> None:
+    for function in (sanitize_html, lambda it: clean_line(it, 120), normalize_email):
+        with pytest.raises(ValueError, match=r"at most|combining"):
+            function(text)
+    assert "at most 128" in str(password_problem(text))
+    # A form hands over the address as it was sent, even where it is none.
+    assert password_problem("purple otter juggles nine lamps", text, f"{text}@example.com") is None
+
+
+# --- The service -------------------------------------------------------------------------------
+
+
+@asvs("2.2.1", "15.2.2")
+def test_no_place_lets_it_in(
+    app: Flask, attacker: Attacker, browser: Browser, normalized: list[str]
+) -> None:
+    """Through every field, path, query and header; each field also gets all that a body holds."""
+    assert LIMITS["MAX_CONTENT_LENGTH"] - 6 * len(LONGEST) in range(1, 30_000)
+    del normalized[:]
+    reached, full = set(), set()
+    for entrance in entrances(app, attacker.browser, browser):
+        is_first = entrance.kind in ("form", "field") and entrance.name not in full
+        response = attacker.send(entrance, LONGEST if is_first else worst(4000))
+        full |= {entrance.name} if is_first else set()
+        assert response.status_code < 500, str(entrance)
+        assert response.status_code not in (413, 429), str(entrance)
+        reached.add(response.status_code)
+    assert {401, 422} <= reached  # as far as sign-in, and as the check of a note
+    assert normalized  # what else was sent along, at least
+
+
+@asvs("15.2.2")
+def test_a_megabyte_in_any_field_is_refused(
+    app: Flask, attacker: Attacker, browser: Browser, normalized: list[str]
+) -> None:
+    one_of_each = {
+        (entrance.method, entrance.path): entrance
+        for entrance in entrances(app, attacker.browser, browser)
+        if entrance.kind in ("form", "field") and entrance.method != "GET"
+    }
+    for entrance in one_of_each.values():  # six bytes for each character
+        assert attacker.send(entrance, worst(180_000)).status_code == 413, str(entrance)
+
+
+@asvs("6.3.8", "15.2.2")
+def test_signing_in_with_it_is_as_quick_as_with_a_typing_error(
+    attacker: Attacker, alice: Browser, new_browser: Callable[..., Browser]
+) -> None:
+    """In proportion: 3.5 seconds are some hundred times what a sign-in takes, without the hash."""
+    took: dict[str, float] = {}
+    for number, text in enumerate(["short", LONGEST] * 3):
+        visitor = new_browser(f"192.0.2.{number}")
+        for email, password in ((alice.email, text), (text, "short")):
+            started = time.thread_time()
+            assert visitor.attempt(email, password).status_code == 401
+            spent = time.thread_time() - started
+            took[text] = min(spent, took.get(text, spent))
+    assert took[LONGEST] < 100 * took["short"]
+
+
+@asvs("15.2.2")
+def test_commands_refuse_it(cli: Callable[..., Any], normalized: list[str]) -> None:
+    for email, password in (("eve@example.com", LONGEST), (LONGEST, "x" * 20)):
+        result = cli("users", CREATE_ACCOUNT, email, "--password", password)
+        assert result.exit_code == 1
+        assert "at most" in result.output
+    result = cli("users", "disable", LONGEST)
+    assert result.exit_code == 1
