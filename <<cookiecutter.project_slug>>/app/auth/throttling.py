@@ -66,13 +66,18 @@ def clear(account: Attempts) -> None:
 def decoy(name: str) -> Decoy:
     """The locked row that takes the place of the account ``name``, which is not there."""
     number = sha256(name.encode("utf-8", "surrogatepass")).digest()[0] % DECOYS
-    lock = update(Decoy).where(Decoy.id == number).values(failures=Decoy.failures)
-    unsynchronized = {"synchronize_session": False}
-    found = db.session.execute(lock, execution_options=unsynchronized)
-    if cast(CursorResult[Any], found).rowcount == 0:
+    if not _lock(number):
         db.session.add(Decoy(id=number))
         try:
             db.session.flush()
-        except IntegrityError:
-            db.session.rollback()  # another request made it at this very moment
+        except IntegrityError:  # another request made it at this very moment
+            db.session.rollback()
+            _lock(number)
     return db.session.get_one(Decoy, number, populate_existing=True)
+
+
+def _lock(number: int) -> bool:
+    """Lock a decoy by a write that changes nothing, as accounts.hold does; whether it is there."""
+    lock = update(Decoy).where(Decoy.id == number).values(failures=Decoy.failures)
+    found = db.session.execute(lock, execution_options={"synchronize_session": False})
+    return cast(CursorResult[Any], found).rowcount > 0
