@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 
 from app.auth import sessions, throttling
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth.models import LOCAL, User, normalize_email
+from app.auth.models import LOCAL, Session, User, normalize_email
 # <% else %>
-from app.auth.models import User, normalize_email
+from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db, now
 from app.security.logs import security_event
@@ -65,13 +65,14 @@ def authenticate(email: str, password: str) -> User | None:
 # <% if cookiecutter.auth != "oidc" %>
 
 
-def change_password(user: User, current: str, new: str) -> bool:
+def change_password(session: Session, current: str, new: str) -> bool:
     """Set a new password and end every session; False when ``current`` is wrong.
 
-    A wrong one counts as a failed sign-in: who has stolen a session could guess it for ever.
-    The caller commits. A sign-in at the same time either ends here or finds another password.
+    Or when this session has sent so many wrong ones that it is too early for another: a thief could
+    guess for ever. The caller commits. A sign-in at the same time either ends here or finds another password.
     """
-    if not _confirm(user, current):
+    user = session.user
+    if not _confirm(user, current, session):
         security_event("authn_password_change_fail", account=user.id)
         return False
     user.password_hash = hash_password(new)
@@ -123,10 +124,12 @@ def hold(user: User) -> None:
     db.session.refresh(user)
 
 
-def _confirm(user: User, password: str) -> bool:
+def _confirm(user: User, password: str, session: Session | None = None) -> bool:
     """Whether ``password`` is right and the account enabled, from now until the caller commits.
 
     When it is not, the failure is counted and committed.
+
+    :param session: asks for the password again; its own failures decide whether it is too early.
 
     Hashing takes long enough for a password change or a disabling to finish in between: the old
     password would open a session that outlives it, or its renewed hash would even bring it back. So
@@ -137,10 +140,14 @@ def _confirm(user: User, password: str) -> bool:
     hold(user)
     if correct and user.password_hash != verified:
         correct = verify_password(user.password_hash, password)
-    if correct and user.disabled_at is None and not throttling.is_delayed(user):
+    asking = session and db.session.get(Session, session.id, populate_existing=True)
+    early = throttling.is_delayed(asking or user)
+    if correct and user.disabled_at is None and not early:
         throttling.clear(user)
         return True
     throttling.count_failure(user)
+    if asking:
+        throttling.count_failure(asking)
     db.session.commit()
     return False
 

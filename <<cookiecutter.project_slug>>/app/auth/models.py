@@ -23,7 +23,7 @@ LOCAL = ""  # the issuer of the accounts that were made here, for emergencies
 
 
 class Attempts:
-    """Failed sign-ins in a row, as :mod:`app.auth.throttling` counts them."""
+    """Wrong passwords in a row, as :mod:`app.auth.throttling` counts them."""
 
     failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     failed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the last of them
@@ -69,8 +69,12 @@ class Decoy(Attempts, Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
-class Session(Base):
-    """A sign-in that has not ended. Only the SHA-256 of its token is stored."""
+class Session(Attempts, Base):
+    """A sign-in that has not ended. Only the SHA-256 of its token is stored.
+
+    It counts wrong passwords too, where one is asked for to change it: a thief's session has its own
+    delay, and a guesser at the sign-in does not keep the owner from a new password.
+    """
 
     __tablename__ = "sessions"
 

@@ -6,6 +6,8 @@ Revises: 0001
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,23 +24,26 @@ def number(name: str, kind: sa.types.TypeEngine[int]) -> sa.Column[int]:
     return sa.Column(name, kind, nullable=False, server_default=sa.text("0"))
 
 
+def attempts() -> list[sa.Column[Any]]:
+    return [
+        number("failures", sa.Integer()),
+        sa.Column("failed_at", sa.DateTime(), nullable=True),
+        number("refusals", sa.Integer()),
+    ]
+
+
 def upgrade() -> None:
     # Column by column, not in batch mode: on SQLite, that drops the table for a moment, and every
     # note and session with it, because they belong to a user.
-    for column in (
-        number("failures", sa.Integer()),
-        sa.Column("failed_at", sa.DateTime(), nullable=True),
-        number("refusals", sa.Integer()),
-        number("stored_rows", sa.Integer()),
-        number("stored_bytes", sa.BigInteger()),
-    ):
-        op.add_column("users", column)
+    for table in ("users", "sessions"):
+        for column in attempts():
+            op.add_column(table, column)
+    op.add_column("users", number("stored_rows", sa.Integer()))
+    op.add_column("users", number("stored_bytes", sa.BigInteger()))
     op.create_table(
         "decoys",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
-        number("failures", sa.Integer()),
-        sa.Column("failed_at", sa.DateTime(), nullable=True),
-        number("refusals", sa.Integer()),
+        *attempts(),
         sa.PrimaryKeyConstraint("id", name="pk_decoys"),
     )
     own = NOTES.c.owner_id == USERS.c.id
@@ -53,8 +58,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("decoys")
-    for column in ("stored_bytes", "stored_rows", "refusals", "failed_at", "failures"):
-        op.drop_column("users", column)
+    op.drop_column("users", "stored_bytes")
+    op.drop_column("users", "stored_rows")
+    for table in ("sessions", "users"):
+        for column in ("refusals", "failed_at", "failures"):
+            op.drop_column(table, column)
 
 
 def _size(column: sa.ColumnClause[str]) -> sa.ColumnElement[int]:

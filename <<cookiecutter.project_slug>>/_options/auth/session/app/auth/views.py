@@ -64,7 +64,7 @@ def change_password() -> ResponseReturnValue:
     form = PasswordForm(user.email)
     if form.validate_on_submit():
         current, new = form.current_password.data or "", form.new_password.data or ""
-        if accounts.change_password(user, current, new):
+        if accounts.change_password(identity.current_session(), current, new):
             identity.remember(user)
             db.session.commit()
             flash("Your password is changed. You are signed out everywhere else.")

@@ -97,7 +97,8 @@ def change_password(body: PasswordChange) -> TokenPair:
     user = identity.current_user()
     if problem := password_problem(body.new_password, SERVICE_NAME, user.email):
         raise InvalidInput(("#/new_password", problem))
-    if not accounts.change_password(user, body.current_password, body.new_password):
+    session = identity.current_session()
+    if not accounts.change_password(session, body.current_password, body.new_password):
         wrong = "This is not your current password."
         raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
     pair = identity.remember(user)
