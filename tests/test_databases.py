@@ -41,7 +41,10 @@ DOCUMENTS = {  # where the databases need other words
     *(".env.example", "README.md", "SECURITY.md"),
     *("deploy/docker/README.md", "deploy/docker/deploy.sh"),
 }
-MODULES = {"app/administration.py", "app/backups.py", "app/dialect.py"}  # the same names everywhere
+MODULES = {  # the same names everywhere
+    *("app/administration.py", "app/backups.py"),
+    *("app/dialect.py", "app/migrating.py"),
+}
 DRIVERS = {
     "sqlite": set(),
     "postgresql": {"psycopg", "psycopg-binary", "tzdata"},

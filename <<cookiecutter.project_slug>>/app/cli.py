@@ -25,7 +25,7 @@ from app.settings import SERVICE_NAME
 # <% if cookiecutter.auth == "oidc" %>
 MAX_SHOWN = 10  # accounts that have one address
 # <% endif %>
-users_cli = AppGroup("users", help="Create, disable and enable accounts.")
+users_cli = AppGroup("users", help="Create, disable, enable and unlock accounts.")
 sessions_cli = AppGroup("sessions", help="End sessions.")
 keys_cli = AppGroup("keys", help="The keys that sign cookies and tokens.")
 security_cli = AppGroup("security", help="Look at the running configuration.")
@@ -90,6 +90,16 @@ def enable_user(email: str) -> None:
     accounts.enable(user)
     db.session.commit()
     click.echo(f"Enabled {user.email}.")
+
+
+@users_cli.command("unlock")
+@click.argument("email")
+def unlock_user(email: str) -> None:
+    """Forget an account's failed sign-ins: the next one is looked at at once."""
+    user = _user(email)
+    failures, refusals = accounts.unlock(user)
+    db.session.commit()
+    click.echo(f"Unlocked {user.email}; failed in a row: {failures}, came too early: {refusals}.")
 
 
 @sessions_cli.command("revoke")

@@ -35,7 +35,9 @@ class Database(SQLAlchemy):
         return super().get_session(name)
 
 
-db = Database()
+# Nothing is read again after a commit: when that failed, what is stored would be answered with 503,
+# and whoever tries again stores it twice.
+db = Database(session_options={"expire_on_commit": False})
 
 
 class Base(DeclarativeBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from app import administration
+from app import migrating
 from app.auth import models as auth_models  # noqa: F401 - registers its tables
 from app.database import Base, db
 from app.notes import models as note_models  # noqa: F401 - registers its tables
@@ -18,5 +18,6 @@ with db.get_engine("migration").connect() as connection:
         render_as_batch=True,  # SQLite cannot alter a column; batch mode copies the table
     )
     with context.begin_transaction():
-        administration.before_migration(connection)
+        migrating.before(connection)
         context.run_migrations()
+        migrating.after(connection, db.engine.url)

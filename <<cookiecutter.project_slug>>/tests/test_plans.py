@@ -17,7 +17,7 @@ import pytest
 from flask import Flask, Response, request, request_finished
 from sqlalchemy import Select, String, Text, cast, event, insert, literal, select
 
-from app.auth import sessions
+from app.auth import sessions, upkeep
 from app.auth.models import Session, User
 from app.database import Base, UTCDateTime, db, now
 from app.notes.models import Note
@@ -30,7 +30,7 @@ from tests.visits import visit
 
 ROWS = 4000  # in each table
 OWN = 400  # notes of the one whose requests are looked at
-EXPIRED = 3 * sessions.CLEAN_UP  # the first sign-ins find more than they clean up, the last none
+EXPIRED = 3 * upkeep.CLEAN_UP  # the first sign-ins find more than they clean up, the last none
 MOST = 250  # rows that a statement may look at
 TIMES = 4  # that a statement is looked at, at most
 
@@ -152,11 +152,13 @@ def test_no_statement_looks_at_more_rows_than_it_needs(
     alice = Browser(large, "203.0.113.1")
     alice.sign_in(ALICE)
     Browser(large).sign_up("carol@example.com")
+    Browser(large).sign_in(ALICE, "wrong")
     visit(large, alice)
     commands = large.test_cli_runner()
     for command in (
         ("users", "disable", "user7@example.com"),
         ("users", "enable", "user7@example.com"),
+        ("users", "unlock", "user7@example.com"),
         ("users", CREATE_ACCOUNT, "dora@example.com", "--password", PASSWORD),
         ("sessions", "revoke", "--user", ALICE),
     ):

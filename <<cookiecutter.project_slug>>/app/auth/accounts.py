@@ -7,11 +7,11 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 # <% endif %>
 
-from app.auth import sessions
+from app.auth import sessions, throttling
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth.models import LOCAL, User, normalize_email
+from app.auth.models import LOCAL, Session, User, normalize_email
 # <% else %>
-from app.auth.models import User, normalize_email
+from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db, now
 from app.security.logs import security_event
@@ -40,8 +40,9 @@ def register(email: str, password: str) -> User | None:
 def authenticate(email: str, password: str) -> User | None:
     """The user with this address and password; None for unknown, wrong and disabled alike.
 
-    One password is hashed in every case, so that the time does not tell whether an account exists.
-    The stored hash is renewed when the parameters have risen since. The caller commits.
+    Also None for whoever has failed so often that this attempt comes too early. One password is
+    hashed and one failure counted in every case, so that the time does not tell whether an account
+    exists. The stored hash is renewed when the parameters have risen since. The caller commits.
     """
     try:
         # <% if cookiecutter.auth == "oidc" %>
@@ -53,7 +54,7 @@ def authenticate(email: str, password: str) -> User | None:
         # <% endif %>
     except ValueError:
         user = None
-    correct = _confirm(user, password) if user else verify_password(None, password)
+    correct = _confirm(user, password) if user else _refuse(email, password)
     if user is None or not correct:
         security_event("authn_login_fail", account=user.id if user else None)
         return None
@@ -64,12 +65,14 @@ def authenticate(email: str, password: str) -> User | None:
 # <% if cookiecutter.auth != "oidc" %>
 
 
-def change_password(user: User, current: str, new: str) -> bool:
+def change_password(session: Session, current: str, new: str) -> bool:
     """Set a new password and end every session; False when ``current`` is wrong.
 
-    The caller commits. A sign-in at the same time either ends here or finds another password.
+    Or when this session has sent so many wrong ones that it is too early for another: a thief could
+    guess for ever. The caller commits. A sign-in at the same time either ends here or finds another password.
     """
-    if not _confirm(user, current):
+    user = session.user
+    if not _confirm(user, current, session):
         security_event("authn_password_change_fail", account=user.id)
         return False
     user.password_hash = hash_password(new)
@@ -98,6 +101,18 @@ def enable(user: User) -> None:
     security_event("user_enabled", level=20, account=user.id)
 
 
+def unlock(user: User) -> tuple[int, int]:
+    """Forget failed sign-ins, so that the next is looked at at once. The caller commits.
+
+    :returns: how many failed in a row, and how many came too early.
+    """
+    hold(user)
+    counted = user.failures, user.refusals
+    throttling.clear(user)
+    security_event("authn_login_unlock", level=20, account=user.id)
+    return counted
+
+
 def hold(user: User) -> None:
     """Read the account again, and keep it as it is until the caller commits.
 
@@ -109,17 +124,37 @@ def hold(user: User) -> None:
     db.session.refresh(user)
 
 
-def _confirm(user: User, password: str) -> bool:
+def _confirm(user: User, password: str, session: Session | None = None) -> bool:
     """Whether ``password`` is right and the account enabled, from now until the caller commits.
+
+    When it is not, the failure is counted and committed.
+
+    :param session: asks for the password again; its own failures decide whether it is too early.
 
     Hashing takes long enough for a password change or a disabling to finish in between: the old
     password would open a session that outlives it, or its renewed hash would even bring it back. So
     the row is held, and looked at again.
     """
     verified = user.password_hash
-    if not verify_password(verified, password):
-        return False
+    correct = verify_password(verified, password)
     hold(user)
-    if user.disabled_at is not None:
-        return False
-    return user.password_hash == verified or verify_password(user.password_hash, password)
+    if correct and user.password_hash != verified:
+        correct = verify_password(user.password_hash, password)
+    asking = session and db.session.get(Session, session.id, populate_existing=True)
+    early = throttling.is_delayed(asking or user)
+    if correct and user.disabled_at is None and not early:
+        throttling.clear(user)
+        return True
+    throttling.count_failure(user)
+    if asking:
+        throttling.count_failure(asking)
+    db.session.commit()
+    return False
+
+
+def _refuse(name: str, password: str) -> bool:
+    """Do for an account that is not there what is done for a wrong password."""
+    verify_password(None, password)
+    throttling.count_failure(throttling.decoy(name))
+    db.session.commit()
+    return False

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from email_validator import EmailNotValidError, validate_email
 # <% if cookiecutter.auth == "oidc" %>
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint, text
 # <% else %>
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import BigInteger, ForeignKey, String, text
 # <% endif %>
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -22,7 +22,16 @@ LOCAL = ""  # the issuer of the accounts that were made here, for emergencies
 # <% endif %>
 
 
-class User(Base):
+class Attempts:
+    """Wrong passwords in a row, as :mod:`app.auth.throttling` counts them."""
+
+    failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    failed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the last of them
+    # Attempts that came too early to be looked at, since the last success.
+    refusals: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+
+
+class User(Attempts, Base):
     """An account. ``password_hash`` never leaves this row; ``repr`` shows the id alone."""
 
     __tablename__ = "users"
@@ -44,13 +53,28 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # What the account keeps here, as app.quotas counts it.
+    stored_rows: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
     def __repr__(self) -> str:
         return f"<User {self.id}>"
 
 
-class Session(Base):
-    """A sign-in that has not ended. Only the SHA-256 of its token is stored."""
+class Decoy(Attempts, Base):
+    """What a failed sign-in writes to when there is no such account; see app.auth.throttling."""
+
+    __tablename__ = "decoys"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class Session(Attempts, Base):
+    """A sign-in that has not ended. Only the SHA-256 of its token is stored.
+
+    It counts wrong passwords too, where one is asked for to change it: a thief's session has its own
+    delay, and a guesser at the sign-in does not keep the owner from a new password.
+    """
 
     __tablename__ = "sessions"
 

@@ -10,7 +10,9 @@ from datetime import timedelta
 from hashlib import sha256
 
 from sqlalchemy import Select, bindparam, delete, select, update
+from sqlalchemy.orm.attributes import set_committed_value
 
+from app.auth import upkeep
 from app.auth.lifetimes import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT
 from app.auth.models import Session, User
 from app.database import db, now
@@ -19,7 +21,6 @@ from app.security.logs import security_event
 TOUCH_EVERY = timedelta(minutes=1)  # how exact "last seen" is; a write per request would be dear
 MAX_SESSIONS = 10  # per user; the oldest ends when one more starts
 BATCH = 1000  # sessions that end in one transaction, when everybody's do
-CLEAN_UP = 100  # expired sessions, of whomever, that a sign-in deletes at most
 MAX_DEVICE = 200  # characters kept of the User-Agent header
 # How a session is found. On each request: so the statements are built once.
 BY_TOKEN_HASH = select(Session).where(Session.token_hash == bindparam("value"))
@@ -32,7 +33,7 @@ def start(user: User, *, address: str, device: str) -> tuple[Session, str]:
     The caller commits.
     """
     token = secrets.token_urlsafe(32)
-    _clean_up()
+    upkeep.delete_expired()
     for surplus in of_user(user)[MAX_SESSIONS - 1 :]:
         end(surplus)
     session = Session(
@@ -52,7 +53,8 @@ def find(query: Select[Session], value: str) -> Session | None:
 
     :param query: ``BY_TOKEN_HASH`` or ``BY_PUBLIC_ID``.
 
-    Idle for too long, too old, or its user disabled: there is none, and the row is deleted.
+    Idle for too long, too old, or its user disabled: there is none, and the row is deleted. Call it
+    before anything is written: a transaction that has begun is committed.
     """
     session = db.session.scalar(query, {"value": value})
     if session is None:
@@ -64,15 +66,15 @@ def find(query: Select[Session], value: str) -> Session | None:
         or seen - session.created_at > ABSOLUTE_TIMEOUT
     ):
         security_event("session_expired", level=20, user=session.user_id)
-        db.session.execute(delete(Session).where(Session.id == session.id))
-        db.session.commit()
+        upkeep.attempt(delete(Session).where(Session.id == session.id))
         return None
     if seen - session.last_seen_at > TOUCH_EVERY:
         touch = update(Session).where(Session.id == session.id).values(last_seen_at=seen)
-        db.session.execute(touch)
-        db.session.commit()
-        # None when it was ended at this very moment.
-        session = db.session.scalar(query, {"value": value})
+        touched = upkeep.attempt(touch)
+        if touched == 0:
+            return None  # it was ended at this very moment
+        if touched:
+            set_committed_value(session, "last_seen_at", seen)
     return session
 
 
@@ -116,21 +118,6 @@ def end_everybodys() -> int:
         db.session.commit()
         count += len(batch)
     return count
-
-
-def _clean_up() -> None:
-    """Delete what has expired, of every user, the longest unseen first: as the index has them.
-
-    What is too old cannot be used any more, so it is idle before long; no second index is needed.
-
-    Two requests that wait for each other are a deadlock. So what another one has locked is left to
-    it, and each row is deleted by its key: MySQL locks all that a DELETE looks at, and looks at the
-    whole table for a list of keys.
-    """
-    expired = select(Session.id).where(Session.last_seen_at < now() - IDLE_TIMEOUT)
-    mine = expired.order_by(Session.last_seen_at).limit(CLEAN_UP).with_for_update(skip_locked=True)
-    for key in db.session.scalars(mine).all():
-        db.session.execute(delete(Session).where(Session.id == key))
 
 
 def hash_token(token: str) -> str:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pymysql
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL
 
-from app.dialect import COLLATION, connect_arguments, is_local
+from app.dialect import connect_arguments, is_local
 
 Failed = (pymysql.Error, OSError, ValueError)  # what the functions here raise
 SQL = Path(__file__).parent.parent / "migrations"
-LOCK_WAIT = 600  # seconds
+VERSION = "alembic_version"  # the table with the version of the schema
 
 
 def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
@@ -35,11 +35,24 @@ def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
         if development:
             granted.append(_pattern(f"{app.database}_test_", "%"))
         for pattern in granted:
-            _run(connection, _read("users.sql"), app, migrator, pattern)
+            _run(connection, _read("users.sql"), app, migrator, granted=pattern)
 
 
 def grant(app: URL, migrator: URL) -> None:
     """Nothing: only an administrator gives rights, and a user without them cannot connect."""
+
+
+def grant_tables(app: URL, migrator: URL) -> None:
+    """Let the app's user write every table but the schema's version, which it only reads.
+
+    Whoever takes over the service could otherwise make every instance unready. MySQL and MariaDB
+    cannot take a table out of the rights on its database, so they are given table by table.
+    """
+    if app.username != migrator.username:
+        with _connected(migrator) as connection:
+            for table in _tables(connection, app.database):
+                if table != VERSION:
+                    _run(connection, _read("tables.sql"), app, migrator, table)
 
 
 def create_scratch(app: URL, migrator: URL) -> None:
@@ -51,27 +64,22 @@ def create_scratch(app: URL, migrator: URL) -> None:
 def drop_scratch(app: URL, migrator: URL) -> None:
     """Remove what :func:`create_scratch` has made."""
     with _connected(migrator) as connection:
+        # The rights on a table would outlive it. There are none where no migration has run.
+        text = "REVOKE ALL ON {database}.{table} FROM {app}"
+        for table in _tables(connection, app.database):
+            with suppress(pymysql.ProgrammingError, pymysql.OperationalError):
+                _run(connection, text, app, migrator, table)
         _run(connection, "DROP DATABASE IF EXISTS {database}", app, migrator)
 
 
-def before_migration(connection: Connection) -> None:
-    """Wait for a migration that runs at the same time; the lock ends with the connection.
-
-    :raises ValueError: when the other one takes too long, or when the database would take two
-        addresses for the same.
-    """
-    collation = connection.exec_driver_sql("SELECT @@collation_database").scalar_one()
-    if collation != COLLATION:
-        raise ValueError(
-            f"the database's collation is {collation}, which takes jose@example.com and"
-            f" josé@example.com for one address; ALTER DATABASE ... COLLATE {COLLATION}"
-        )
-    # A name of at most 64 characters, and a lock that is of the whole server.
-    got = connection.exec_driver_sql(
-        "SELECT GET_LOCK(CONCAT('migration ', SHA1(DATABASE())), %s)", (LOCK_WAIT,)
+def _tables(connection: pymysql.Connection, database: str | None) -> list[str]:
+    cursor = connection.cursor()
+    cursor.execute(
+        "SELECT table_name FROM information_schema.tables"
+        " WHERE table_schema = %s AND table_type = 'BASE TABLE'",
+        [database],
     )
-    if got.scalar_one() != 1:
-        raise ValueError("another migration is running")
+    return [name for (name,) in cursor.fetchall()]
 
 
 def _connected(url: URL) -> closing[pymysql.Connection]:
@@ -80,11 +88,17 @@ def _connected(url: URL) -> closing[pymysql.Connection]:
 
 
 def _run(
-    connection: pymysql.Connection, text: str, app: URL, migrator: URL, granted: str = ""
+    connection: pymysql.Connection,
+    text: str,
+    app: URL,
+    migrator: URL,
+    table: str = "",
+    granted: str = "",
 ) -> None:
     """Run statements of ours, with names and passwords in quotes."""
     values = {
         "database": _identifier(app.database),
+        "table": _identifier(table),
         "granted": granted,
         "tls": "NONE" if is_local(app) else "SSL",
     }

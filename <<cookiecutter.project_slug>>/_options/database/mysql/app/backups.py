@@ -11,13 +11,16 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+from pymysql import Error as PyMySQLError
 from sqlalchemy import URL, MetaData, Table, create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import DropTable
 
+from app.administration import grant_tables
 from app.dialect import engine_options, is_local, option
 
-Failed = (SQLAlchemyError, OSError, ValueError, subprocess.CalledProcessError)  # what these raise
+# What the functions here raise.
+Failed = (PyMySQLError, SQLAlchemyError, OSError, ValueError, subprocess.CalledProcessError)
 SUFFIX = ".sql"  # of a backup
 BEGINNING = re.compile(rb"(/\*M?!.*\n)?-- (MySQL|MariaDB) dump ")
 END = re.compile(rb"\n-- Dump completed[^\n]*\n*\Z")
@@ -45,6 +48,7 @@ def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
     except BaseException:
         _load(migrator, saved)
         raise
+    grant_tables(app, migrator)
 
 
 def _load(url: URL, source: Path) -> None:

@@ -6,8 +6,8 @@ CREATE USER IF NOT EXISTS {app} IDENTIFIED BY {app_password};
 
 -- Changes the schema: only `flask db` connects as this user.
 ALTER USER {migrator} IDENTIFIED BY {migrator_password} REQUIRE {tls};
-GRANT ALL ON {granted}.* TO {migrator};
+GRANT ALL ON {granted}.* TO {migrator} WITH GRANT OPTION;
 
--- Reads and writes rows. Whoever takes over the running service can do no more than that.
+-- Reads rows; tables.sql lets it write them. Whoever takes over the running service can do no more.
 ALTER USER {app} IDENTIFIED BY {app_password} REQUIRE {tls};
-GRANT SELECT, INSERT, UPDATE, DELETE ON {granted}.* TO {app};
+GRANT SELECT ON {granted}.* TO {app};

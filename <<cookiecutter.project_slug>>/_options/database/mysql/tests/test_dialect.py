@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app import administration, backups, dialect
+from app import administration, backups, dialect, migrating
 from app.auth.models import User
 from app.database import db
 from tests.browser import ACCOUNT_KEY, Browser, account
@@ -180,6 +180,7 @@ def test_a_value_that_does_not_fit_is_refused(
     with make_app(**own_database).app_context():
         with db.get_engine("migration").begin() as connection:
             connection.execute(text("CREATE TABLE words (word VARCHAR(5), day DATETIME)"))
+        administration.grant_tables(db.engine.url, db.get_engine("migration").url)
         with refused, db.engine.begin() as connection:
             insert = text("INSERT INTO words VALUES (:word, :day)")
             connection.execute(insert, {"word": word, "day": day})
@@ -214,10 +215,10 @@ def test_two_migrations_do_not_run_at_once(
     own_database: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(administration, "LOCK_WAIT", 0)
+    monkeypatch.setattr(migrating, "LOCK_WAIT", 0)
     app = make_app(**own_database)
     with app.app_context(), db.get_engine("migration").connect() as first:
-        administration.before_migration(first)
+        migrating.before(first)
         result = run(make_app(**own_database), "upgrade")
         assert result.exit_code == 1
         assert "another migration is running" in result.stderr

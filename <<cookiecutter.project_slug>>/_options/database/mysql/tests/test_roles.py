@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app import administration, database, dialect
+from app import administration, database, dialect, migrating
 from app.database import db
 from tests.browser import Browser
 from tests.database import development, migrate
@@ -27,6 +27,15 @@ pytestmark = practice("administration")
 PASSWORD = "canary'#\"#\\ %s{app}`;"
 # Access denied to a database, table, column, routine, user or server; no such role for this user.
 DENIED = {1044, 1045, 1095, 1142, 1143, 1227, 1370, 1410, 1419, 1959, 3530}
+
+VERSION_WRITES = [
+    "INSERT INTO alembic_version VALUES ('mine')",
+    "UPDATE alembic_version SET version_num = 'mine'",
+    "DELETE FROM alembic_version",
+    "REPLACE INTO alembic_version VALUES ('mine')",
+    "LOCK TABLES alembic_version READ",
+    "LOCK TABLES alembic_version WRITE",
+]
 
 FORBIDDEN = [
     "CREATE TABLE mine (id INTEGER)",
@@ -42,6 +51,7 @@ FORBIDDEN = [
     "DROP TABLE notes",
     "TRUNCATE notes",
     "LOCK TABLES notes WRITE",
+    *VERSION_WRITES,
     # The server's files and programs.
     "SELECT title FROM notes INTO OUTFILE '/tmp/notes-of-the-test'",
     "SELECT 'x' INTO DUMPFILE '/tmp/notes-of-the-test'",
@@ -116,6 +126,50 @@ def test_the_app_works_with_tables_that_a_later_migration_makes(
                 connection.execute(text("DROP TABLE tags"))
     finally:
         database._head.cache_clear()
+
+
+@asvs("13.2.2")
+def test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database(
+    make_app: Callable[..., Flask],
+    environment: dict[str, str],
+    own_database: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever takes over the service would make each instance unready."""
+    monkeypatch.chdir(tmp_path)
+    migrate({**environment, **own_database})
+    app = make_app(**own_database)
+    for command in (["upgrade"], ["create"], ["backup", "saved"], ["restore", "saved"]):
+        assert run(app, *command).exit_code == 0
+        with app.app_context(), db.engine.connect() as connection:
+            for statement in VERSION_WRITES:
+                with pytest.raises(DBAPIError) as caught:
+                    connection.exec_driver_sql(statement)
+                assert caught.value.orig.args[0] in DENIED, statement
+        ready = Browser(app).get("/readyz")
+        assert (ready.status_code, ready.json["database"]) == (200, "ok")
+
+
+@asvs("13.2.2")
+def test_the_name_of_the_lock_of_migrations_is_a_secret(
+    make_app: Callable[..., Flask], own_database: dict[str, str]
+) -> None:
+    """Everybody may hold a lock whose name they know, and a migration would wait for it."""
+    app = make_app(**own_database)
+    with app.app_context():
+        migrator, own = db.get_engine("migration").url, db.engine.url
+    name = migrating.lock_name(migrator)
+    assert len(name) <= 64
+    assert name != migrating.lock_name(own)
+    assert name != migrating.lock_name(migrator.set(database="another"))
+    with app.app_context(), db.get_engine("migration").connect() as connection:
+        migrating.before(connection)
+        with db.engine.connect() as other:
+            held = text("SELECT IS_USED_LOCK(:name)")
+            assert other.execute(held, {"name": name}).scalar() is not None
+            guess = text("SELECT IS_USED_LOCK(CONCAT('migration ', SHA1(DATABASE())))")
+            assert other.execute(guess).scalar() is None
 
 
 # --- flask db create

@@ -12,14 +12,13 @@ from typing import Any
 
 from psycopg import Connection as ServerConnection
 from psycopg import Error, connect, errors, sql
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL
 
 from app.dialect import connect_arguments
 
 Failed = (Error, OSError, ValueError)  # what the functions here raise
 SQL = Path(__file__).parent.parent / "migrations"
 DATABASE = "CREATE DATABASE {database} OWNER {migrator} ENCODING 'UTF8' TEMPLATE template0"
-MIGRATION_LOCK = 7_046_029  # any number, but the same in every process of this service
 OLDEST = 15  # before it, everybody may make tables in the schema public
 
 
@@ -58,6 +57,23 @@ def grant_schema(connection: ServerConnection[Any], app: URL, migrator: URL) -> 
     if version < OLDEST:
         raise ValueError(f"this server has version {version}; {OLDEST} or newer is needed")
     run(connection, _read("privileges.sql"), app, migrator)
+    protect_version(connection, app, migrator)
+
+
+def protect_version(connection: ServerConnection[Any], app: URL, migrator: URL) -> None:
+    """Let the app's role read the schema's version, and no more: it could stop every upgrade.
+
+    Call it whenever the table may be a new one: what a migration or a restore makes, the app may
+    write.
+    """
+    if app.username != migrator.username and has_version(connection):
+        run(connection, _read("version.sql"), app, migrator)
+
+
+def has_version(connection: ServerConnection[Any]) -> bool:
+    """Whether a migration has run before."""
+    found = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+    return bool(found and found[0])
 
 
 def create_scratch(app: URL, migrator: URL) -> None:
@@ -71,11 +87,6 @@ def drop_scratch(app: URL, migrator: URL) -> None:
     """Remove what :func:`create_scratch` has made."""
     with connected(migrator.set(database="postgres")) as connection:
         run(connection, "DROP DATABASE IF EXISTS {database} WITH (FORCE)", app, migrator)
-
-
-def before_migration(connection: Connection) -> None:
-    """Wait for a migration that runs at the same time; the lock ends with the transaction."""
-    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
 
 
 def connected(url: URL) -> ServerConnection[Any]:

@@ -11,7 +11,7 @@ from psycopg import Error
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 
-from app.administration import connected, grant_schema
+from app.administration import connected, grant_schema, protect_version
 from app.dialect import connect_arguments
 
 # What the functions here raise.
@@ -48,6 +48,7 @@ def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
                 connection.execute("ALTER SCHEMA before_restore RENAME TO public")
             raise
         connection.execute("DROP SCHEMA before_restore CASCADE")
+        protect_version(connection, app, migrator)
 
 
 def _tool(url: URL, program: str, *arguments: str) -> None:

@@ -17,7 +17,7 @@ from psycopg import sql
 from sqlalchemy import URL, make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 
-from app import administration, database, dialect
+from app import administration, database, dialect, migrating
 from app.auth.models import User
 from app.database import db
 from tests.browser import Browser
@@ -28,6 +28,17 @@ from tests.test_backups import add_migration, run
 pytestmark = practice("administration")
 
 PASSWORD = "canary'\\\"%s{app}$$"
+
+VERSION_WRITES = [
+    "INSERT INTO alembic_version VALUES ('mine')",
+    "UPDATE alembic_version SET version_num = 'mine'",
+    "DELETE FROM alembic_version",
+    "SELECT * FROM alembic_version FOR UPDATE",
+    "SELECT * FROM alembic_version FOR KEY SHARE",
+    "LOCK TABLE alembic_version IN ROW EXCLUSIVE MODE",
+    "LOCK TABLE alembic_version IN SHARE MODE",
+    "LOCK TABLE alembic_version",
+]
 
 FORBIDDEN = [
     "CREATE TABLE mine (id INTEGER)",
@@ -116,6 +127,62 @@ def test_the_app_works_with_tables_that_a_later_migration_makes(
                 connection.execute(text("DROP TABLE tags"))
     finally:
         database._head.cache_clear()
+
+
+@asvs("13.2.2")
+def test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database(
+    make_app: Callable[..., Flask],
+    environment: dict[str, str],
+    own_database: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever takes over the service would make each instance unready, and stop every upgrade."""
+    monkeypatch.chdir(tmp_path)
+    migrate({**environment, **own_database})
+    app = make_app(**own_database)
+    for command in (["upgrade"], ["create"], ["backup", "saved"], ["restore", "saved"]):
+        assert run(app, *command).exit_code == 0
+        with app.app_context():
+            for statement in VERSION_WRITES:
+                with db.engine.connect() as connection, pytest.raises(ProgrammingError) as caught:
+                    connection.exec_driver_sql(statement)
+                assert isinstance(caught.value.orig, psycopg.errors.InsufficientPrivilege)
+        ready = Browser(app).get("/readyz")
+        assert (ready.status_code, ready.json["database"]) == (200, "ok")
+
+
+@asvs("13.2.2")
+def test_the_role_of_the_app_cannot_stop_an_upgrade(
+    make_app: Callable[..., Flask], environment: dict[str, str], own_database: dict[str, str]
+) -> None:
+    """With every lock that it may take: the advisory one, and the weakest on the table."""
+    migrate({**environment, **own_database})
+    app = make_app(**own_database)
+    with app.app_context(), db.engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": migrating.FIRST_MIGRATION})
+        connection.execute(text("LOCK TABLE alembic_version IN ACCESS SHARE MODE"))
+        assert run(make_app(**own_database), "upgrade").exit_code == 0
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+def test_two_migrations_do_not_run_at_once(
+    make_app: Callable[..., Flask],
+    environment: dict[str, str],
+    own_database: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    first: bool,
+) -> None:
+    if not first:
+        migrate({**environment, **own_database})
+    monkeypatch.setattr(dialect, "LOCK_TIMEOUT", {"lock_timeout": 100})
+    app = make_app(**own_database)
+    with app.app_context(), db.get_engine("migration").begin() as connection:
+        migrating.before(connection)
+        result = run(make_app(**own_database), "upgrade")
+        assert result.exit_code == 1
+        assert "lock timeout" in result.stderr
+    migrate({**environment, **own_database})
 
 
 # --- flask db create

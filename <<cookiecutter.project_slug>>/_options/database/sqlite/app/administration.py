@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL
 
 Failed = (OSError,)  # what the functions here raise
 
@@ -29,8 +29,3 @@ def drop_scratch(app: URL, migrator: URL) -> None:
     """Remove what :func:`create_scratch` has made."""
     for suffix in ("", "-wal", "-shm"):
         Path(f"{app.database}{suffix}").unlink(missing_ok=True)
-
-
-def before_migration(connection: Connection) -> None:
-    """Wait for a migration that runs at the same time: only one connection writes."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import code_flow, identity, members, pending
+from app.auth import code_flow, identity, members, pending, throttling
 from app.auth.forms import LoginForm
 from app.auth.models import LOCAL
 from app.auth.outbound import UnavailableError, in_time
@@ -105,5 +105,5 @@ def emergency() -> ResponseReturnValue:
         if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
             security_event("authn_emergency_login", stage="success")
             return redirect(own_path(request.args.get("next")) or url_for("notes.index"))
-        error = "The e-mail address or the password is wrong."
+        error = f"The e-mail address or the password is wrong. {throttling.HINT}"
     return render_template("auth/emergency.html", form=form, error=error), 401 if error else 200

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import account
-from app.auth import accounts, identity
+from app.auth import accounts, identity, throttling
 from app.auth.forms import LoginForm
 from app.auth.password_forms import PasswordForm, RegisterForm
 from app.database import db
@@ -45,7 +45,7 @@ def login() -> ResponseReturnValue:
     if form.is_submitted():
         if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
             return redirect(own_path(request.args.get("next")) or url_for("notes.index"))
-        error = "The e-mail address or the password is wrong."
+        error = f"The e-mail address or the password is wrong. {throttling.HINT}"
     return render_template("auth/login.html", form=form, error=error), 401 if error else 200
 
 
@@ -64,11 +64,11 @@ def change_password() -> ResponseReturnValue:
     form = PasswordForm(user.email)
     if form.validate_on_submit():
         current, new = form.current_password.data or "", form.new_password.data or ""
-        if accounts.change_password(user, current, new):
+        if accounts.change_password(identity.current_session(), current, new):
             identity.remember(user)
             db.session.commit()
             flash("Your password is changed. You are signed out everywhere else.")
             return redirect(url_for("account.index"))
-        form.current_password.errors = ["This is not your current password."]
+        form.current_password.errors = [f"This is not your current password. {throttling.HINT}"]
     status = 422 if form.is_submitted() else 200
     return render_template("account/password.html", form=form), status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from app import api
-from app.auth import accounts, identity, sessions, tokens
+from app.auth import accounts, identity, sessions, throttling, tokens
 from app.auth.schemas import (
     Credentials,
     PasswordChange,
@@ -57,7 +57,8 @@ def token(body: Credentials) -> TokenPair:
     user = accounts.authenticate(body.email, body.password)
     if user is None:
         # Whatever is wrong, the answer is the same: it must not tell which accounts exist.
-        raise identity.unauthorized("The e-mail address or the password is wrong.")
+        wrong = "The e-mail address or the password is wrong."
+        raise identity.unauthorized(f"{wrong} {throttling.HINT}")
     pair = identity.remember(user)
     db.session.commit()
     return pair
@@ -99,8 +100,10 @@ def change_password(body: PasswordChange) -> TokenPair:
     user = identity.current_user()
     if problem := password_problem(body.new_password, SERVICE_NAME, user.email):
         raise InvalidInput(("#/new_password", problem))
-    if not accounts.change_password(user, body.current_password, body.new_password):
-        raise InvalidInput(("#/current_password", "This is not your current password."))
+    session = identity.current_session()
+    if not accounts.change_password(session, body.current_password, body.new_password):
+        wrong = "This is not your current password."
+        raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
     pair = identity.remember(user)
     db.session.commit()
     return pair

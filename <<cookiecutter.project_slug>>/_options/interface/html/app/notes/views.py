@@ -12,6 +12,7 @@ from app.database import db
 from app.notes import service
 from app.notes.forms import EditForm, NoteForm
 from app.notes.models import Note
+from app.quotas import QuotaError
 from app.security import rate_limits
 from app.security.access import get_owned
 
@@ -31,11 +32,17 @@ def index() -> str:
 def create() -> ResponseReturnValue:
     """Write a note."""
     form = NoteForm()
+    error, status = None, 422 if form.is_submitted() else 200
     if form.validate_on_submit():
-        note = service.create(identity.current_user(), form.title.data or "", form.body.data or "")
-        return redirect(url_for("notes.show", public_id=note.public_id))
-    status = 422 if form.is_submitted() else 200
-    return render_template("notes/form.html", form=form, note=None), status
+        owner = identity.current_user()
+        try:
+            note = service.create(owner, form.title.data or "", form.body.data or "")
+        except QuotaError as full:
+            db.session.rollback()  # what was typed is shown again
+            error, status = full.description, full.code
+        else:
+            return redirect(url_for("notes.show", public_id=note.public_id))
+    return render_template("notes/form.html", form=form, note=None, error=error), status
 
 
 @blueprint.get("/<public_id:public_id>")
@@ -61,6 +68,9 @@ def edit(public_id: str) -> ResponseReturnValue:
             db.session.rollback()
             error, status = "This note was changed in the meantime. Save again to replace it.", 409
             form.version.data, form.version.raw_data = note.version, None
+        except QuotaError as full:
+            db.session.rollback()
+            error, status = full.description, full.code
         else:
             flash("Saved.")
             return redirect(url_for("notes.show", public_id=public_id))

@@ -1,0 +1,46 @@
+"""MySQL and MariaDB: what happens before and after a migration."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import URL, Connection
+
+from app.administration import grant_tables
+from app.dialect import COLLATION
+
+LOCK_WAIT = 600  # seconds
+ROUNDS = 100_000  # that make the name of the lock: a tenth of a second for who guesses a password
+
+
+def before(connection: Connection) -> None:
+    """Wait for a migration that runs at the same time; the lock ends with the connection.
+
+    :raises ValueError: when the other one takes too long, or when the database would take two
+        addresses for the same.
+    """
+    collation = connection.exec_driver_sql("SELECT @@collation_database").scalar_one()
+    if collation != COLLATION:
+        raise ValueError(
+            f"the database's collation is {collation}, which takes jose@example.com and"
+            f" josé@example.com for one address; ALTER DATABASE ... COLLATE {COLLATION}"
+        )
+    name = lock_name(connection.engine.url)
+    got = connection.exec_driver_sql("SELECT GET_LOCK(%s, %s)", (name, LOCK_WAIT))
+    if got.scalar_one() != 1:
+        raise ValueError("another migration is running")
+
+
+def after(connection: Connection, app: URL) -> None:
+    """Give the app's user its rights on the tables that are new."""
+    grant_tables(app, connection.engine.url)
+
+
+def lock_name(migrator: URL) -> str:
+    """The name of a lock of the whole server, at most 64 characters.
+
+    Everybody may hold any lock. Whoever takes over the app would stop every upgrade with this one,
+    but does not know its name: it follows from the migrator's password.
+    """
+    password, salt = str(migrator.password).encode(), str(migrator.database).encode()
+    return "migration " + hashlib.pbkdf2_hmac("sha256", password, salt, ROUNDS).hex()[:40]

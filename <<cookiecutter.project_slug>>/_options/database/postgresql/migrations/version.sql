@@ -1,0 +1,6 @@
+-- The version of the schema: the app's role reads it, and a migration alone writes it. Whoever takes
+-- over the running service could otherwise make every instance unready, and stop every upgrade.
+-- `flask db upgrade`, `create` and `restore` run this in the database, as the migrator.
+
+REVOKE ALL ON alembic_version FROM {app};
+GRANT SELECT ON alembic_version TO {app};

@@ -1,0 +1,83 @@
+"""What is stored is answered with success: nothing asks the database after the commit.
+
+A database that fails at that moment would make "try again" of what is stored, and whoever tries
+again has two notes. Only when the answer to the COMMIT itself is lost does nobody know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask, g, has_request_context, request
+from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
+
+from app.auth.models import User
+from app.database import db
+from app.notes import service
+from app.notes.models import Note
+from tests.browser import PAGES, Browser, account
+from tests.marks import practice
+from tests.visits import visit
+
+pytestmark = practice("errors")
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+@pytest.fixture
+def committed(app: Flask) -> Iterator[set[str]]:
+    """The database fails from the commit of a write to the end of its request; who has written."""
+    found: set[str] = set()
+
+    def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if has_request_context():
+            if g.get("stored"):
+                raise OperationalError(statement, None, Exception("the server has gone away"))
+            g.written = g.get("written") or statement.startswith(WRITES)
+
+    def end(_connection: Any) -> None:
+        if has_request_context() and g.get("written"):
+            g.stored = True
+            found.add(str(request.endpoint))
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", look)
+    event.listen(engine, "commit", end)
+    yield found
+    event.remove(engine, "before_cursor_execute", look)
+    event.remove(engine, "commit", end)
+
+
+def test_each_request_that_is_stored_answers_success(
+    app: Flask, alice: Browser, committed: set[str]
+) -> None:
+    with app.app_context():
+        owner = db.session.scalars(select(User.id)).one()
+        for number in range(60):  # more than a page of each
+            db.session.add(Note(owner_id=owner, title="A", body="B"))
+            db.session.add(User(**account(f"user{number}@example.com")))
+        db.session.commit()
+    visit(app, alice)  # which asserts that each request succeeds
+    Browser(app, "203.0.113.3").sign_up("carol@example.com")
+    notes = {"create", "edit", "delete"}
+    assert committed >= {f"notes.{name}" for name in notes}
+    assert len(committed) >= (7 if PAGES else 8)
+
+
+@pytest.mark.parametrize("body", ["<b>B</b><script>x()</script> & C", "B"])
+def test_what_is_answered_is_what_is_stored(app: Flask, alice: Browser, body: str) -> None:
+    """The version above all: the next change names it."""
+    with app.app_context():
+        owner = db.session.scalars(select(User)).one()
+        note = service.create(owner, "A title", body)
+        for change in ("<i>One</i><script>x()</script>", "Two"):
+            service.update(note, note.version, "Another", change)
+            columns = ("title", "body", "version", "created_at", "updated_at", "public_id")
+            answered = {name: getattr(note, name) for name in columns}
+            db.session.expire(note)
+            assert answered == {name: getattr(note, name) for name in columns}
+        assert note.version == 3

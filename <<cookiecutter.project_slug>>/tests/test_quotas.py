@@ -1,0 +1,159 @@
+"""What an account may keep: a number of rows and of bytes, exact also for writes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+
+from app import quotas
+from app.auth.models import User
+from app.database import db
+from app.notes import service
+from app.notes.models import Note
+from app.quotas import MAX_BYTES, MAX_ROWS, QuotaError
+from tests.browser import WRITTEN, Browser
+from tests.marks import asvs, practice
+from tests.note_actions import DONE, assert_refused, edit, remove, text_of
+from tests.races import at_once
+
+pytestmark = practice("quotas")
+
+FULL = "Your account is full"
+REFUSED = 403
+
+
+def keeps(app: Flask, rows: int, size: int) -> None:
+    """Alice keeps that much already."""
+    with app.app_context():
+        db.session.execute(update(User).values(stored_rows=rows, stored_bytes=size))
+        db.session.commit()
+
+
+def counted(app: Flask) -> tuple[int, int]:
+    with app.app_context():
+        row = db.session.execute(select(User.stored_rows, User.stored_bytes)).one()
+        return row.stored_rows, row.stored_bytes
+
+
+def stored(app: Flask) -> tuple[int, int]:
+    """What is really there."""
+    with app.app_context():
+        notes = db.session.scalars(select(Note)).all()
+        return len(notes), sum(len(f"{note.title}{note.body}".encode()) for note in notes)
+
+
+@asvs("2.4.1")
+def test_the_last_row_fits_and_no_other(
+    app: Flask, alice: Browser, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    keeps(app, MAX_ROWS - 2, 0)
+    path, _ = alice.write_note(), alice.write_note()
+    log()
+    refused = alice.try_note("T", "One too many")
+    assert refused.status_code == REFUSED
+    assert_refused(refused, FULL, "One too many")
+    events = [line["event"] for line in log() if line["logger"] == "app.security"]
+    assert events == ["excess_quota_exceeded"]
+    assert stored(app)[0] == 2
+    assert edit(alice, path, "What is there can be changed").status_code == DONE
+    assert remove(alice, path).status_code < 400
+    assert alice.try_note("T", "There is room again").status_code == WRITTEN
+    assert alice.try_note("T", "B").status_code == REFUSED
+
+
+@asvs("2.4.1")
+def test_bytes_are_counted_and_an_edit_counts_the_difference(app: Flask, alice: Browser) -> None:
+    keeps(app, 0, MAX_BYTES - 1000)
+    path = alice.write_note("T", "a" * 599)  # 600 bytes
+    assert alice.try_note("T", "b" * 599).status_code == REFUSED
+    assert stored(app)[0] == 1
+    assert edit(alice, path, "c" * 999).status_code == DONE
+    longer = "ä" * 500  # 1000 bytes in 500 letters, and one of the title
+    refused = edit(alice, path, longer)
+    assert refused.status_code == REFUSED
+    assert_refused(refused, FULL, longer)
+    assert text_of(alice, path) == "c" * 999
+    assert edit(alice, path, "d").status_code == DONE
+    assert counted(app) == (1, MAX_BYTES - 1000 + 2)
+    assert remove(alice, path).status_code < 400
+    assert counted(app) == (0, MAX_BYTES - 1000)
+
+
+def test_whoever_is_above_the_limit_can_still_make_room(app: Flask, alice: Browser) -> None:
+    """A limit that was lowered, or notes from before there was one."""
+    path, other = alice.write_note("T", "x" * 500), alice.write_note()
+    keeps(app, MAX_ROWS + 5, MAX_BYTES + 5000)
+    assert edit(alice, path, "x").status_code == DONE
+    assert remove(alice, other).status_code < 400
+    assert alice.try_note("T", "B").status_code == REFUSED
+
+
+def test_the_counts_are_what_is_there(app: Flask, alice: Browser) -> None:
+    texts = "<b>x</b><script>y</script>", "&"
+    paths = [alice.write_note("ÄÖ \U0001f980", text) for text in texts]
+    assert counted(app) == stored(app)
+    assert edit(alice, paths[0], "a <i>b</i> & 'c'\r\nd").status_code == DONE
+    assert counted(app) == stored(app)
+    assert remove(alice, paths[1]).status_code < 400
+    assert counted(app) == stored(app)
+    assert counted(app)[0] == 1
+
+
+def test_counts_never_become_negative(app: Flask, alice: Browser) -> None:
+    """An old instance during an update stores notes that it does not count."""
+    path = alice.write_note()
+    keeps(app, 0, 1)
+    assert remove(alice, path).status_code < 400
+    assert counted(app) == (0, 0)
+
+
+def test_one_account_is_not_limited_by_another(app: Flask, alice: Browser) -> None:
+    keeps(app, MAX_ROWS, MAX_BYTES)
+    bob = Browser(app, "203.0.113.2").sign_up("bob@example.com")
+    bob.write_note()
+    assert alice.try_note("T", "B").status_code == REFUSED
+
+
+@asvs("15.4.2")
+@pytest.mark.parametrize(("room", "size"), [(3, 10**6), (100, 3 * 8)], ids=["rows", "bytes"])
+def test_of_writes_at_once_no_more_are_stored_than_there_is_room_for(
+    app: Flask, alice: Browser, room: int, size: int
+) -> None:
+    keeps(app, MAX_ROWS - room, MAX_BYTES - size)
+    with app.app_context():
+        owner = db.session.scalars(select(User.id)).one()
+
+    def write() -> str:
+        with app.app_context():
+            try:
+                service.create(db.session.get_one(User, owner), "T", "7 bytes")
+            except QuotaError:
+                return "full"
+            except OperationalError:  # SQLite: another one writes for longer than it waits
+                return "busy"
+            return "stored"
+
+    for _ in range(3):
+        answers = at_once(*[write] * 8)
+        assert "busy" not in answers
+        assert answers.count("stored") in (3, 0)
+    assert stored(app) == (3, 3 * 8)
+    assert counted(app) == (MAX_ROWS - room + 3, MAX_BYTES - size + 24)
+
+
+def test_a_feature_charges_for_many_rows_at_once(app: Flask, alice: Browser) -> None:
+    with app.app_context():
+        owner = db.session.scalars(select(User.id)).one()
+        quotas.charge(owner, rows=MAX_ROWS, size=MAX_BYTES)
+        for more in ({"rows": 1}, {"size": 1}):
+            with pytest.raises(QuotaError, match="5,000 entries and 10 MB"):
+                quotas.charge(owner, **more)
+        quotas.charge(owner, rows=-2, size=-10)
+        quotas.charge(owner, rows=2, size=10)
+        db.session.rollback()
+    assert counted(app) == (0, 0)

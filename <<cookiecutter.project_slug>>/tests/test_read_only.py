@@ -1,0 +1,124 @@
+"""A database that cannot write still serves what only reads, to visitors and to who is signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import event, select, update
+
+from app.auth.lifetimes import ABSOLUTE_TIMEOUT
+from app.auth.models import Session
+from app.database import db, now
+from tests import faults
+from tests.browser import CHALLENGED, HOME, NOTES, SIGNED_IN, WRITTEN, Browser
+from tests.database import dispose
+from tests.marks import asvs, practice
+
+pytestmark = practice("auth.upkeep")
+
+Log = Callable[[], list[dict[str, Any]]]
+
+
+@contextmanager
+def read_only(app: Flask) -> Iterator[None]:
+    """The database refuses every write of the app, as after a failover."""
+
+    def refuse_writes(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(faults.READ_ONLY)
+        cursor.close()
+        connection.commit()
+
+    dispose(app)
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "connect", refuse_writes)
+    try:
+        yield
+    finally:
+        event.remove(engine, "connect", refuse_writes)
+        dispose(app)
+
+
+def let_pass(app: Flask, age: timedelta) -> datetime:
+    """Every session was seen for the last time so long ago; when that was."""
+    seen = now() - age
+    with app.app_context():
+        db.session.execute(update(Session).values(last_seen_at=seen))
+        db.session.commit()
+    return seen
+
+
+def last_seen(app: Flask) -> datetime:
+    with app.app_context():
+        return db.session.scalars(select(Session.last_seen_at)).one()
+
+
+def failures(log: Log) -> list[dict[str, Any]]:
+    return [line for line in log() if line["event"] == "upkeep failed"]
+
+
+@asvs("16.5.2")
+def test_pages_are_served_and_writes_refused(app: Flask, alice: Browser, log: Log) -> None:
+    path = alice.write_note()
+    seen = let_pass(app, timedelta(minutes=2))
+    stranger = Browser(app, "203.0.113.3")
+    log()
+    with read_only(app):
+        for asked in (HOME, NOTES, path):
+            assert alice.get(asked).status_code == 200, asked
+        assert alice.is_signed_in()
+        assert stranger.get(HOME).status_code == 200
+        for line in (found := failures(log)):
+            assert line["level"] == "WARNING"
+            assert line["reason"]
+        assert len(found) >= 3  # each time, for nothing was written down
+        assert alice.try_note("T", "B").status_code == 503
+        for email in (alice.email, "nobody@example.com"):
+            assert stranger.attempt(email, "wrong").status_code == 503
+    assert last_seen(app) == seen
+    log()
+    assert alice.is_signed_in()
+    assert last_seen(app) > seen
+    assert failures(log) == []
+    assert alice.try_note("T", "B").status_code == WRITTEN
+    assert stranger.sign_in(alice.email).status_code == SIGNED_IN
+
+
+def test_a_session_that_has_expired_is_over_all_the_same(
+    app: Flask, alice: Browser, log: Log
+) -> None:
+    let_pass(app, 2 * ABSOLUTE_TIMEOUT)
+    expired = alice.credential()
+    log()
+    with read_only(app):
+        assert alice.get(NOTES).status_code == CHALLENGED
+        assert alice.get(HOME).status_code == 200
+        assert failures(log)
+    alice.use_credential(expired)
+    assert not alice.is_signed_in()
+    with app.app_context():
+        assert db.session.scalars(select(Session)).all() == []
+
+
+def test_what_was_read_is_used_after_a_failure_without_asking_again(
+    app: Flask, alice: Browser, log: Log
+) -> None:
+    """Upkeep in the transaction of the request would take what it has read with it."""
+    let_pass(app, timedelta(minutes=2))
+    statements: list[str] = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement.split()[0])
+
+    with read_only(app):
+        with app.app_context():
+            engine = db.engine
+        event.listen(engine, "before_cursor_execute", record)
+        assert alice.get(HOME).status_code == 200
+        event.remove(engine, "before_cursor_execute", record)
+    assert statements in ([], ["SELECT", "UPDATE"])  # none where nobody signs in on that page
