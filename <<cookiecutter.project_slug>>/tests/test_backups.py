@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import inspect, text
 
@@ -24,15 +25,15 @@ ODD = "\U0001f980 'single' \"double\" `tick` back\\slash \\n %s %(x)s :x $1 ; --
 LATER = '''
 """Tags.
 
-Revision: 0002
-Revises: 0001
+Revision: tags
+Revises: {head}
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "tags"
+down_revision = "{head}"
 
 
 def upgrade():
@@ -51,7 +52,8 @@ def downgrade():
 def add_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Give the service one more migration, as its next version has; it makes the table tags."""
     shutil.copytree(database.MIGRATIONS, folder)
-    (folder / "versions" / "0002_tags.py").write_text(LATER)
+    head = ScriptDirectory(str(folder)).get_current_head()
+    (folder / "versions" / "tags.py").write_text(LATER.format(head=head))
     for module in (database, schema, recovery):
         monkeypatch.setattr(module, "MIGRATIONS", folder)
     database._head.cache_clear()

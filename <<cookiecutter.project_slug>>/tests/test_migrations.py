@@ -30,7 +30,7 @@ def tables(app: Flask) -> set[str]:
 def test_up_down_and_up_again(empty: Flask) -> None:
     for _ in range(2):
         assert run(empty, "upgrade").exit_code == 0
-        assert tables(empty) == set(Base.metadata.tables) == {"users", "sessions", "notes"}
+        assert tables(empty) == set(Base.metadata.tables) >= {"users", "sessions", "notes"}
         with empty.app_context():
             assert is_migrated()
         assert run(empty, "downgrade", "base").exit_code == 0

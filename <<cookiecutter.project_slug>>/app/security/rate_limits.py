@@ -19,7 +19,6 @@ from flask_limiter import Limiter, RateLimitExceeded
 from flask_limiter.util import get_qualified_name
 from limits.storage import MemoryStorage
 
-from app.security.cross_origin import SAFE_METHODS
 from app.security.errors import respond
 from app.security.limit_keys import attempted_account, client_address, signed_in_account
 from app.security.logs import security_event
@@ -32,6 +31,8 @@ SIGN_IN = "10 per 5 minutes"
 SIGN_UP = "20 per hour"
 CREDENTIAL_CHANGE = "10 per 5 minutes"
 WRITE = "60 per minute"
+# What a limit counts unless its route says otherwise: the methods that change something.
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 REDIS_TIMEOUT = 1  # seconds, to connect and to answer; then the worker counts in memory
 
 
@@ -40,7 +41,8 @@ class RouteLimiter(Limiter):
 
     Flask-Limiter checks a decorated route when its view is called, after CSRF protection: an
     attempt without a token would not count. And each request, a GET of any page too, pays for it.
-    So a limit of what only reads is never looked at; ``check`` refuses one. A method of
+    So a limit of what only reads is never looked at; ``check`` refuses one. A GET that changes
+    something says so: ``limited(..., methods=...)``. A method of
     Flask-Limiter 4 that is not public; the lock pins it and
     ``tests/security/test_rate_limits.py`` fails when it changes.
     """
@@ -48,7 +50,8 @@ class RouteLimiter(Limiter):
     def _check_request_limit(
         self, callable_name: str | None = None, in_middleware: bool = True
     ) -> None:
-        if request.method not in SAFE_METHODS and not g.get("limits_checked"):
+        counted = counts(current_app, request.endpoint, request.method)
+        if counted and not g.get("limits_checked"):
             view = current_app.view_functions.get(request.endpoint or "")
             name = get_qualified_name(view) if view else ""
             if name in self._marked_for_limiting:
@@ -64,16 +67,28 @@ limiter = RouteLimiter(
 )
 
 
-def limited(name: str, limit: str, *keys: Callable[[], str]) -> Callable[[View], View]:
-    """A decorator that counts what a route changes: once under each of the keys."""
+def limited(
+    name: str, limit: str, *keys: Callable[[], str], methods: frozenset[str] = CHANGING
+) -> Callable[[View], View]:
+    """A decorator that counts what a route changes: once under each of the keys.
+
+    :param methods: what is counted; a route whose GET changes something names GET and HEAD.
+    """
 
     def decorate(view: View) -> View:
         for key in keys:
             shared = limiter.shared_limit(limit, scope=name, key_func=key)
             view = cast(View, shared(view))
+        view.counted_methods = methods  # type: ignore[attr-defined]
         return view
 
     return decorate
+
+
+def counts(app: Flask, endpoint: str | None, method: str) -> bool:
+    """Whether a route's limit, if it has one, counts requests with this method."""
+    view = app.view_functions.get(endpoint or "")
+    return method in getattr(view, "counted_methods", CHANGING)
 
 
 sign_in = limited("sign_in", SIGN_IN, client_address, attempted_account)
@@ -107,7 +122,8 @@ def check(app: Flask) -> Iterator[str]:
         return
     for rule in app.url_map.iter_rules():
         name = get_qualified_name(app.view_functions[rule.endpoint])
-        if name in limiter._marked_for_limiting and SAFE_METHODS.issuperset(rule.methods or ()):
+        counted = any(counts(app, rule.endpoint, method) for method in rule.methods or ())
+        if name in limiter._marked_for_limiting and not counted:
             yield f"the limit of {rule} is never counted: it only reads; let Nginx limit it"
     if app.config.get("RATELIMIT_ENABLED") is not True:
         yield "rate limits are off; remove RATELIMIT_ENABLED"

@@ -65,5 +65,5 @@ def refused(error: RefusedError) -> ResponseReturnValue:
 def unavailable(error: UnavailableError) -> ResponseReturnValue:
     """Log the reason, answer 503. Whoever is signed in stays signed in."""
     log.error("provider unavailable", extra={"reason": str(error)})
-    sorry = ServiceUnavailable("The sign-in service does not answer. Please try again shortly.")
+    sorry = ServiceUnavailable("The sign-in service does not answer. Please sign in again shortly.")
     return respond(sorry, {"Retry-After": str(PAUSE)})
