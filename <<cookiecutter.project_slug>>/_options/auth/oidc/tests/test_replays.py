@@ -46,8 +46,9 @@ def started(browser: Browser) -> tuple[str, str]:
     return state, browser.cookie()
 
 
-def answered(state: str, code: str = "made-up") -> str:
-    return f"/auth/callback?{urlencode({'code': code, 'state': state, 'iss': ISSUER})}"
+def answered(state: str, code: str = "made-up", iss: str = ISSUER) -> str:
+    """The provider's answer, with a code that it never gave."""
+    return f"/auth/callback?{urlencode({'code': code, 'state': state, 'iss': iss})}"
 
 
 @asvs("10.1.2", "10.2.1")
