@@ -84,7 +84,7 @@ class Folder:
     def render(self, **context: Any) -> str:
         self.context, answers = context, context["cookiecutter"]
         refuse(answers, all_problems(answers, context.get("_cookiecutter", {})))
-        axes = {"interface": "__interface", "runtime": "__runtime"}
+        axes = {"interface": "__interface", "runtime": "__runtime", "door": "__door"}
         axes |= {axis: axis for axis in ("database", "auth", "deployment")}
         chosen = {
             f"_options/{axis}": f"_options/{axis}/{answers.get(key)}" for axis, key in axes.items()

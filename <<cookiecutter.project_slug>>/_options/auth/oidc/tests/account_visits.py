@@ -13,7 +13,9 @@ BY_PROGRAM = {"Sec-Fetch-Site": None, "Origin": None, "Referer": None, "Accept":
 
 def visit_account(app: Flask, alice: Browser) -> None:
     """Sign out at the provider; disable and enable an account as an operator."""
-    for number, claims in enumerate(({"sub": subject_of(alice.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"})):
+    for number, claims in enumerate(
+        ({"sub": subject_of(alice.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"})
+    ):
         token = STUB.sign(events={LOGOUT_EVENT: {}}, jti=f"visit {number}", **claims)
         sent = {"logout_token": token}
         response = alice.post("/auth/backchannel-logout", sent, headers=BY_PROGRAM)
