@@ -6,12 +6,14 @@ Those that the settings name, or those that the provider's description names.
 # <% else %>
 """outside.py database: print the servers outside that the settings name, ``host:port`` a line."""
 # <% endif %>
+# <% if cookiecutter.auth == "oidc" or cookiecutter.database != "sqlite" %>
 
+# <% endif %>
 # <% if cookiecutter.auth == "oidc" or cookiecutter.database != "sqlite" %>
 import os
 # <% endif %>
-import sys
 # <% if cookiecutter.auth == "oidc" %>
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -79,12 +81,12 @@ def provider() -> Iterator[str]:
 
 # <% endif %>
 if __name__ == "__main__":
+    # <% if cookiecutter.auth == "oidc" %>
     try:
-        # <% if cookiecutter.auth == "oidc" %>
         found = set(provider()) if sys.argv[1] == "provider" else database()
-        # <% else %>
-        found = database()
-        # <% endif %>
     except (OSError, ValueError) as error:
         sys.exit(str(error))
+    # <% else %>
+    found = database()
+    # <% endif %>
     print("\n".join(sorted(found)))
