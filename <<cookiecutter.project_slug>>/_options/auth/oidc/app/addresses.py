@@ -23,8 +23,9 @@ Network = IPv4Network | IPv6Network
 MOST = 4  # addresses of one name that are tried; ours: each may take seconds
 # An IPv4 address is in the last 32 bits, and that one is looked at (RFC 6052 section 2.1).
 NAT64 = IPv6Network("64:ff9b::/96")
-# Not public, whatever this version of Python says: 6to4 (RFC 3056), Teredo (RFC 4380) and local NAT64
-# (RFC 8215), where somebody passes on to another network; site-local (RFC 3879); examples (RFC 9637).
+# Not public, whatever this version of Python says: 6to4 (RFC 3056), Teredo (RFC 4380) and local
+# NAT64 (RFC 8215), where somebody passes on to another network; site-local addresses (RFC 3879);
+# addresses of examples (RFC 9637).
 NOT_PUBLIC = tuple(
     map(IPv6Network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "fec0::/10", "3fff::/20"))
 )

@@ -2,8 +2,8 @@
 
 Authorization code flow with PKCE (:mod:`app.auth.code_flow`), ``state`` and ``nonce`` bound to the
 browser (:mod:`app.auth.pending`), every claim of an ID token checked
-(:mod:`app.auth.provider_tokens`), requests that end (:mod:`app.auth.outbound`) and do not lead into the
-network (:mod:`app.addresses`), answers that count once (:mod:`app.auth.single_use`), accounts
+(:mod:`app.auth.provider_tokens`), requests that end (:mod:`app.auth.outbound`) and do not lead into
+the network (:mod:`app.addresses`), answers that count once (:mod:`app.auth.single_use`), accounts
 known by issuer and subject (:mod:`app.auth.members`). Here: their errors, and that what they are
 told is safe. RFC 9700; OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2, 10.5.
 """
