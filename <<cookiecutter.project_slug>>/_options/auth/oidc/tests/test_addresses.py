@@ -285,6 +285,18 @@ def test_the_next_address_is_tried(
     assert visitor.submit("/auth/login", {}).status_code == 302
 
 
+def test_what_was_sent_is_not_sent_to_the_next_address(
+    inside: tuple[int, list[str]], service: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A code counts once: whoever has read it, and then hung up, may have used it."""
+    monkeypatch.setattr(Client, "get_adapter", Session.get_adapter)
+    resolve(monkeypatch, ["127.0.0.3", PROVIDER])
+    port, callers = inside
+    visitor = service(f"https://id.test:{port}", OIDC_PRIVATE_NETWORKS=f"{PROVIDER}/31")
+    assert visitor.submit("/auth/login", {}).status_code == 503
+    assert len(callers) == 1
+
+
 @asvs("12.3.2")
 def test_the_certificate_is_for_the_name_and_not_for_the_address(
     provider: tuple[int, dict[str, str]],
