@@ -2,7 +2,7 @@
 
 Its description decides about host and port, and DNS about the address. So the address itself is
 looked at: a public one, or one in ``OIDC_PRIVATE_NETWORKS``. Standard library alone, so that a
-program beside the service can use this file without loading the service. ASVS 13.2.4, 15.3.2.
+program beside the service can use this file without loading the service. ASVS 1.3.6, 13.2.4.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ HOSTILE = {
 }
 
 
-@asvs("13.2.4", "15.3.2")
+@asvs("1.3.6", "13.2.4")
 @pytest.mark.parametrize("endpoint", HOSTILE.values(), ids=HOSTILE)
 def test_a_server_inside_gets_no_door(provider: Provider, certificate: Path, endpoint: str) -> None:
     found = servers(describe(provider, token_endpoint=endpoint), certificate, **ONE_ADDRESS)
