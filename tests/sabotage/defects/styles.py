@@ -328,7 +328,7 @@ DEFECTS = [
         "deploy/systemd/outside.py",
         " or not HOST_NAME.fullmatch(host)",
         "",
-        f"{DOORS}::test_a_server_inside_gets_no_door",
+        f"{DOORS}::test_what_is_no_name_of_a_host_gets_no_door",
     ),
     door(
         "a door of the provider's is like one of the operator's",

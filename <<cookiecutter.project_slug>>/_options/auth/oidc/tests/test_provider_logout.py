@@ -15,7 +15,7 @@ import requests
 from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
 from app.auth import sessions
@@ -256,9 +256,12 @@ def test_a_logout_that_failed_can_be_sent_again(
 
 def test_the_id_is_remembered_for_as_long_as_the_token_is_taken(app: Flask, alice: Browser) -> None:
     ahead = int(time.time()) + LEEWAY - 2  # on the clock of the provider
+    with app.app_context():
+        db.session.execute(delete(UsedOnce))  # what Alice's sign-in has left
+        db.session.commit()
     assert send(app, STUB.sign(**USUAL, iat=ahead, exp=ahead + 10**6)) == 200
     with app.app_context():
-        until = max(db.session.scalars(select(UsedOnce.expires_at)).all())
+        until = db.session.scalars(select(UsedOnce.expires_at)).one()
         assert until.timestamp() > ahead + MAX_AGE + LEEWAY
 
 
