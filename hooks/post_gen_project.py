@@ -17,6 +17,8 @@ CHOICES = {axis: ANSWERS[axis] for axis in ("database", "auth", "deployment")}
 OVERLAYS = {"interface": ANSWERS["__interface"], **CHOICES}
 if ANSWERS["__runtime"] == "container":  # a service on a host has nothing beyond its deployment
     OVERLAYS["runtime"] = "container"
+if ANSWERS["__door"] == "provider":  # only where a provider is reached through a door of systemd's
+    OVERLAYS["door"] = "provider"
 ENVIRONMENT = """\
 # Settings of development on this machine. Git ignores this file: it holds a secret.
 # .env.example explains every setting.

@@ -84,6 +84,12 @@ def fill() -> None:
     for moment, part in ((old, User.id <= last), (now(), User.id > last)):
         times = dict.fromkeys(("created_at", "last_seen_at"), literal(moment, UTCDateTime))
         copy(Session, values | times, others.where(part))
+    if (used := Base.metadata.tables.get("used_once")) is not None:
+        rows = [
+            {"id": f"{n:064}", "expires_at": old if n <= EXPIRED else now() + timedelta(minutes=10)}
+            for n in range(ROWS)
+        ]
+        db.session.execute(insert(used), rows)
     db.session.commit()
 
 

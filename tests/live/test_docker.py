@@ -519,7 +519,10 @@ def test_a_provider_and_mariadb(docker: Docker, tmp_path: Path) -> None:
         asked = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
         values = {name: settings[name] for name in asked}
         app = {
-            "environment": {"OIDC_CA_FILE": "/provider.pem"},
+            "environment": {
+                "OIDC_CA_FILE": "/provider.pem",
+                "OIDC_PRIVATE_NETWORKS": settings["OIDC_PRIVATE_NETWORKS"],
+            },
             "volumes": [f"{settings['OIDC_CA_FILE']}:/provider.pem:ro"],
             "network_mode": "host",  # it is on the loopback
             "networks": "!reset",

@@ -529,13 +529,19 @@ def test_the_service_reaches_its_provider_and_nothing_else(
             check=False,
         )
         assert "OIDC_CLIENT_SECRET_FILE does not name a file" in said
-        machine.run(
+        known = [
             *("env", f"OIDC_ISSUER={issuer}", "OIDC_CLIENT_ID=demo"),
             *("OIDC_CLIENT_SECRET_FILE=/root/client-secret", "OIDC_CA_FILE=/etc/ssl/provider.pem"),
-            *("sh", INSTALL, "--no-acme"),
-        )
+        ]
+        status, said = machine.start(*known, "sh", INSTALL, "--no-acme", check=False)
+        assert status == 1
+        assert "id.example.com has the address 127.0.0.77, which is not public" in said
+        machine.shell(f"echo OIDC_PRIVATE_NETWORKS=127.0.0.77/32 >>/etc/{SLUG}/environment")
+        machine.run("sh", INSTALL, "--no-acme")
         for _ in range(2):
             assert f"{issuer}/authorize" in sign_in(machine)
+            programs = machine.shell(f"systemctl show -P ExecStart '{SLUG}-outside@*.service'")
+            assert "door.py id.example.com:8443" in programs
             _, reached = inside(machine, DOORS)
             assert reached == "[('127.0.1.1', 8443)] [('127.0.1.2', 443)] no no"
             machine.reboot()

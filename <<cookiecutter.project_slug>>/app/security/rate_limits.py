@@ -19,7 +19,6 @@ from flask_limiter import Limiter, RateLimitExceeded
 from limits.storage import MemoryStorage
 
 from app.environment import redis_risk
-from app.security.cross_origin import SAFE_METHODS
 from app.security.errors import respond
 from app.security.limit_keys import attempted_account, client_address, signed_in_account
 from app.security.limit_storage import PREFIX
@@ -34,6 +33,8 @@ SIGN_IN = "10 per 5 minutes"
 SIGN_UP = "20 per hour"
 CREDENTIAL_CHANGE = "10 per 5 minutes"
 WRITE = "60 per minute"
+# What a limit counts unless its route says otherwise: the methods that change something.
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 limiter = Limiter(
     key_func=client_address,
@@ -42,12 +43,16 @@ limiter = Limiter(
 )
 
 
-def limited(name: str, limit: str, *keys: Callable[[], str]) -> Callable[[View], View]:
+def limited(
+    name: str, limit: str, *keys: Callable[[], str], methods: frozenset[str] = CHANGING
+) -> Callable[[View], View]:
     """A decorator that counts what a route changes: once under each of the keys.
 
     A view that Flask-Limiter decorates is counted when it is called, after CSRF protection: an
     attempt without a token would not count. So it decorates a function that does nothing else, and
     ``count_request`` calls that one before.
+
+    :param methods: what is counted; a route whose GET changes something names GET and HEAD.
     """
 
     def count() -> None:
@@ -59,14 +64,21 @@ def limited(name: str, limit: str, *keys: Callable[[], str]) -> Callable[[View],
 
     def decorate(view: View) -> View:
         view.rate_limit = count  # type: ignore[attr-defined]
+        view.counted_methods = methods  # type: ignore[attr-defined]
         return view
 
     return decorate
 
 
-def count_of(app: Flask, endpoint: str | None) -> Count | None:
-    """What counts the requests to a route that has a limit; None for the others."""
-    return getattr(app.view_functions.get(endpoint or ""), "rate_limit", None)
+def count_of(app: Flask, endpoint: str | None, method: str) -> Count | None:
+    """What counts the requests to a route with this method; None when no limit counts them."""
+    view = app.view_functions.get(endpoint or "")
+    return getattr(view, "rate_limit", None) if method in counted_methods(view) else None
+
+
+def counted_methods(view: object) -> frozenset[str]:
+    """The methods that the limit of a view counts, if it has one."""
+    return getattr(view, "counted_methods", CHANGING)
 
 
 def count_request() -> None:
@@ -74,7 +86,7 @@ def count_request() -> None:
 
     :raises RateLimitExceeded: when a limit is reached.
     """
-    if request.method not in SAFE_METHODS and (count := count_of(current_app, request.endpoint)):
+    if count := count_of(current_app, request.endpoint, request.method):
         count()
 
 
@@ -105,7 +117,9 @@ def check(app: Flask) -> Iterator[str]:
         yield "rate limits are off; call rate_limits.init_app(app)"
         return
     for rule in app.url_map.iter_rules():
-        if count_of(app, rule.endpoint) and SAFE_METHODS.issuperset(rule.methods or ()):
+        view = app.view_functions[rule.endpoint]
+        counted = counted_methods(view) & (rule.methods or set())
+        if hasattr(view, "rate_limit") and not counted:
             yield f"the limit of {rule} is never counted: it only reads; let Nginx limit it"
     if app.config.get("RATELIMIT_ENABLED") is not True:
         yield "rate limits are off; remove RATELIMIT_ENABLED"

@@ -340,15 +340,15 @@ DEFECTS = [
     rate_limits(
         "a form that is shown is counted in Redis",
         LIMITS,
-        "if request.method not in SAFE_METHODS and (count",
-        "if (count",
+        "if method in counted_methods(view) else None",
+        "",
         f"{LIMIT_TESTS}::test_a_public_page_asks_neither_redis_nor_the_database",
     ),
     rate_limits(
         "a limit that is never looked at passes for one",
         LIMITS,
-        "SAFE_METHODS.issuperset(rule.methods or ())",
-        "not rule.methods",
+        "_marked_for_limiting and not counted:",
+        "_marked_for_limiting and not rule.methods:",
         f"{LIMIT_TESTS}::test_start_up_notices_a_limit_that_is_never_looked_at",
     ),
     rate_limits(

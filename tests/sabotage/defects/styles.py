@@ -8,6 +8,7 @@ from tests.sabotage.defect import Defect
 
 token = partial(Defect, "token", answers={"auth": "token"})
 identity_provider = partial(Defect, "identity_provider", answers={"auth": "oidc"})
+door = partial(Defect, "identity_provider", answers={"auth": "oidc", "deployment": "systemd"})
 database = partial(Defect, "database", answers={"database": "postgresql"})
 
 TOKENS = "app/auth/tokens.py"
@@ -17,6 +18,11 @@ CODE_FLOW = "app/auth/code_flow.py"
 MEMBERS = "app/auth/members.py"
 PROVIDER = "tests/security/test_identity_provider.py"
 WRONG = f"{PROVIDER}::test_an_id_token_that_is_wrong"
+REPLAYS = "tests/test_replays.py"
+LOGOUT = "tests/test_provider_logout.py"
+ADDRESSES = "tests/test_provider_addresses.py"
+CHECKED = "app/auth/checked_adapter.py"
+DOORS = "tests/test_door.py"
 PRIVILEGES = "migrations/privileges.sql"
 
 DEFECTS = [
@@ -211,6 +217,125 @@ DEFECTS = [
         "allow_redirects=False",
         "allow_redirects=True",
         "tests/test_provider_outages.py::test_a_broken_provider_is_a_503_and_it_recovers",
+    ),
+    identity_provider(
+        "an answer counts as often as its cookie is copied",
+        "app/auth/pending.py",
+        'if not single_use.use("state", state, LIFETIME):',
+        "if not state:",
+        f"{REPLAYS}::test_one_start_asks_the_token_endpoint_once",
+    ),
+    identity_provider(
+        "another instance does not know which answer was used",
+        "app/auth/pending.py",
+        "    db.session.commit()\n",
+        "",
+        f"{REPLAYS}::test_another_instance_knows_what_was_used",
+    ),
+    identity_provider(
+        "answers are not limited",
+        "app/auth/views.py",
+        '@rate_limits.limited("callback", CALLBACK, client_address, methods=BY_GET)\n',
+        "",
+        f"{REPLAYS}::test_answers_are_limited_by_address",
+    ),
+    identity_provider(
+        "an answer by HEAD is not counted",
+        "app/auth/views.py",
+        'BY_GET = frozenset({"GET", "HEAD"})',
+        'BY_GET = frozenset({"GET"})',
+        f"{REPLAYS}::test_answers_are_limited_by_address",
+    ),
+    identity_provider(
+        "a logout token ends the next session as well",
+        "app/auth/backchannel.py",
+        """if not single_use.use("logout", f"{known.settings.issuer} {claims['jti']}", KEPT):""",
+        'if not claims["jti"]:',
+        f"{LOGOUT}::test_a_logout_token_that_is_sent_again_ends_no_new_session",
+    ),
+    identity_provider(
+        "a logout that failed cannot be sent again",
+        "app/auth/backchannel.py",
+        '            raise RefusedError("jti: used before")\n',
+        '            raise RefusedError("jti: used before")\n        db.session.commit()\n',
+        f"{LOGOUT}::test_a_logout_that_failed_can_be_sent_again",
+    ),
+    identity_provider(
+        "a logout token is forgotten while it is still good",
+        "app/auth/backchannel.py",
+        "KEPT = MAX_AGE + 2 * LEEWAY",
+        "KEPT = LEEWAY",
+        f"{LOGOUT}::test_the_id_is_remembered_for_as_long_as_the_token_is_taken",
+    ),
+    identity_provider(
+        "a logout token need not expire",
+        PROVIDER_TOKENS,
+        '    _require(kind in LOGOUT_TYPES, "typ")\n    _require("exp" in claims, "exp")\n',
+        '    _require(kind in LOGOUT_TYPES, "typ")\n',
+        f"{LOGOUT}::test_a_wrong_logout_token_ends_nothing",
+    ),
+    identity_provider(
+        "a token of any type ends sessions",
+        PROVIDER_TOKENS,
+        '    _require(kind in LOGOUT_TYPES, "typ")\n',
+        "",
+        f"{LOGOUT}::test_a_wrong_logout_token_ends_nothing",
+    ),
+    identity_provider(
+        "the provider leads the service to any address",
+        "app/addresses.py",
+        "return found.is_global and not special",
+        "return True",
+        f"{ADDRESSES}::test_a_token_endpoint_inside_is_not_connected_to",
+    ),
+    identity_provider(
+        "a name is looked up again after it was looked at",
+        CHECKED,
+        'return {**server, "host": self.address}, options',
+        "return server, options",
+        f"{ADDRESSES}::test_another_address_a_moment_later_is_not_connected_to",
+    ),
+    identity_provider(
+        "a certificate for the address is enough",
+        CHECKED,
+        'options["server_hostname"] = server["host"]',
+        'options["server_hostname"] = self.address',
+        f"{ADDRESSES}::test_the_certificate_is_for_the_name_and_not_for_the_address",
+    ),
+    identity_provider(
+        "what was sent is sent again to the next address",
+        CHECKED,
+        "if not _is_unconnected(error):",
+        "if not error.args:",
+        f"{ADDRESSES}::test_what_was_sent_is_not_sent_to_the_next_address",
+    ),
+    door(
+        "a door leads to any address",
+        "deploy/systemd/door.py",
+        "await asyncio.to_thread(permitted, host, port, allowed)",
+        "[host]",
+        f"{DOORS}::test_it_does_not_lead_inside",
+    ),
+    door(
+        "whatever the provider names gets a door",
+        "deploy/systemd/outside.py",
+        "        permitted(host, port, allowed)\n",
+        "",
+        f"{DOORS}::test_a_server_inside_gets_no_door",
+    ),
+    door(
+        "any text of the provider's becomes the name of a unit",
+        "deploy/systemd/outside.py",
+        " or not HOST_NAME.fullmatch(host)",
+        "",
+        f"{DOORS}::test_what_is_no_name_of_a_host_gets_no_door",
+    ),
+    door(
+        "a door of the provider's is like one of the operator's",
+        "deploy/systemd/network.sh",
+        'if say "$named" | grep -qxF "$door"; then',
+        "if true; then",
+        f"{DOORS}::test_only_what_the_operator_names_may_be_anywhere",
     ),
     database(
         "the app's role may do everything",

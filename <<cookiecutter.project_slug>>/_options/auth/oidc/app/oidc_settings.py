@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from app.addresses import Network, networks
+
 MAX_ISSUER = 255  # characters; it is stored with every account
 DEFAULT_SCOPES = "openid email"
 LOCAL_PROVIDER = "http://localhost:9000"  # what `make provider` starts
 LOCAL_CLIENT = "development"  # its client's id, and its secret as well
+LOOPBACK = "127.0.0.0/8, ::1/128"
 ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -19,6 +22,7 @@ class OIDCSettings:
     """Where accounts are kept, and who may sign in.
 
     :param ca_file: certificates to trust in place of the public ones; empty means the public ones.
+    :param private_networks: where the provider may be, besides the public internet.
     :param redirect_origins: where sign-in passes through besides the issuer's own origin.
     :param groups_claim: the claim that lists somebody's groups or roles; dots lead into objects.
     :param allowed_groups: who may sign in; empty means everybody the provider lets in.
@@ -31,6 +35,7 @@ class OIDCSettings:
     client_secret: str = field(repr=False)
     scopes: str
     ca_file: str
+    private_networks: tuple[Network, ...]
     redirect_origins: tuple[str, ...]
     groups_claim: str
     allowed_groups: frozenset[str]
@@ -63,6 +68,12 @@ class OIDCSettings:
             problems.append(
                 f"OIDC_REDIRECT_ORIGINS has {wrong}; write https://host, without a path"
             )
+        private = read("OIDC_PRIVATE_NETWORKS", LOOPBACK if development else "")
+        private_networks: tuple[Network, ...] = ()
+        try:
+            private_networks = networks(private)
+        except ValueError as error:
+            problems.append(f"OIDC_PRIVATE_NETWORKS: {error}; write networks such as 10.1.2.0/24")
         emergency = read("EMERGENCY_LOGIN", "0")
         if emergency not in ("0", "1"):
             problems.append(f"EMERGENCY_LOGIN is {emergency!r}; set it to 1, or to 0 (the default)")
@@ -72,6 +83,7 @@ class OIDCSettings:
             client_secret=client_secret,
             scopes=scopes,
             ca_file=read("OIDC_CA_FILE"),
+            private_networks=private_networks,
             redirect_origins=origins,
             groups_claim=read("OIDC_GROUPS_CLAIM", "groups"),
             allowed_groups=_names(read("OIDC_ALLOWED_GROUPS")),

@@ -13,8 +13,10 @@ BY_PROGRAM = {"Sec-Fetch-Site": None, "Origin": None, "Referer": None, "Accept":
 
 def visit_account(app: Flask, alice: Browser) -> None:
     """Sign out at the provider; disable and enable an account as an operator."""
-    for claims in ({"sub": subject_of(alice.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"}):
-        token = STUB.sign(events={LOGOUT_EVENT: {}}, jti="x", **claims)
+    for number, claims in enumerate(
+        ({"sub": subject_of(alice.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"})
+    ):
+        token = STUB.sign(events={LOGOUT_EVENT: {}}, jti=f"visit {number}", **claims)
         sent = {"logout_token": token}
         response = alice.post("/auth/backchannel-logout", sent, headers=BY_PROGRAM)
         assert response.status_code == 200

@@ -29,6 +29,7 @@ from tests.stub import answer
 
 FOLDER = Path(__file__).parent / "provider"
 CLIENT_ID, CLIENT_SECRET = "notes", "wool+lantern%orbit~7-thistle"
+LOOPBACK = "127.0.0.0/8, ::1/128"  # where the providers of the tests are
 SERVICE = "https://service.test"
 INSTALL_TIMEOUT = 300  # seconds
 
@@ -65,6 +66,7 @@ class RealProvider:
             "OIDC_CLIENT_ID": CLIENT_ID,
             "OIDC_CLIENT_SECRET": CLIENT_SECRET,
             "OIDC_CA_FILE": str(self.ca),
+            "OIDC_PRIVATE_NETWORKS": LOOPBACK,
             "OIDC_SCOPES": "openid email groups",
             "OIDC_GROUPS_CLAIM": "groups",
         }

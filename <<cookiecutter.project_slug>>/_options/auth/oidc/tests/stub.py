@@ -66,11 +66,13 @@ class Stub(BaseAdapter):
         answer = {"code": code, "state": query["state"], "iss": ISSUER}
         return f"/auth/callback?{urlencode(answer)}"
 
-    def sign(self, **claims: Any) -> str:
+    def sign(self, typ: str | None = None, **claims: Any) -> str:
         """A token for this service, issued now."""
         now = int(time.time())
         usual = {"iss": ISSUER, "aud": CLIENT_ID, "iat": now, "exp": now + 300}
-        return jwt.encode({"alg": "ES256", "kid": self.key.kid}, usual | claims, self.key)
+        made = {k: v for k, v in (usual | claims).items() if v is not None}
+        header = {"alg": "ES256", "kid": self.key.kid} | ({"typ": typ} if typ else {})
+        return jwt.encode(header, made, self.key)
 
     def tokens(self, form: dict[str, list[str]], authorization: str) -> tuple[int, dict[str, Any]]:
         """The answer of the token endpoint."""

@@ -15,11 +15,14 @@ import requests
 from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.exc import OperationalError
 
+from app.auth import sessions
 from app.auth.models import Session
 from app.auth.outbound import Client
-from app.auth.provider_tokens import LOGOUT_EVENT
+from app.auth.provider_tokens import LEEWAY, LOGOUT_EVENT, MAX_AGE
+from app.auth.single_use import UsedOnce
 from app.database import db
 from tests.browser import Browser
 from tests.live import wait_until
@@ -123,8 +126,8 @@ def test_the_provider_signs_out(
     assert not here.is_signed_in()  # the session at the provider that ended
     assert there.is_signed_in()  # another one of the same person
     assert other.is_signed_in()
-    # The same token once more ends nothing else.
-    assert machine.post(PATH, {"logout_token": token}, headers=BY_PROGRAM).status_code == 200
+    # The same token once more is refused, and ends nothing.
+    assert machine.post(PATH, {"logout_token": token}, headers=BY_PROGRAM).status_code == 400
     assert there.is_signed_in()
 
 
@@ -135,6 +138,7 @@ def test_the_provider_signs_out(
 def alice(app: Flask) -> Browser:
     """Somebody who is signed in, in a session that the provider calls "s1"."""
     browser = Browser(app)
+    browser.email = "alice@example.com"
     assert (
         browser.get(STUB.authorize(browser.start(), "alice@example.com", sid="s1")).status_code
         == 302
@@ -182,6 +186,9 @@ BAD: dict[str, dict[str, Any]] = {
     "another issuer": {"iss": "https://evil.example"},
     "another audience": {"aud": "other"},
     "expired": {"exp": NOW - 60},
+    "never expires": {"exp": None},
+    "made for something else": {"typ": "at+jwt"},
+    "made for something else, in full": {"typ": "application/secevent+jwt"},
     "old": {"iat": NOW - 400},
     "an ID token": {"events": None},
     "another event": {"events": {"http://schemas.openid.net/event/other": {}}},
@@ -189,6 +196,8 @@ BAD: dict[str, dict[str, Any]] = {
     "events that are a list": {"events": [LOGOUT_EVENT]},
     "with a nonce": {"nonce": "x"},
     "without an id": {"jti": None},
+    "with an empty id": {"jti": ""},
+    "an id that is no text": {"jti": 7},
     "names nobody": {"sub": None, "sid": None},
     "a list of subjects": {"sub": [SUBJECT]},
     "a subject with NUL": {"sub": "a\0"},
@@ -200,9 +209,66 @@ BAD: dict[str, dict[str, Any]] = {
 def test_a_wrong_logout_token_ends_nothing(
     app: Flask, alice: Browser, claims: dict[str, Any]
 ) -> None:
-    made = {k: v for k, v in (USUAL | claims).items() if v is not None}
-    assert send(app, STUB.sign(**made)) == 400
+    assert send(app, STUB.sign(**USUAL | claims)) == 400
     assert alice.is_signed_in()
+
+
+@pytest.mark.parametrize("typ", [None, "JWT", "logout+jwt", "application/LOGOUT+JWT"])
+def test_a_logout_token_may_say_what_it_is(app: Flask, alice: Browser, typ: str | None) -> None:
+    assert send(app, STUB.sign(typ, **USUAL)) == 200
+    assert not alice.is_signed_in()
+
+
+# --- The token comes again
+
+
+@asvs("7.6.1", "9.2.1")
+def test_a_logout_token_that_is_sent_again_ends_no_new_session(app: Flask, alice: Browser) -> None:
+    """Somebody has seen it, in a log or on the way, and signs Alice out whenever she signs in."""
+    token = STUB.sign(**USUAL)
+    assert send(app, token) == 200
+    assert not alice.is_signed_in()
+    assert alice.get(STUB.authorize(alice.start(), alice.email, sid="s1")).status_code == 302
+    assert send(app, token) == 400
+    assert alice.is_signed_in()
+    # Another one of the same provider still ends it.
+    assert send(app, STUB.sign(**USUAL | {"jti": "2"})) == 200
+    assert not alice.is_signed_in()
+
+
+def test_a_logout_that_failed_can_be_sent_again(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id is used up together with the end of the sessions, or not at all."""
+    token = STUB.sign(**USUAL)
+    with monkeypatch.context() as patch:
+        lost = OperationalError("DELETE", None, Exception("the database went away"))
+
+        def fail(session: Session) -> None:
+            raise lost
+
+        patch.setattr(sessions, "end", fail)
+        assert send(app, token) == 503
+    assert alice.is_signed_in()
+    assert send(app, token) == 200
+    assert not alice.is_signed_in()
+
+
+def test_the_id_is_remembered_for_as_long_as_the_token_is_taken(app: Flask, alice: Browser) -> None:
+    ahead = int(time.time()) + LEEWAY - 2  # on the clock of the provider
+    with app.app_context():
+        db.session.execute(delete(UsedOnce))  # what Alice's sign-in has left
+        db.session.commit()
+    assert send(app, STUB.sign(**USUAL, iat=ahead, exp=ahead + 10**6)) == 200
+    with app.app_context():
+        until = db.session.scalars(select(UsedOnce.expires_at)).one()
+        assert until.timestamp() > ahead + MAX_AGE + LEEWAY
+
+
+@pytest.mark.parametrize("jti", ["x" * 10_000, "\0", "' OR 1=1 --"])
+def test_any_text_is_an_id(app: Flask, alice: Browser, jti: str) -> None:
+    token = STUB.sign(**USUAL | {"jti": jti})
+    assert [send(app, token), send(app, token)] == [200, 400]
 
 
 @asvs("9.1.1")

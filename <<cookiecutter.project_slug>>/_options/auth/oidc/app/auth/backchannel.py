@@ -2,7 +2,7 @@
 
 The provider itself says that somebody has signed out there. OpenID Connect Back-Channel Logout 1.0.
 The request comes from a program: no cookie, no CSRF token. What it must have is a logout token that
-the provider signed for this service a moment ago.
+the provider signed for this service a moment ago, and that was not sent before.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from app.auth import provider_tokens, sessions
+from app.auth import provider_tokens, sessions, single_use
 from app.auth.models import Session, User
 from app.auth.outbound import in_time
-from app.auth.provider_tokens import RefusedError
+from app.auth.provider_tokens import LEEWAY, MAX_AGE, RefusedError
 from app.database import db
 from app.security import rate_limits
 from app.security.access import public
@@ -23,6 +23,8 @@ from app.security.limit_keys import client_address
 from app.security.logs import security_event
 
 NOTICES = "600 per minute"  # by address; ours: a provider that ends the sessions of a whole company
+
+KEPT = MAX_AGE + 2 * LEEWAY  # seconds after which no logout token that is taken now is taken again
 
 blueprint = Blueprint("backchannel", __name__, url_prefix="/auth")
 
@@ -37,6 +39,10 @@ def logout() -> ResponseReturnValue:
     token = request.form.get("logout_token")
     try:
         claims = in_time(lambda: provider_tokens.logout_token(token, known))
+        # Sent again, it would end a session that began after it (section 2.6, step 8). One
+        # transaction with the end of the sessions: when that fails, the provider may try again.
+        if not single_use.use("logout", f"{known.settings.issuer} {claims['jti']}", KEPT):
+            raise RefusedError("jti: used before")
     except RefusedError as error:
         security_event("authn_backchannel_logout_refused", reason=str(error))
         return {"error": "invalid_request"}, 400  # section 2.8

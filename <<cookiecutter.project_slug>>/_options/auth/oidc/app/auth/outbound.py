@@ -2,8 +2,9 @@
 
 Every request has time limits of its own, and all requests of one page together end after ``TOTAL``:
 a host name that does not resolve, or an answer that comes byte by byte, knows no other limit. No
-redirect is followed, so that nobody is sent inside the network (SSRF); no proxy and no ``.netrc``
-is taken from the environment; answers are bounded. ASVS 15.3.2, 13.2.4, 16.5.2.
+redirect is followed and no address is connected to but a public one, so that nobody is sent inside
+the network (SSRF; :mod:`app.addresses`); no proxy and no ``.netrc`` is taken from the
+environment; answers are bounded. ASVS 15.3.2, 13.2.4, 16.5.2.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from authlib.integrations.requests_client import OAuth2Session
 from requests import RequestException, Response
 
+from app.auth.checked_adapter import CheckedAdapter
 from app.oidc_settings import OIDCSettings
 
 Result = TypeVar("Result")
@@ -46,6 +48,8 @@ class Client(OAuth2Session):  # type: ignore[misc]
             code_challenge_method="S256",
             **options,
         )
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, CheckedAdapter(settings.private_networks))
         self.trust_env = False
         self.headers["Accept-Encoding"] = "identity"  # what is read is as long as what was sent
         self.verify = settings.ca_file or True

@@ -4,7 +4,8 @@
 browser that started it, for ten minutes. So an answer that somebody else started (login CSRF, a
 stolen code) has no state that fits, a code that leaks has no verifier, and an ID token that is
 played again has another nonce. A cache instead of the cookie would not be bound to the browser:
-GHSA-fg6f-75jq-6523. ASVS 10.2.1, 10.1.2.
+GHSA-fg6f-75jq-6523. A cookie can be copied, though, so the database remembers each ``state`` that
+came back: one start leads to one call of the token endpoint. ASVS 10.2.1, 10.1.2.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from dataclasses import asdict, dataclass
 
 from flask import session
 
+from app.auth import single_use
 from app.auth.provider_tokens import RefusedError
+from app.database import db
 
 PENDING = "oidc"  # the entry of the cookie: one sign-in, the last that was started
 LIFETIME = 600  # seconds for whoever signs in at the provider
@@ -56,9 +59,9 @@ def keep(pending: Pending) -> None:
 
 
 def resume(answer: Mapping[str, str]) -> Pending:
-    """The sign-in that the provider's answer belongs to. It can be taken once.
+    """The sign-in that the provider's answer belongs to. It can be taken once, and commits that.
 
-    :raises RefusedError: when this browser has started none, or another one.
+    :raises RefusedError: when this browser has started none, another one, or was here with it.
     """
     kept = session.get(PENDING)
     state = answer.get("state", "")
@@ -67,4 +70,8 @@ def resume(answer: Mapping[str, str]) -> Pending:
     del session[PENDING]
     if time.time() - kept["started_at"] > LIFETIME:
         raise RefusedError("state: too old")
+    # Before the provider is asked: two hundred copies of the cookie would ask it two hundred times.
+    if not single_use.use("state", state, LIFETIME):
+        raise RefusedError("state: used before")
+    db.session.commit()
     return Pending(**kept)

@@ -31,6 +31,9 @@ HASHES = {
 REGISTRY = JWSRegistry(algorithms=list(HASHES), strict_check_header=False)
 LEEWAY = 30  # seconds that two clocks may differ
 MAX_AGE = 300  # seconds since a token was issued; it is used at once
+# What a logout token may call itself; most providers say JWT or nothing (Back-Channel Logout 1.0
+# section 2.4). Any other type was made for something else (RFC 8725 section 3.11).
+LOGOUT_TYPES = ("logout+jwt", "jwt")
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -58,13 +61,18 @@ def id_token(token: object, provider: Provider, *, nonce: str, access_token: str
 def logout_token(token: object, provider: Provider) -> dict[str, Any]:
     """The claims of a logout token: ``sub``, ``sid`` or both say whose sessions end.
 
+    Whether it was sent before is for the caller to look at, by its ``jti``.
+
     :raises RefusedError: for anything else, an ID token above all.
     """
-    _, claims = _verify(token, provider)
+    header, claims = _verify(token, provider)
+    kind = str(header.get("typ", "JWT")).lower().removeprefix("application/")
+    _require(kind in LOGOUT_TYPES, "typ")
+    _require("exp" in claims, "exp")
     events = claims.get("events")
     _require(isinstance(events, dict) and isinstance(events.get(LOGOUT_EVENT), dict), "events")
     _require("nonce" not in claims, "nonce in a logout token")
-    _require(isinstance(claims.get("jti"), str), "jti")
+    _require(isinstance(claims.get("jti"), str) and claims["jti"] != "", "jti")
     named = [claims[name] for name in ("sub", "sid") if name in claims]
     _require(bool(named) and all(map(is_name, named)), "sub and sid")
     return claims

@@ -21,6 +21,9 @@ from app.security.redirects import own_path
 # No password can be guessed here; each start may ask the provider once. The number is ours: an
 # office behind one address begins its day.
 START = "60 per 5 minutes"
+# The provider's answer comes by GET, and each may ask the provider: as many as were started.
+CALLBACK = START
+BY_GET = frozenset({"GET", "HEAD"})
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -59,6 +62,7 @@ def login() -> ResponseReturnValue:
 
 @blueprint.get("/callback")
 @public
+@rate_limits.limited("callback", CALLBACK, client_address, methods=BY_GET)
 def callback() -> ResponseReturnValue:
     """The provider's answer: in the browser that asked for it, or in another one."""
     answer = request.args.to_dict()

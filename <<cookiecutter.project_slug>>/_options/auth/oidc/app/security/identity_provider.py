@@ -2,9 +2,10 @@
 
 Authorization code flow with PKCE (:mod:`app.auth.code_flow`), ``state`` and ``nonce`` bound to the
 browser (:mod:`app.auth.pending`), every claim of an ID token checked
-(:mod:`app.auth.provider_tokens`), requests that end (:mod:`app.auth.outbound`), accounts known by
-issuer and subject (:mod:`app.auth.members`). Here: their errors, and that what
-they are told is safe. RFC 9700; OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2, 10.5.
+(:mod:`app.auth.provider_tokens`), requests that end (:mod:`app.auth.outbound`) and do not lead into
+the network (:mod:`app.addresses`), answers that count once (:mod:`app.auth.single_use`), accounts
+known by issuer and subject (:mod:`app.auth.members`). Here: their errors, and that what they are
+told is safe. RFC 9700; OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2, 10.5.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def check(app: Flask) -> Iterator[str]:
         yield "OIDC_ISSUER is not encrypted; write an address that starts with https://"
     if len(settings.client_secret) < MIN_SECRET:
         yield f"OIDC_CLIENT_SECRET has fewer than {MIN_SECRET} characters; let the provider make it"
+    if any(network.prefixlen == 0 for network in settings.private_networks):
+        yield "OIDC_PRIVATE_NETWORKS has every address; write the network of the provider alone"
     if settings.ca_file and not Path(settings.ca_file).is_file():
         yield f"OIDC_CA_FILE: there is no file {settings.ca_file}"
 
@@ -65,5 +68,5 @@ def refused(error: RefusedError) -> ResponseReturnValue:
 def unavailable(error: UnavailableError) -> ResponseReturnValue:
     """Log the reason, answer 503. Whoever is signed in stays signed in."""
     log.error("provider unavailable", extra={"reason": str(error)})
-    sorry = ServiceUnavailable("The sign-in service does not answer. Please try again shortly.")
+    sorry = ServiceUnavailable("The sign-in service does not answer. Please sign in again shortly.")
     return respond(sorry, {"Retry-After": str(PAUSE)})

@@ -215,7 +215,7 @@ def test_an_answer_is_used_once(visitor: Browser, provider: RealProvider) -> Non
     visitor.sign_out()
     assert visitor.get(answer).status_code == 401  # the state was used up
     visitor.set_cookie(pending)
-    assert visitor.get(answer).status_code == 401  # it is back, but not the code at the provider
+    assert visitor.get(answer).status_code == 401  # it is back, but known as used
     assert not visitor.is_signed_in()
     assert count(visitor.app, Session) == 0
 

@@ -90,6 +90,11 @@ find_doors # sets $doors
 place_units "$units"
 open_doors
 activate "$release"
+# <% if cookiecutter.auth == "oidc" %>
+# With the new code and settings from the next connection on; those that run may end.
+# shellcheck disable=SC2086 # a list
+[ -z "$checked" ] || systemctl stop $checked
+# <% endif %>
 
 say "Enabling backups and the certificate"
 systemctl enable --quiet --now "$slug-backup.timer" "$slug-certificate.timer"

@@ -3,25 +3,39 @@
 
 setting() { sed -n "s/^$1=//p" "$config/environment"; }
 
-# Sets $doors: the servers that the service may reach, from its settings and from a list.
+# Sets $named, the servers that the settings and a list name, and $doors, these and those of the provider.
 find_doors() {
     [ -e "$config/outside" ] ||
         say "# Servers outside that the service may reach: a line host:port each; then run install.sh" >"$config/outside"
-    doors=$(
-        export OIDC_ISSUER OIDC_CA_FILE DATABASE_URL
-        OIDC_ISSUER=$(setting OIDC_ISSUER) OIDC_CA_FILE=$(setting OIDC_CA_FILE)
+    python=$release/.venv/bin/python outside=$release/deploy/systemd/outside.py
+    named=$(
+        export DATABASE_URL
         DATABASE_URL=$(cat "$config/credentials/DATABASE_URL")
-        runuser -u "$user" -- "$release/.venv/bin/python" "$release/deploy/systemd/outside.py"
-    ) || die "the servers that the service has to reach are not known; try again when the provider answers"
-    doors=$( (grep -v '^#' "$config/outside" || true; say "$doors") | sort -u)
+        runuser -u "$user" -- "$python" "$outside" database
+    ) || die "DATABASE_URL names no server; the lines above say why"
+    named=$( (grep -v '^#' "$config/outside" || true; say "$named") | sort -u)
+    doors=$named
+# <% if cookiecutter.auth == "oidc" %>
+    doors=$(
+        export OIDC_ISSUER OIDC_CA_FILE OIDC_PRIVATE_NETWORKS
+        OIDC_ISSUER=$(setting OIDC_ISSUER) OIDC_CA_FILE=$(setting OIDC_CA_FILE)
+        OIDC_PRIVATE_NETWORKS=$(setting OIDC_PRIVATE_NETWORKS)
+        runuser -u "$user" -- "$python" "$outside" provider
+    ) || die "the provider's servers are not known; the lines above say why"
+    doors=$(say "$named
+$doors" | sort -u)
+# <% endif %>
 }
 
 # The service has a network of its own without a way out. Each of those servers gets a door: an address in
-# there, which the server's name leads to.
+# there, which the server's name leads to.<< " Sets $checked, the doors that look at where they lead." if cookiecutter.auth == "oidc" else "" >>
 open_doors() {
     say "127.0.0.1 localhost" >"$config/hosts.new"
     before=$(sed -n 's/^Wants=//p' "$units/$slug.service.d/outside.conf" 2>/dev/null || true)
-    rm -rf "$units/$slug-outside@"*.socket.d
+    rm -rf "$units/$slug-outside@"*:*.d
+# <% if cookiecutter.auth == "oidc" %>
+    checked=
+# <% endif %>
     sockets='' count=0
     for door in $doors; do
         host=${door%:*} port=${door##*:}
@@ -33,6 +47,17 @@ open_doors() {
         fi
         install -d "$units/$slug-outside@$door.socket.d"
         printf '[Socket]\nListenStream=\nListenStream=%s:%s\n' "$address" "$port" >"$units/$slug-outside@$door.socket.d/listen.conf"
+# <% if cookiecutter.auth == "oidc" %>
+        # What you have named may be anywhere. What the provider names is looked at by door.py.
+        if say "$named" | grep -qxF "$door"; then
+            install -d "$units/$slug-outside@$door.service.d"
+            printf '[Service]\nType=notify\nExecStart=\nExecStart=%s %s\n' \
+                "/usr/lib/systemd/systemd-socket-proxyd --exit-idle-time=10min" "$door" \
+                >"$units/$slug-outside@$door.service.d/named.conf"
+        else
+            checked="$checked $slug-outside@$door.service"
+        fi
+# <% endif %>
         sockets="$sockets $slug-outside@$door.socket"
         say "It may reach $door"
     done

@@ -1,0 +1,56 @@
+"""What counts once: an answer, or a logout token, is copied and sent again (replay).
+
+The database decides, so that it holds over all workers and instances: whoever writes the row first
+has used the value. Only a hash is kept, and no longer than the value could be taken. ASVS 10.2.1.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import String, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base, UTCDateTime, db, now
+
+MARGIN = timedelta(minutes=1)  # ours: the clocks of two instances may differ
+CLEAN_UP = 100  # expired rows that one use deletes at most
+
+
+class UsedOnce(Base):
+    """A value that was used. ``id`` is the SHA-256 of its purpose and of the value itself."""
+
+    __tablename__ = "used_once"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+def use(purpose: str, value: str, seconds: int) -> bool:
+    """Whether this is the first use of ``value``; if not, the transaction is rolled back.
+
+    The caller commits. Until then another request with the same value waits.
+
+    :param purpose: what the value is for; the same value may be used once for each purpose.
+    :param seconds: how long the value could be taken from now on; it is remembered a little longer.
+    """
+    # JSON may hold half a surrogate pair, which UTF-8 does not know.
+    digest = sha256(f"{purpose} {value}".encode("utf-8", "surrogatepass")).hexdigest()
+    until = now() + timedelta(seconds=seconds) + MARGIN
+    try:
+        db.session.execute(insert(UsedOnce).values(id=digest, expires_at=until))
+    except IntegrityError:
+        db.session.rollback()
+        return False
+    _clean_up()
+    return True
+
+
+def _clean_up() -> None:
+    """Delete expired rows, as :mod:`app.auth.sessions` does and for the same reasons."""
+    expired = select(UsedOnce.id).where(UsedOnce.expires_at < now()).order_by(UsedOnce.expires_at)
+    mine = expired.limit(CLEAN_UP).with_for_update(skip_locked=True)
+    for key in db.session.scalars(mine).all():
+        db.session.execute(delete(UsedOnce).where(UsedOnce.id == key))
