@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 
-from tests.sabotage.defects import accounts, browsers, data, deployments, edge, operation, styles
+from tests.sabotage.defects import (
+    accounts,
+    browsers,
+    data,
+    deployments,
+    edge,
+    operation,
+    storage,
+    styles,
+)
 
 ALL = [
     defect
-    for module in (data, browsers, accounts, edge, operation, styles, deployments)
+    for module in (data, browsers, accounts, edge, operation, storage, styles, deployments)
     for defect in module.DEFECTS
 ]
 # The first of each practice, with the default answers, unless `make sabotage` asks for all.
