@@ -1,4 +1,4 @@
-"""What is stored: commits, a database that cannot write, how much, guesses, the schema's version."""
+"""What is stored: commits, a database that cannot write, quotas, guesses, the schema's version."""
 
 from __future__ import annotations
 
