@@ -3,7 +3,7 @@
 60 notes a minute (:mod:`app.security.rate_limits`) are 4.7 GiB a day. What an account keeps is
 counted in its own row, in the transaction that stores it: of writes at the same time, none passes
 the limit. A feature calls :func:`charge` whenever it stores, changes or deletes rows of a user.
-ASVS 2.4.1, 15.1.3.
+ASVS 2.4.1.
 """
 
 from __future__ import annotations

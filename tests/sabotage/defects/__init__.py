@@ -12,12 +12,13 @@ from tests.sabotage.defects import (
     edge,
     inputs,
     operation,
+    storage,
     styles,
 )
 
 ALL = [
     defect
-    for module in (data, inputs, browsers, accounts, edge, operation, styles, deployments)
+    for module in (data, inputs, browsers, accounts, edge, operation, storage, styles, deployments)
     for defect in module.DEFECTS
 ]
 # The first of each practice, with the default answers, unless `make sabotage` asks for all.

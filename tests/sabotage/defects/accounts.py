@@ -37,8 +37,8 @@ DEFECTS = [
     passwords(
         "an unknown account is refused at once",
         "app/auth/accounts.py",
-        "correct = _confirm(user, password) if user else verify_password(None, password)",
-        "correct = _confirm(user, password) if user else False",
+        "    verify_password(None, password)\n",
+        "",
         f"{PASSWORD_TESTS}::test_unknown_and_wrong_take_the_same_time",
     ),
     passwords(
@@ -124,7 +124,7 @@ DEFECTS = [
     passwords(
         "under load, only who has an account is told to wait",
         "app/auth/accounts.py",
-        "correct = _confirm(user, password) if user else verify_password(None, password)",
+        "correct = _confirm(user, password) if user else _refuse(email, password)",
         "correct = user is not None and _confirm(user, password)",
         f"{PASSWORD_TESTS}::test_too_many_at_once_are_the_same_answer",
     ),

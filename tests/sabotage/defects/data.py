@@ -250,12 +250,10 @@ DEFECTS = [
     access(
         "the form names the owner",
         "app/notes/views.py",
-        '        return redirect(url_for("notes.show", public_id=note.public_id))\n'
-        "    status = 422",
-        '        note.owner_id = int(request.form.get("owner_id") or note.owner_id)\n'
-        "        db.session.commit()\n"
-        '        return redirect(url_for("notes.show", public_id=note.public_id))\n'
-        "    status = 422",
+        '            return redirect(url_for("notes.show", public_id=note.public_id))\n',
+        '            note.owner_id = int(request.form.get("owner_id") or note.owner_id)\n'
+        "            db.session.commit()\n"
+        '            return redirect(url_for("notes.show", public_id=note.public_id))\n',
         f"{ACCESS}::test_mass_assignment_changes_no_other_column",
     ),
     access(
@@ -299,7 +297,7 @@ DEFECTS = [
     ),
     plans(
         "a sign-in looks for expired sessions among all",
-        "app/auth/sessions.py",
+        "app/auth/upkeep.py",
         "expired.order_by(Session.last_seen_at)",
         "expired.order_by(Session.id)",
         PLANS,
