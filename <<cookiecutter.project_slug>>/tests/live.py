@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser import DOMAIN
+from tests.guard import STOP_TIMEOUT
 
 PROJECT = Path(__file__).resolve().parent.parent
 ANSWER_TIMEOUT = 10  # seconds
@@ -300,29 +301,26 @@ def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
 @contextmanager
 def running(
     command: list[str], output: Path, ready: Callable[[], bool], environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the block ends; its output goes to a file."""
+) -> Iterator[None]:
+    """Run a server until the block ends or the tests are killed; its output goes to a file."""
+    guarded = [sys.executable, "-I", str(PROJECT / "tests" / "guard.py"), *command]
     with output.open("ab") as file:
-        # No input: Node.js would make that of the tests non-blocking, and who reads it would stop.
         process = subprocess.Popen(
-            command,
+            guarded,
             cwd=PROJECT,
             env=dict(environment),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=file,
             stderr=file,
         )
-        try:
-            wait_until(lambda: process.poll() is not None or ready())
-            assert process.poll() is None, output.read_text()[-4000:]
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    assert process.stdin
+    try:
+        wait_until(lambda: process.poll() is not None or ready())
+        assert process.poll() is None, output.read_text()[-4000:]
+        yield
+    finally:
+        process.stdin.close()  # the guard stops the server
+        process.wait(2 * STOP_TIMEOUT)
 
 
 def echo(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:

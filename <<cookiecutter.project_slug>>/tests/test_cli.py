@@ -291,6 +291,7 @@ def test_the_old_key_needs_a_file_as_well(
         ("APP_ENV=production\n", "does not hold the SECRET_KEY in use"),
         (f"SECRET_KEY={secrets.token_urlsafe(48)}\n", "does not hold the SECRET_KEY in use"),
     ],
+    ids=["no file", "no key", "another key"],
 )
 def test_a_key_that_is_kept_elsewhere_is_left_alone(
     app: Flask, tmp_path: Path, content: str | None, problem: str

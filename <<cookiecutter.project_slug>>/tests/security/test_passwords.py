@@ -49,6 +49,11 @@ SERVICE, EMAIL = "Hardened Notes", "jane.doe@example-shop.com"
 WORDS = COMMON.read_text(encoding="utf-8").split()
 
 
+@pytest.fixture(autouse=True)
+def hashing() -> None:
+    """Each hash is computed: here the time that it takes matters, and how many there are."""
+
+
 @pytest.fixture
 def alice(app: Flask) -> Browser:
     """Somebody with a password."""

@@ -71,6 +71,13 @@ class Browser(Visitor):
         assert self.register(email).status_code == SIGNED_UP
         return self
 
+    def signed_in(self, email: str) -> Browser:
+        """Have an account of the provider and a session that no request has made."""
+        self.email = email
+        columns = {"issuer": ISSUER, "subject": subject_of(email), "email": email}
+        self.hold_session(columns, None)
+        return self
+
     def with_password(self, email: str) -> Browser:
         """Sign in with a password: as an emergency operator."""
         command = ["users", CREATE_ACCOUNT, email, "--password", self.password]
