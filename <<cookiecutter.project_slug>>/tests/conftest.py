@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -30,6 +31,15 @@ from tests.live import PATH, accepts, running
 NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes ``make test`` starts: some tests wait, so one more than there are cores.
+
+    No more than 8: each takes connections of the database's server.
+    """
+    return min((os.cpu_count() or 1) + 1, 8)
+
+
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of a service in production, with a migrated database."""
@@ -55,9 +65,9 @@ def running_redis(socket: Path) -> Iterator[None]:
         yield
         return
     options = {"port": "0", "unixsocket": socket, "save": "", "dir": socket.parent}
-    command = [program, *(text for name, value in options.items() for text in (f"--{name}", str(value)))]
+    arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     output = socket.with_suffix(".log")
-    with running(command, output, lambda: accepts(socket), {"PATH": PATH}):
+    with running([program, *arguments], output, lambda: accepts(socket), {"PATH": PATH}):
         yield
 
 

@@ -25,7 +25,7 @@ OTHER_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 @pytest.fixture
 def alice(app: Flask) -> Browser:
     """Somebody with a password."""
-    return Browser(app, "203.0.113.1").with_password("alice@example.com")
+    return Browser(app, "203.0.113.1").signed_in_with_password("alice@example.com")
 
 
 def twice(password: str) -> str:

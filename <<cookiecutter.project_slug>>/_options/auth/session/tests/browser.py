@@ -58,6 +58,10 @@ class Browser(Visitor):
         self.hold_session(account(email), self.password)
         return self
 
+    def signed_in_with_password(self, email: str) -> Browser:
+        """The same, with an account that has a password: here each has one."""
+        return self.signed_in(email)
+
     def with_password(self, email: str) -> Browser:
         """Sign in with a password."""
         return self.sign_up(email)

@@ -133,6 +133,10 @@ class Browser:
     def sign_out(self) -> TestResponse:
         return self.open("POST", f"{API}/auth/logout")
 
+    def signed_in_with_password(self, email: str) -> Browser:
+        """The same, with an account that has a password: here each has one."""
+        return self.signed_in(email)
+
     def with_password(self, email: str) -> Browser:
         """Sign in with a password."""
         return self.sign_up(email)
