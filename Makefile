@@ -51,7 +51,7 @@ new: $(INSTALLED) ## Ask a few questions and render a service into OUTPUT (..), 
 
 test: $(INSTALLED) ## Test the template and the service it renders (ARGS="-k answers" for some of it, JOBS=1 for one after the other)
 	@echo "Testing the template and the service it renders"
-	@$(RUN) pytest --numprocesses $(JOBS) --dist loadscope $(ARGS)
+	@$(RUN) pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 fuzz: $(INSTALLED) ## Try hostile answers at random, more than make test does (EXAMPLES=20000)
 	@echo "Rendering $(EXAMPLES) sets of answers; 2,000 take about a minute"

@@ -24,6 +24,7 @@ from tests.template import (
     render,
     run,
     serving,
+    with_uv,
 )
 
 # What may differ between two renderings that differ in their database alone: these, and the files
@@ -140,7 +141,7 @@ def service(
     home.mkdir()
     project = render(folder, database=database, auth=auth, project_slug=slug)
     try:
-        yield Service(server, slug, project, environment(home))
+        yield Service(server, slug, project, with_uv(folder / "programs", environment(home)))
     finally:
         server.clean(slug)
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import environment, get, pass_checks, render, serving
+from tests.template import environment, get, pass_checks, render, serving, with_uv
 
 
 @pytest.fixture(scope="module")
 def values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return environment(tmp_path_factory.mktemp("home"))
+    home = tmp_path_factory.mktemp("home")
+    return with_uv(home / "programs", environment(home))
 
 
 @pytest.fixture(scope="module")

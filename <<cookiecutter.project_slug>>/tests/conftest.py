@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import delete
 
 from app import create_app
 from app.database import Base, db
+from app.security import audits, passwords
 from app.security.rate_limits import limiter
 from app.settings import Settings
+from tests.accounts import remembering
 from tests.browser import DOMAIN, SETTINGS, Browser
 from tests.database import dispose, migrate, scratch
-from tests.live import accepts
+from tests.live import PATH, accepts, running
 
 NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes ``make test`` starts: some tests wait, so one more than there are cores.
+
+    No more than 8: each takes connections of the database's server.
+    """
+    return min((os.cpu_count() or 1) + 1, 8)
 
 
 @pytest.fixture(scope="session")
@@ -53,15 +67,9 @@ def running_redis(socket: Path, **settings: str) -> Iterator[subprocess.Popen[by
         return
     options = {"port": "0", "unixsocket": socket, "save": "", "dir": socket.parent, **settings}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 10
-        while not accepts(socket):  # it is there a moment before it listens
-            assert time.monotonic() < deadline, "redis-server does not start"
-            time.sleep(0.01)
-        try:
-            yield process
-        finally:
-            process.kill()  # one that a test has stopped would not hear anything else
+    output = socket.with_suffix(".log")
+    with running([program, *arguments], output, lambda: accepts(socket), {"PATH": PATH}) as process:
+        yield process
 
 
 @pytest.fixture
@@ -72,14 +80,45 @@ def own_database(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield settings
 
 
+@pytest.fixture(scope="session", autouse=True)
+def versions_read_once() -> Iterator[None]:
+    """Read the version of each installed package once, and not for each service that is built."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audits, "version", cache(audits.version))
+        yield
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """The templates, compiled once for all services that are built."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
+@pytest.fixture(scope="session")
+def remembering_hasher() -> PasswordHasher:
+    """The hasher of production, which compares the same hash and password once."""
+    return remembering(passwords.HASHER)
+
+
+@pytest.fixture(autouse=True)
+def hashing(remembering_hasher: PasswordHasher) -> Iterator[None]:
+    """Hash with the strength of production. Tests about hashing itself remember nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "HASHER", remembering_hasher)
+        yield
+
+
 @pytest.fixture
-def make_app(environment: dict[str, str]) -> Iterator[Callable[..., Flask]]:
+def make_app(
+    environment: dict[str, str], compiled_templates: FileSystemBytecodeCache
+) -> Iterator[Callable[..., Flask]]:
     """Build the service with some settings changed; a value of None removes the setting."""
     apps = []
 
     def make(**changes: str | None) -> Flask:
         values = {k: v for k, v in {**environment, **changes}.items() if v is not None}
         apps.append(create_app(Settings.from_environment(values)))
+        apps[-1].jinja_env.bytecode_cache = compiled_templates
         return apps[-1]
 
     yield make
@@ -126,13 +165,13 @@ def browser(app: Flask) -> Browser:
 @pytest.fixture
 def alice(app: Flask) -> Browser:
     """A signed-in user."""
-    return Browser(app, "203.0.113.1").sign_up("alice@example.com")
+    return Browser(app, "203.0.113.1").signed_in("alice@example.com")
 
 
 @pytest.fixture
 def bob(app: Flask) -> Browser:
     """Another signed-in user."""
-    return Browser(app, "203.0.113.2").sign_up("bob@example.com")
+    return Browser(app, "203.0.113.2").signed_in("bob@example.com")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser import DOMAIN
+from tests.guard import STOP_TIMEOUT
 
 PROJECT = Path(__file__).resolve().parent.parent
 ANSWER_TIMEOUT = 10  # seconds
@@ -310,7 +312,7 @@ def running(
     environment: Mapping[str, str],
     inherited: Collection[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the block ends; its output goes to a file.
+    """Run a server until the block ends or the tests are killed; its output goes to a file.
 
     :param inherited: open files that it gets, under the same numbers.
     """
@@ -325,17 +327,21 @@ def running(
             stderr=file,
             pass_fds=inherited,
         )
+    watch = [sys.executable, "-I", str(PROJECT / "tests" / "guard.py"), str(process.pid)]
+    guard = subprocess.Popen(watch, stdin=subprocess.PIPE)
+    try:
+        wait_until(lambda: process.poll() is not None or ready())
+        assert process.poll() is None, output.read_text()[-4000:]
+        yield process
+    finally:
+        process.terminate()
+        process.send_signal(signal.SIGCONT)  # one that a test has stopped would not hear the other
         try:
-            wait_until(lambda: process.poll() is not None or ready())
-            assert process.poll() is None, output.read_text()[-4000:]
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        guard.communicate(b"stopped")
 
 
 def echo(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:

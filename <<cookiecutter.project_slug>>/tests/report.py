@@ -2,6 +2,7 @@
 
 A plugin of pytest, loaded by ``-p tests.report``. A row is green only when each of its tests was
 found, ran and passed in this very run. Names and reasons come from tests, so they are escaped.
+With pytest-xdist, each worker tells which tests it found, and one process writes the report.
 """
 
 from __future__ import annotations
@@ -49,18 +50,37 @@ class Row:
         return STATES[self.state]
 
 
-class Report:
+class Found:
+    """The tests that were found, also those that ``-k`` leaves out."""
+
+    def __init__(self) -> None:
+        self.collected: dict[str, list[str]] = {}  # the cases of each test
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        self.collected.setdefault(item.nodeid.split("[")[0], []).append(item.nodeid)
+
+
+class WorkerReport(Found):
+    """In a worker of pytest-xdist: the others of its reports reach the main process by itself."""
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        session.config.workeroutput["collected"] = self.collected  # type: ignore[attr-defined]
+
+
+class Report(Found):
     """What happened to each test."""
 
     def __init__(self, root: Path) -> None:
+        super().__init__()
         self.practices = ledger.read(root)
-        self.collected: dict[str, list[str]] = {}  # the cases of each test
         self.states: dict[str, str] = {}  # of each case
         self.reasons: dict[str, str] = {}
         self.folder = root / "build" / "report"
 
-    def pytest_itemcollected(self, item: pytest.Item) -> None:
-        self.collected.setdefault(item.nodeid.split("[")[0], []).append(item.nodeid)
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker of pytest-xdist has ended: each of them has found all tests."""
+        self.collected |= getattr(node, "workeroutput", {}).get("collected", {})
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:  # a file that cannot be imported: its tests do not run
@@ -157,6 +177,9 @@ def plain(text: str) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly:
+        return
+    if hasattr(config, "workeroutput"):
+        config.pluginmanager.register(WorkerReport(), "ledger")
         return
     try:
         config.pluginmanager.register(Report(config.rootpath), "ledger")

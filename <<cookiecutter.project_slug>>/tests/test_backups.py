@@ -75,7 +75,7 @@ def service(
 @pytest.fixture
 def alice(service: Flask) -> Browser:
     """A user with notes that a tool could stumble over."""
-    browser = Browser(service).sign_up("josé.o'neil@example.com")
+    browser = Browser(service).signed_in("josé.o'neil@example.com")
     browser.write_note("First", "The body of the first")
     browser.write_note(ODD, f"<p>{ODD}</p>\r\n\r\n<b>second</b>\nline" + " word" * 1900)
     return browser

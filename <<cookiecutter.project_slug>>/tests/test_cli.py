@@ -25,7 +25,7 @@ OTHER_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 @pytest.fixture
 def alice(app: Flask) -> Browser:
     """Somebody with a password."""
-    return Browser(app, "203.0.113.1").with_password("alice@example.com")
+    return Browser(app, "203.0.113.1").signed_in_with_password("alice@example.com")
 
 
 def twice(password: str) -> str:
@@ -291,6 +291,7 @@ def test_the_old_key_needs_a_file_as_well(
         ("APP_ENV=production\n", "does not hold the SECRET_KEY in use"),
         (f"SECRET_KEY={secrets.token_urlsafe(48)}\n", "does not hold the SECRET_KEY in use"),
     ],
+    ids=["no file", "no key", "another key"],
 )
 def test_a_key_that_is_kept_elsewhere_is_left_alone(
     app: Flask, tmp_path: Path, content: str | None, problem: str

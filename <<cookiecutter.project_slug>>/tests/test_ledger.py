@@ -243,7 +243,8 @@ def states(page: LexborHTMLParser) -> dict[str, tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def reported(plant: Plant) -> tuple[int, LexborHTMLParser, str]:
-    return run(plant(PLANTED), "--continue-on-collection-errors")
+    """As ``make report`` runs them, in several processes."""
+    return run(plant(PLANTED), "--continue-on-collection-errors", "--numprocesses=2")
 
 
 EXPECTED = {

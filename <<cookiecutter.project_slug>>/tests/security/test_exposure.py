@@ -49,7 +49,7 @@ def problems(make_app: Callable[..., Flask], **changes: str | None) -> list[str]
 
 
 @asvs("11.5.1")
-@pytest.mark.parametrize("key", GUESSABLE)
+@pytest.mark.parametrize("key", GUESSABLE, ids=range(len(GUESSABLE)))
 def test_a_guessable_key_is_refused(make_app: Callable[..., Flask], key: str) -> None:
     (problem,) = problems(make_app, SECRET_KEY=key)
     assert problem.startswith(f"SECRET_KEY {GUESSABLE[key]}")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.test import TestResponse
 
-from app.auth.models import User
+from app.auth.models import LOCAL, User
 from app.auth.outbound import Client
 from app.database import db
 from tests.stub import CLIENT_ID, CLIENT_SECRET, ISSUER, STUB, subject_of
@@ -69,6 +69,20 @@ class Browser(Visitor):
 
     def sign_up(self, email: str) -> Browser:
         assert self.register(email).status_code == SIGNED_UP
+        return self
+
+    def signed_in(self, email: str) -> Browser:
+        """Have an account of the provider and a session that no request has made."""
+        self.email = email
+        columns = {"issuer": ISSUER, "subject": subject_of(email), "email": email}
+        self.hold_session(columns, None)
+        return self
+
+    def signed_in_with_password(self, email: str) -> Browser:
+        """The same, as an emergency operator: others have no password."""
+        self.email = email
+        columns = {"issuer": LOCAL, "subject": email, "email": email}
+        self.hold_session(columns, self.password)
         return self
 
     def with_password(self, email: str) -> Browser:

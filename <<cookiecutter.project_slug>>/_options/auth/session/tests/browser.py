@@ -52,6 +52,16 @@ class Browser(Visitor):
         assert self.register(email, self.password).status_code == SIGNED_UP
         return self
 
+    def signed_in(self, email: str) -> Browser:
+        """Have an account and a session that no request has made."""
+        self.email = email
+        self.hold_session(account(email), self.password)
+        return self
+
+    def signed_in_with_password(self, email: str) -> Browser:
+        """The same, with an account that has a password: here each has one."""
+        return self.signed_in(email)
+
     def with_password(self, email: str) -> Browser:
         """Sign in with a password."""
         return self.sign_up(email)

@@ -9,6 +9,10 @@ from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 from werkzeug.test import TestResponse
 
+from app.auth.identity import SESSION_ID
+from app.database import db
+from tests.accounts import add_account, start_session
+
 DOMAIN = "service.test"
 ORIGIN = f"https://{DOMAIN}"
 PASSWORD = "wool-lantern-orbit-7-thistle"
@@ -82,6 +86,14 @@ class Visitor:
     def post_form(self, path: str, data: Any = None, **kwargs: Any) -> TestResponse:
         """Send what a form without our token sends."""
         return self.post(path, data, **kwargs)
+
+    def hold_session(self, columns: dict[str, str], password: str | None) -> None:
+        """Be signed in to a new account, without a request; see :mod:`tests.accounts`."""
+        with self.app.app_context():
+            _, token = start_session(add_account(columns, password), self.address)
+            db.session.commit()
+        with self.client.session_transaction(base_url=ORIGIN) as cookie:
+            cookie[SESSION_ID] = token
 
     def sign_out(self) -> TestResponse:
         return self.submit("/auth/logout", {}, page="/notes/")

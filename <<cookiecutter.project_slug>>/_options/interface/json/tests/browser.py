@@ -9,6 +9,10 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.auth import tokens
+from app.database import db
+from tests.accounts import add_account, start_session
+
 DOMAIN = "service.test"
 ORIGIN = f"https://{DOMAIN}"
 PASSWORD = "wool-lantern-orbit-7-thistle"
@@ -99,6 +103,16 @@ class Browser:
         assert self.register(email, self.password).status_code == SIGNED_UP
         return self
 
+    def signed_in(self, email: str) -> Browser:
+        """Have an account and the tokens of a session that no request has made."""
+        self.email = email
+        with self.app.app_context():
+            user = add_account(account(email), self.password)
+            pair = tokens.pair(*start_session(user, self.address))
+            db.session.commit()
+        self.access_token, self.refresh_token = pair.access_token, pair.refresh_token
+        return self
+
     def sign_in(self, email: str, password: str = PASSWORD) -> TestResponse:
         self.email, self.password = email, password
         return self.keep(self.post(SIGN_IN, {"email": email, "password": password}))
@@ -118,6 +132,10 @@ class Browser:
 
     def sign_out(self) -> TestResponse:
         return self.open("POST", f"{API}/auth/logout")
+
+    def signed_in_with_password(self, email: str) -> Browser:
+        """The same, with an account that has a password: here each has one."""
+        return self.signed_in(email)
 
     def with_password(self, email: str) -> Browser:
         """Sign in with a password."""

@@ -85,7 +85,7 @@ def problems(response: Any) -> dict[str, str]:
         (1, {"#"}),
         (None, {"#"}),
     ],
-    ids=str,
+    ids=lambda it: str(sorted(it) if isinstance(it, set) else it),
 )
 def test_what_does_not_fit_is_named(alice: Browser, body: Any, pointers: set[str]) -> None:
     response = alice.send("POST", NOTES, body)

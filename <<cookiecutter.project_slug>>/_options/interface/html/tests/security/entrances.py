@@ -82,7 +82,7 @@ class Attacker:
         self.number = next(self.numbers)
         self.sent = 0
         self.browser = Browser(self.app, f"10.0.{self.number // 250}.{self.number % 250 + 1}")
-        self.browser.sign_up(f"user{self.number}@example.com")
+        self.browser.signed_in(f"user{self.number}@example.com")
         self.note = self.browser.write_note().rsplit("/", 1)[1]
         self.token = self.fresh_token()
 

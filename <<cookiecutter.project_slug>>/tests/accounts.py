@@ -1,0 +1,65 @@
+"""Accounts and sessions that a test only begins with: rows, without the requests that make them.
+
+The app's own functions make the session and its token, so the app takes them as any others. Hashing
+takes more time than all the rest of most tests, so that what was computed once is remembered.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+
+from app.auth import sessions
+from app.auth.models import Session, User
+from app.database import db
+from app.security import passwords
+
+
+def add_account(columns: dict[str, str], password: str | None = None) -> User:
+    """Write an account. The caller commits.
+
+    :param columns: those that tell accounts apart, as ``tests.browser`` names them.
+    :param password: with which it can sign in; None for an account that has none.
+    """
+    stored = hash_once(passwords.HASHER, password) if password else None
+    user = User(**columns, password_hash=stored)
+    db.session.add(user)
+    db.session.flush()
+    return user
+
+
+def start_session(user: User, address: str) -> tuple[Session, str]:
+    """Start a session at the client's address; return it with its token. The caller commits."""
+    return sessions.start(user, address=address, device="Tests")
+
+
+@cache
+def hash_once(hasher: PasswordHasher, password: str) -> str:
+    """The hash, made by ``hasher``: a test may have put a cheaper one in its place."""
+    return passwords.hash_password(password)
+
+
+class RememberingHasher(PasswordHasher):
+    """Hashes as the service does; it compares the same hash and password once in a process."""
+
+    answers: dict[tuple[Any, Any], bool] = {}
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> bool:
+        """Whether the hash is of this password; see :meth:`argon2.PasswordHasher.verify`."""
+        if (hash, password) not in self.answers:
+            try:
+                self.answers[hash, password] = bool(super().verify(hash, password))
+            except VerifyMismatchError:
+                self.answers[hash, password] = False
+        if not self.answers[hash, password]:
+            raise VerifyMismatchError
+        return True
+
+
+def remembering(hasher: PasswordHasher) -> RememberingHasher:
+    """A hasher that makes the same hashes as ``hasher``."""
+    names = ("time_cost", "memory_cost", "parallelism", "hash_len", "salt_len", "type")
+    return RememberingHasher(**{name: getattr(hasher, name) for name in names})
