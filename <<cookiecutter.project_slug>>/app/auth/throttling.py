@@ -35,7 +35,7 @@ def delay(failures: int) -> timedelta:
     """How long an attempt is refused after so many failures in a row."""
     if failures < FREE:
         return timedelta(0)
-    return min(FIRST * 2 ** min(failures - FREE, 10), LONGEST)
+    return min(FIRST * int(2 ** min(failures - FREE, 10)), LONGEST)
 
 
 def is_delayed(account: Attempts) -> bool:
