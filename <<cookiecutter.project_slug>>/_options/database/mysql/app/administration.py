@@ -35,7 +35,7 @@ def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
         if development:
             granted.append(_pattern(f"{app.database}_test_", "%"))
         for pattern in granted:
-            _run(connection, _read("users.sql"), app, migrator, granted=pattern)
+            _run(connection, _read("users.sql"), app, migrator, pattern)
 
 
 def grant(app: URL, migrator: URL) -> None:
@@ -51,7 +51,7 @@ def grant_tables(app: URL, migrator: URL) -> None:
     if app.username != migrator.username:
         with _connected(migrator) as connection:
             for table in _tables(connection, app.database):
-                if table != VERSION:
+                if not table.endswith(f".{_identifier(VERSION)}"):
                     _run(connection, _read("tables.sql"), app, migrator, table)
 
 
@@ -65,21 +65,21 @@ def drop_scratch(app: URL, migrator: URL) -> None:
     """Remove what :func:`create_scratch` has made."""
     with _connected(migrator) as connection:
         # The rights on a table would outlive it. There are none where no migration has run.
-        text = "REVOKE ALL ON {database}.{table} FROM {app}"
         for table in _tables(connection, app.database):
             with suppress(pymysql.ProgrammingError, pymysql.OperationalError):
-                _run(connection, text, app, migrator, table)
+                _run(connection, "REVOKE ALL ON {granted} FROM {app}", app, migrator, table)
         _run(connection, "DROP DATABASE IF EXISTS {database}", app, migrator)
 
 
 def _tables(connection: pymysql.Connection, database: str | None) -> list[str]:
+    """The tables, each with its database, in quotes."""
     cursor = connection.cursor()
     cursor.execute(
         "SELECT table_name FROM information_schema.tables"
         " WHERE table_schema = %s AND table_type = 'BASE TABLE'",
         [database],
     )
-    return [name for (name,) in cursor.fetchall()]
+    return [f"{_identifier(database)}.{_identifier(name)}" for (name,) in cursor.fetchall()]
 
 
 def _connected(url: URL) -> closing[pymysql.Connection]:
@@ -88,17 +88,11 @@ def _connected(url: URL) -> closing[pymysql.Connection]:
 
 
 def _run(
-    connection: pymysql.Connection,
-    text: str,
-    app: URL,
-    migrator: URL,
-    table: str = "",
-    granted: str = "",
+    connection: pymysql.Connection, text: str, app: URL, migrator: URL, granted: str = ""
 ) -> None:
     """Run statements of ours, with names and passwords in quotes."""
     values = {
         "database": _identifier(app.database),
-        "table": _identifier(table),
         "granted": granted,
         "tls": "NONE" if is_local(app) else "SSL",
     }

@@ -2,4 +2,4 @@
 -- for every table but alembic_version: the app reads the version of the schema, and a migration alone
 -- writes it.
 
-GRANT INSERT, UPDATE, DELETE ON {database}.{table} TO {app};
+GRANT INSERT, UPDATE, DELETE ON {granted} TO {app};
