@@ -29,6 +29,10 @@ from tests.browser import DOMAIN, SETTINGS, Browser
 from tests.database import dispose, migrate, scratch
 from tests.live import PATH, accepts, running
 
+# The files that take longest, most of the time waiting. They begin first: when one comes last, the
+# other processes have nothing to do meanwhile.
+SLOW = {"test_outages.py", "test_instances.py", "test_floods.py", "test_ledger.py", "test_https.py"}
+SLOW |= {"test_identity_provider.py", "test_roles.py", "test_tls.py", "test_account_races.py"}
 NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
 
 
@@ -39,6 +43,11 @@ def pytest_xdist_auto_num_workers() -> int:
     No more than 8: each takes connections of the database's server.
     """
     return min((os.cpu_count() or 1) + 1, 8)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow files first."""
+    items.sort(key=lambda item: item.path.name not in SLOW)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from tests.guard import STOP_TIMEOUT
 
 PROJECT = Path(__file__).resolve().parent.parent
 ANSWER_TIMEOUT = 10  # seconds
+START_TIMEOUT = 60  # seconds; a busy machine takes long to start a server
 
 # Debian keeps Nginx where only root looks for programs.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
@@ -330,7 +331,7 @@ def running(
     watch = [sys.executable, "-I", str(PROJECT / "tests" / "guard.py"), str(process.pid)]
     guard = subprocess.Popen(watch, stdin=subprocess.PIPE)
     try:
-        wait_until(lambda: process.poll() is not None or ready())
+        wait_until(lambda: process.poll() is not None or ready(), START_TIMEOUT)
         assert process.poll() is None, output.read_text()[-4000:]
         yield process
     finally:

@@ -159,7 +159,7 @@ def test_the_clean_up_of_one_sign_in_is_in_nobodys_way(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch, expired: int
 ) -> None:
     """Each deletes what has expired, of every user: the same rows at the same time."""
-    users = [Browser(app, f"192.0.2.{n}").sign_up(f"user{n}@example.com") for n in range(6)]
+    users = [Browser(app, f"192.0.2.{n}").signed_in(f"user{n}@example.com") for n in range(6)]
     old = now() - sessions.ABSOLUTE_TIMEOUT - timedelta(hours=1)
     with app.app_context():
         for user in db.session.scalars(select(User)).all():
