@@ -208,6 +208,7 @@ def test_a_flood_of_counters_does_not_set_back_the_one_of_a_victim(
         with pytest.raises(OutOfMemoryError):  # it is full indeed
             client.set("LIMITS:more", "x" * 1_000_000)
         # Another account is counted in memory, or in what room is left: ten times in each.
-        others = [attempt(service, number, "other@example.com") for number in range(30, 51)]
+        others = [attempt(service, number, "other@example.com") for number in range(30, 55)]
         assert others[:10] == [401] * 10
-        assert others[-1] == 429
+        assert others.count(401) <= 20
+        assert set(others) == {401, 429}
