@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,8 +31,9 @@ MERGE = "application/strategic-merge-patch+json"
 
 def programs() -> Path:
     """The folder with the programs: ``KUBERNETES_BIN``, or what the archive beside us holds."""
-    if shutil.which("etcd") is None or shutil.which("kubectl") is None:
-        pytest.skip("needs etcd (Debian: etcd-server) and kubectl")
+    needed = ("etcd", "kubectl", "setpriv")  # Debian: etcd-server, kubectl, util-linux
+    if missing := [name for name in needed if shutil.which(name) is None]:
+        pytest.skip(f"needs {', '.join(missing)}")
     if named := os.environ.get("KUBERNETES_BIN"):
         return Path(named)
     if not ARCHIVE.exists() or shutil.which("zstd") is None:
@@ -102,7 +102,7 @@ class Cluster:
             path = f"/api/v1/nodes/node{number}/status"
             self.call("PATCH", path, {"status": status}, MERGE)
         while not self.stopped.wait(0.3):
-            with suppress(urllib.error.HTTPError):  # a pod that is gone, or has changed meanwhile
+            with suppress(OSError):  # a pod that is gone or has changed, a server that is busy
                 for pod in self.call("GET", "/api/v1/pods")["items"]:
                     self.move_on(pod)
 
@@ -162,10 +162,12 @@ def running(folder: Path) -> Iterator[Cluster]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*command: str | Path) -> None:
+        # They end with us, also when we are killed.
+        ending = ("setpriv", "--pdeathsig", "KILL", *command)
         with (folder / f"{Path(command[0]).name}.log").open("wb") as log:
-            started.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder))
+            started.append(subprocess.Popen(ending, stdout=log, stderr=log, cwd=folder))
 
-    nodes = threading.Thread(target=cluster.be_the_nodes)
+    nodes = threading.Thread(target=cluster.be_the_nodes, daemon=True)
     try:
         start(*etcd, "--initial-cluster", f"default={peers}")
         start(*server)
