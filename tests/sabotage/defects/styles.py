@@ -338,6 +338,13 @@ DEFECTS = [
         f"{DOORS}::test_only_what_the_operator_names_may_be_anywhere",
     ),
     database(
+        "a tool of another version writes backups that cannot be restored",
+        "app/backups.py",
+        '    _check_version(url, program, call("--version"))\n',
+        "",
+        "tests/test_dialect.py::test_a_backup_that_could_not_be_restored_is_none",
+    ),
+    database(
         "the app's role may do everything",
         PRIVILEGES,
         "GRANT USAGE ON SCHEMA public TO {app};",
