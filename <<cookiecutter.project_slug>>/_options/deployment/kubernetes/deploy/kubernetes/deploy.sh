@@ -17,12 +17,46 @@ fail() {
     exit 1
 }
 k() { kubectl --namespace "$slug" "$@"; }
+# The server decides what is new: the same once more changes nothing. What stands in the files wins over
+# what was done by hand (kubectl scale, rollout undo).
+apply() { kubectl apply --server-side --force-conflicts "$@"; }
 
 cd "$(dirname "$0")"
 if [ ! -e "overlays/$overlay/kustomization.yaml" ]; then fail "say which overlay: production or gateway"; fi
+
 temporary=$(mktemp -d)
-trap 'rm -rf "$temporary"' EXIT
 manifests=$temporary/manifests.yaml
+child=''
+# <% if cookiecutter.database == "sqlite" %>
+stopped='' migrating=''
+# <% endif %>
+
+clean() {
+    status=$?
+    trap '' INT TERM
+    if [ "$child" ]; then kill "$child" 2>/dev/null || true; fi
+    # <% if cookiecutter.database == "sqlite" %>
+    if [ "$migrating" ]; then k delete job/migrate --ignore-not-found --cascade=foreground || true; fi
+    if [ "$stopped" ]; then
+        k scale deployment/web --replicas 1 || echo "The service is still stopped: run this script again." >&2
+    fi
+    # <% endif %>
+    rm -rf "$temporary"
+    exit "$status"
+}
+# On a signal (Ctrl-C, a cancelled CI job) dash runs no EXIT trap by itself.
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+patient() { # ARGUMENTS: kubectl with them; a signal does not wait for its end
+    kubectl --namespace "$slug" "$@" &
+    child=$!
+    result=0
+    wait "$child" || result=$?
+    child=''
+    return "$result"
+}
 
 push() { # TARGET: builds its image and pushes it; prints the digest
     image=$registry/$slug/$1
@@ -48,9 +82,16 @@ finished() { # waits for the migration; false when it failed
 }
 
 say "Secrets"
-if [ ! -s secrets/SECRET_KEY ] && k get secret/web >/dev/null 2>&1; then
-    fail "the cluster has secrets that are not here, and new ones would lock it out: copy deploy/kubernetes/secrets from where it is kept"
-fi
+# Only "there is none" may pass for it: new secrets in the place of the cluster's would lock the service out of
+# its database.
+there=$(k get secret/web --ignore-not-found --output name) \
+    || fail "the cluster does not say whether it has secrets; the cause is above, and nothing was changed"
+needed="SECRET_KEY<< "" if cookiecutter.database == "sqlite" else " DATABASE_URL MIGRATION_DATABASE_URL" >>"
+for name in $needed; do
+    if [ "$there" ] && [ ! -s "secrets/$name" ]; then
+        fail "the cluster has secrets that are not here ($name), and new ones would lock it out: copy deploy/kubernetes/secrets from where it is kept"
+    fi
+done
 sh secrets.sh
 # <% if cookiecutter.auth == "oidc" %>
 for name in OIDC_ISSUER OIDC_CLIENT_ID; do
@@ -62,6 +103,18 @@ if grep -n 'cidr: 192\.0\.2\.' base/egress.yaml; then
     fail "write your addresses into deploy/kubernetes/base/egress.yaml, in the place of these"
 fi
 # <% endif %>
+
+say "What the cluster knows"
+kubectl kustomize "overlays/$overlay" >"$manifests"
+# It fails as well when one API of many does not answer.
+kubectl api-resources --no-headers >"$temporary/kinds" || [ -s "$temporary/kinds" ] || fail "the cluster does not say which kinds it knows"
+unknown=$(awk 'NR == FNR { known[$(NF - 2) " " $NF]; next }
+    /^apiVersion: / { version = $2 }
+    /^kind: / && !((version " " $2) in known) { print "  " $2 " of " version }' "$temporary/kinds" "$manifests")
+if [ "$unknown" ]; then
+    fail "install what brings these kinds first (README.md, \"Once\"); nothing was changed:
+$unknown"
+fi
 
 if [ "$registry" ]; then
     say "Images"
@@ -79,41 +132,73 @@ fi
 
 say "What is around the service"
 kubectl kustomize "overlays/$overlay" >"$manifests"
-kubectl apply --filename "$manifests" --selector "$component!=web,$component!=migrate"
-kubectl apply --kustomize secrets | tee "$temporary/secrets"
+apply --filename "$manifests" --selector "$component notin (web,valkey,migrate)"
+apply --kustomize secrets
+# A pod reads its Secret when it starts, so its Deployment names the version: a changed one is a new release.
+for name in web valkey; do
+    version=$(k get "secret/$name" --output 'jsonpath={.metadata.resourceVersion}')
+    sed "s|$name-secret: .*|$name-secret: \"$version\"|" "$manifests" >"$temporary/stamped"
+    mv "$temporary/stamped" "$manifests"
+done
 
-say "Migration"
 # <% if cookiecutter.database == "sqlite" %>
-# One process at a time has the file: the service stops for the migration, and comes back if that fails.
-if k get deployment/web >/dev/null 2>&1; then
-    k scale deployment/web --replicas 0
-    k wait --for delete pod --selector "$component=web" --timeout 120s
-    trap 'k scale deployment/web --replicas 1; rm -rf "$temporary"' EXIT
+changed=0
+k diff --server-side --force-conflicts --filename "$manifests" --selector "$component=web" >"$temporary/log" || changed=$?
+if [ "$changed" -gt 1 ]; then fail "the cluster does not say what would change"; fi
+if [ "$changed" = 1 ]; then
+    say "Migration"
+    # One process at a time has the file: the service stops for the migration, and comes back if that fails.
+    if [ "$(k get deployment/web --ignore-not-found --output name)" ]; then
+        stopped=yes
+        k scale deployment/web --replicas 0
+        patient wait --for delete pod --selector "$component=web" --timeout 120s
+    fi
+    k delete job/migrate --ignore-not-found --cascade=foreground
+    migrating=yes
+    apply --filename "$manifests" --selector "$component=migrate"
+    result=0
+    finished || result=$?
+    migrating=''
+    if [ "$result" != 0 ]; then
+        k logs job/migrate --all-containers --prefix || true
+        fail "the migration did not succeed; what ran before is still there"
+    fi
 fi
-# <% endif %>
+# <% else %>
+say "Migration"
+# One that runs already, since this script was stopped, comes to its end: a MySQL server cannot take back half of it.
+while [ "$(k get job/migrate --ignore-not-found --output 'jsonpath={.status.ready}')" = 1 ]; do sleep "${INTERVAL:-5}"; done
 k delete job/migrate --ignore-not-found
-kubectl apply --filename "$manifests" --selector "$component=migrate"
+apply --filename "$manifests" --selector "$component=migrate"
 finished || {
     k logs job/migrate --all-containers --prefix || true
     fail "the migration did not succeed; what ran before is still there"
 }
-# <% if cookiecutter.database != "sqlite" %>
 if [ -s secrets/ADMIN_DATABASE_URL ]; then # its work is done
     : >secrets/ADMIN_DATABASE_URL
-    kubectl apply --kustomize secrets >"$temporary/log"
+    apply --kustomize secrets >"$temporary/log"
 fi
 # <% endif %>
 
 say "Service"
-kubectl apply --filename "$manifests" --selector "$component=web"
-trap 'rm -rf "$temporary"' EXIT
-if grep -Eq '^secret/valkey configured' "$temporary/secrets"; then
-    k rollout restart deployment/valkey # they are read when the process starts
-fi
-if grep -Eq '^secret/web configured' "$temporary/secrets"; then
-    k rollout restart deployment/web
-fi
-k rollout status deployment/web --timeout 420s \
+# What another overlay has left goes first: its policies would let in those whose word this one takes.
+left=''
+for kind in networkpolicies.networking.k8s.io certificates.cert-manager.io issuers.cert-manager.io \
+    gateways.gateway.networking.k8s.io httproutes.gateway.networking.k8s.io backendtlspolicies.gateway.networking.k8s.io; do
+    if grep -q "^${kind%%.*} .* ${kind#*.}/" "$temporary/kinds"; then left=$left,$kind; fi
+done
+k delete "${left#,}" --selector "app.kubernetes.io/name=$slug,overlay!=$overlay"
+apply --filename "$manifests" --selector "$component in (web,valkey)"
+# <% if cookiecutter.database == "sqlite" %>
+stopped=''
+# <% endif %>
+patient rollout status deployment/web --timeout 420s \
     || fail "the new pods do not get ready; the cause: kubectl --namespace $slug logs deployment/web --all-containers"
+# Settings of releases that `kubectl rollout undo` no longer reaches.
+k get deployments,replicasets,jobs,cronjobs --output yaml >"$temporary/used"
+maps=$(k get configmaps --selector "app.kubernetes.io/name=$slug" --output name)
+for map in $maps; do
+    grep -q " name: ${map#*/}\$" "$temporary/used" || k delete "$map" --ignore-not-found
+done
 say "https://<< cookiecutter.domain_name >> is served; its DNS record leads here:"
 if [ "$overlay" = gateway ]; then k get gateway/web; else k get service/web; fi
