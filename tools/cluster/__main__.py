@@ -1,0 +1,97 @@
+"""Build the cluster, play the scenarios, write docs/cluster.md: ``make cluster``.
+
+Variables: ``DATABASES`` and ``AUTH`` choose combinations, ``ONLY`` scenarios. What needs the
+network (Debian's packages, images) is done first; then the command starts itself once more in
+namespaces of its own, which have no way out, and all of it ends with that process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+
+from tests.live.images import daemon
+from tools.cluster import images, inside, programs
+from tools.cluster.place import BUILD, ROOT, Failed
+from tools.cluster.scenarios import SCENARIOS
+from tools.cluster.service import Service
+
+CHOICES = {"DATABASES": ("sqlite", "postgresql", "mysql"), "AUTH": ("session",)}
+LIMIT = 45 * 60  # seconds for everything inside
+NAMESPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
+FOREVER = ("--fork", "--mount-proc", "--kill-child")
+
+
+def words(name: str, known: tuple[str, ...]) -> list[str]:
+    """What a variable asks for, in the order that is known here; nothing means all.
+
+    :raises Failed: for a word that is not known.
+    """
+    asked = os.environ.get(name, "").split()
+    if unknown := [word for word in asked if word not in known]:
+        raise Failed(f"{name}: there is no {', '.join(unknown)}; there are: {', '.join(known)}")
+    return [word for word in known if not asked or word in asked]
+
+
+def services() -> list[Service]:
+    """The combinations that are asked for, each with an address of its own at the balancer."""
+    pairs = product(*(words(name, known) for name, known in CHOICES.items()))
+    return [Service(*pair, address=f"10.77.0.{100 + n}") for n, pair in enumerate(pairs)]
+
+
+def outside() -> int:
+    """Prepare, run the command's inner half, and remove what it leaves."""
+    chosen = services()
+    words("ONLY", tuple(SCENARIOS))
+    programs.prepare()
+    shutil.rmtree(BUILD / "logs", ignore_errors=True)
+    (BUILD / "logs").mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="hf-cluster-"))
+    folder.chmod(0o755)
+    os.environ["CLUSTER"] = str(folder)
+    try:
+        for service in chosen:
+            service.render()
+        print("Building images; the first time this takes some minutes", flush=True)
+        with daemon() as docker:
+            images.prepare(docker, [s.project for s in chosen], [s.database for s in chosen])
+        return _in_namespaces()
+    finally:
+        for group in Path("/sys/fs/cgroup").glob("*/hf-cluster-node*"):
+            for path, _, _ in os.walk(group, topdown=False):
+                Path(path).rmdir()
+        shutil.rmtree(folder)
+
+
+def _in_namespaces() -> int:
+    command = ["unshare", *NAMESPACES, *FOREVER, sys.executable, "-m", "tools.cluster"]
+    environment = os.environ | {"CLUSTER_INSIDE": "yes"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    try:
+        return process.wait(LIMIT)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired) as error:
+        print(f"Stopped: {type(error).__name__}", file=sys.stderr)
+        os.killpg(process.pid, signal.SIGINT)  # the inner half ends Docker in order
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            print("It does not end by itself, so it is killed", file=sys.stderr)
+        return 130
+    finally:
+        process.kill()  # and with it, by --kill-child, every process of the namespace
+        process.wait(30)
+
+
+if __name__ == "__main__":
+    try:
+        if "CLUSTER_INSIDE" in os.environ:
+            sys.exit(inside.main(services(), words("ONLY", tuple(SCENARIOS))))
+        sys.exit(outside())
+    except Failed as failure:
+        sys.exit(f"Failed: {failure}")

@@ -1,0 +1,83 @@
+"""The command's inner half: the first process of the namespaces, which end with it."""
+
+from __future__ import annotations
+
+import time
+
+from tests.live.images import daemon
+from tools.cluster import addons, control, databases, images, nodes
+from tools.cluster.balancer import Balancer
+from tools.cluster.place import NODES, REGISTRY, Processes, run, wait_until
+from tools.cluster.scenarios import Row, Stage, play, settle
+from tools.cluster.service import Service
+from tools.cluster.visitors import Phase, Visitors, first_answer
+
+
+def main(services: list[Service], scenarios: list[str]) -> int:
+    """Play the scenarios; 1 when anything was lost that must not be."""
+    run("mount", "--make-rprivate", "/")
+    processes = Processes()
+    nodes.lay_out()
+    for number in range(len(services)):
+        run("ip", "addr", "add", f"10.77.{10 + number}.1/24", "dev", "lo")
+    with daemon("--insecure-registry", REGISTRY) as docker:
+        stage = Stage(processes, docker, services, {})
+        start = time.monotonic()
+        _build(stage)
+        print(f"{time.strftime('%T')} three nodes after {time.monotonic() - start:.0f} s", flush=True)
+        _deploy(stage)
+        for name in scenarios:
+            play(stage, name)
+        return _judge(stage)
+
+
+def _build(stage: Stage) -> None:
+    """Everything up to an empty cluster."""
+    images.registry(stage.processes)
+    control.start(stage.processes)
+    for name in NODES:
+        nodes.start(stage.processes, name)
+    valkey = images.servers(stage.docker)
+    for name in NODES:
+        wait_until(f"{name} is ready", lambda name=name: nodes.ready(name))
+    nodes.route()
+    addons.add()
+    databases.authority()
+    for service in stage.services:
+        service.prepare(valkey)
+    for name in {service.database for service in stage.services} - {"sqlite"}:
+        databases.start(stage.processes, stage.docker, name)
+
+
+def _deploy(stage: Stage) -> None:
+    """deploy.sh for each service, up to a page over HTTPS."""
+
+    def deploy(service: Service) -> None:
+        start = time.monotonic()
+        service.certify()
+        service.deploy(stage.docker, "1")
+        Balancer(service)
+        visitors = Visitors(service, 10 + stage.services.index(service))
+        first_answer(service, visitors)
+        seconds = time.monotonic() - start
+        stage.visitors[service.name] = visitors
+        stage.rows.append(Row("deploy", service, Phase(), seconds))
+        print(f"{time.strftime('%T')} {service.name} over HTTPS after {seconds:.0f} s", flush=True)
+        settle(service)
+        visitors.start()
+
+    stage.each(deploy)
+
+
+def _judge(stage: Stage) -> int:
+    """Look for every acknowledged note, write the table; 1 when something is wrong."""
+    wrong = [text for row in stage.rows for text in row.wrong]
+    for service in stage.services:
+        visitors = stage.visitors[service.name]
+        visitors.stop()
+        missing = visitors.missing()
+        print(f"{service.name}: {visitors.acknowledged()} acknowledged, {len(missing)} lost")
+        if missing:
+            wrong.append(f"{service.name}: {len(missing)} acknowledged writes lost")
+    print("\n".join(wrong) or "Nothing was lost.", flush=True)
+    return 1 if wrong else 0

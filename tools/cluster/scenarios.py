@@ -1,0 +1,228 @@
+"""What is done to the services, in this order. Visitors are there all the time.
+
+A scenario happens to all services at once; it ends when every pod that had to go is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from tests.live.images import Docker
+from tools.cluster import databases, nodes
+from tools.cluster.place import NODES, Failed, Processes, kubectl, wait_until
+from tools.cluster.service import Service
+from tools.cluster.visitors import Phase, Visitors, first_answer
+
+CUT = 40  # seconds without the database, or without DNS
+AFTER = 30  # seconds of visitors after the last pod is gone: a balancer looks every 8 seconds
+
+
+@dataclass
+class Stage:
+    """What the scenarios act on."""
+
+    processes: Processes
+    docker: Docker
+    services: list[Service]
+    visitors: dict[str, Visitors]
+    rows: list[Row] = field(default_factory=list)
+
+    def each(self, act: Callable[[Service], object]) -> None:
+        """For all services at once; fails when one does."""
+        with ThreadPoolExecutor(len(self.services)) as pool:
+            for result in [pool.submit(act, service) for service in self.services]:
+                result.result()
+
+
+@dataclass
+class Row:
+    """What one scenario did to one service."""
+
+    scenario: str
+    service: Service
+    phase: Phase
+    seconds: float
+    wrong: list[str] = field(default_factory=list)
+
+
+def pods(service: Service) -> list[dict]:
+    chosen = "--selector=app.kubernetes.io/component=web"
+    return list(json.loads(service.kubectl("get", "pods", chosen, "--output=json"))["items"])
+
+
+def settled(service: Service) -> bool:
+    """Whether as many pods as there should be are ready, and none is about to go."""
+    found = pods(service)
+    text = service.kubectl("get", "deployment", "web", "--output=json")
+    wanted = json.loads(text)["spec"]["replicas"]
+    return len(found) == wanted and all(
+        "deletionTimestamp" not in pod["metadata"]
+        and {"type": "Ready", "status": "True"}.items()
+        <= {
+            key: text
+            for condition in pod["status"].get("conditions", [])
+            if condition["type"] == "Ready"
+            for key, text in condition.items()
+        }.items()
+        for pod in found
+    )
+
+
+def settle(service: Service) -> None:
+    wait_until(f"{service.name} has settled", lambda: settled(service), 240)
+
+
+def image(service: Service) -> str:
+    path = 'jsonpath={.spec.template.spec.containers[?(@.name=="app")].image}'
+    return service.kubectl("get", "deployment", "web", "--output", path)
+
+
+# --- The scenarios
+
+
+def update(stage: Stage) -> None:
+    """A new release, under load."""
+    before = {service.name: image(service) for service in stage.services}
+    stage.each(lambda service: service.deploy(stage.docker, "2"))
+    for service in stage.services:
+        if image(service) == before[service.name]:
+            raise Failed(f"{service.name}: deploy.sh left the old release")
+    stage.each(settle)
+
+
+def rollback(stage: Stage) -> None:
+    """``kubectl rollout undo``, under load."""
+    before = {service.name: image(service) for service in stage.services}
+
+    def undo(service: Service) -> None:
+        service.kubectl("rollout", "undo", "deployment/web")
+        service.kubectl("rollout", "status", "deployment/web", "--timeout=240s", timeout=250)
+
+    stage.each(undo)
+    for service in stage.services:
+        if image(service) == before[service.name]:
+            raise Failed(f"{service.name}: the image is the same after `rollout undo`")
+    stage.each(settle)
+
+
+def rotation(stage: Stage) -> None:
+    """A new ``SECRET_KEY``, under load; nobody is signed out."""
+
+    def rotate(service: Service) -> None:
+        service.script("secrets.sh", "rotate")
+        service.script("deploy.sh", "production")
+
+    stage.each(rotate)
+    stage.each(settle)
+
+
+def killed_pod(stage: Stage) -> None:
+    """One pod of each service, with SIGKILL and without notice."""
+
+    def kill(service: Service) -> None:
+        victim = pods(service)[0]["metadata"]["name"]
+        service.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
+
+    stage.each(kill)
+    stage.each(settle)
+
+
+def drain(stage: Stage) -> None:
+    """A node is emptied (``kubectl drain``), and used again."""
+    node = pods(stage.services[-1])[0]["spec"]["nodeName"]
+    options = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s"]
+    kubectl("drain", node, *options, timeout=250)
+    kubectl("uncordon", node)
+    stage.each(settle)
+
+
+def killed_node(stage: Stage) -> None:
+    """A node loses its power, and comes back two minutes later."""
+    node = pods(stage.services[-1])[0]["spec"]["nodeName"]
+    stage.processes.end(node)
+    time.sleep(120)
+    nodes.start(stage.processes, node)
+    wait_until(f"{node} is ready", lambda: nodes.ready(node))
+    nodes.route()
+    stage.each(settle)
+
+
+def database_off(stage: Stage) -> None:
+    """Packets to the database vanish for a while."""
+    with databases.cut_off():
+        time.sleep(CUT)
+    stage.each(settle)
+
+
+def dns_off(stage: Stage) -> None:
+    """No pod of the cluster's DNS is there for a while."""
+    patch = ["patch", "daemonset", "dns", "--namespace", "kube-system", "--type=merge", "--patch"]
+    kubectl(*patch, '{"spec": {"template": {"spec": {"nodeSelector": {"none": "none"}}}}}')
+    try:
+        time.sleep(CUT)
+    finally:
+        kubectl(*patch, '{"spec": {"template": {"spec": {"nodeSelector": null}}}}')
+    stage.each(settle)
+
+
+def backup(stage: Stage) -> None:
+    """A backup, a note after it, and the backup put in the place of the database."""
+
+    def restore(service: Service) -> None:
+        visitors = stage.visitors[service.name]
+        visitors.quiet.set()
+        time.sleep(2)  # whoever writes has finished
+        service.script("backups.sh", "now")
+        names = [word for word in service.script("backups.sh", "list").split() if service.name in word]
+        writer = visitors.writers[0]
+        writer.write("after the backup")
+        service.script("backups.sh", "restore", names[-1])
+        settle(service)
+        first_answer(service, visitors)
+        visitors.sign_in()
+        if "after the backup" in writer.notes():
+            raise Failed(f"{service.name}: what came after the backup is still there")
+        visitors.quiet.clear()
+
+    stage.each(restore)
+
+
+# Order and names of the command's ONLY. The first column of docs/cluster.md has the names.
+SCENARIOS: dict[str, Callable[[Stage], None]] = {
+    "update": update,
+    "rollback": rollback,
+    "rotation": rotation,
+    "killed-pod": killed_pod,
+    "drain": drain,
+    "killed-node": killed_node,
+    "database-off": database_off,
+    "dns-off": dns_off,
+    "backup": backup,
+}
+# No connection may get lost in these, where a service has more than one pod.
+WITHOUT_LOSS = ("update", "rollback", "rotation", "drain")
+
+
+def play(stage: Stage, name: str) -> None:
+    """Play one scenario and note what came of it, also when it fails."""
+    print(f"{time.strftime('%T')} {name}", flush=True)
+    phases = {s.name: stage.visitors[s.name].begin(name) for s in stage.services}
+    start, wrong = time.monotonic(), []
+    try:
+        SCENARIOS[name](stage)
+        seconds = time.monotonic() - start
+        time.sleep(AFTER)
+    except Exception as error:  # it is a line of the table, and the end is a failure
+        wrong, seconds = [f"{name}: {error}"], time.monotonic() - start
+    for service in stage.services:
+        phase = phases[service.name]
+        row = Row(name, service, phase, seconds, list(wrong))
+        if name in WITHOUT_LOSS and service.database != "sqlite" and phase.lost + phase.refused:
+            row.wrong.append(f"{name}: {phase.lost} lost, {phase.refused} refused")
+        stage.rows.append(row)
+        print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
+        print("".join(f"    {problem}\n" for problem in (phase.problems[:15] + row.wrong)), flush=True)
