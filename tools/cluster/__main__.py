@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.live.images import daemon
 from tools.cluster import images, inside, programs
-from tools.cluster.place import BUILD, ROOT, Failed
+from tools.cluster.place import BUILD, ROOT, ClusterError
 from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.service import Service
 
@@ -31,11 +31,13 @@ FOREVER = ("--fork", "--mount-proc", "--kill-child")
 def words(name: str, known: tuple[str, ...]) -> list[str]:
     """What a variable asks for, in the order that is known here; nothing means all.
 
-    :raises Failed: for a word that is not known.
+    :raises ClusterError: for a word that is not known.
     """
     asked = os.environ.get(name, "").split()
     if unknown := [word for word in asked if word not in known]:
-        raise Failed(f"{name}: there is no {', '.join(unknown)}; there are: {', '.join(known)}")
+        raise ClusterError(
+            f"{name}: there is no {', '.join(unknown)}; there are: {', '.join(known)}"
+        )
     return [word for word in known if not asked or word in asked]
 
 
@@ -93,5 +95,5 @@ if __name__ == "__main__":
         if "CLUSTER_INSIDE" in os.environ:
             sys.exit(inside.main(services(), words("ONLY", tuple(SCENARIOS))))
         sys.exit(outside())
-    except Failed as failure:
+    except ClusterError as failure:
         sys.exit(f"Failed: {failure}")

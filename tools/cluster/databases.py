@@ -89,7 +89,8 @@ def _postgresql(processes: Processes, root: Path) -> None:
 def _mariadb(processes: Processes, root: Path) -> None:
     install = ["mariadb-install-db", "--auth-root-authentication-method=normal", "--skip-test-db"]
     run(*_inside(root), *install, "--datadir", DATA["mysql"])
-    statement = f"CREATE USER root@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
+    statement = f"CREATE USER root@'%' IDENTIFIED BY '{PASSWORD}'; "
+    statement += "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
     (root / "tmp/init.sql").write_text(statement, "utf-8")
     processes.start(
         *("mysql", *_inside(root), "mariadbd", "--datadir", DATA["mysql"]),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 
 from tests.live.images import daemon
-from tools.cluster import addons, control, databases, images, nodes
+from tools.cluster import addons, control, databases, images, nodes, report
 from tools.cluster.balancer import Balancer
+from tools.cluster.coming import first_answer
+from tools.cluster.phases import total
 from tools.cluster.place import NODES, REGISTRY, Processes, run, wait_until
-from tools.cluster.scenarios import Row, Stage, play, settle
+from tools.cluster.playing import play
 from tools.cluster.service import Service
-from tools.cluster.visitors import Phase, Visitors, first_answer
+from tools.cluster.stage import Row, Stage, settle
+from tools.cluster.visitors import Visitors
 
 
 def main(services: list[Service], scenarios: list[str]) -> int:
@@ -24,7 +27,9 @@ def main(services: list[Service], scenarios: list[str]) -> int:
         stage = Stage(processes, docker, services, {})
         start = time.monotonic()
         _build(stage)
-        print(f"{time.strftime('%T')} three nodes after {time.monotonic() - start:.0f} s", flush=True)
+        print(
+            f"{time.strftime('%T')} three nodes after {time.monotonic() - start:.0f} s", flush=True
+        )
         _deploy(stage)
         for name in scenarios:
             play(stage, name)
@@ -58,10 +63,10 @@ def _deploy(stage: Stage) -> None:
         service.deploy(stage.docker, "1")
         Balancer(service)
         visitors = Visitors(service, 10 + stage.services.index(service))
-        first_answer(service, visitors)
+        first_answer(visitors)
         seconds = time.monotonic() - start
         stage.visitors[service.name] = visitors
-        stage.rows.append(Row("deploy", service, Phase(), seconds))
+        stage.rows.append(Row("deploy", service, visitors.phases["begin"], seconds))
         print(f"{time.strftime('%T')} {service.name} over HTTPS after {seconds:.0f} s", flush=True)
         settle(service)
         visitors.start()
@@ -71,13 +76,19 @@ def _deploy(stage: Stage) -> None:
 
 def _judge(stage: Stage) -> int:
     """Look for every acknowledged note, write the table; 1 when something is wrong."""
-    wrong = [text for row in stage.rows for text in row.wrong]
     for service in stage.services:
         visitors = stage.visitors[service.name]
         visitors.stop()
-        missing = visitors.missing()
-        print(f"{service.name}: {visitors.acknowledged()} acknowledged, {len(missing)} lost")
+        missing, seconds = visitors.missing(), time.monotonic() - visitors.started
+        row = Row("all of it", service, total(list(visitors.phases.values())), seconds)
+        row.writes = f"{visitors.acknowledged()} notes acknowledged, {len(missing)} of them lost"
         if missing:
-            wrong.append(f"{service.name}: {len(missing)} acknowledged writes lost")
+            row.wrong.append(row.writes)
+        stage.rows.append(row)
+        print(f"{service.name}: {row.writes}")
+    report.write(stage.rows)
+    wrong = [
+        f"{row.service.name}, {row.scenario}: {text}" for row in stage.rows for text in row.wrong
+    ]
     print("\n".join(wrong) or "Nothing was lost.", flush=True)
     return 1 if wrong else 0

@@ -15,7 +15,7 @@ from tools.cluster.place import (
     ROOT,
     SERVICES,
     UNPACKED,
-    Failed,
+    ClusterError,
     Processes,
     kubectl,
     run,
@@ -69,5 +69,5 @@ def ready(name: str) -> bool:
     path = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
     try:
         return kubectl("get", "node", name, "--output", path) == "True"
-    except Failed:  # it has not registered yet
+    except ClusterError:  # it has not registered yet
         return False

@@ -33,7 +33,7 @@ def run_folder() -> Path:
     return Path(os.environ["CLUSTER"])
 
 
-class Failed(Exception):
+class ClusterError(Exception):
     """Something of the cluster did not come about; the message says what."""
 
 
@@ -66,7 +66,7 @@ class Processes:
 def run(*command: str | Path, timeout: float = 120, **options: Any) -> str:
     """Run a command that must succeed; what it prints.
 
-    :raises Failed: with its output.
+    :raises ClusterError: with its output.
     """
     done = subprocess.run(
         command,
@@ -78,7 +78,7 @@ def run(*command: str | Path, timeout: float = 120, **options: Any) -> str:
         **({} if "input" in options else {"stdin": subprocess.DEVNULL}) | options,
     )
     if done.returncode:
-        raise Failed(f"{' '.join(map(str, command))}: {done.stdout[-3000:]}")
+        raise ClusterError(f"{' '.join(map(str, command))}: {done.stdout[-3000:]}")
     return done.stdout
 
 
@@ -91,12 +91,12 @@ def kubectl(*arguments: str | Path, timeout: float = 120, **options: Any) -> str
 def wait_until(what: str, condition: Callable[[], object], seconds: float = 120) -> float:
     """Wait for the condition; how many seconds that took.
 
-    :raises Failed: when it takes longer than ``seconds``.
+    :raises ClusterError: when it takes longer than ``seconds``.
     """
     start = time.monotonic()
     while not condition():
         if time.monotonic() - start > seconds:
-            raise Failed(f"waited {seconds:.0f} seconds until {what}")
+            raise ClusterError(f"waited {seconds:.0f} seconds until {what}")
         time.sleep(0.5)
     return time.monotonic() - start
 
@@ -105,6 +105,6 @@ def succeeds(*arguments: str) -> bool:
     """Whether this ``kubectl`` command succeeds now."""
     try:
         kubectl(*arguments, timeout=30)
-    except (Failed, subprocess.TimeoutExpired):
+    except (ClusterError, subprocess.TimeoutExpired):
         return False
     return True

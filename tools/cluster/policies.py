@@ -60,9 +60,7 @@ def peers(policy: Object, rule: Object, side: str, pods: list[Object], spaces: O
     return found
 
 
-def allowed(
-    policies: list[Object], kind: str, pods: list[Object], spaces: Object
-) -> Iterator[str]:
+def allowed(policies: list[Object], kind: str, pods: list[Object], spaces: Object) -> Iterator[str]:
     """What these policies let through, as rules of nftables."""
     name, side, word, _ = SIDES[kind]
     for policy in policies:

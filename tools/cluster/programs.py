@@ -13,7 +13,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tools.cluster.place import BUILD, PROGRAMS, ROOT, UNPACKED, Failed, run
+from tools.cluster.place import BUILD, PROGRAMS, ROOT, UNPACKED, ClusterError, run
 
 NAMES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 NODE_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "docker-registry")
@@ -42,17 +42,19 @@ def source() -> Path:
 def prepare() -> None:
     """Unpack what is not there yet; this needs the network, once.
 
-    :raises Failed: when the machine lacks something.
+    :raises ClusterError: when the machine lacks something.
     """
     os.environ["PATH"] += ":/usr/sbin"
     if os.geteuid():
-        raise Failed("needs root, for namespaces and cgroups")
+        raise ClusterError("needs root, for namespaces and cgroups")
     if lacking := [NEEDED[name] for name in NEEDED if not shutil.which(name)]:
-        raise Failed(f"lacks programs: apt-get install {' '.join(lacking)}")
+        raise ClusterError(f"lacks programs: apt-get install {' '.join(lacking)}")
     if not Path("/sys/fs/cgroup/memory").is_dir():
-        raise Failed("needs cgroup v1: nodes under cgroup v2 were never tried here; use kind there")
+        raise ClusterError(
+            "needs cgroup v1: nodes under cgroup v2 were never tried here; use kind there"
+        )
     if not (source() / "all.zst").exists():
-        raise Failed(f"no Kubernetes in {source()}: name its folder with KUBERNETES_BIN")
+        raise ClusterError(f"no Kubernetes in {source()}: name its folder with KUBERNETES_BIN")
     PROGRAMS.mkdir(parents=True, exist_ok=True)
     program = PROGRAMS / "all"
     if not program.exists() or program.stat().st_mtime < (source() / "all.zst").stat().st_mtime:
@@ -70,7 +72,9 @@ def _unpack() -> None:
     sites = run("apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages").split()
     mirror = next((site for site in sites if site.rstrip("/").endswith("/debian")), "")
     if not mirror:
-        raise Failed("the nodes' packages are Debian's, and apt here knows no mirror of Debian")
+        raise ClusterError(
+            "the nodes' packages are Debian's, and apt here knows no mirror of Debian"
+        )
     shutil.rmtree(UNPACKED, ignore_errors=True)
     apt = BUILD / "apt"
     for folder in ("lists/partial", "cache/archives/partial"):

@@ -5,80 +5,16 @@ A scenario happens to all services at once; it ends when every pod that had to g
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
-from tests.live.images import Docker
 from tools.cluster import databases, nodes
-from tools.cluster.place import NODES, Failed, Processes, kubectl, wait_until
+from tools.cluster.coming import first_answer
+from tools.cluster.place import ClusterError, kubectl, wait_until
 from tools.cluster.service import Service
-from tools.cluster.visitors import Phase, Visitors, first_answer
+from tools.cluster.stage import Stage, image, pods, settle
 
 CUT = 40  # seconds without the database, or without DNS
-AFTER = 30  # seconds of visitors after the last pod is gone: a balancer looks every 8 seconds
-
-
-@dataclass
-class Stage:
-    """What the scenarios act on."""
-
-    processes: Processes
-    docker: Docker
-    services: list[Service]
-    visitors: dict[str, Visitors]
-    rows: list[Row] = field(default_factory=list)
-
-    def each(self, act: Callable[[Service], object]) -> None:
-        """For all services at once; fails when one does."""
-        with ThreadPoolExecutor(len(self.services)) as pool:
-            for result in [pool.submit(act, service) for service in self.services]:
-                result.result()
-
-
-@dataclass
-class Row:
-    """What one scenario did to one service."""
-
-    scenario: str
-    service: Service
-    phase: Phase
-    seconds: float
-    wrong: list[str] = field(default_factory=list)
-
-
-def pods(service: Service) -> list[dict]:
-    chosen = "--selector=app.kubernetes.io/component=web"
-    return list(json.loads(service.kubectl("get", "pods", chosen, "--output=json"))["items"])
-
-
-def settled(service: Service) -> bool:
-    """Whether as many pods as there should be are ready, and none is about to go."""
-    found = pods(service)
-    text = service.kubectl("get", "deployment", "web", "--output=json")
-    wanted = json.loads(text)["spec"]["replicas"]
-    return len(found) == wanted and all(
-        "deletionTimestamp" not in pod["metadata"]
-        and {"type": "Ready", "status": "True"}.items()
-        <= {
-            key: text
-            for condition in pod["status"].get("conditions", [])
-            if condition["type"] == "Ready"
-            for key, text in condition.items()
-        }.items()
-        for pod in found
-    )
-
-
-def settle(service: Service) -> None:
-    wait_until(f"{service.name} has settled", lambda: settled(service), 240)
-
-
-def image(service: Service) -> str:
-    path = 'jsonpath={.spec.template.spec.containers[?(@.name=="app")].image}'
-    return service.kubectl("get", "deployment", "web", "--output", path)
 
 
 # --- The scenarios
@@ -90,7 +26,7 @@ def update(stage: Stage) -> None:
     stage.each(lambda service: service.deploy(stage.docker, "2"))
     for service in stage.services:
         if image(service) == before[service.name]:
-            raise Failed(f"{service.name}: deploy.sh left the old release")
+            raise ClusterError(f"{service.name}: deploy.sh left the old release")
     stage.each(settle)
 
 
@@ -105,7 +41,7 @@ def rollback(stage: Stage) -> None:
     stage.each(undo)
     for service in stage.services:
         if image(service) == before[service.name]:
-            raise Failed(f"{service.name}: the image is the same after `rollout undo`")
+            raise ClusterError(f"{service.name}: the image is the same after `rollout undo`")
     stage.each(settle)
 
 
@@ -177,15 +113,17 @@ def backup(stage: Stage) -> None:
         visitors.quiet.set()
         time.sleep(2)  # whoever writes has finished
         service.script("backups.sh", "now")
-        names = [word for word in service.script("backups.sh", "list").split() if service.name in word]
+        names = [
+            word for word in service.script("backups.sh", "list").split() if service.name in word
+        ]
         writer = visitors.writers[0]
         writer.write("after the backup")
         service.script("backups.sh", "restore", names[-1])
         settle(service)
-        first_answer(service, visitors)
+        first_answer(visitors)
         visitors.sign_in()
         if "after the backup" in writer.notes():
-            raise Failed(f"{service.name}: what came after the backup is still there")
+            raise ClusterError(f"{service.name}: what came after the backup is still there")
         visitors.quiet.clear()
 
     stage.each(restore)
@@ -203,26 +141,3 @@ SCENARIOS: dict[str, Callable[[Stage], None]] = {
     "dns-off": dns_off,
     "backup": backup,
 }
-# No connection may get lost in these, where a service has more than one pod.
-WITHOUT_LOSS = ("update", "rollback", "rotation", "drain")
-
-
-def play(stage: Stage, name: str) -> None:
-    """Play one scenario and note what came of it, also when it fails."""
-    print(f"{time.strftime('%T')} {name}", flush=True)
-    phases = {s.name: stage.visitors[s.name].begin(name) for s in stage.services}
-    start, wrong = time.monotonic(), []
-    try:
-        SCENARIOS[name](stage)
-        seconds = time.monotonic() - start
-        time.sleep(AFTER)
-    except Exception as error:  # it is a line of the table, and the end is a failure
-        wrong, seconds = [f"{name}: {error}"], time.monotonic() - start
-    for service in stage.services:
-        phase = phases[service.name]
-        row = Row(name, service, phase, seconds, list(wrong))
-        if name in WITHOUT_LOSS and service.database != "sqlite" and phase.lost + phase.refused:
-            row.wrong.append(f"{name}: {phase.lost} lost, {phase.refused} refused")
-        stage.rows.append(row)
-        print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
-        print("".join(f"    {problem}\n" for problem in (phase.problems[:15] + row.wrong)), flush=True)

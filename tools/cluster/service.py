@@ -80,7 +80,9 @@ class Service:
         secrets = self.folder / "secrets"
         authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
         (secrets / "database-ca.pem").write_text(authority, "utf-8")
-        self.change("secrets/kustomization.yaml", r"(\s+- )REDIS_URL", r"\1REDIS_URL\1database-ca.pem")
+        self.change(
+            "secrets/kustomization.yaml", r"(\s+- )REDIS_URL", r"\1REDIS_URL\1database-ca.pem"
+        )
         for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
             url = (secrets / name).read_text("utf-8").strip()
             trusted = f"{AUTHORITY[self.database]}=/run/secrets/app/database-ca.pem"

@@ -1,4 +1,4 @@
-"""Visitors of a service: what each connection came to, and what each acknowledged write became.
+"""The visitors of a service, and the notes that were acknowledged to them.
 
 Newcomers open a connection for each request; one visitor keeps a connection; writers are signed in
 and write notes. Each has an address of its own, for the limits count by address.
@@ -7,60 +7,36 @@ and write notes. Each has an address of its own, for the limits count by address
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPSConnection
 
-from tests.live.visitor import Reader
-from tools.cluster.place import Failed, run_folder
+from tests.live.visitor import PASSWORD, Reader
+from tools.cluster import coming
+from tools.cluster.phases import GOOD, Phase
+from tools.cluster.place import ClusterError, run_folder
 from tools.cluster.service import Service
 
 NEWCOMERS, WRITERS = 3, 2
-PAUSE = {"new": 0.4, "kept": 0.5, "write": 1.5}  # seconds between requests of one visitor
 PATIENCE = 10  # seconds for a connection or an answer
 READS = 12  # a second, of one address; the service lets 20 through
-PAGE = "/auth/login"
-Problem = (OSError, HTTPException)
-
-
-@dataclass
-class Phase:
-    """What visitors met during one step."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    gap: float = 0.0  # seconds between two good answers to newcomers, at most
-
-    @property
-    def new(self) -> int:
-        return self.counts["new"]
-
-    @property
-    def lost(self) -> int:
-        """Connections without an answer."""
-        return self.counts["lost"]
-
-    @property
-    def refused(self) -> int:
-        """Answers of the service's own that something is out of order: 5xx, 429."""
-        return self.counts["refused"]
 
 
 class Visitors:
-    """All visitors of a service. ``phase`` is the one that is counted now."""
+    """All visitors of a service.
+
+    :param network: their addresses are 10.77.NETWORK.1 to .254.
+    """
 
     def __init__(self, service: Service, network: int) -> None:
         self.service, self.network = service, network
         self.phases: dict[str, Phase] = defaultdict(Phase)
-        self.phase = "begin"
-        self.notes: dict[int, list[tuple[str, str]]] = defaultdict(list)
+        self.phase = "begin"  # the one that is counted now
+        self.notes: dict[int, list[tuple[str, str]]] = defaultdict(list)  # path and title
         self.writers = {n: self.reader(100 + n) for n in range(WRITERS)}
         self.lock, self.done, self.quiet = threading.Lock(), threading.Event(), threading.Event()
-        self.good = time.monotonic()
+        self.started = self.good = time.monotonic()
         self.threads: list[threading.Thread] = []
 
     def connect(self, host: int) -> socket.socket:
@@ -69,6 +45,7 @@ class Visitors:
         return socket.create_connection((self.service.address, 443), PATIENCE, source)
 
     def reader(self, host: int) -> Reader:
+        """A browser with this address; it trusts the authority of this run alone."""
         authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
         return Reader(self.service.domain, lambda: self.connect(host), authority)
 
@@ -76,12 +53,22 @@ class Visitors:
         """Sign the writers up and set everybody going."""
         for number, writer in self.writers.items():
             writer.sign_up(f"writer{number}@example.com")
-        work: list[tuple[Callable[..., None], int]] = [(self._keep, 50)]
-        work += [(self._come, 10 + n) for n in range(NEWCOMERS)]
-        work += [(self._write, n) for n in range(WRITERS)]
+        work: list[tuple[Callable[[Visitors, int], None], int]] = [(coming.keep, 50)]
+        work += [(coming.come, 10 + n) for n in range(NEWCOMERS)]
+        work += [(coming.write, n) for n in range(WRITERS)]
         for function, number in work:
-            self.threads.append(threading.Thread(target=function, args=(number,), daemon=True))
+            arguments = (self, number)
+            self.threads.append(threading.Thread(target=function, args=arguments, daemon=True))
             self.threads[-1].start()
+
+    def sign_in(self) -> None:
+        """Sign the writers in again, whose sessions are gone."""
+        for number, writer in self.writers.items():
+            writer.cookies.clear()
+            form = {"email": f"writer{number}@example.com", "password": PASSWORD}
+            status = writer.post("/auth/login", **form)
+            if status not in (302, 303):
+                raise ClusterError(f"{self.service.name}: signing in answers {status}")
 
     def stop(self) -> None:
         """Send everybody home."""
@@ -90,83 +77,25 @@ class Visitors:
             thread.join(60)
 
     def begin(self, name: str) -> Phase:
-        """Count from now on for this step."""
+        """Count from now on for this scenario."""
         with self.lock:
             self.phase, self.good = name, time.monotonic()
             return self.phases[name]
 
     def count(self, name: str, kind: str, what: str) -> None:
-        """One request came to an end: 200, another status, or an error's name."""
+        """A request that began in this phase came to an end: a status, or an error's name."""
         with self.lock:
             phase, now = self.phases[name], time.monotonic()
             phase.counts[kind] += 1
-            if what in ("200", "302", "303"):
-                if kind == "new":
-                    phase.gap, self.good = max(phase.gap, now - self.good), now
-                return
-            phase.counts["refused" if what.isdecimal() else "lost"] += 1
-            phase.problems.append(f"{time.strftime('%T')} {kind}: {what}")
-
-    def _come(self, host: int) -> None:
-        reader = self.reader(host)
-        while not self.done.wait(PAUSE["new"]):
-            name = self.phase
-            reader.cookies.clear()
-            try:
-                what = str(reader.request("GET", PAGE)[0])
-            except Problem as error:
-                what = repr(error)
-            self.count(name, "new", what)
-
-    def _keep(self, host: int) -> None:
-        """As a browser does: a request on a connection that was closed meanwhile is sent anew."""
-        connection: HTTPSConnection | None = None
-        tls = ssl.create_default_context(cafile=run_folder() / "outside/outside.crt")
-        while not self.done.wait(PAUSE["kept"]):
-            name, what = self.phase, ""
-            for attempt in range(2):
-                try:
-                    if connection is None:
-                        connection = HTTPSConnection(self.service.domain, context=tls)
-                        connection.sock = tls.wrap_socket(
-                            self.connect(host), server_hostname=self.service.domain
-                        )
-                        attempt = 1
-                    connection.request("GET", PAGE)
-                    answer = connection.getresponse()
-                    answer.read()
-                    what = str(answer.status)
-                    if answer.will_close:
-                        connection.close()
-                        connection = None
-                    break
-                except Problem as error:
-                    if connection:
-                        connection.close()
-                    connection, what = None, repr(error)
-                    if attempt:
-                        break
-            self.count(name, "kept", what)
-
-    def _write(self, number: int) -> None:
-        writer = self.writers[number]
-        while not self.done.wait(PAUSE["write"]):
-            if self.quiet.is_set():
-                continue
-            name, title = self.phase, f"note {number} {time.monotonic_ns()}"
-            try:
-                status = writer.post("/notes/new", title=title, body="kept")
-                what = str(status)
-                if status in (302, 303):
-                    self.notes[number].append((writer.location, title))
-            except AssertionError as error:  # no form: the answer is another page
-                status = error.args[0][0]
-                what = "signed out" if status in (302, 303) else str(status)
-            except Problem as error:
-                what = repr(error)
-            self.count(name, "write", what)
+            if what not in GOOD:
+                result = "refused" if what.isdecimal() else "lost"
+                phase.counts[f"{kind} {result}"] += 1
+                phase.problems.append(f"{time.strftime('%T')} {kind}: {what}")
+            elif kind == "new":
+                phase.gap, self.good = max(phase.gap, now - self.good), now
 
     def acknowledged(self) -> int:
+        """How many notes the service said it has."""
         return sum(map(len, self.notes.values()))
 
     def missing(self) -> list[str]:
@@ -179,18 +108,3 @@ class Visitors:
                     gone.append(title)
                 time.sleep(1 / READS)
         return gone
-
-
-def first_answer(service: Service, visitors: Visitors, seconds: float = 90) -> None:
-    """Wait until a visitor gets a page over HTTPS, with a certificate that is verified."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            status = visitors.reader(9).request("GET", PAGE)[0]
-        except Problem as error:
-            status = repr(error)
-        if status == 200:
-            return
-        if time.monotonic() > deadline:
-            raise Failed(f"{service.name}: no page over HTTPS: {status}")
-        time.sleep(1)

@@ -1,0 +1,37 @@
+"""Plays a scenario before the visitors' eyes, and judges it."""
+
+from __future__ import annotations
+
+import time
+
+from tools.cluster.scenarios import SCENARIOS
+from tools.cluster.stage import Row, Stage
+
+AFTER = 30  # seconds of visitors after the last pod is gone: a balancer looks every 8 seconds
+# No connection may get lost in these, where a service has more than one pod.
+WITHOUT_LOSS = ("update", "rollback", "rotation", "drain")
+
+
+def play(stage: Stage, name: str) -> None:
+    """Play one scenario and note what came of it, also when it fails."""
+    print(f"{time.strftime('%T')} {name}", flush=True)
+    phases = {s.name: stage.visitors[s.name].begin(name) for s in stage.services}
+    start, wrong = time.monotonic(), []
+    try:
+        SCENARIOS[name](stage)
+        seconds = time.monotonic() - start
+        time.sleep(AFTER)
+    except Exception as error:  # it is a line of the table, and the end is a failure
+        wrong, seconds = [f"{name}: {error}"], time.monotonic() - start
+    for service in stage.services:
+        phase = phases[service.name]
+        row = Row(name, service, phase, seconds, list(wrong))
+        if name in WITHOUT_LOSS and service.database != "sqlite":
+            lost, refused = phase.all("lost"), phase.all("refused")
+            if lost or refused:
+                row.wrong.append(f"{lost} lost, {refused} refused")
+        stage.rows.append(row)
+        print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
+        print(
+            "".join(f"    {problem}\n" for problem in (phase.problems[:15] + row.wrong)), flush=True
+        )

@@ -1,0 +1,73 @@
+"""The table in docs/cluster.md: what ran, and what came of it.
+
+``docs/cluster.json`` keeps the last run of each scenario and service: one of them can run alone.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from tools.bench.__main__ import machine
+from tools.bench.report import between_marks
+from tools.cluster.place import ROOT, ClusterError
+from tools.cluster.scenarios import SCENARIOS
+from tools.cluster.stage import Row
+
+PAGE = ROOT / "docs" / "cluster.md"
+KEPT = ROOT / "docs" / "cluster.json"
+ORDER = ["deploy", *SCENARIOS, "all of it"]
+COLUMNS = (
+    "Scenario",
+    "Service",
+    "Took, s",
+    "New connections",
+    "of these lost",
+    "refused",
+    "Other requests",
+    "lost",
+    "refused",
+    "Longest gap, s",
+    "Result",
+    "Date",
+)
+
+
+def cells(row: Row) -> dict[str, Any]:
+    """One line of the table."""
+    phase = row.phase
+    others = phase.counts["kept"] + phase.counts["write"]
+    return {
+        "scenario": row.scenario,
+        "service": row.service.name,
+        "cells": [
+            f"{row.seconds:.0f}",
+            *map(str, (phase.counts["new"], phase.counts["new lost"], phase.counts["new refused"])),
+            str(others),
+            *(str(phase.other(what)) for what in ("lost", "refused")),
+            f"{phase.gap:.1f}" if phase.counts["new"] else "-",
+            "; ".join(row.wrong).replace("\n", " ")[:200].replace("|", "/") or row.writes,
+            str(datetime.now(UTC).date()),
+        ],
+    }
+
+
+def write(rows: list[Row]) -> None:
+    """Keep these rows, and write the table of all that are kept.
+
+    :raises ClusterError: when docs/cluster.md has lost its marks.
+    """
+    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+    for line in map(cells, rows):
+        kept[f"{line['service']} {line['scenario']}"] = line
+    lines = sorted(kept.values(), key=lambda line: (line["service"], ORDER.index(line["scenario"])))
+    table = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    table += [f"| {x['scenario']} | {x['service']} | {' | '.join(x['cells'])} |" for x in lines]
+    text = PAGE.read_text(encoding="utf-8")
+    content = "\n".join(table) + f"\n\nThe last run was on {machine()}."
+    new = between_marks(text, "cluster", content)
+    if "<!-- bench:cluster -->" not in text:
+        raise ClusterError("docs/cluster.md has no <!-- bench:cluster -->")
+    PAGE.write_text(new, encoding="utf-8")
+    KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
