@@ -7,6 +7,7 @@ namespaces of its own, which have no way out, and all of it ends with that proce
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -17,12 +18,12 @@ from itertools import product
 from pathlib import Path
 
 from tests.live.images import daemon
-from tools.cluster import images, inside, programs
+from tools.cluster import identity, images, inside, programs
 from tools.cluster.place import BUILD, ROOT, ClusterError
 from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.service import Service
 
-CHOICES = {"DATABASES": ("sqlite", "postgresql", "mysql"), "AUTH": ("session",)}
+CHOICES = {"DATABASES": ("sqlite", "postgresql", "mysql"), "AUTH": ("session", "oidc")}
 LIMIT = 45 * 60  # seconds for everything inside
 NAMESPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
 FOREVER = ("--fork", "--mount-proc", "--kill-child")
@@ -48,10 +49,15 @@ def services() -> list[Service]:
 
 
 def outside() -> int:
-    """Prepare, run the command's inner half, and remove what it leaves."""
+    """Prepare, run the command's inner half, and remove what it leaves; its exit status."""
     chosen = services()
     words("ONLY", tuple(SCENARIOS))
     programs.prepare()
+    lock = (BUILD / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ClusterError("another run of this checkout goes on") from error
     shutil.rmtree(BUILD / "logs", ignore_errors=True)
     (BUILD / "logs").mkdir()
     folder = Path(tempfile.mkdtemp(prefix="hf-cluster-"))
@@ -60,6 +66,8 @@ def outside() -> int:
     try:
         for service in chosen:
             service.render()
+            if service.auth == "oidc":
+                identity.install(service.project)
         print("Building images; the first time this takes some minutes", flush=True)
         with daemon() as docker:
             images.prepare(docker, [s.project for s in chosen], [s.database for s in chosen])

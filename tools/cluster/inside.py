@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.live.images import daemon
-from tools.cluster import addons, control, databases, images, nodes, report
+from tools.cluster import addons, control, databases, identity, images, nodes, report
 from tools.cluster.balancer import Balancer
 from tools.cluster.coming import first_answer
 from tools.cluster.phases import total
@@ -48,6 +48,8 @@ def _build(stage: Stage) -> None:
     nodes.route()
     addons.add()
     databases.authority()
+    if domains := [service.domain for service in stage.services if service.auth == "oidc"]:
+        identity.start(stage.processes, domains)
     for service in stage.services:
         service.prepare(valkey)
     for name in {service.database for service in stage.services} - {"sqlite"}:

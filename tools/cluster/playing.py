@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import time
 
+from tools.cluster.phases import Phase
 from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.stage import Row, Stage
 
 AFTER = 30  # seconds of visitors after the last pod is gone: a balancer looks every 8 seconds
 # No connection may get lost in these, where a service has more than one pod.
 WITHOUT_LOSS = ("update", "rollback", "rotation", "drain")
+
+
+def faults(name: str, database: str, phase: Phase) -> list[str]:
+    """What must not have happened to the visitors in this scenario."""
+    lost, refused = phase.all("lost"), phase.all("refused")
+    if name in WITHOUT_LOSS and database != "sqlite" and (lost or refused):
+        return [f"{lost} lost, {refused} refused"]
+    return []
 
 
 def play(stage: Stage, name: str) -> None:
@@ -26,10 +35,7 @@ def play(stage: Stage, name: str) -> None:
     for service in stage.services:
         phase = phases[service.name]
         row = Row(name, service, phase, seconds, list(wrong))
-        if name in WITHOUT_LOSS and service.database != "sqlite":
-            lost, refused = phase.all("lost"), phase.all("refused")
-            if lost or refused:
-                row.wrong.append(f"{lost} lost, {refused} refused")
+        row.wrong += faults(name, service.database, phase)
         stage.rows.append(row)
         print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
         print(

@@ -53,6 +53,15 @@ def cells(row: Row) -> dict[str, Any]:
     }
 
 
+def table(kept: dict[str, Any]) -> str:
+    """The lines that are kept, in Markdown."""
+    lines = sorted(kept.values(), key=lambda line: (line["service"], ORDER.index(line["scenario"])))
+    return "\n".join(
+        [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        + [f"| {x['scenario']} | {x['service']} | {' | '.join(x['cells'])} |" for x in lines]
+    )
+
+
 def write(rows: list[Row]) -> None:
     """Keep these rows, and write the table of all that are kept.
 
@@ -61,13 +70,9 @@ def write(rows: list[Row]) -> None:
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
     for line in map(cells, rows):
         kept[f"{line['service']} {line['scenario']}"] = line
-    lines = sorted(kept.values(), key=lambda line: (line["service"], ORDER.index(line["scenario"])))
-    table = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    table += [f"| {x['scenario']} | {x['service']} | {' | '.join(x['cells'])} |" for x in lines]
     text = PAGE.read_text(encoding="utf-8")
-    content = "\n".join(table) + f"\n\nThe last run was on {machine()}."
-    new = between_marks(text, "cluster", content)
     if "<!-- bench:cluster -->" not in text:
         raise ClusterError("docs/cluster.md has no <!-- bench:cluster -->")
-    PAGE.write_text(new, encoding="utf-8")
+    content = f"{table(kept)}\n\nThe last run was on {machine()}."
+    PAGE.write_text(between_marks(text, "cluster", content), encoding="utf-8")
     KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.live.images import Docker
 from tests.template import render
-from tools.cluster import images
+from tools.cluster import identity, images
 from tools.cluster.place import (
     API,
     HERE,
@@ -28,6 +28,7 @@ ADMINISTRATORS = {
     "postgresql": f"postgresql+psycopg://postgres:{PASSWORD}@database.test/postgres",
     "mysql": f"mysql+pymysql://root:{PASSWORD}@database.test",
 }
+TRUSTED = "/run/secrets/app/private-ca.pem"
 AUTHORITY = {"postgresql": "sslrootcert", "mysql": "ssl_ca"}
 
 
@@ -73,20 +74,24 @@ class Service:
     def prepare(self, valkey: str) -> None:
         """Enter what README.md says: addresses and, for the database, whom to trust."""
         self.change("base/valkey.yaml", r"image: \S+", f"image: {valkey}")
-        if self.database == "sqlite":
-            return
-        self.change("base/egress.yaml", r"192\.0\.2\.\d+", HUB)
+        if self.database != "sqlite" or self.auth == "oidc":
+            self.change("base/egress.yaml", r"192\.0\.2\.\d+", HUB)
+        if self.auth == "oidc":
+            for name, text in (("ISSUER", identity.ISSUER), ("CLIENT_ID", identity.CLIENT_ID)):
+                self.change("base/settings.env", f"OIDC_{name}=.*", f"OIDC_{name}={text}")
+            with (self.folder / "base/settings.env").open("a", encoding="utf-8") as settings:
+                settings.write(f"OIDC_CA_FILE={TRUSTED}\n")
         self.script("secrets.sh")
         secrets = self.folder / "secrets"
         authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
-        (secrets / "database-ca.pem").write_text(authority, "utf-8")
-        self.change(
-            "secrets/kustomization.yaml", r"(\s+- )REDIS_URL", r"\1REDIS_URL\1database-ca.pem"
-        )
+        (secrets / "private-ca.pem").write_text(authority, "utf-8")
+        listed = r"\1REDIS_URL\1private-ca.pem"
+        self.change("secrets/kustomization.yaml", r"(\s+- )REDIS_URL", listed)
         for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
-            url = (secrets / name).read_text("utf-8").strip()
-            trusted = f"{AUTHORITY[self.database]}=/run/secrets/app/database-ca.pem"
-            (secrets / name).write_text(f"{url}?{trusted}\n", "utf-8")
+            if self.database != "sqlite":
+                url = (secrets / name).read_text("utf-8").strip()
+                trusted = f"{url}?{AUTHORITY[self.database]}={TRUSTED}\n"
+                (secrets / name).write_text(trusted, "utf-8")
 
     def script(self, name: str, *arguments: str) -> str:
         """Run one of its scripts as the operator does; what it prints."""
@@ -95,6 +100,7 @@ class Service:
             "DATABASE_HOST": "database.test",
             "ENGINE": str(run_folder() / f"engine-{self.name}"),
             "INTERVAL": "1",
+            "OIDC_CLIENT_SECRET": identity.CLIENT_SECRET,
             "KUBECONFIG": str(run_folder() / "pki" / "admin.conf"),
         }
         command = ["sh", self.folder / name, *arguments]

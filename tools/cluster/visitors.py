@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from tests.live.visitor import PASSWORD, Reader
-from tools.cluster import coming
+from tools.cluster import coming, identity
 from tools.cluster.phases import GOOD, Phase
 from tools.cluster.place import ClusterError, run_folder
 from tools.cluster.service import Service
@@ -52,7 +52,10 @@ class Visitors:
     def start(self) -> None:
         """Sign the writers up and set everybody going."""
         for number, writer in self.writers.items():
-            writer.sign_up(f"writer{number}@example.com")
+            if self.service.auth == "oidc":
+                identity.sign_in(writer, f"writer{number}")
+            else:
+                writer.sign_up(f"writer{number}@example.com")
         work: list[tuple[Callable[[Visitors, int], None], int]] = [(coming.keep, 50)]
         work += [(coming.come, 10 + n) for n in range(NEWCOMERS)]
         work += [(coming.write, n) for n in range(WRITERS)]
@@ -65,6 +68,9 @@ class Visitors:
         """Sign the writers in again, whose sessions are gone."""
         for number, writer in self.writers.items():
             writer.cookies.clear()
+            if self.service.auth == "oidc":
+                identity.sign_in(writer, f"writer{number}")
+                continue
             form = {"email": f"writer{number}@example.com", "password": PASSWORD}
             status = writer.post("/auth/login", **form)
             if status not in (302, 303):
