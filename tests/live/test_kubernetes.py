@@ -270,6 +270,7 @@ def matching(selector: Object) -> set[str]:
         found |= set(expression["values"])
     if COMPONENT in labels:
         found.add(labels.pop(COMPONENT))
+    labels.pop("overlay", None)  # the pods of the same overlay, which are all that stay
     if SOLVER in labels:
         found.add(f"solver {labels.pop(SOLVER)}")
     assert not labels
@@ -521,14 +522,21 @@ KUBECTL = """\
 # Renders and patches as the real one does; of what would go to a cluster it takes notes.
 case " $* " in
     " kustomize "* | *" patch --local "*) exec {kubectl} "$@" ;;
-    *" get secret/web "*) test -n "${{RUNNING:-}}"; exit ;;
+    *" get secret/web --ignore-not-found "*)
+        test -z "${{UNREADABLE:-}}" || {{ echo "Forbidden" >&2; exit 1; }}
+        test -z "${{RUNNING:-}}" || echo secret/web
+        exit ;;
+    *" api-resources "*) grep -v " ${{UNKNOWN:-nothing}}$" "$KINDS"; exit ;;
 esac
 echo "kubectl $*" >>"$NOTES"
 case " $* " in
     *" apply --filename - "*) cat >"$NOTES.applied" ;;
-    *" apply --kustomize "*) echo "secret/web ${{CHANGED:-unchanged}}" ;;
+    *" apply "*" --kustomize secrets "*) test -z "${{BROKEN:-}}" ;;
+    *" get job/"*".status.ready}} "*) ;;
     *" get job/"*) echo "${{JOB:-Complete}}" ;;
-    *" get deployment/web "*) test -n "${{RUNNING:-}}" ;;
+    *" get secret/"*) echo "${{VERSION:-7}}" ;;
+    *" get deployment/web "*) test -z "${{RUNNING:-}}" || echo deployment.apps/web ;;
+    *" diff "*) exit "${{DIFFERENT:-1}}" ;;
     *" create job "*) cat "$CRON" ;;
     *" exec "*) echo "what is in it" ;;
 esac
@@ -541,6 +549,11 @@ case "$*" in
 esac
 """
 DIGEST = "0123456789abcdef" * 4
+
+
+def plural(kind: str) -> str:
+    """The name of the resource, as `kubectl api-resources` lists it."""
+    return re.sub("y$", "ie", kind.lower()) + "s"
 
 
 @dataclass
@@ -561,10 +574,17 @@ class Operator:
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "backups"}}
         job |= {"spec": cron["spec"]["jobTemplate"]["spec"]}
         (self.folder / "cron.json").write_text(json.dumps(job), "utf-8")
+        known = {
+            f"{plural(document['kind'])}   {document['apiVersion']}   true   {document['kind']}"
+            for overlay in OVERLAYS
+            for document in self.rendered.overlays[overlay]
+        }
+        (self.folder / "kinds").write_text("\n".join(sorted(known)) + "\n", "utf-8")
 
     def types(self, script: str, *arguments: str, **values: str) -> tuple[int, str]:
         """Run a script; its exit status and what it said."""
         known = {"CRON": str(self.folder / "cron.json"), "NOTES": str(self.folder / "notes")}
+        known["KINDS"] = str(self.folder / "kinds")
         known["PATH"] = f"{self.folder / 'bin'}:{os.environ['PATH']}"
         path = self.rendered.folder / script
         result = run(
@@ -589,8 +609,9 @@ def operator(request: pytest.FixtureRequest, tmp_path: Path) -> Operator:
     answers = SERVICES[request.param]
     project = render(tmp_path / "rendered", **answers, project_slug="demo-svc")
     rendered = Rendered(project, answers)
-    overlay = project / "deploy" / "kubernetes" / "overlays" / "production"
-    rendered.overlays["production"] = documents(kustomize(overlay))
+    for overlay in OVERLAYS:
+        folder = project / "deploy" / "kubernetes" / "overlays" / overlay
+        rendered.overlays[overlay] = documents(kustomize(folder))
     return Operator(rendered, tmp_path)
 
 
@@ -639,15 +660,16 @@ def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
     order = [
         "docker push --quiet registry.test/team/demo-svc/app",
         "docker push --quiet registry.test/team/demo-svc/nginx",
-        f"{component}!=web,app.kubernetes.io/component!=migrate",
+        f"{component} notin (web,valkey,migrate)",
         "delete job/migrate",
         f"{component}=migrate",
-        f"{component}=web",
+        "delete networkpolicies.networking.k8s.io,",
+        f"{component} in (web,valkey)",
         "rollout status deployment/web",
     ]
     places = [place(text) for text in order]
     assert places == sorted(places)
-    first = next(n for n, note in enumerate(notes) if "apply --kustomize secrets" in note)
+    first = next(n for n, note in enumerate(notes) if "--kustomize secrets" in note)
     assert places[2] < first < places[3], "the Secrets, before a pod wants them"
     text = kustomize(folder / "overlays" / "production")
     for name, count in (("app", 4), ("nginx", 1)):
@@ -661,14 +683,14 @@ def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
         for text in secret_files(operator.rendered.project).values()
         if text.strip() and text.strip() in said
     ]
-    # A second time: nothing is built; a changed Secret restarts the pods.
-    status, said = operator.types("deploy.sh", "production", CHANGED="configured", RUNNING="1")
-    assert status == 0, said
-    notes = operator.notes()
-    assert not [note for note in notes if note.startswith("docker")]
-    assert place("rollout restart deployment/web") > place(f"manifests.yaml {component}=web")
-    stopped = [note for note in notes if "scale deployment/web --replicas 0" in note]
-    assert bool(stopped) != server, "only SQLite has to stop"
+    # A second time: nothing is built.
+    for different in ("1", "0"):
+        status, said = operator.types("deploy.sh", "production", RUNNING="1", DIFFERENT=different)
+        assert status == 0, said
+        notes = operator.notes()
+        assert not [note for note in notes if note.startswith("docker")]
+        stopped = [note for note in notes if "scale deployment/web --replicas 0" in note]
+        assert bool(stopped) == (not server and different == "1"), "only SQLite has to stop"
 
 
 def test_secrets_of_the_cluster_are_never_replaced_by_new_ones(operator: Operator) -> None:
@@ -681,6 +703,36 @@ def test_secrets_of_the_cluster_are_never_replaced_by_new_ones(operator: Operato
     assert secret_files(operator.rendered.project) == {}
 
 
+def test_an_error_is_not_taken_for_a_cluster_without_secrets(operator: Operator) -> None:
+    """No right to read them, or no answer: new secrets would lock the service out."""
+    values = SERVER | OIDC | {"RUNNING": "1", "UNREADABLE": "1"}
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
+    assert (status, operator.notes()) == (1, [])
+    assert "does not say whether it has secrets" in said
+    assert secret_files(operator.rendered.project) == {}
+
+
+def test_a_secret_that_was_not_taken_stops_the_deployment(operator: Operator) -> None:
+    fill_in(operator.rendered.folder)
+    values = SERVER | OIDC | {"BROKEN": "1"}
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
+    assert status == 1, said
+    assert not [note for note in operator.notes() if "component=migrate" in note]
+
+
+@pytest.mark.parametrize("kind", ["Certificate", "HorizontalPodAutoscaler"])
+def test_a_kind_that_the_cluster_does_not_know_is_named_before_a_change(
+    operator: Operator, kind: str
+) -> None:
+    fill_in(operator.rendered.folder)
+    if kind not in {it["kind"] for it in operator.rendered.overlays["production"]}:
+        pytest.skip("SQLite has no autoscaler")
+    values = SERVER | OIDC | {"UNKNOWN": kind}
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
+    assert (status, operator.notes()) == (1, [])
+    assert f"  {kind} of " in said
+
+
 def test_a_migration_that_fails_changes_nothing_else(operator: Operator) -> None:
     fill_in(operator.rendered.folder)
     assert write_secrets(operator.rendered.project, **SERVER, **OIDC).returncode == 0
@@ -689,7 +741,7 @@ def test_a_migration_that_fails_changes_nothing_else(operator: Operator) -> None
     assert status == 1
     assert "the migration did not succeed" in said
     notes = operator.notes()
-    assert not [note for note in notes if "component=web" in note and " apply " in note]
+    assert not [note for note in notes if "in (web,valkey)" in note and " notin " not in note]
     back = [note for note in notes if "scale deployment/web --replicas 1" in note]
     assert bool(back) == (operator.rendered.answers["database"] == "sqlite")
 

@@ -16,6 +16,17 @@ cd "$(dirname "$0")/../.."
 mkdir -p secrets
 chmod 0700 secrets
 
+silent=''
+clean() { # a terminal that shows what is typed
+    status=$?
+    [ -z "$silent" ] || stty echo
+    exit "$status"
+}
+# On a signal dash runs no EXIT trap by itself.
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 random() { head -c 48 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n'; }
 
 write() { # NAME VALUE: the whole file or nothing
@@ -32,9 +43,9 @@ ask() { # NAME QUESTION
     eval "answer=\${$1:-}" # from the environment, when nobody is there to answer
     if [ -z "$answer" ] && [ -t 0 ]; then
         printf '%s: ' "$2" >&2
-        case $1 in *SECRET*) stty -echo ;; esac
+        case $1 in *SECRET*) silent=yes && stty -echo ;; esac
         read -r answer
-        case $1 in *SECRET*) stty echo && echo >&2 ;; esac
+        case $1 in *SECRET*) stty echo && silent='' && echo >&2 ;; esac
     fi
     if [ -z "$answer" ]; then
         echo "Missing: $2. Write it into secrets/$1, or give it in the variable $1." >&2
@@ -48,7 +59,6 @@ case ${1:-} in
 rotate-key)
     # Both instances accept it before one of them signs with it: deploy.sh replaces them twice.
     write SECRET_KEY_NEXT "$(random)"
-    write SECRET_KEY_FALLBACKS "$(cat secrets/SECRET_KEY_NEXT)"
     echo "The new key counts after: sh deploy/docker/deploy.sh"
     ;;
 use-key) # deploy.sh calls it between the two
@@ -70,6 +80,8 @@ esac
 
 keep SECRET_KEY "$(random)"
 keep SECRET_KEY_FALLBACKS ""
+# The next key is accepted before it signs, also after a use-key that was stopped half way.
+if [ -e secrets/SECRET_KEY_NEXT ]; then write SECRET_KEY_FALLBACKS "$(cat secrets/SECRET_KEY_NEXT)"; fi
 # <% if cookiecutter.database == "postgresql" %>
 keep ADMIN_PASSWORD "$(random)"
 scheme=postgresql+psycopg: socket='host=/run/postgresql'

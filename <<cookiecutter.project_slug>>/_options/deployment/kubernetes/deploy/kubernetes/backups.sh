@@ -20,10 +20,29 @@ case $action$file in
     list | fetch*) command='["sleep", "600"]' ;;
 esac
 
-# A Job like those of the CronJob, with the same volume, role and policies, for another command.
 job=backups-$action
+restoring=''
+clean() {
+    status=$?
+    trap '' INT TERM
+    rm -f "$file.part"
+    if [ "$restoring" ]; then # half of a restore would be neither the old data nor the new
+        echo "The restore goes on in the cluster: kubectl --namespace << cookiecutter.project_slug >> logs --follow job/$job" >&2
+    else
+        k delete job "$job" --ignore-not-found >/dev/null
+    fi
+    exit "$status"
+}
+# On a signal (Ctrl-C, a cancelled CI job) dash runs no EXIT trap by itself.
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# A restore that runs already, since this script was stopped, comes to its end first.
+while [ "$action$(k get "job/$job" --ignore-not-found --output 'jsonpath={.status.active}')" = restore1 ]; do sleep "${INTERVAL:-5}"; done
+# A Job like those of the CronJob, with the same volume, role and policies, for another command.
 k delete job "$job" --ignore-not-found >/dev/null
-trap 'k delete job "$job" --ignore-not-found >/dev/null' EXIT
+case $action in restore) restoring=yes ;; esac
 k create job "$job" --from cronjob/backup --dry-run=client --output json \
     | kubectl patch --local --filename - --output json --type json --patch "[
         {\"op\": \"replace\", \"path\": \"/spec/backoffLimit\", \"value\": 0},
@@ -46,10 +65,12 @@ fi
 for _ in $(seq 720); do
     case $(k get "job/$job" --output 'jsonpath={.status.conditions[?(@.status=="True")].type}') in
         *Complete*)
+            restoring=''
             k logs "job/$job"
             exit
             ;;
         *Failed*)
+            restoring=''
             k logs "job/$job" || true
             fail "nothing was changed, unless it says otherwise above"
             ;;

@@ -7,6 +7,8 @@ cd "$(dirname "$0")/../.." || exit 1
 PATH=$PWD/.venv/bin:$PATH
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 status=0 missing=
 
 check() { # COMMAND...: runs it where it is installed

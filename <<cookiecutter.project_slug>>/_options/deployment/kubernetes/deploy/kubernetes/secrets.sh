@@ -14,16 +14,28 @@ write() { # NAME VALUE: the whole file or nothing
     echo "Wrote secrets/$1."
 }
 
-missing=
+missing='' silent=''
+clean() { # a terminal that shows what is typed, and no half of a file
+    status=$?
+    [ -z "$silent" ] || stty echo
+    rm -f ./*.new
+    exit "$status"
+}
+# On a signal dash runs no EXIT trap by itself.
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 # <% if cookiecutter.database != "sqlite" or cookiecutter.auth == "oidc" %>
 value=
 ask() { # NAME TEXT: sets value, from the variable NAME or from whoever sits there
     eval "value=\${$1:-}"
     if [ -z "$value" ] && [ -t 0 ]; then
         printf '%s: ' "$2" >&2
+        silent=yes
         stty -echo
         IFS= read -r value || true
         stty echo
+        silent=''
         echo >&2
     fi
     [ "$value" ] || missing="$missing

@@ -24,11 +24,12 @@ certbot certonly --quiet --non-interactive --agree-tos --no-eff-email \
     --key-type ecdsa --keep-until-expiring
 
 lineage=$state/config/live/$slug
-if cmp -s "$lineage/fullchain.pem" "$certificate/fullchain.pem"; then
+if cmp -s "$lineage/fullchain.pem" "$state/shown.pem"; then
     exit 0
 fi
 # Nginx reads both files in a reload alone, so they need not change at the same moment.
 install -m 0600 "$lineage/privkey.pem" "$certificate/privkey.pem"
 install -m 0644 "$lineage/fullchain.pem" "$certificate/fullchain.pem"
 systemctl reload nginx.service
+cp "$lineage/fullchain.pem" "$state/shown.pem" # not before Nginx has it: stopped half way, it is done again
 say "The certificate of $domain is new, and Nginx shows it."

@@ -7,6 +7,8 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/common.sh"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 failed=
 fail() {
     say "FAILED: $*"

@@ -70,6 +70,16 @@ postgresql_port() {
 }
 
 # <% endif %>
+# From here on the names are ours, also when it is stopped.
+mark_names() {
+    install -d /etc/sysusers.d
+    {
+        for name in "$user" "$migrator" "$user-redis"; do
+            say "u $name - \"$slug\""
+        done
+    } >"/etc/sysusers.d/$slug.conf"
+}
+
 install_packages() {
     missing=
     for package in nginx python3 python3-venv openssl ca-certificates certbot redis-server; do
@@ -92,6 +102,7 @@ install_packages() {
 # <% endif %>
     [ -n "$missing" ] || return 0
     say "Installing packages:$missing"
+    DEBIAN_FRONTEND=noninteractive dpkg --configure -a >/dev/null # what was stopped half way
     apt-get update -qq
     # shellcheck disable=SC2086 # a list
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
@@ -103,13 +114,8 @@ install_packages() {
 }
 
 make_users() {
-    install -d -m 0755 "$config" "$home" "$home/releases" "$home/packages" /etc/sysusers.d /var/www/acme
+    install -d -m 0755 "$config" "$home" "$home/releases" "$home/packages" /var/www/acme
     install -d -m 0700 "$config/credentials"
-    {
-        for name in "$user" "$migrator" "$user-redis"; do
-            say "u $name - \"$slug\""
-        done
-    } >"/etc/sysusers.d/$slug.conf"
     systemd-sysusers "/etc/sysusers.d/$slug.conf"
     install -d -m 0700 -o "$migrator" -g "$migrator" "$backups" # before the service starts, to be hidden
 }
@@ -155,10 +161,12 @@ write_settings() {
 # <% if cookiecutter.auth == "oidc" %>
         env | grep '^OIDC_' | grep -v '^OIDC_CLIENT_SECRET'
 # <% endif %>
-    } >"$config/environment"
+    } >"$config/environment.new"
+    [ -e "$config/environment" ] || mv "$config/environment.new" "$config/environment"
     touch "$config/acme"
     : "${acme_server:=$(sed -n 's/^ACME_SERVER=//p' "$config/acme")}"
     : "${acme_email:=$(sed -n 's/^ACME_EMAIL=//p' "$config/acme")}"
     say "ACME_SERVER=$acme_server
-ACME_EMAIL=${acme_email:-$contact}" >"$config/acme"
+ACME_EMAIL=${acme_email:-$contact}" >"$config/acme.new"
+    mv "$config/acme.new" "$config/acme"
 }

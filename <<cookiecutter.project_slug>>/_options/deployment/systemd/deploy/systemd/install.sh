@@ -70,8 +70,22 @@ if [ "$action" = uninstall ]; then
     . "$here/uninstall.sh"
     exit
 fi
-scratch=$(mktemp -d) unfinished=''
-trap 'rm -rf "$scratch" "$unfinished"' EXIT
+scratch=$(mktemp -d) unfinished='' before=''
+clean() {
+    status=$?
+    trap '' INT TERM
+    # Stopped between the new code and its database: the host keeps what it had.
+    if [ "$unfinished" ] && [ "$(readlink -e "$home/current")" = "$unfinished" ]; then
+        if [ "$before" ]; then put_in_charge "$before"; else rm -f "$home/current"; fi
+    fi
+    rm -rf "$scratch" "$unfinished"
+    exit "$status"
+}
+# On a signal (Ctrl-C, a connection that ended) dash runs no EXIT trap by itself.
+trap clean EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 if [ "$action" = rollback ]; then
     [ -e "$home/previous" ] || die "there is no previous release"
     roll_back
@@ -80,6 +94,7 @@ fi
 
 check_settings
 say "Installing $domain: $slug"
+mark_names
 install_packages
 make_users
 write_settings

@@ -20,7 +20,7 @@ find_doors() {
 # there, which the server's name leads to.
 open_doors() {
     say "127.0.0.1 localhost" >"$config/hosts.new"
-    before=$(sed -n 's/^Wants=//p' "$units/$slug.service.d/outside.conf" 2>/dev/null || true)
+    opened=$(sed -n 's/^Wants=//p' "$units/$slug.service.d/outside.conf" 2>/dev/null || true)
     rm -rf "$units/$slug-outside@"*.socket.d
     sockets='' count=0
     for door in $doors; do
@@ -37,7 +37,7 @@ open_doors() {
         say "It may reach $door"
     done
     mv "$config/hosts.new" "$config/hosts"
-    [ "$sockets" = "$before" ] || systemctl stop "$slug-outside@*.socket" # their addresses have changed
+    [ "$sockets" = "$opened" ] || systemctl stop "$slug-outside@*.socket" # their addresses have changed
     for unit in "$slug" "$slug-migrate" "$slug-backup"; do
         rm -f "$units/$unit.service.d/outside.conf"
         [ -z "$sockets" ] || say "# Written by install.sh, from $config/outside and the settings
@@ -70,10 +70,16 @@ install_nginx() {
     for file in "$release"/deploy/nginx/*; do
         name=${file##*/}
         [ ! -e "/etc/nginx/$name" ] || cp -p "/etc/nginx/$name" "$last/$name"
-        install -m 0644 "$file" "/etc/nginx/$name"
     done
-    # What was there before the first time comes back with --uninstall.
-    [ -d "$config/nginx-before" ] || cp -rp "$last" "$config/nginx-before"
+    # What was there before the first time comes back with --uninstall. Whole, and before the first file is ours.
+    if [ ! -d "$config/nginx-before" ]; then
+        rm -rf "$config/nginx-before.new"
+        cp -rp "$last" "$config/nginx-before.new"
+        mv "$config/nginx-before.new" "$config/nginx-before"
+    fi
+    for file in "$release"/deploy/nginx/*; do
+        install -m 0644 "$file" "/etc/nginx/${file##*/}"
+    done
     if ! nginx -t -q; then
         put_back "$last"
         die "Nginx does not take the configuration, so the old one is back; the lines above say why"

@@ -10,7 +10,7 @@ stage_release() {
         tar -C "$release" --no-same-owner -xf -
     chmod -R u=rwX,go=rX "$release"
     contents=$(cd "$release" && find . -type f -exec sha256sum {} + | sort -k 2 | sha256sum | cut -c 1-12)
-    case $(readlink "$home/current" || true) in
+    case $(readlink -e "$home/current" || true) in
         *"-$contents")
             rm -rf "$release"
             release=$(readlink -f "$home/current")
@@ -107,8 +107,8 @@ activate() { # RELEASE
         [ -z "$before" ] || put_in_charge "$before"
         die "the database was not migrated, so nothing was started; the lines above say why"
     fi
-    unfinished=
     [ -z "$before" ] || [ "$before" = "$1" ] || link previous "$before"
+    unfinished=
     say "Starting the service"
     if ! restart; then
         journal "$slug" >&2

@@ -2,7 +2,7 @@
 # Removes what install.sh has put on the host. Part of install.sh --uninstall.
 
 say "Removing $slug from this host"
-[ -d "$config" ] || die "it is not installed"
+[ -d "$config" ] || [ -e "/etc/sysusers.d/$slug.conf" ] || die "it is not installed"
 systemctl stop "$slug-outside@*" 2>/dev/null || true
 # Timers and sockets first: they would start the others again.
 for unit in "$here"/app*.timer "$here"/app*.socket "$here"/app*.service; do
@@ -46,10 +46,11 @@ else
             DROP USER IF EXISTS '$user'@localhost, '$migrator'@localhost"
     fi
 # <% endif %>
-    rm -rf "$config" "$certificate" "$data" "$backups" "$data-certificate" "/etc/sysusers.d/$slug.conf"
+    rm -rf "$config" "$certificate" "$data" "$backups" "$data-certificate"
     for name in "$user" "$migrator" "$user-redis"; do
         ! id "$name" >/dev/null 2>&1 || userdel "$name"
     done
+    rm -f "/etc/sysusers.d/$slug.conf" # the last one: without it, nothing here is known as ours
     say "Settings, keys, data and backups are gone"
 fi
 [ -z "$packages" ] || say "Packages that it brought are still installed:$packages"

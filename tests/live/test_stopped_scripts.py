@@ -1,0 +1,193 @@
+"""The scripts of a deployment, stopped at each of their steps: running one again succeeds.
+
+The programs that a script calls are stand-ins here: what counts is what the script does when a
+signal reaches it. Ctrl-C signals every process of the terminal, a cancelled CI job the script.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import subprocess
+import termios
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.live.compose import wait_until
+from tests.live.conftest import program
+from tests.live.test_kubernetes import OIDC, SERVER, SERVICES, fill_in, plural
+from tests.template import render, run
+
+pytestmark = pytest.mark.kubernetes
+
+PROGRAM = """\
+#!/bin/sh
+# It keeps in files what a cluster would: how many pods there are, and which jobs.
+cd "$STATE"
+step=1
+while ! mkdir "steps/$step" 2>/dev/null; do step=$((step + 1)); done
+if [ "$step" = "${STOP_AT:-0}" ]; then
+    script=$(cut -d ' ' -f 6 /proc/self/stat) # it leads the session
+    if [ "$SIGNAL" = INT ]; then kill -INT "-$script"; else kill -TERM "$script"; fi
+fi
+case " $* " in
+    *" kustomize "*) cat "$STATE/kinds.yaml" ;;
+    *" api-resources "*) cat kinds ;;
+    *" image inspect "*) echo "$image@sha256:$DIGEST" ;;
+    *" get secret/web --ignore-not-found "*) ;;
+    *" get secret/"*) echo 7 ;;
+    *" get deployment/web "*) echo deployment.apps/web ;;
+    *" diff "*) exit 1 ;;
+    *" scale deployment/web --replicas "*) for pods; do :; done; echo "$pods" >replicas ;;
+    *" in (web,valkey) "*) echo 1 >replicas ;;
+    *" delete job"*) rm -f job ;;
+    *"=migrate "* | *" apply --filename - "*) touch job ;;
+    *" get job/"*conditions*) echo Complete ;;
+    *" create job "* | *" patch --local "*) cat >patched ;;
+esac
+"""
+
+
+@dataclass
+class Script:
+    """A script in front of a cluster that takes notes."""
+
+    folder: Path
+    state: Path
+    arguments: tuple[str, ...]
+
+    def run(self, **values: str) -> tuple[int, str]:
+        """Its exit status and what it said."""
+        shutil.rmtree(self.state / "steps", ignore_errors=True)
+        (self.state / "steps").mkdir()
+        known = {"STATE": str(self.state), "TMPDIR": str(self.state / "tmp"), "INTERVAL": "0"}
+        known["PATH"] = f"{self.state / 'bin'}:{os.environ['PATH']}"
+        said = self.state / "said"
+        with said.open("w") as output:
+            script = subprocess.Popen(
+                ["sh", *self.arguments],
+                cwd=self.folder,
+                env=os.environ | known | SERVER | OIDC | values,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            status = script.wait(60)
+        return status, said.read_text("utf-8")
+
+    def steps(self) -> int:
+        """How many programs it has called."""
+        return len(list((self.state / "steps").iterdir()))
+
+    def stopped(self, step: int, signal: str, *, last: bool) -> str:
+        """What is wrong after a stop at this step, and after running it again; or nothing.
+
+        :param last: nothing follows, so that the script may be done.
+        """
+        for path in (self.folder / "secrets").glob("[A-Zu]*"):
+            path.unlink()  # from the very beginning
+        status, said = self.run(STOP_AT=str(step), SIGNAL=signal)
+        if status != {"INT": 130, "TERM": 143}[signal] and not (last and status == 0):
+            return f"{signal} at {step}: status {status}\n{said}"
+        replicas = self.state / "replicas"
+        if replicas.exists() and replicas.read_text("utf-8").strip() != "1":
+            return f"{signal} at {step}: the service stays stopped\n{said}"
+        if list((self.state / "tmp").iterdir()):
+            return f"{signal} at {step}: files are left"
+        if list(self.folder.rglob("*.new")) or list(self.folder.rglob("*.part")):
+            return f"{signal} at {step}: half a file is left"
+        status, said = self.run()
+        return "" if status == 0 else f"again after {signal} at {step}: status {status}\n{said}"
+
+
+def scripts(tmp_path: Path, answers: str, *arguments: str) -> Script:
+    """A rendered service with the stand-ins."""
+    project = render(tmp_path / "rendered", **SERVICES[answers], project_slug="demo-svc")
+    folder = project / "deploy" / "kubernetes"
+    fill_in(folder)
+    release = folder / "release" / "kustomization.yaml"
+    release.write_text(release.read_text("utf-8").replace("sha256:00", "sha256:12"), "utf-8")
+    state = tmp_path / "state"
+    for name in ("bin", "tmp"):
+        (state / name).mkdir(parents=True)
+    for name in ("kubectl", "docker"):
+        path = state / "bin" / name
+        path.write_text(PROGRAM, "utf-8")
+        path.chmod(0o755)
+    (state / "kinds.yaml").write_text("apiVersion: v1\nkind: Service\n", "utf-8")
+    (state / "kinds").write_text(f"{plural('Service')}   v1   true   Service\n", "utf-8")
+    return Script(folder, state, arguments)
+
+
+@pytest.mark.parametrize("signal", ["INT", "TERM"])
+@pytest.mark.parametrize(
+    ("answers", "arguments"),
+    [
+        ("sqlite-session", ("deploy.sh", "production")),
+        ("postgresql-oidc", ("deploy.sh", "gateway")),
+        ("sqlite-session", ("backups.sh", "now")),
+        ("sqlite-session", ("backups.sh", "fetch", "x.dump")),
+        ("sqlite-session", ("backups.sh", "restore", "x.dump")),
+    ],
+    ids=lambda part: "-".join(part) if isinstance(part, tuple) else part,
+)
+def test_a_script_of_kubernetes_can_be_stopped_anywhere(
+    tmp_path: Path, answers: str, arguments: tuple[str, ...], signal: str
+) -> None:
+    program("dash")
+    script = scripts(tmp_path, answers, *arguments)
+    status, said = script.run()
+    assert status == 0, said
+    steps = script.steps()
+    assert steps > 4
+    wrong = [script.stopped(n, signal, last=n == steps) for n in range(1, steps + 1)]
+    assert not any(wrong), "\n".join(filter(None, wrong))
+    if "restore" not in arguments:
+        assert not (script.state / "job").exists() or arguments[0] == "deploy.sh"
+
+
+@pytest.mark.parametrize("deployment", ["docker", "kubernetes"])
+def test_a_terminal_shows_again_what_is_typed(tmp_path: Path, deployment: str) -> None:
+    """Ctrl-C at the question for a secret."""
+    answers = {"deployment": deployment, "auth": "oidc", "database": "sqlite"}
+    project = render(tmp_path, **answers)
+    script = {"docker": "setup.sh", "kubernetes": "secrets.sh"}[deployment]
+    env = os.environ | {"OIDC_ISSUER": "https://id.test", "OIDC_CLIENT_ID": "demo"}
+    terminal, theirs = pty.openpty()
+    command = ["setsid", "--ctty", "--wait", "sh", f"deploy/{deployment}/{script}"]
+    with (
+        open(theirs, "rb+", buffering=0) as given,
+        subprocess.Popen(
+            command, cwd=project, env=env, stdin=given, stdout=given, stderr=given
+        ) as asking,
+    ):
+        wait_until(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO, str)
+        os.write(terminal, b"\x03")
+        assert asking.wait(20) == 130
+        assert termios.tcgetattr(terminal)[3] & termios.ECHO
+    os.close(terminal)
+
+
+def test_a_change_of_the_key_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    """Between the two files of `setup.sh use-key`: the next key is accepted before it signs."""
+    project = render(tmp_path, deployment="docker")
+    secrets = project / "secrets"
+
+    def setup(*arguments: str) -> None:
+        result = run("sh", "deploy/docker/setup.sh", *arguments, cwd=project)
+        assert result.returncode == 0, result.stdout
+
+    setup()
+    setup("rotate-key")
+    new, old = ((secrets / name).read_text() for name in ("SECRET_KEY_NEXT", "SECRET_KEY"))
+    (secrets / "SECRET_KEY_FALLBACKS").unlink()
+    (secrets / "SECRET_KEY_FALLBACKS").write_text(old)  # stopped here
+    setup()
+    assert (secrets / "SECRET_KEY_FALLBACKS").read_text() == new
+    setup("use-key")
+    assert (secrets / "SECRET_KEY").read_text() == new
+    assert (secrets / "SECRET_KEY_FALLBACKS").read_text() == old
