@@ -33,7 +33,9 @@ def test_an_update_may_lose_nothing() -> None:
     assert faults("update", "postgresql", phase) == []
     phase.counts["write refused"] = 1
     assert faults("update", "postgresql", phase) == ["0 lost, 1 refused"]
+    assert faults("rotation", "postgresql", phase) == [], "README.md says that this may be"
     phase.counts["new lost"] = 2
+    assert faults("rotation", "postgresql", phase) == ["2 lost, 0 refused"]
     assert faults("update", "mysql", phase) == ["2 lost, 1 refused"]
     assert faults("update", "sqlite", phase) == [], "one pod: its update is an outage"
     assert faults("killed-node", "postgresql", phase) == [], "measured, not judged"

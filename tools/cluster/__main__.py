@@ -51,7 +51,7 @@ def services() -> list[Service]:
 def outside() -> int:
     """Prepare, run the command's inner half, and remove what it leaves; its exit status."""
     chosen = services()
-    words("ONLY", tuple(SCENARIOS))
+    words("ONLY", ("deploy", *SCENARIOS))
     programs.prepare()
     lock = (BUILD / "lock").open("w")
     try:
@@ -101,7 +101,7 @@ def _in_namespaces() -> int:
 if __name__ == "__main__":
     try:
         if "CLUSTER_INSIDE" in os.environ:
-            sys.exit(inside.main(services(), words("ONLY", tuple(SCENARIOS))))
+            sys.exit(inside.main(services(), words("ONLY", ("deploy", *SCENARIOS))))
         sys.exit(outside())
     except ClusterError as failure:
         sys.exit(f"Failed: {failure}")

@@ -88,7 +88,7 @@ def write(visitors: Visitors, number: int) -> None:
                 visitors.notes[number].append((writer.location, title))
         except AssertionError as error:  # no form: the answer is another page
             status = error.args[0][0]
-            what = "401" if status in (302, 303) else str(status)  # led to the sign-in
+            what = "signed out" if status in (302, 303) else str(status)  # led to the sign-in
         except PROBLEMS as error:
             what = repr(error)
         visitors.count(phase, "write", what)

@@ -6,6 +6,7 @@ A scenario happens to all services at once; it ends when every pod that had to g
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from tools.cluster import databases, nodes
@@ -15,9 +16,13 @@ from tools.cluster.service import Service
 from tools.cluster.stage import Stage, image, pods, settle
 
 CUT = 40  # seconds without the database, or without DNS
+DARK = 75  # seconds without a node: the balancer needs 24, the controllers 20
 
 
-# --- The scenarios
+def busiest(stage: Stage) -> str:
+    """The node with most pods of the services."""
+    found = [pod["spec"].get("nodeName") for service in stage.services for pod in pods(service)]
+    return str(Counter(filter(None, found)).most_common(1)[0][0])
 
 
 def update(stage: Stage) -> None:
@@ -28,6 +33,18 @@ def update(stage: Stage) -> None:
         if image(service) == before[service.name]:
             raise ClusterError(f"{service.name}: deploy.sh left the old release")
     stage.each(settle)
+
+
+def again(stage: Stage) -> None:
+    """deploy.sh once more, with nothing new: no pod may be replaced."""
+
+    def deploy(service: Service) -> None:
+        before = {pod["metadata"]["uid"] for pod in pods(service, "web,valkey")}
+        service.script("deploy.sh", "production")
+        if before != {pod["metadata"]["uid"] for pod in pods(service, "web,valkey")}:
+            raise ClusterError(f"{service.name}: nothing is new, and pods were replaced")
+
+    stage.each(deploy)
 
 
 def rollback(stage: Stage) -> None:
@@ -69,7 +86,7 @@ def killed_pod(stage: Stage) -> None:
 
 def drain(stage: Stage) -> None:
     """A node is emptied (``kubectl drain``), and used again."""
-    node = pods(stage.services[-1])[0]["spec"]["nodeName"]
+    node = busiest(stage)
     options = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s"]
     kubectl("drain", node, *options, timeout=250)
     kubectl("uncordon", node)
@@ -77,10 +94,10 @@ def drain(stage: Stage) -> None:
 
 
 def killed_node(stage: Stage) -> None:
-    """A node loses its power, and comes back two minutes later."""
-    node = pods(stage.services[-1])[0]["spec"]["nodeName"]
+    """A node loses its power, and comes back later."""
+    node = busiest(stage)
     stage.processes.end(node)
-    time.sleep(120)
+    time.sleep(DARK)
     nodes.start(stage.processes, node)
     wait_until(f"{node} is ready", lambda: nodes.ready(node))
     nodes.route()
@@ -132,6 +149,7 @@ def backup(stage: Stage) -> None:
 # Order and names of the command's ONLY. The first column of docs/cluster.md has the names.
 SCENARIOS: dict[str, Callable[[Stage], None]] = {
     "update": update,
+    "again": again,
     "rollback": rollback,
     "rotation": rotation,
     "killed-pod": killed_pod,

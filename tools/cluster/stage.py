@@ -44,9 +44,9 @@ class Row:
     writes: str = "as it should"
 
 
-def pods(service: Service) -> list[dict[str, Any]]:
-    """The pods of the service itself, those that are about to go included."""
-    chosen = "--selector=app.kubernetes.io/component=web"
+def pods(service: Service, components: str = "web") -> list[dict[str, Any]]:
+    """The pods of these components, those that are about to go included."""
+    chosen = f"--selector=app.kubernetes.io/component in ({components})"
     return list(json.loads(service.kubectl("get", "pods", chosen, "--output=json"))["items"])
 
 
