@@ -19,13 +19,16 @@ from pathlib import Path
 
 from tests.live.images import daemon
 from tools.cluster import identity, images, inside, programs
-from tools.cluster.place import BUILD, ROOT, ClusterError
+from tools.cluster.place import BUILD, KIND, ROOT, ClusterError
 from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.service import Service
 
 CHOICES = {"DATABASES": ("sqlite", "postgresql", "mysql"), "AUTH": ("session", "oidc")}
+# A cluster of kind has other nodes, another network and another DNS than these act on.
+NOT_IN_KIND = ("killed-node", "database-off", "dns-off") if KIND else ()
+ALL = ("deploy", *(name for name in SCENARIOS if name not in NOT_IN_KIND))
 LIMIT = 45 * 60  # seconds for everything inside
-NAMESPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
+NAMESPACES = ("--mount", "--pid") if KIND else ("--net", "--mount", "--uts", "--ipc", "--pid")
 FOREVER = ("--fork", "--mount-proc", "--kill-child")
 
 
@@ -51,7 +54,7 @@ def services() -> list[Service]:
 def outside() -> int:
     """Prepare, run the command's inner half, and remove what it leaves; its exit status."""
     chosen = services()
-    words("ONLY", ("deploy", *SCENARIOS))
+    words("ONLY", ALL)
     programs.prepare()
     lock = (BUILD / "lock").open("w")
     try:
@@ -62,6 +65,9 @@ def outside() -> int:
     (BUILD / "logs").mkdir()
     folder = Path(tempfile.mkdtemp(prefix="hf-cluster-"))
     folder.chmod(0o755)
+    if KIND:
+        (folder / "pki").mkdir()
+        shutil.copy(os.environ["KUBECONFIG"], folder / "pki" / "admin.conf")
     os.environ["CLUSTER"] = str(folder)
     try:
         for service in chosen:
@@ -101,7 +107,7 @@ def _in_namespaces() -> int:
 if __name__ == "__main__":
     try:
         if "CLUSTER_INSIDE" in os.environ:
-            sys.exit(inside.main(services(), words("ONLY", ("deploy", *SCENARIOS))))
+            sys.exit(inside.main(services(), words("ONLY", ALL)))
         sys.exit(outside())
     except ClusterError as failure:
         sys.exit(f"Failed: {failure}")

@@ -9,7 +9,7 @@ from tools.cluster import addons, control, databases, identity, images, nodes, r
 from tools.cluster.balancer import Balancer
 from tools.cluster.coming import first_answer
 from tools.cluster.phases import total
-from tools.cluster.place import NODES, REGISTRY, Processes, run, wait_until
+from tools.cluster.place import KIND, NODES, REGISTRY, Processes, run, wait_until
 from tools.cluster.playing import play
 from tools.cluster.service import Service
 from tools.cluster.stage import Row, Stage, settle
@@ -18,9 +18,9 @@ from tools.cluster.visitors import Visitors
 
 def main(services: list[Service], scenarios: list[str]) -> int:
     """Play the scenarios; 1 when anything was lost that must not be."""
-    run("mount", "--make-rprivate", "/")
     processes = Processes()
-    nodes.lay_out()
+    if not KIND:
+        nodes.lay_out()
     for number in range(len(services)):
         run("ip", "addr", "add", f"10.77.{10 + number}.1/24", "dev", "lo")
     with daemon("--insecure-registry", REGISTRY) as docker:
@@ -38,22 +38,24 @@ def main(services: list[Service], scenarios: list[str]) -> int:
 
 
 def _build(stage: Stage) -> None:
-    """Everything up to an empty cluster."""
-    images.registry(stage.processes)
-    control.start(stage.processes)
-    for name in NODES:
-        nodes.start(stage.processes, name)
+    """Everything up to an empty cluster, and what is outside of it."""
+    if not KIND:
+        images.registry(stage.processes)
+        control.start(stage.processes)
+        for name in NODES:
+            nodes.start(stage.processes, name)
     valkey = images.servers(stage.docker)
-    for name in NODES:
-        wait_until(f"{name} is ready", lambda name=name: nodes.ready(name))
-    nodes.route()
-    addons.add()
+    if not KIND:
+        for name in NODES:
+            wait_until(f"{name} is ready", lambda name=name: nodes.ready(name))
+        nodes.route()
+        addons.add()
     databases.authority()
     if domains := [service.domain for service in stage.services if service.auth == "oidc"]:
         identity.start(stage.processes, domains)
     for service in stage.services:
         service.prepare(valkey)
-    for name in {service.database for service in stage.services} - {"sqlite"}:
+    for name in sorted({service.database for service in stage.services} - {"sqlite"}):
         databases.start(stage.processes, stage.docker, name)
 
 

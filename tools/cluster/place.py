@@ -19,8 +19,11 @@ BUILD = ROOT / "build" / "cluster"  # kept between runs: unpacked programs, logs
 UNPACKED = BUILD / "root"  # Debian's packages for the nodes
 PROGRAMS = BUILD / "bin"  # Kubernetes' own programs
 
-HUB = "10.77.0.1"
-NODES = {"node1": "10.77.0.11", "node2": "10.77.0.12", "node3": "10.77.0.13"}
+# With kind, kind.sh says where its network leads to this machine, and what its nodes are.
+KIND = "CLUSTER_HUB" in os.environ
+HUB = os.environ.get("CLUSTER_HUB", "10.77.0.1")
+OURS = "node1=10.77.0.11 node2=10.77.0.12 node3=10.77.0.13"
+NODES = dict(node.split("=") for node in os.environ.get("CLUSTER_NODES", OURS).split())
 PODS = "10.244.0.0/16"
 SERVICES = "10.96.0.0/16"
 DNS = "10.96.0.10"

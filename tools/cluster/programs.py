@@ -13,7 +13,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tools.cluster.place import BUILD, PROGRAMS, ROOT, UNPACKED, ClusterError, run
+from tools.cluster.place import BUILD, KIND, PROGRAMS, ROOT, UNPACKED, ClusterError, run
 
 NAMES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 NODE_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "docker-registry")
@@ -49,6 +49,9 @@ def prepare() -> None:
         raise ClusterError("needs root, for namespaces and cgroups")
     if lacking := [NEEDED[name] for name in NEEDED if not shutil.which(name)]:
         raise ClusterError(f"lacks programs: apt-get install {' '.join(lacking)}")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    if KIND:
+        return
     if not Path("/sys/fs/cgroup/memory").is_dir():
         raise ClusterError(
             "needs cgroup v1: nodes under cgroup v2 were never tried here; use kind there"
