@@ -79,7 +79,7 @@ def outside() -> int:
             images.prepare(docker, [s.project for s in chosen], [s.database for s in chosen])
         return _in_namespaces()
     finally:
-        for group in Path("/sys/fs/cgroup").glob("*/hf-cluster-node*"):
+        for group in Path("/sys/fs/cgroup").glob(f"*/{folder.name}-node*"):
             for path, _, _ in os.walk(group, topdown=False):
                 Path(path).rmdir()
         shutil.rmtree(folder)

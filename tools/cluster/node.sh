@@ -27,7 +27,7 @@ done
 sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
 
 # cgroup v1: the root that kubelet wants to find. The command removes these at its end.
-group=hf-cluster-$name
+group=$(basename "$CLUSTER")-$name
 for controller in cpu cpuacct cpuset memory devices freezer blkio pids systemd; do
     mkdir -p "/sys/fs/cgroup/$controller/$group"
 done

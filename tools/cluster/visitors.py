@@ -19,7 +19,7 @@ from tools.cluster.place import ClusterError, run_folder
 from tools.cluster.service import Service
 
 NEWCOMERS, WRITERS = 3, 2
-PATIENCE = 10  # seconds for a connection or an answer
+CONNECTING, ANSWER = 10, 30  # seconds
 READS = 12  # a second, of one address; the service lets 20 through
 
 
@@ -42,7 +42,9 @@ class Visitors:
     def connect(self, host: int) -> socket.socket:
         """A connection of the visitor with this number."""
         source = (f"10.77.{self.network}.{host}", 0)
-        return socket.create_connection((self.service.address, 443), PATIENCE, source)
+        connection = socket.create_connection((self.service.address, 443), CONNECTING, source)
+        connection.settimeout(ANSWER)
+        return connection
 
     def reader(self, host: int) -> Reader:
         """A browser with this address; it trusts the authority of this run alone."""
