@@ -5,6 +5,7 @@ A scenario happens to all services at once; it ends when every pod that had to g
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -130,12 +131,10 @@ def backup(stage: Stage) -> None:
         visitors.quiet.set()
         time.sleep(2)  # whoever writes has finished
         service.script("backups.sh", "now")
-        names = [
-            word for word in service.script("backups.sh", "list").split() if service.name in word
-        ]
+        listed = re.findall(r"^-r.* (\S+)$", service.script("backups.sh", "list"), re.MULTILINE)
         writer = visitors.writers[0]
         writer.write("after the backup")
-        service.script("backups.sh", "restore", names[-1])
+        service.script("backups.sh", "restore", listed[-1])
         settle(service)
         first_answer(visitors)
         visitors.sign_in()
