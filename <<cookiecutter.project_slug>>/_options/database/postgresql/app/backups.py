@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess  # nosec B404 - PostgreSQL's own tools, without a shell
 from pathlib import Path
@@ -58,7 +59,25 @@ def _tool(url: URL, program: str, *arguments: str) -> None:
     # PGSSLMODE, ... and nothing else of our environment is any business of the tool.
     given = {f"PG{name.upper()}": str(value) for name, value in connect_arguments(url).items()}
     environment = {"PATH": os.defpath, **given, "PGDATABASE": str(url.database)}
-    subprocess.run(  # nosec B603 # noqa: S603 - our own words and the operator's paths
-        [path, *arguments], env=environment, check=True, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True,
-    )  # fmt: skip
+
+    def call(*words: str) -> str:
+        return subprocess.run(  # nosec B603 # noqa: S603 - our own words and the operator's paths
+            [path, *words], env=environment, check=True, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True,
+        ).stdout  # fmt: skip
+
+    _check_version(url, program, call("--version"))
+    call(*arguments)
+
+
+def _check_version(url: URL, program: str, said: str) -> None:
+    """A backup that cannot be restored is none: version 17 of the tool writes what 15 refuses."""
+    found = re.search(r"\(PostgreSQL\) (\d+)", said)
+    tool = found.group(1) if found else said.strip()
+    with connected(url) as connection:
+        server = str(connection.info.server_version // 10_000)
+    if tool != server:
+        raise ValueError(
+            f"{program} is of version {tool}, the server of {server}, so that a backup could not be"
+            f" restored; nothing was changed. Install postgresql-client-{server}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,6 +161,32 @@ def test_accounts_that_look_alike_are_different(app: Flask) -> None:
         key = getattr(User, ACCOUNT_KEY)
         for name in names:
             assert db.session.query(key).filter(key == name).all() == [(name,)]
+
+
+@pytest.mark.parametrize("version", ["14.3", "99.1 (Debian 99.1-1)"])
+def test_a_backup_that_could_not_be_restored_is_none(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """pg_dump 17 reads PostgreSQL 15, which then refuses what it has written."""
+    for program in ("pg_dump", "pg_restore"):
+        path = tmp_path / program
+        path.write_text(f"#!/bin/sh\necho '{program} (PostgreSQL) {version}'\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.chdir(tmp_path)
+    with app.app_context():
+        urls = db.engine.url, db.get_engine("migration").url
+        with db.engine.connect() as connection:
+            server = connection.execute(text("SHOW server_version")).scalar_one().partition(".")[0]
+    reason = f"is of version {version.partition('.')[0]}, the server of {server}, so that"
+    result = app.test_cli_runner().invoke(args=["db", "backup"])
+    assert result.exit_code == 1
+    assert reason in result.stderr
+    assert f"Install postgresql-client-{server}" in result.stderr
+    assert list(tmp_path.glob("backups/*")) == []
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match=reason):
+        backups.restore(*urls, tmp_path / "file", tmp_path / "file")
 
 
 def test_a_missing_tool_is_named(
