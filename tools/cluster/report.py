@@ -11,6 +11,7 @@ from typing import Any
 
 from tools.bench.__main__ import machine
 from tools.bench.report import between_marks
+from tools.cluster.phases import Phase
 from tools.cluster.place import ROOT, ClusterError
 from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.stage import Row
@@ -34,22 +35,24 @@ COLUMNS = (
 )
 
 
+def numbers(phase: Phase) -> list[str]:
+    """From "New connections" to "Longest gap"; dashes where no visitor was there."""
+    if not phase.counts:
+        return ["-"] * 7
+    others = phase.counts["kept"] + phase.counts["write"]
+    counts = [phase.counts["new"], phase.counts["new lost"], phase.counts["new refused"]]
+    counts += [others, phase.other("lost"), phase.other("refused")]
+    return [*map(str, counts), f"{phase.gap:.1f}"]
+
+
 def cells(row: Row) -> dict[str, Any]:
     """One line of the table."""
-    phase = row.phase
-    others = phase.counts["kept"] + phase.counts["write"]
+    wrong = "; ".join(row.wrong).replace("\n", " ").replace("|", "/")
+    date = str(datetime.now(UTC).date())
     return {
         "scenario": row.scenario,
         "service": row.service.name,
-        "cells": [
-            f"{row.seconds:.0f}",
-            *map(str, (phase.counts["new"], phase.counts["new lost"], phase.counts["new refused"])),
-            str(others),
-            *(str(phase.other(what)) for what in ("lost", "refused")),
-            f"{phase.gap:.1f}" if phase.counts["new"] else "-",
-            "; ".join(row.wrong).replace("\n", " ")[:200].replace("|", "/") or row.writes,
-            str(datetime.now(UTC).date()),
-        ],
+        "cells": [f"{row.seconds:.0f}", *numbers(row.phase), wrong[:200] or row.writes, date],
     }
 
 

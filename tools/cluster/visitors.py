@@ -11,6 +11,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 from tests.live.visitor import PASSWORD, Reader
 from tools.cluster import coming, identity
@@ -108,11 +110,14 @@ class Visitors:
 
     def missing(self) -> list[str]:
         """Read every note that was acknowledged; the titles of those that are not there."""
+        with ThreadPoolExecutor(WRITERS) as pool:
+            return list(chain.from_iterable(pool.map(self._missing, self.writers)))
+
+    def _missing(self, number: int) -> list[str]:
         gone = []
-        for number, writer in self.writers.items():
-            for location, title in self.notes[number]:
-                status, page = writer.request("GET", location)
-                if status != 200 or title not in page:
-                    gone.append(title)
-                time.sleep(1 / READS)
+        for location, title in self.notes[number]:
+            status, page = self.writers[number].request("GET", location)
+            if status != 200 or title not in page:
+                gone.append(title)
+            time.sleep(1 / READS)
         return gone
