@@ -1,5 +1,8 @@
 """Ask for a page as a health check does: ``healthcheck.py /readyz [ADDRESS]``; exit status 0 or 1.
 
+``healthcheck.py connect`` only connects: whether somebody takes requests, be it that all threads
+wait for a database that has vanished.
+
 ADDRESS is ``unix:/path`` or ``host:port``; when it is not given, where gunicorn listens.
 """
 
@@ -34,6 +37,9 @@ class Connection(HTTPConnection):
 def main(path: str, address: str = "") -> int:
     connection = Connection(address or os.environ.get("GUNICORN_BIND", SOCKET))
     try:
+        if path == "connect":
+            connection.connect()
+            return 0
         connection.request("GET", path)
         response = connection.getresponse()
         print(response.status, response.read(200).decode(errors="replace"))
