@@ -86,7 +86,9 @@ def outside() -> int:
 
 
 def _in_namespaces() -> int:
-    command = ["unshare", *NAMESPACES, *FOREVER, sys.executable, "-m", "tools.cluster"]
+    # Should this process be killed outright, the first of the namespaces is, and so all in them.
+    tied = ["setpriv", "--pdeathsig", "KILL", "unshare", *NAMESPACES, *FOREVER]
+    command = [*tied, sys.executable, "-m", "tools.cluster"]
     environment = os.environ | {"CLUSTER_INSIDE": "yes"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     try:
@@ -104,10 +106,19 @@ def _in_namespaces() -> int:
         process.wait(30)
 
 
+def stop(*_: object) -> None:
+    """Ctrl-C and SIGTERM end both halves in order, also where a shell lets SIGINT be ignored."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     try:
         if "CLUSTER_INSIDE" in os.environ:
             sys.exit(inside.main(services(), words("ONLY", ALL)))
         sys.exit(outside())
     except ClusterError as failure:
         sys.exit(f"Failed: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)
