@@ -87,15 +87,20 @@ def _postgresql(processes: Processes, root: Path) -> None:
 
 
 def _mariadb(processes: Processes, root: Path) -> None:
-    install = ["mariadb-install-db", "--auth-root-authentication-method=normal", "--skip-test-db"]
+    install = ["mariadb-install-db", "--force", "--auth-root-authentication-method=normal"]
     run(*_inside(root), *install, "--datadir", DATA["mysql"])
-    statement = f"CREATE USER root@'%' IDENTIFIED BY '{PASSWORD}'; "
-    statement += "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
+    statement = f"CREATE USER root@'%' IDENTIFIED BY '{PASSWORD}';\n"
+    statement += "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n"
     (root / "tmp/init.sql").write_text(statement, "utf-8")
     processes.start(
         *("mysql", *_inside(root), "mariadbd", "--datadir", DATA["mysql"]),
         *(f"--bind-address={HUB}", "--ssl-cert=/tmp/database.crt", "--ssl-key=/tmp/database.key"),
-        *("--require-secure-transport", "--init-file=/tmp/init.sql", "--max-connections=300"),
+        *(
+            "--require-secure-transport",
+            "--init-file=/tmp/init.sql",
+            "--skip-name-resolve",
+            "--max-connections=300",
+        ),
         *("--socket=/tmp/mysql.sock", "--pid-file=/tmp/mysql.pid"),
     )
 
