@@ -34,6 +34,7 @@ def main(services: list[Service], scenarios: list[str]) -> int:
         for name in scenarios:
             if name != "deploy" and stage.services:
                 play(stage, name)
+                report.write(stage.rows)
         return _judge(stage)
 
 
