@@ -15,9 +15,15 @@ DARK = 75  # seconds without a node: the balancer needs 24, the controllers 20
 
 
 def busiest(stage: Stage) -> str:
-    """The node with most pods of the services."""
-    found = [pod["spec"].get("nodeName") for service in stage.services for pod in pods(service)]
-    return str(Counter(filter(None, found)).most_common(1)[0][0])
+    """The node with most pods of the services; those without a pod there are not touched."""
+    places = {
+        service.name: [pod["spec"].get("nodeName") for pod in pods(service)]
+        for service in stage.services
+    }
+    found = Counter(node for names in places.values() for node in names if node)
+    node = str(found.most_common(1)[0][0])
+    stage.untouched = {name for name, names in places.items() if node not in names}
+    return node
 
 
 def killed_pod(stage: Stage) -> None:
@@ -53,6 +59,7 @@ def killed_node(stage: Stage) -> None:
 
 def database_off(stage: Stage) -> None:
     """Packets to the database vanish for a while."""
+    stage.untouched = {each.name for each in stage.services if each.database == "sqlite"}
     with databases.cut_off():
         time.sleep(CUT)
     stage.each(settle)

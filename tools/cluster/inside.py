@@ -64,7 +64,10 @@ def _deploy(stage: Stage) -> None:
     """deploy.sh for each service, up to a page over HTTPS; one that fails takes no further part."""
 
     def deploy(service: Service) -> None:
-        start, row = time.monotonic(), Row("deploy", service, Phase(), 0)
+        start, row = (
+            time.monotonic(),
+            Row("deploy", service, Phase(), 0, result="served over HTTPS"),
+        )
         stage.rows.append(row)
         try:
             service.certify()
@@ -87,16 +90,22 @@ def _deploy(stage: Stage) -> None:
 
 def _judge(stage: Stage) -> int:
     """Look for every acknowledged note, write the table; 1 when something is wrong."""
-    for service in stage.services:
-        visitors = stage.visitors[service.name]
+    for visitors in stage.visitors.values():
         visitors.stop()
-        missing, seconds = visitors.missing(), time.monotonic() - visitors.started
+
+    def look(service: Service) -> None:
+        visitors = stage.visitors[service.name]
+        seconds = time.monotonic() - visitors.started
+        missing = visitors.missing()
         row = Row("all of it", service, total(list(visitors.phases.values())), seconds)
-        row.writes = f"{visitors.acknowledged()} notes acknowledged, {len(missing)} of them lost"
+        row.result = f"{visitors.acknowledged()} notes acknowledged, {len(missing)} of them lost"
         if missing:
-            row.wrong.append(row.writes)
+            row.wrong.append(row.result)
         stage.rows.append(row)
-        print(f"{service.name}: {row.writes}")
+        print(f"{service.name}: {row.result}", flush=True)
+
+    if stage.services:
+        stage.each(look)
     report.write(stage.rows)
     wrong = [
         f"{row.service.name}, {row.scenario}: {text}" for row in stage.rows for text in row.wrong

@@ -6,6 +6,7 @@ import time
 
 from tools.cluster.phases import Phase
 from tools.cluster.scenarios import SCENARIOS
+from tools.cluster.service import Service
 from tools.cluster.stage import Row, Stage
 
 # Seconds of visitors afterwards, in which a balancer that asks every 8 seconds gives up a node.
@@ -25,11 +26,20 @@ def faults(name: str, database: str, phase: Phase) -> list[str]:
     return [f"{lost} lost, {refused} refused"] if lost or refused else []
 
 
+def result(name: str, service: Service, stage: Stage) -> str:
+    """What to say of a scenario in which nothing was wrong."""
+    if service.name in stage.untouched:
+        return "not touched by it"
+    if name in WITHOUT_LOSS and service.database != "sqlite":
+        return "nothing lost"
+    return "restored" if name == "backup" else "measured"
+
+
 def play(stage: Stage, name: str) -> None:
     """Play one scenario and note what came of it, also when it fails."""
     print(f"{time.strftime('%T')} {name}", flush=True)
     phases = {s.name: stage.visitors[s.name].begin(name) for s in stage.services}
-    start, wrong = time.monotonic(), []
+    start, wrong, stage.untouched = time.monotonic(), [], set()
     try:
         SCENARIOS[name](stage)
         seconds = time.monotonic() - start
@@ -40,6 +50,7 @@ def play(stage: Stage, name: str) -> None:
         phase = phases[service.name]
         row = Row(name, service, phase, seconds, list(wrong))
         row.wrong += faults(name, service.database, phase)
+        row.result = result(name, service, stage)
         stage.rows.append(row)
         print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
         print(

@@ -52,7 +52,7 @@ def cells(row: Row) -> dict[str, Any]:
     return {
         "scenario": row.scenario,
         "service": row.service.name,
-        "cells": [f"{row.seconds:.0f}", *numbers(row.phase), wrong[:200] or row.writes, date],
+        "cells": [f"{row.seconds:.0f}", *numbers(row.phase), wrong[:200] or row.result, date],
     }
 
 

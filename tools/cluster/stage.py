@@ -24,6 +24,7 @@ class Stage:
     services: list[Service]
     visitors: dict[str, Visitors]
     rows: list[Row] = field(default_factory=list)
+    untouched: set[str] = field(default_factory=set)  # services that this accident did not reach
 
     def each(self, act: Callable[[Service], object]) -> None:
         """For all services at once; fails when one does."""
@@ -41,7 +42,7 @@ class Row:
     phase: Phase
     seconds: float
     wrong: list[str] = field(default_factory=list)
-    writes: str = "as it should"
+    result: str = "measured"
 
 
 def pods(service: Service, components: str = "web") -> list[dict[str, Any]]:
