@@ -18,6 +18,7 @@ HARDENING = f"{TESTS}::test_what_no_unit_needs_no_unit_has"
 POD = f"{TESTS}::test_a_pod_gets_no_further"
 UNITS = "deploy/systemd"
 MANIFESTS = "deploy/kubernetes/base"
+OVERLAYS = "deploy/kubernetes/overlays"
 
 DEFECTS = [
     docker(
@@ -169,5 +170,63 @@ DEFECTS = [
         "        - {protocol: TCP, port: 6379}\n",
         "  ingress:\n    - {}\n",
         f"{TESTS}::test_nobody_is_reached_who_is_not_named",
+    ),
+    kubernetes(
+        "the pods' account is the one that the cluster makes",
+        f"{MANIFESTS}/namespace.yaml",
+        "  name: workload\n",
+        "  name: default\n",
+        f"{TESTS}::test_a_pod_has_an_account_that_nobody_else_makes",
+    ),
+    kubernetes(
+        "Nginx leaves before a cloud's balancer knows",
+        f"{MANIFESTS}/web.yaml",
+        "preStop: {sleep: {seconds: 30}}",
+        "preStop: {sleep: {seconds: 10}}",
+        f"{TESTS}::test_a_pod_listens_until_balancers_know_that_it_leaves",
+        answers={"deployment": "kubernetes", "database": "postgresql"},
+    ),
+    kubernetes(
+        "a spread by zone where no node has one",
+        f"{MANIFESTS}/web.yaml",
+        "          topologyKey: kubernetes.io/hostname\n          whenUnsatisfiable",
+        "          topologyKey: topology.kubernetes.io/zone\n          whenUnsatisfiable",
+        f"{TESTS}::test_pods_go_to_other_nodes_where_no_node_has_a_zone",
+        answers={"deployment": "kubernetes", "database": "postgresql"},
+    ),
+    kubernetes(
+        "a name takes 20 seconds without DNS",
+        f"{MANIFESTS}/web.yaml",
+        '          - {name: timeout, value: "1"}\n',
+        "",
+        f"{TESTS}::test_a_name_costs_seconds_while_dns_does_not_answer",
+    ),
+    kubernetes(
+        "threads that wait for the database take the pod out of service",
+        f"{MANIFESTS}/web.yaml",
+        "exec: {command: [python, deploy/container/healthcheck.py, connect]}",
+        "exec: {command: [python, deploy/container/healthcheck.py, /healthz]}",
+        f"{TESTS}::test_a_pod_whose_threads_all_wait_still_gets_visitors",
+    ),
+    kubernetes(
+        "the policy that admits everybody is for every pod",
+        f"{OVERLAYS}/production/network.yaml",
+        "app.kubernetes.io/component: web, overlay: production}",
+        "app.kubernetes.io/component: web}",
+        f"{TESTS}::test_what_one_overlay_opens_is_open_for_its_pods_alone",
+    ),
+    kubernetes(
+        "Ctrl-C leaves SQLite stopped",
+        "deploy/kubernetes/deploy.sh",
+        "trap 'exit 130' INT\n",
+        "",
+        f"{TESTS}::test_a_signal_leaves_nothing_behind",
+    ),
+    kubernetes(
+        "any error passes for a cluster without secrets",
+        "deploy/kubernetes/deploy.sh",
+        '    || fail "the cluster does not say whether',
+        '    || true "the cluster does not say whether',
+        f"{TESTS}::test_an_error_of_the_cluster_is_no_permission_to_write_new_secrets",
     ),
 ]

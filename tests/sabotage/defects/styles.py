@@ -213,6 +213,13 @@ DEFECTS = [
         "tests/test_provider_outages.py::test_a_broken_provider_is_a_503_and_it_recovers",
     ),
     database(
+        "a tool of another version writes backups that cannot be restored",
+        "app/backups.py",
+        '    _check_version(url, program, call("--version"))\n',
+        "",
+        "tests/test_dialect.py::test_a_backup_that_could_not_be_restored_is_none",
+    ),
+    database(
         "the app's role may do everything",
         PRIVILEGES,
         "GRANT USAGE ON SCHEMA public TO {app};",

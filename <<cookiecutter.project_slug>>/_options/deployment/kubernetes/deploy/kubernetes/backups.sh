@@ -22,6 +22,7 @@ esac
 
 job=backups-$action
 restoring=''
+# shellcheck disable=SC2317 # the trap calls it
 clean() {
     status=$?
     trap '' INT TERM
