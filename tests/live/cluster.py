@@ -177,7 +177,8 @@ def running(folder: Path) -> Iterator[Cluster]:
             lambda: run(*probe, env=env, timeout=20).returncode == 0,
             lambda: (folder / "kube-apiserver.log").read_text("utf-8")[-2000:],
         )
-        start(place / PROGRAMS[1], *access, "--service-account-private-key-file", key)
+        patient = ("--node-monitor-grace-period", "1h")  # the nodes report once
+        start(place / PROGRAMS[1], *access, *patient, "--service-account-private-key-file", key)
         start(place / PROGRAMS[2], *access)
         nodes.start()
         yield cluster
