@@ -8,6 +8,8 @@ PORT ?= 5000
 ARGS ?=
 JOBS ?= 2
 ONLY ?=
+DATABASES ?=
+AUTH ?=
 EXAMPLES ?= 20000
 
 # The first Python that is new enough; `make PYTHON=/path/to/python3 ...` names another.
@@ -24,14 +26,14 @@ DEMO := build/demo
 override ANSWERS := $(value ANSWERS)
 override A := $(value A)
 override B := $(value B)
-export ANSWERS NO_INPUT OUTPUT A B
+export ANSWERS NO_INPUT OUTPUT A B ONLY DATABASES AUTH
 
 # A virtual environment whose Python is gone or too old is built again.
 ifneq ($(shell $(VENV)/bin/python -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null),True)
 .PHONY: $(INSTALLED)
 endif
 
-.PHONY: help new test fuzz sabotage demo lint format lock upgrade bench scale compare choices manifest picture clean
+.PHONY: help new test fuzz sabotage demo lint format lock upgrade bench scale cluster compare choices manifest picture clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +108,9 @@ bench: $(INSTALLED) ## Measure, and write the results into README.md and docs (O
 scale: $(INSTALLED) ## Simulate three regions, and write the tables of docs/scale.md
 	@echo "Simulating limits, sessions and writes over three regions"
 	@$(RUN) tools.regions
+
+cluster: $(INSTALLED) ## Run services in a Kubernetes of three nodes, as root (DATABASES=postgresql AUTH=session ONLY="update rollback")
+	@$(RUN) tools.cluster
 
 clean: ## Remove what can be made again
 	@echo "Removing $(VENV), build and the caches"

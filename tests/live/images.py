@@ -75,8 +75,11 @@ class Docker:
 
 
 @contextmanager
-def daemon() -> Iterator[Docker]:
-    """Run a daemon with the images of earlier runs; one at a time uses them."""
+def daemon(*options: str) -> Iterator[Docker]:
+    """Run a daemon with the images of earlier runs; one at a time uses them.
+
+    :param options: more of ``dockerd``'s own.
+    """
     if os.geteuid():
         lacking("needs root, for a Docker daemon of its own")
     for name in ("dockerd", "docker", "debootstrap"):
@@ -92,6 +95,7 @@ def daemon() -> Iterator[Docker]:
                 *("--data-root", BUILD / "docker", "--exec-root", folder / "exec"),
                 *("--pidfile", folder / "pid", "--bridge", "none"),
                 *("--iptables=false", "--ip6tables=false", "--log-level", "warn"),
+                *options,
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,

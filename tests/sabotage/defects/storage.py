@@ -92,7 +92,7 @@ DEFECTS = [
     throttling(
         "guesses have no end",
         THROTTLING,
-        "return min(FIRST * (1 << min(failures - FREE, 10)), LONGEST)",
+        "return min(FIRST * int(2 ** min(failures - FREE, 10)), LONGEST)",
         "return timedelta(0)",
         f"{GUESSES}::test_after_ten_failures_the_right_password_is_answered_like_a_wrong_one",
     ),

@@ -1,0 +1,76 @@
+"""What happens to nodes, pods and what they need; each ends when every pod has settled again."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from tools.cluster import databases, nodes
+from tools.cluster.place import kubectl, wait_until
+from tools.cluster.service import Service
+from tools.cluster.stage import Stage, pods, settle
+
+CUT = 40  # seconds without the database, or without DNS
+DARK = 75  # seconds without a node: the balancer needs 24, the controllers 20
+
+
+def busiest(stage: Stage) -> str:
+    """The node with most pods of the services; those without a pod there are not touched."""
+    places = {
+        service.name: [pod["spec"].get("nodeName") for pod in pods(service)]
+        for service in stage.services
+    }
+    found = Counter(node for names in places.values() for node in names if node)
+    node = str(found.most_common(1)[0][0])
+    stage.untouched = {name for name, names in places.items() if node not in names}
+    return node
+
+
+def killed_pod(stage: Stage) -> None:
+    """One pod of each service, with SIGKILL and without notice."""
+
+    def kill(service: Service) -> None:
+        victim = pods(service)[0]["metadata"]["name"]
+        service.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
+
+    stage.each(kill)
+    stage.each(settle)
+
+
+def drain(stage: Stage) -> None:
+    """A node is emptied (``kubectl drain``), and used again."""
+    node = busiest(stage)
+    options = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s"]
+    kubectl("drain", node, *options, timeout=250)
+    kubectl("uncordon", node)
+    stage.each(settle)
+
+
+def killed_node(stage: Stage) -> None:
+    """A node loses its power, and comes back later."""
+    node = busiest(stage)
+    stage.processes.end(node)
+    time.sleep(DARK)
+    nodes.start(stage.processes, node)
+    wait_until(f"{node} is ready", lambda: nodes.ready(node))
+    nodes.route()
+    stage.each(settle)
+
+
+def database_off(stage: Stage) -> None:
+    """Packets to the database vanish for a while."""
+    stage.untouched = {each.name for each in stage.services if each.database == "sqlite"}
+    with databases.cut_off():
+        time.sleep(CUT)
+    stage.each(settle)
+
+
+def dns_off(stage: Stage) -> None:
+    """No pod of the cluster's DNS is there for a while."""
+    patch = ["patch", "daemonset", "dns", "--namespace", "kube-system", "--type=merge", "--patch"]
+    kubectl(*patch, '{"spec": {"template": {"spec": {"nodeSelector": {"none": "none"}}}}}')
+    try:
+        time.sleep(CUT)
+    finally:
+        kubectl(*patch, '{"spec": {"template": {"spec": {"nodeSelector": null}}}}')
+    stage.each(settle)

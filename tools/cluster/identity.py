@@ -1,0 +1,107 @@
+"""An OpenID Connect provider in the hub, and how a visitor signs in at it.
+
+The one of the service's own tests: certified software of others (npm ``oidc-provider``), at which
+any name signs in.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+from pathlib import Path
+from urllib.parse import urlencode, urljoin
+
+from tests.live.visitor import Reader, Visitor
+from tools.cluster.place import (
+    API,
+    BUILD,
+    HERE,
+    HUB,
+    ClusterError,
+    Processes,
+    run,
+    run_folder,
+    wait_until,
+)
+
+DOMAIN = "identity.test"
+ISSUER = f"https://{DOMAIN}"
+CLIENT_ID, CLIENT_SECRET = "notes", "wool+lantern%orbit~7-thistle"
+STEPS = 12  # redirects and forms between the button and the way back
+FOLDER = BUILD / "identity"
+
+
+def install(project: Path) -> None:
+    """Install the provider as the service's tests lock it; this needs the network, once."""
+    source = project / "tests" / "provider"
+    lock = FOLDER / "package-lock.json"
+    if lock.exists() and lock.read_bytes() == (source / "package-lock.json").read_bytes():
+        return
+    if not shutil.which("npm"):
+        raise ClusterError("lacks programs for AUTH=oidc: apt-get install nodejs npm")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    part = FOLDER.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(source, part)
+    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=part, timeout=300)
+    part.rename(FOLDER)
+
+
+def start(processes: Processes, domains: list[str]) -> None:
+    """Start it for the services with these domains; wait until it listens."""
+    tls = run_folder() / "outside"
+    run("sh", HERE / "certificates.sh", API, "identity", DOMAIN, cwd=tls)
+    (tls / "privkey.pem").symlink_to("identity.key")
+    (tls / "fullchain.pem").symlink_to("identity.crt")
+    settings = {
+        "ADDRESS": HUB,
+        "CLIENT_ID": CLIENT_ID,
+        "CLIENT_SECRET": CLIENT_SECRET,
+        "ISSUER": ISSUER,
+        "NODE_NO_WARNINGS": "1",
+        "PATH": os.environ["PATH"],
+        "PORT": "443",
+        "SERVICE": ",".join(f"https://{domain}" for domain in domains),
+        "TLS": str(tls),
+    }
+    processes.start("identity", "node", FOLDER / "provider.mjs", env=settings)
+    wait_until("the provider listens", _listens, 60)
+
+
+def _listens() -> bool:
+    try:
+        socket.create_connection((HUB, 443), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def sign_in(reader: Reader, name: str) -> None:
+    """Press the service's button, fill in the provider's forms, and come back.
+
+    :raises ClusterError: when that does not come to an end.
+    """
+    authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
+    browser = Visitor(DOMAIN, lambda: socket.create_connection((HUB, 443), 10), authority)
+    reader.post("/auth/login")
+    url, page = reader.location, ""
+    for _ in range(STEPS):
+        if url.startswith(f"https://{reader.domain}/"):
+            status, page = reader.request("GET", url.removeprefix(f"https://{reader.domain}"))
+            if status in (302, 303):
+                return
+            raise ClusterError(f"{reader.domain}: coming back answers {status}")
+        browser.location = ""
+        _, page = browser.request("GET", url.removeprefix(ISSUER))
+        if not browser.location:
+            form = re.search(r'<form[^>]*action="([^"]+)"', page)
+            if not form:
+                break
+            hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page)
+            fields = urlencode({"login": name, "password": "any", **dict(hidden)})
+            path = urljoin(url, form[1]).removeprefix(ISSUER)
+            browser.request("POST", path, fields, "application/x-www-form-urlencoded")
+        url = urljoin(url, browser.location)
+    raise ClusterError(f"{reader.domain}: signing in does not come to an end: {page[:500]}")

@@ -1,0 +1,102 @@
+"""The registry, and the images in it that are not the service's own.
+
+Images are built by Docker from the service's Dockerfile, unchanged, as the tests under tests/live
+do: stand-ins from Debian's packages take the names of the official base images.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.live.compose import MARIADB, POSTGRESQL, VALKEY
+from tests.live.images import Docker, base, pinned_base, stand_in
+from tools.cluster.place import BUILD, REGISTRY, UNPACKED, Processes, run, run_folder
+
+DATABASES = {"postgresql": ("postgres", POSTGRESQL), "mysql": ("mariadb", MARIADB)}
+ENGINE = """\
+#!/bin/sh
+# Docker, with the stand-in of the base image.
+[ "$1" = build ] || exec docker "$@"
+shift
+exec docker build --network host --build-context '{pinned}=docker-image://{base}' "$@"
+"""
+REGISTRY_SETTINGS = """\
+version: 0.1
+log: {{level: warn}}
+storage: {{filesystem: {{rootdirectory: {folder}}}}}
+http: {{addr: "{address}"}}
+"""
+
+
+def prepare(docker: Docker, projects: list[Path], databases: list[str]) -> None:
+    """Build what needs the network: stand-ins, and the services' images as far as they are new."""
+    base(docker)
+    stand_in(docker, "valkey", VALKEY)
+    for name in databases:
+        if name in DATABASES:
+            root_of(docker, name)
+    for project in projects:
+        for target in ("app", "nginx"):
+            warm(docker, project, target)
+
+
+def warm(docker: Docker, project: Path, target: str) -> None:
+    """Build once while there is a network; later the same steps come from the cache."""
+    options = ["--build-context", f"{pinned_base(project)}=docker-image://{base(docker)}"]
+    docker("build", "--quiet", "--network", "host", "--target", target, *options, project)
+
+
+def root_of(docker: Docker, name: str) -> Path:
+    """The files of a database server, unpacked from its stand-in; made once."""
+    short, (lines, entry) = DATABASES[name]
+    image = stand_in(docker, short, lines, {"docker-entrypoint.sh": entry})
+    folder = BUILD / "databases" / image.replace(":", "-")
+    if not folder.exists():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        container = docker("create", image).strip()
+        export = ["docker", "export", container]
+        with subprocess.Popen(export, env=docker.environment, stdout=subprocess.PIPE) as archive:
+            run("tar", "--directory", part, "--extract", stdin=archive.stdout)
+        docker("rm", container)
+        part.rename(folder)
+    return folder
+
+
+def engine(docker: Docker, project: Path) -> Path:
+    """The program that deploy.sh runs in Docker's place."""
+    program = run_folder() / f"engine-{project.name}"
+    program.write_text(ENGINE.format(pinned=pinned_base(project), base=base(docker)), "utf-8")
+    program.chmod(0o755)
+    return program
+
+
+def registry(processes: Processes) -> None:
+    """Start the registry, empty."""
+    settings = run_folder() / "registry.yaml"
+    folder = run_folder() / "registry"
+    settings.write_text(REGISTRY_SETTINGS.format(folder=folder, address=REGISTRY), "utf-8")
+    processes.start("registry", UNPACKED / "usr/bin/docker-registry", "serve", settings)
+
+
+def push(docker: Docker, image: str, name: str) -> str:
+    """Put an image into the registry; its name with the digest."""
+    docker("tag", image, f"{REGISTRY}/{name}")
+    said = docker("push", f"{REGISTRY}/{name}")
+    (digest,) = re.findall(r"digest: (sha256:[0-9a-f]{64})", said)
+    return f"{REGISTRY}/{name}@{digest}"
+
+
+def servers(docker: Docker) -> str:
+    """Push what the cluster itself runs; the name of Valkey's stand-in."""
+    tar = ["tar", "--directory", "/usr/bin", "--create", "catatonit"]
+    with subprocess.Popen(tar, stdout=subprocess.PIPE) as archive:
+        changes = ["--change", 'ENTRYPOINT ["/catatonit", "-P"]', "--change", "USER 65535:65535"]
+        docker("import", *changes, "-", "pause", stdin=archive.stdout)
+    push(docker, "pause", "pause")
+    push(docker, base(docker), "python")
+    return push(docker, stand_in(docker, "valkey", VALKEY), "valkey")

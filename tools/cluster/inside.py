@@ -1,0 +1,114 @@
+"""The command's inner half: the first process of the namespaces, which end with it."""
+
+from __future__ import annotations
+
+import time
+
+from tests.live.images import daemon
+from tools.cluster import addons, control, databases, identity, images, nodes, report
+from tools.cluster.balancer import Balancer
+from tools.cluster.coming import first_answer
+from tools.cluster.phases import Phase, total
+from tools.cluster.place import KIND, NODES, REGISTRY, Processes, run, wait_until
+from tools.cluster.playing import play
+from tools.cluster.service import Service
+from tools.cluster.stage import Row, Stage, settle
+from tools.cluster.visitors import Visitors
+
+
+def main(services: list[Service], scenarios: list[str]) -> int:
+    """Play the scenarios; 1 when anything was lost that must not be."""
+    processes = Processes()
+    if not KIND:
+        nodes.lay_out()
+    for number in range(len(services)):
+        run("ip", "addr", "add", f"10.77.{10 + number}.1/24", "dev", "lo")
+    with daemon("--insecure-registry", REGISTRY) as docker:
+        stage = Stage(processes, docker, services, {})
+        start = time.monotonic()
+        _build(stage)
+        print(
+            f"{time.strftime('%T')} three nodes after {time.monotonic() - start:.0f} s", flush=True
+        )
+        _deploy(stage)
+        for name in scenarios:
+            if name != "deploy" and stage.services:
+                play(stage, name)
+                report.write(stage.rows)
+        return _judge(stage)
+
+
+def _build(stage: Stage) -> None:
+    """Everything up to an empty cluster, and what is outside of it."""
+    if not KIND:
+        images.registry(stage.processes)
+        control.start(stage.processes)
+        for name in NODES:
+            nodes.start(stage.processes, name)
+    valkey = images.servers(stage.docker)
+    if not KIND:
+        for name in NODES:
+            wait_until(f"{name} is ready", lambda name=name: nodes.ready(name))
+        nodes.route()
+        addons.add()
+    databases.authority()
+    if domains := [service.domain for service in stage.services if service.auth == "oidc"]:
+        identity.start(stage.processes, domains)
+    for service in stage.services:
+        service.prepare(valkey)
+    for name in sorted({service.database for service in stage.services} - {"sqlite"}):
+        databases.start(stage.processes, stage.docker, name)
+
+
+def _deploy(stage: Stage) -> None:
+    """deploy.sh for each service, up to a page over HTTPS; one that fails takes no further part."""
+
+    def deploy(service: Service) -> None:
+        start, row = (
+            time.monotonic(),
+            Row("deploy", service, Phase(), 0, result="served over HTTPS"),
+        )
+        stage.rows.append(row)
+        try:
+            service.certify()
+            service.deploy(stage.docker, "1")
+            Balancer(service)
+            visitors = Visitors(service, 10 + stage.services.index(service))
+            first_answer(visitors)
+            row.seconds = time.monotonic() - start
+            settle(service)
+            visitors.start()
+        except Exception as error:  # it is a line of the table, and the end is a failure
+            row.wrong.append(str(error))
+        else:
+            stage.visitors[service.name] = visitors
+        print(f"{time.strftime('%T')} {service.name}: {row.seconds:.0f} s, {row.wrong}", flush=True)
+
+    stage.each(deploy)
+    stage.services = [service for service in stage.services if service.name in stage.visitors]
+
+
+def _judge(stage: Stage) -> int:
+    """Look for every acknowledged note, write the table; 1 when something is wrong."""
+    for visitors in stage.visitors.values():
+        visitors.stop()
+
+    def look(service: Service) -> None:
+        visitors = stage.visitors[service.name]
+        seconds = time.monotonic() - visitors.started
+        missing = visitors.missing()
+        row = Row("all of it", service, total(list(visitors.phases.values())), seconds)
+        row.result = f"{visitors.acknowledged()} notes acknowledged, {len(missing)} of them lost"
+        if missing:
+            row.wrong.append(row.result)
+        stage.rows.append(row)
+        print(f"{service.name}: {row.result}", flush=True)
+
+    if stage.services:
+        stage.each(look)
+    report.write(stage.rows)
+    wrong = [
+        f"{row.service.name}, {row.scenario}: {text}" for row in stage.rows for text in row.wrong
+    ]
+    print("\n".join(wrong) or "Nothing was lost.", flush=True)
+    return 1 if wrong else 0

@@ -1,0 +1,58 @@
+"""Plays a scenario before the visitors' eyes, and judges it."""
+
+from __future__ import annotations
+
+import time
+
+from tools.cluster.phases import Phase
+from tools.cluster.scenarios import SCENARIOS
+from tools.cluster.service import Service
+from tools.cluster.stage import Row, Stage
+
+# Seconds of visitors afterwards, in which a balancer that asks every 8 seconds gives up a node.
+AFTER = 25
+# In these no request may get lost, where a service has more than one pod; and none be refused, but
+# for a rotation: a form of a pod with the new key is no good at one with the old key (README.md).
+WITHOUT_LOSS = ("update", "again", "rollback", "rotation", "drain")
+
+
+def faults(name: str, database: str, phase: Phase) -> list[str]:
+    """What must not have happened to the visitors in this scenario."""
+    lost, refused = phase.all("lost"), phase.all("refused")
+    if name not in WITHOUT_LOSS or database == "sqlite":
+        return []
+    if name == "rotation":
+        refused -= phase.counts["write refused"]
+    return [f"{lost} lost, {refused} refused"] if lost or refused else []
+
+
+def result(name: str, service: Service, stage: Stage) -> str:
+    """What to say of a scenario in which nothing was wrong."""
+    if service.name in stage.untouched:
+        return "not touched by it"
+    if name in WITHOUT_LOSS and service.database != "sqlite":
+        return "nothing lost"
+    return "restored" if name == "backup" else "measured"
+
+
+def play(stage: Stage, name: str) -> None:
+    """Play one scenario and note what came of it, also when it fails."""
+    print(f"{time.strftime('%T')} {name}", flush=True)
+    phases = {s.name: stage.visitors[s.name].begin(name) for s in stage.services}
+    start, wrong, stage.untouched = time.monotonic(), [], set()
+    try:
+        SCENARIOS[name](stage)
+        seconds = time.monotonic() - start
+        time.sleep(AFTER)
+    except Exception as error:  # it is a line of the table, and the end is a failure
+        wrong, seconds = [f"{name}: {error}"], time.monotonic() - start
+    for service in stage.services:
+        phase = phases[service.name]
+        row = Row(name, service, phase, seconds, list(wrong))
+        row.wrong += faults(name, service.database, phase)
+        row.result = result(name, service, stage)
+        stage.rows.append(row)
+        print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
+        print(
+            "".join(f"    {problem}\n" for problem in (phase.problems[:15] + row.wrong)), flush=True
+        )

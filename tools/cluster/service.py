@@ -1,0 +1,130 @@
+"""A rendered service, deployed into the cluster with its own scripts."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.live.images import Docker
+from tests.template import render
+from tools.cluster import identity, images
+from tools.cluster.place import (
+    API,
+    HERE,
+    HUB,
+    REGISTRY,
+    kubectl,
+    run,
+    run_folder,
+    succeeds,
+    wait_until,
+)
+
+PASSWORD = "administrator"  # noqa: S105  (of a database that lives as long as the command)
+ADMINISTRATORS = {
+    "postgresql": f"postgresql+psycopg://postgres:{PASSWORD}@database.test/postgres",
+    "mysql": f"mysql+pymysql://root:{PASSWORD}@database.test",
+}
+TRUSTED = "/run/secrets/app/private-ca.pem"
+AUTHORITY = {"postgresql": "sslrootcert", "mysql": "ssl_ca"}
+
+
+@dataclass
+class Service:
+    """One combination of answers. ``address`` is the one that visitors use, the balancer's."""
+
+    database: str
+    auth: str
+    address: str
+
+    @property
+    def name(self) -> str:
+        """Its slug and namespace."""
+        return f"{self.database}-{self.auth}"
+
+    @property
+    def domain(self) -> str:
+        return f"{self.name}.example.com"
+
+    @property
+    def project(self) -> Path:
+        return run_folder() / "services" / self.name
+
+    @property
+    def folder(self) -> Path:
+        return self.project / "deploy" / "kubernetes"
+
+    def render(self) -> None:
+        answers = {"database": self.database, "auth": self.auth, "deployment": "kubernetes"}
+        names = {"project_slug": self.name, "domain_name": self.domain}
+        render(self.project.parent, **answers, **names)
+
+    def change(self, file: str, pattern: str, text: str) -> None:
+        """Change what stands in a file, as the operator does."""
+        path = self.folder / file
+        old = path.read_text("utf-8")
+        new = re.sub(pattern, text, old)
+        if new == old:
+            raise ValueError(f"nothing to change in {file}: {pattern}")
+        path.write_text(new, "utf-8")
+
+    def prepare(self, valkey: str) -> None:
+        """Enter what README.md says: addresses and, for the database, whom to trust."""
+        self.change("base/valkey.yaml", r"image: \S+", f"image: {valkey}")
+        if self.database != "sqlite" or self.auth == "oidc":
+            self.change("base/egress.yaml", r"192\.0\.2\.\d+", HUB)
+        if self.auth == "oidc":
+            for name, text in (("ISSUER", identity.ISSUER), ("CLIENT_ID", identity.CLIENT_ID)):
+                self.change("base/settings.env", f"OIDC_{name}=.*", f"OIDC_{name}={text}")
+            with (self.folder / "base/settings.env").open("a", encoding="utf-8") as settings:
+                settings.write(f"OIDC_CA_FILE={TRUSTED}\n")
+        self.script("secrets.sh")
+        secrets = self.folder / "secrets"
+        authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
+        (secrets / "private-ca.pem").write_text(authority, "utf-8")
+        listed = r"\1REDIS_URL\1private-ca.pem"
+        self.change("secrets/kustomization.yaml", r"(\s+- )REDIS_URL", listed)
+        for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
+            if self.database != "sqlite":
+                url = (secrets / name).read_text("utf-8").strip()
+                trusted = f"{url}?{AUTHORITY[self.database]}={TRUSTED}\n"
+                (secrets / name).write_text(trusted, "utf-8")
+
+    def script(self, name: str, *arguments: str) -> str:
+        """Run one of its scripts as the operator does; what it prints."""
+        environment = os.environ | {
+            "ADMIN_DATABASE_URL": ADMINISTRATORS.get(self.database, ""),
+            "DATABASE_HOST": "database.test",
+            "ENGINE": str(run_folder() / f"engine-{self.name}"),
+            "INTERVAL": "1",
+            "OIDC_CLIENT_SECRET": identity.CLIENT_SECRET,
+            "KUBECONFIG": str(run_folder() / "pki" / "admin.conf"),
+        }
+        command = ["sh", self.folder / name, *arguments]
+        return run(*command, cwd=self.project, env=environment, timeout=600)
+
+    def deploy(self, docker: Docker, release: str) -> str:
+        """Make another release and deploy it; what deploy.sh prints."""
+        images.engine(docker, self.project)
+        os.environ["DOCKER_HOST"] = docker.environment["DOCKER_HOST"]
+        start = (self.project / "wsgi.py").read_text("utf-8").partition("\n# Release")[0]
+        (self.project / "wsgi.py").write_text(f"{start}\n# Release {release}\n", "utf-8")
+        return self.script("deploy.sh", "production", f"{REGISTRY}/team")
+
+    def certify(self) -> None:
+        """In cert-manager's place: put a certificate into the Secret, once there is a namespace."""
+
+        def work() -> None:
+            wait_until("there is a namespace", lambda: succeeds("get", "namespace", self.name), 600)
+            outside = run_folder() / "outside"
+            run("sh", HERE / "certificates.sh", API, self.name, self.domain, cwd=outside)
+            files = [f"--cert={outside / self.name}.crt", f"--key={outside / self.name}.key"]
+            self.kubectl("create", "secret", "tls", "tls", *files)
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def kubectl(self, *arguments: str, timeout: float = 120) -> str:
+        return kubectl("--namespace", self.name, *arguments, timeout=timeout)

@@ -1,0 +1,123 @@
+"""The visitors of a service, and the notes that were acknowledged to them.
+
+Newcomers open a connection for each request; one visitor keeps a connection; writers are signed in
+and write notes. Each has an address of its own, for the limits count by address.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+
+from tests.live.visitor import PASSWORD, Reader
+from tools.cluster import coming, identity
+from tools.cluster.phases import GOOD, Phase
+from tools.cluster.place import ClusterError, run_folder
+from tools.cluster.service import Service
+
+NEWCOMERS, WRITERS = 3, 2
+CONNECTING, ANSWER = 10, 30  # seconds
+READS = 12  # a second, of one address; the service lets 20 through
+
+
+class Visitors:
+    """All visitors of a service.
+
+    :param network: their addresses are 10.77.NETWORK.1 to .254.
+    """
+
+    def __init__(self, service: Service, network: int) -> None:
+        self.service, self.network = service, network
+        self.phases: dict[str, Phase] = defaultdict(Phase)
+        self.phase = "begin"  # the one that is counted now
+        self.notes: dict[int, list[tuple[str, str]]] = defaultdict(list)  # path and title
+        self.writers = {n: self.reader(100 + n) for n in range(WRITERS)}
+        self.lock, self.done, self.quiet = threading.Lock(), threading.Event(), threading.Event()
+        self.started = self.good = time.monotonic()
+        self.threads: list[threading.Thread] = []
+
+    def connect(self, host: int) -> socket.socket:
+        """A connection of the visitor with this number."""
+        source = (f"10.77.{self.network}.{host}", 0)
+        connection = socket.create_connection((self.service.address, 443), CONNECTING, source)
+        connection.settimeout(ANSWER)
+        return connection
+
+    def reader(self, host: int) -> Reader:
+        """A browser with this address; it trusts the authority of this run alone."""
+        authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
+        return Reader(self.service.domain, lambda: self.connect(host), authority)
+
+    def start(self) -> None:
+        """Sign the writers up and set everybody going."""
+        for number, writer in self.writers.items():
+            if self.service.auth == "oidc":
+                identity.sign_in(writer, f"writer{number}")
+            else:
+                writer.sign_up(f"writer{number}@example.com")
+        work: list[tuple[Callable[[Visitors, int], None], int]] = [(coming.keep, 50)]
+        work += [(coming.come, 10 + n) for n in range(NEWCOMERS)]
+        work += [(coming.write, n) for n in range(WRITERS)]
+        for function, number in work:
+            arguments = (self, number)
+            self.threads.append(threading.Thread(target=function, args=arguments, daemon=True))
+            self.threads[-1].start()
+
+    def sign_in(self) -> None:
+        """Sign the writers in again, whose sessions are gone."""
+        for number, writer in self.writers.items():
+            writer.cookies.clear()
+            if self.service.auth == "oidc":
+                identity.sign_in(writer, f"writer{number}")
+                continue
+            form = {"email": f"writer{number}@example.com", "password": PASSWORD}
+            status = writer.post("/auth/login", **form)
+            if status not in (302, 303):
+                raise ClusterError(f"{self.service.name}: signing in answers {status}")
+
+    def stop(self) -> None:
+        """Send everybody home."""
+        self.done.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def begin(self, name: str) -> Phase:
+        """Count from now on for this scenario."""
+        with self.lock:
+            self.phase, self.good = name, time.monotonic()
+            return self.phases[name]
+
+    def count(self, name: str, kind: str, what: str) -> None:
+        """A request that began in this phase came to an end: a status, or an error's name."""
+        with self.lock:
+            phase, now = self.phases[name], time.monotonic()
+            phase.counts[kind] += 1
+            if what not in GOOD:
+                result = "refused" if what.isdecimal() else "lost"
+                phase.counts[f"{kind} {result}"] += 1
+                phase.problems.append(f"{time.strftime('%T')} {kind}: {what}")
+            elif kind == "new":
+                phase.gap, self.good = max(phase.gap, now - self.good), now
+
+    def acknowledged(self) -> int:
+        """How many notes the service said it has."""
+        return sum(map(len, self.notes.values()))
+
+    def missing(self) -> list[str]:
+        """Read every note that was acknowledged; the titles of those that are not there."""
+        with ThreadPoolExecutor(WRITERS) as pool:
+            return list(chain.from_iterable(pool.map(self._missing, self.writers)))
+
+    def _missing(self, number: int) -> list[str]:
+        gone = []
+        for location, title in self.notes[number]:
+            status, page = self.writers[number].request("GET", location)
+            if status != 200 or title not in page:
+                gone.append(title)
+            time.sleep(1 / READS)
+        return gone
