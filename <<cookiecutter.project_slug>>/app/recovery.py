@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,13 +35,21 @@ def prune(keep: int) -> list[Path]:
 
 
 def back_up(target: Path) -> Path:
-    """Write a backup that only its owner reads; nothing when it fails, and nothing over another."""
+    """Write a backup that only its owner reads; nothing when it fails, and nothing over another.
+
+    The file gets its name when it is whole: a command that is killed leaves "NAME.partial".
+    """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    partial = target.with_name(f"{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        backups.backup(db.get_engine("migration").url, target)
+        backups.backup(db.get_engine("migration").url, partial)
+        partial.rename(target)
     except BaseException:
-        target.unlink()
+        partial.unlink(missing_ok=True)
         raise
     return target
 

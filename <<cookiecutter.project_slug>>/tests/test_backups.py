@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +23,7 @@ from app.database import db
 from app.notes.models import Note
 from tests.browser import SIGNED_IN, Browser
 from tests.database import migrate, scratch
+from tests.live import PROJECT
 
 ODD = "\U0001f980 'single' \"double\" `tick` back\\slash \\n %s %(x)s :x $1 ; -- /* */ \\. José"
 LATER = '''
@@ -103,6 +107,33 @@ def rows(app: Flask) -> dict[str, list[tuple[Any, ...]]]:
 
 def before_restore() -> list[Path]:
     return sorted(Path("backups").glob("before-restore-*"))
+
+
+KILLED = """
+import os
+from pathlib import Path
+from app import backups, create_app, recovery
+
+def half(url, target):
+    target.write_bytes(b"half")
+    os._exit(9)
+
+backups.backup = half
+with create_app().app_context():
+    recovery.back_up(Path("saved"))
+"""
+
+
+def test_half_a_backup_has_no_name_of_a_whole_one(
+    service: Flask, environment: dict[str, str], own_database: dict[str, str]
+) -> None:
+    """A container that is stopped while it writes must not leave what a restore would take."""
+    values = os.environ | environment | own_database | {"PYTHONPATH": str(PROJECT)}
+    killed = subprocess.run([sys.executable, "-c", KILLED], env=values, check=False)
+    assert killed.returncode == 9
+    assert [path.name for path in Path().glob("saved*")] == ["saved.partial"]
+    backup(service)
+    assert [path.name for path in Path().glob("saved*")] == ["saved"]
 
 
 def test_what_was_there_comes_back_and_nobody_is_signed_in(

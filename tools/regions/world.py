@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 REGIONS = ("first", "second", "third")  # the first has the primary database
 ROUND_TRIP = 0.1  # seconds between two regions: about Frankfurt to Virginia
-TIMEOUT = 1.0  # seconds until a caller gives up; REDIS_TIMEOUT of the service
+TIMEOUT = 1.0  # seconds until a caller gives up; TIMEOUT of the service's limit_storage.py
 
 
 @dataclass(frozen=True)

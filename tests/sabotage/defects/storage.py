@@ -146,6 +146,13 @@ DEFECTS = [
         VERSION,
     ),
     postgresql(
+        "half a backup has the name of a whole one",
+        "app/recovery.py",
+        'partial = target.with_name(f"{target.name}.partial")',
+        "partial = target",
+        "tests/test_backups.py::test_half_a_backup_has_no_name_of_a_whole_one",
+    ),
+    postgresql(
         "everybody may hold the lock of migrations",
         "app/migrating.py",
         "    if not has_version(server):\n",
