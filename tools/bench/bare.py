@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from app import dialect
+from app.database import dialect
 from app.auth.models import User
 from app.database import POOL
 from app.notes.models import Note

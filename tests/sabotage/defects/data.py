@@ -172,21 +172,21 @@ DEFECTS = [
     ),
     queries(
         "exceptions show the values",
-        "app/database.py",
+        "app/database/__init__.py",
         "hide_parameters=True, echo=False",
         "hide_parameters=False, echo=False",
         f"{SQL}::test_values_are_hidden_from_exceptions",
     ),
     queries(
         "every statement is logged",
-        "app/database.py",
+        "app/database/__init__.py",
         "hide_parameters=True, echo=False",
         "hide_parameters=True, echo=True",
         f"{SQL}::test_check_looks_at_the_running_engine",
     ),
     queries(
         "requests wait for a connection without end",
-        "app/database.py",
+        "app/database/__init__.py",
         '"pool_timeout": 5}',
         '"pool_timeout": 300}',
         f"{SQL}::test_check_looks_at_the_running_engine",
@@ -200,7 +200,7 @@ DEFECTS = [
     ),
     queries(
         "SQLite does not look at foreign keys",
-        "app/dialect.py",
+        "app/database/dialect.py",
         '    cursor.execute("PRAGMA foreign_keys = ON")\n',
         "",
         "tests/test_dialect.py::test_every_connection_is_set_up",
@@ -214,7 +214,7 @@ DEFECTS = [
     ),
     access(
         "anybody's session can be ended",
-        "app/account/__init__.py",
+        "app/auth/account.py",
         "where(Session.public_id == public_id, mine)",
         "where(Session.public_id == public_id)",
         f"{ACCESS}::test_a_foreign_object_and_a_missing_one_are_the_same_404",
@@ -258,7 +258,7 @@ DEFECTS = [
     ),
     access(
         "ids can be counted up",
-        "app/database.py",
+        "app/database/__init__.py",
         "return secrets.token_urlsafe(16)",
         'return f"{secrets.randbelow(10**9):022d}"',
         f"{ACCESS}::test_public_ids_cannot_be_guessed",

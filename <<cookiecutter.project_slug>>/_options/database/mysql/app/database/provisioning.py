@@ -14,7 +14,7 @@ from pathlib import Path
 import pymysql
 from sqlalchemy import URL
 
-from app.dialect import connect_arguments, is_local
+from app.database.dialect import connect_arguments, is_local
 
 Failed = (pymysql.Error, OSError, ValueError)  # what the functions here raise
 SQL = Path(__file__).parent.parent / "migrations"

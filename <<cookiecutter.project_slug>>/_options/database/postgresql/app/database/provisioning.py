@@ -14,7 +14,7 @@ from psycopg import Connection as ServerConnection
 from psycopg import Error, connect, errors, sql
 from sqlalchemy import URL
 
-from app.dialect import connect_arguments
+from app.database.dialect import connect_arguments
 
 Failed = (Error, OSError, ValueError)  # what the functions here raise
 SQL = Path(__file__).parent.parent / "migrations"

@@ -24,10 +24,11 @@ from joserfc.jwk import RSAKey
 from requests import Session as Requests
 from sqlalchemy import func, select
 
+from app.auth import identity_provider
 from app.auth.models import Session, User
 from app.auth.outbound import Client
 from app.database import Base, db
-from app.security import check, identity_provider
+from app.security import check
 from app.settings import Settings
 from tests.browser import Browser, html
 from tests.marks import asvs, practice
