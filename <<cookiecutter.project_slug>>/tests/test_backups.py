@@ -212,7 +212,7 @@ def test_a_backup_that_fails_leaves_no_half_a_file(
         raise OSError(28, "No space left on device")
 
     file = backup(service)
-    monkeypatch.setattr(backups, "backup", fill_the_disk)
+    monkeypatch.setattr(dumps, "backup", fill_the_disk)
     was = rows(service)
     for arguments in (["backup"], ["backup", "mine"], ["restore", file]):
         result = run(service, *arguments)

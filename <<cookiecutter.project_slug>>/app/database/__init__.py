@@ -21,7 +21,7 @@ from sqlalchemy.types import TypeDecorator
 
 from app.database import dialect
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 # At most 10 connections per process; a request that gets none within 5 seconds is answered 503.
 POOL = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
 PUBLIC_ID_LENGTH = 22  # characters of token_urlsafe(16): 128 random bits

@@ -208,8 +208,8 @@ DEFECTS = [
     access(
         "whose note it is makes no difference",
         "app/security/access.py",
-        "model.public_id == public_id, model.owner_id == identity.current_user().id",
-        "model.public_id == public_id",
+        "model.public_id == public_id, model.owner_id == g.user.id",
+        "(model.public_id == public_id,)",
         f"{ACCESS}::test_a_foreign_object_and_a_missing_one_are_the_same_404",
     ),
     access(

@@ -34,6 +34,8 @@ from tests.browser import Browser, html
 from tests.marks import asvs, practice
 from tests.real_provider import CLIENT_ID, CLIENT_SECRET, RealProvider, real_provider
 
+pytestmark = practice("auth.identity_provider")
+
 Claims = dict[str, Any]
 EVIL = "https://evil.example"
 

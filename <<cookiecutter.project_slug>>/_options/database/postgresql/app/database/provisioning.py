@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from app.database.dialect import connect_arguments
 
 Failed = (Error, OSError, ValueError)  # what the functions here raise
-SQL = Path(__file__).parent.parent / "migrations"
+SQL = Path(__file__).parents[2] / "migrations"
 DATABASE = "CREATE DATABASE {database} OWNER {migrator} ENCODING 'UTF8' TEMPLATE template0"
 OLDEST = 15  # before it, everybody may make tables in the schema public
 
