@@ -43,8 +43,8 @@ DOCUMENTS = {  # where the databases need other words
     *("deploy/docker/README.md", "deploy/docker/deploy.sh"),
 }
 MODULES = {  # the same names everywhere
-    *("app/administration.py", "app/backups.py"),
-    *("app/dialect.py", "app/migrating.py"),
+    *("app/database/provisioning.py", "app/database/dumps.py"),
+    *("app/database/dialect.py", "app/database/migrating.py"),
 }
 DRIVERS = {
     "sqlite": set(),

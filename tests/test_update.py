@@ -68,11 +68,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     service = copy / SERVICE.name
     change(copy / "cookiecutter.json", '"_template_version": "1"', '"_template_version": "2"')
     change(service / "app/health.py", '"""', '"""Changed by v2. ')
-    change(service / "app/keys.py", '"""', '"""Changed by v2. ')
-    change(service / "app/ledger.py", '"""', '"""Changed by v2. ')
+    change(service / "app/commands/keys.py", '"""', '"""Changed by v2. ')
+    change(service / "tests/traceability.py", '"""', '"""Changed by v2. ')
     change(service / "wsgi.py", '"""', '"""Changed by v2. ')
     change(service / "README.md", "\n## Next\n", "\n## Next, says v2\n")
-    git(copy, "mv", f"{SERVICE.name}/app/recovery.py", f"{SERVICE.name}/app/regain.py")
+    git(copy, "mv", f"{SERVICE.name}/app/database/backups.py", f"{SERVICE.name}/app/regain.py")
     (service / "app" / "added.py").write_text('"""New in v2."""\n', encoding="utf-8")
     (service / ".gitleaks.toml").unlink()
     commit(copy, "two")
@@ -173,7 +173,7 @@ def test_edits_are_shown_and_neither_own_files_nor_secrets(service: Path, templa
     change(service / "app/health.py", '"""', '"""Ours. ')
     (service / "own.py").write_text("mine = 1\n", encoding="utf-8")
     commit(service, "ours")
-    (service / "app/keys.py").unlink()
+    (service / "app/commands/keys.py").unlink()
     result = make(service, "diff", f"TEMPLATE={template}")
     assert result.returncode == 0, result.stdout
     assert '+"""Ours. ' in result.stdout
@@ -197,7 +197,7 @@ def test_another_answer_is_compared_without_locks(service: Path, template: Path)
 
 def test_a_coming_version_is_compared(service: Path, template: Path) -> None:
     result = make(service, "diff", f"TEMPLATE={template}", "TO=v2")
-    assert "rename from app/recovery.py" in result.stdout
+    assert "rename from app/database/backups.py" in result.stdout
     assert "Changed by v2" in result.stdout
 
 
@@ -212,7 +212,7 @@ def test_an_untouched_service_becomes_what_the_new_version_renders(
     assert "Merged v2, not committed yet" in said
     assert 'version: "2"' in (service / ANSWERS).read_text(encoding="utf-8")
     assert (service / "app/regain.py").exists()
-    assert not (service / "app/recovery.py").exists()
+    assert not (service / "app/database/backups.py").exists()
     assert not (service / ".gitleaks.toml").exists()
     commit(service, "v2")
     assert make(service, "diff", f"TEMPLATE={template}").stdout.strip() == ""
@@ -223,8 +223,8 @@ def test_an_untouched_service_becomes_what_the_new_version_renders(
 def test_edits_deletions_and_renames_are_kept(service: Path, template: Path) -> None:
     with (service / "app/health.py").open("a", encoding="utf-8") as file:
         file.write("\n\nOURS = 1\n")
-    git(service, "mv", "app/keys.py", "app/our_keys.py")
-    (service / "app/ledger.py").unlink()  # v2 changes it
+    git(service, "mv", "app/commands/keys.py", "app/our_keys.py")
+    (service / "tests/traceability.py").unlink()  # v2 changes it
     (service / "SECURITY.md").unlink()  # v2 does not
     (service / "own.py").write_text("mine = 1\n", encoding="utf-8")
     commit(service, "ours")
@@ -233,8 +233,8 @@ def test_edits_deletions_and_renames_are_kept(service: Path, template: Path) -> 
     assert health.startswith('"""Changed by v2.')
     assert health.endswith("OURS = 1\n")
     assert "Changed by v2" in (service / "app/our_keys.py").read_text(encoding="utf-8")
-    assert "Stays deleted, though the template changed it: app/ledger.py" in said
-    for name in ("app/keys.py", "app/ledger.py", "SECURITY.md"):
+    assert "Stays deleted, though the template changed it: tests/traceability.py" in said
+    for name in ("app/commands/keys.py", "tests/traceability.py", "SECURITY.md"):
         assert not (service / name).exists(), name
     assert (service / "own.py").exists()
     assert git(service, "ls-files", "--unmerged") == ""

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from flask import Flask
 
-from app import auth, cli, database, health, interface, notes, schema, security
+from app import auth, commands, database, health, interface, notes, security
 from app.settings import SERVICE_NAME, Settings
 
 
@@ -34,8 +34,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     auth.init_app(app)
     notes.init_app(app)
     health.init_app(app)
-    cli.init_app(app)
-    schema.init_app(app)
+    commands.init_app(app)
 
     security.enforce(app)
     return app

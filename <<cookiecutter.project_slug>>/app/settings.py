@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app import dialect
+from app.database import dialect
 from app.environment import HOST_NAME, read_value, redis_problem
 # <% if cookiecutter.auth == "oidc" %>
 from app.oidc_settings import OIDCSettings

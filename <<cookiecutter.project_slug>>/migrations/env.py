@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from app import migrating
 from app.auth import models as auth_models  # noqa: F401 - registers its tables
-from app.database import Base, db
+from app.database import Base, db, migrating
 from app.notes import models as note_models  # noqa: F401 - registers its tables
 
 with db.get_engine("migration").connect() as connection:

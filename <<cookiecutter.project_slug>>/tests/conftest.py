@@ -31,7 +31,13 @@ from tests.live import PATH, accepts, running
 
 # The files that take longest, most of the time waiting. They begin first: when one comes last, the
 # other processes have nothing to do meanwhile.
-SLOW = {"test_outages.py", "test_instances.py", "test_floods.py", "test_ledger.py", "test_https.py"}
+SLOW = {
+    "test_outages.py",
+    "test_instances.py",
+    "test_floods.py",
+    "test_traceability.py",
+    "test_https.py",
+}
 SLOW |= {"test_identity_provider.py", "test_roles.py", "test_tls.py", "test_account_races.py"}
 NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
 

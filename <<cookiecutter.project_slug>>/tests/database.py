@@ -17,8 +17,8 @@ from dotenv import dotenv_values
 from flask import Flask
 from sqlalchemy import make_url
 
-from app import administration, create_app, dialect
-from app.database import db
+from app import create_app
+from app.database import db, dialect, provisioning
 from app.settings import Settings
 from tests.live import PROJECT
 
@@ -38,8 +38,8 @@ def scratch(directory: Path) -> Iterator[dict[str, str]]:
     database = f"{app.database}_test_{name}" if app.host else f"{directory}/{name}.sqlite3"
     app, migrator = app.set(database=database), migrator.set(database=database)
     try:
-        administration.create_scratch(app, migrator)
-    except administration.Failed as error:
+        provisioning.create_scratch(app, migrator)
+    except provisioning.Failed as error:
         pytest.exit(f"{dialect.NAME} is not there: {error}\n{dialect.HELP}", returncode=1)
     try:
         yield {
@@ -47,7 +47,7 @@ def scratch(directory: Path) -> Iterator[dict[str, str]]:
             "MIGRATION_DATABASE_URL": migrator.render_as_string(hide_password=False),
         }
     finally:
-        administration.drop_scratch(app, migrator)
+        provisioning.drop_scratch(app, migrator)
 
 
 def migrate(environment: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""What a test says of itself, for ``flask security practices`` and ``make report``.
+"""What a test says of itself, for ``make practices`` and ``make report``.
 
 ``@asvs("6.2.1")`` names requirements of OWASP ASVS 5.0 (their texts: ``security/asvs.txt``). It is
 written only where the test fails when that requirement is broken; it does not say that this one

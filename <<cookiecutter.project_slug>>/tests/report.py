@@ -19,7 +19,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from app import ledger
+from tests import traceability
 
 HERE = Path(__file__).parent
 REQUIREMENTS = dict(
@@ -72,7 +72,7 @@ class Report(Found):
 
     def __init__(self, root: Path) -> None:
         super().__init__()
-        self.practices = ledger.read(root)
+        self.practices = traceability.read(root)
         self.states: dict[str, str] = {}  # of each case
         self.reasons: dict[str, str] = {}
         self.folder = root / "build" / "report"
@@ -179,9 +179,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly:
         return
     if hasattr(config, "workeroutput"):
-        config.pluginmanager.register(WorkerReport(), "ledger")
+        config.pluginmanager.register(WorkerReport(), "practices")
         return
     try:
-        config.pluginmanager.register(Report(config.rootpath), "ledger")
-    except ledger.LedgerError as error:
+        config.pluginmanager.register(Report(config.rootpath), "practices")
+    except traceability.TraceabilityError as error:
         raise pytest.UsageError(str(error)) from error

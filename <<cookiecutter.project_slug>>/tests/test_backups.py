@@ -17,9 +17,9 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import inspect, text
 
-from app import backups, database, recovery, schema
+from app import database
 from app.auth.models import User
-from app.database import db
+from app.database import backups, commands, db, dumps
 from app.notes.models import Note
 from tests.browser import SIGNED_IN, Browser
 from tests.database import migrate, scratch
@@ -57,7 +57,7 @@ def add_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     shutil.copytree(database.MIGRATIONS, folder)
     head = ScriptDirectory(str(folder)).get_current_head()
     (folder / "versions" / "later_tags.py").write_text(LATER.replace("HEAD", str(head)))
-    for module in (database, schema, recovery):
+    for module in (database, commands, backups):
         monkeypatch.setattr(module, "MIGRATIONS", folder)
     database._head.cache_clear()
 
@@ -112,15 +112,16 @@ def before_restore() -> list[Path]:
 KILLED = """
 import os
 from pathlib import Path
-from app import backups, create_app, recovery
+from app import create_app
+from app.database import backups, dumps
 
 def half(url, target):
     target.write_bytes(b"half")
     os._exit(9)
 
-backups.backup = half
+dumps.backup = half
 with create_app().app_context():
-    recovery.back_up(Path("saved"))
+    backups.back_up(Path("saved"))
 """
 
 
@@ -178,8 +179,8 @@ def test_what_was_there_comes_back_and_nobody_is_signed_in(
 
 
 def test_old_backups_are_deleted_and_nothing_else(service: Flask, alice: Browser) -> None:
-    others = [f"before-restore-2026-01-01T000000{backups.SUFFIX}", "2026-01-01T000000.txt", "mine"]
-    dated = [f"2026-01-0{day}T000000{backups.SUFFIX}" for day in (1, 2, 3)]
+    others = [f"before-restore-2026-01-01T000000{dumps.SUFFIX}", "2026-01-01T000000.txt", "mine"]
+    dated = [f"2026-01-0{day}T000000{dumps.SUFFIX}" for day in (1, 2, 3)]
     Path("backups").mkdir()
     for name in [*others, *dated]:
         Path("backups", name).touch()
@@ -211,7 +212,7 @@ def test_a_backup_that_fails_leaves_no_half_a_file(
         raise OSError(28, "No space left on device")
 
     file = backup(service)
-    monkeypatch.setattr(backups, "backup", fill_the_disk)
+    monkeypatch.setattr(dumps, "backup", fill_the_disk)
     was = rows(service)
     for arguments in (["backup"], ["backup", "mine"], ["restore", file]):
         result = run(service, *arguments)

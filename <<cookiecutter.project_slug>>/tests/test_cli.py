@@ -263,7 +263,7 @@ def test_a_file_that_cannot_be_written_changes_nothing(
             raise PermissionError(13, "Permission denied", str(target))
         replace(source, target)
 
-    monkeypatch.setattr("app.keys.os.replace", refuse)
+    monkeypatch.setattr("app.commands.keys.os.replace", refuse)
     before = [file.read_text() for file in key_files]
     result = rotate(app)
     assert result.exit_code == 1

@@ -12,9 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from app import dialect
 from app.auth.models import User
-from app.database import POOL
+from app.database import POOL, dialect
 from app.notes.models import Note
 from flask import Flask, abort, g, render_template, request, session
 from sqlalchemy import create_engine, select

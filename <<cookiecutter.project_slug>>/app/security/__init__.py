@@ -7,6 +7,7 @@ configuration, one line per problem. ``tests/security/`` mirrors this folder fil
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 
 from flask import Flask
 
@@ -23,9 +24,6 @@ from app.security import (
     exposure,
     headers,
     https,
-    # <% if cookiecutter.auth == "oidc" %>
-    identity_provider,
-    # <% endif %>
     logs,
     passwords,
     queries,
@@ -54,22 +52,26 @@ PRACTICES = (
     access,
     rate_limits,
     csrf,
-    # <% if cookiecutter.auth == "oidc" %>
-    identity_provider,
-    # <% endif %>
     audits,
 )
 
 
 def init_app(app: Flask) -> None:
     """Wire every practice."""
+    app.extensions["practices"] = []
     for practice in PRACTICES:
         practice.init_app(app)
 
 
+def add_practice(app: Flask, practice: ModuleType) -> None:
+    """Wire and check one more practice: one that needs more than this package may import."""
+    practice.init_app(app)
+    app.extensions["practices"].append(practice)
+
+
 def check(app: Flask) -> Iterator[str]:
     """Yield what every practice finds wrong with the running configuration."""
-    for practice in PRACTICES:
+    for practice in (*PRACTICES, *app.extensions["practices"]):
         yield from practice.check(app)
 
 

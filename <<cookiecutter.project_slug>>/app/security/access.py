@@ -17,7 +17,6 @@ from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.routing import BaseConverter
 
-from app.auth import identity
 from app.database import PUBLIC_ID_LENGTH, PublicId, db, new_public_id
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -51,6 +50,17 @@ def is_public(app: Flask, endpoint: str) -> bool:
     return endpoint == "static" or getattr(app.view_functions[endpoint], "is_public", False)
 
 
+def authenticate_by(
+    app: Flask, identify: Callable[[], None], challenge: Callable[[], ResponseReturnValue]
+) -> None:
+    """Say who asks: for :mod:`app.auth`, which knows.
+
+    :param identify: sets ``g.user``, None for somebody who is not signed in.
+    :param challenge: what that one gets on a route that is not public.
+    """
+    app.extensions["authentication"] = identify, challenge
+
+
 def init_app(app: Flask) -> None:
     """Require a signed-in user on every route that is not public."""
     app.url_map.converters["public_id"] = PublicIdConverter
@@ -68,9 +78,10 @@ def require_user() -> ResponseReturnValue | None:
     endpoint = request.endpoint
     if endpoint is None or endpoint == "static":
         return None  # no route (404, 405) or a file that is the same for everybody
-    identity.identify()
+    identify, challenge = current_app.extensions["authentication"]
+    identify()
     if g.user is None and not is_public(current_app, endpoint):
-        return identity.challenge()
+        return challenge()  # type: ignore[no-any-return]
     return None
 
 
@@ -81,11 +92,10 @@ def get_owned(model: type[Model], public_id: str) -> Model:
     """
     if not re.fullmatch(PublicIdConverter.regex, public_id):
         abort(404)  # a query argument may hold what a database cannot even compare, such as NUL
-    row = db.session.scalar(
-        select(model).where(
-            model.public_id == public_id, model.owner_id == identity.current_user().id
-        )
-    )
+    if g.get("user") is None:
+        abort(401, "Please sign in.")
+    owned = model.public_id == public_id, model.owner_id == g.user.id
+    row = db.session.scalar(select(model).where(*owned))
     if row is None:
         abort(404)
     return row

@@ -22,8 +22,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from app import dialect
-from app.database import close_session
+from app.database import close_session, dialect
 from app.security.logs import request_id
 
 PROBLEM_JSON = "application/problem+json"

@@ -10,8 +10,6 @@ from ipaddress import ip_address, ip_network
 
 from flask import g, request
 
-from app.auth import identity
-
 
 def client_address() -> str:
     """The client's network: an IPv4 address, or the /64 that one IPv6 subscriber owns whole."""
@@ -26,13 +24,8 @@ def client_address() -> str:
     return str(address)
 
 
-def attempted_account() -> str:
-    """The account that somebody tries to sign in to."""
-    return named("account", identity.attempted_account())
-
-
-def named(kind: str, name: str) -> str:
-    """A key for a name, hashed: keys show up in tools. Who names nothing shares it with nobody."""
+def hashed_key(kind: str, name: str) -> str:
+    """A key for a name, hashed: keys show up in tools. Without a name, it is the client's address."""
     digest = sha256(name.encode()).hexdigest()
     return f"{kind}:{digest}" if name else f"no {kind}:{client_address()}"
 

@@ -15,8 +15,7 @@ from flask import Flask
 from sqlalchemy import Engine, make_url
 from sqlalchemy.pool import QueuePool
 
-from app import dialect
-from app.database import db
+from app.database import db, dialect
 
 MAX_POOL_TIMEOUT = 10  # seconds; SQLAlchemy's default of 30 outlasts the worker's own timeout
 

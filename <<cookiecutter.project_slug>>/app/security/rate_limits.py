@@ -20,7 +20,7 @@ from limits.storage import MemoryStorage
 
 from app.environment import redis_risk
 from app.security.errors import respond
-from app.security.limit_keys import attempted_account, client_address, signed_in_account
+from app.security.limit_keys import client_address, signed_in_account
 from app.security.limit_storage import PREFIX
 from app.security.logs import security_event
 
@@ -90,7 +90,6 @@ def count_request() -> None:
         count()
 
 
-sign_in = limited("sign_in", SIGN_IN, client_address, attempted_account)
 sign_up = limited("sign_up", SIGN_UP, client_address)
 credential_change = limited(
     "credential_change", CREDENTIAL_CHANGE, client_address, signed_in_account

@@ -145,7 +145,7 @@ DEFECTS = [
     rate_limits(
         "sign-in is not limited",
         "app/auth/views.py",
-        "@rate_limits.sign_in\n",
+        "@limits.sign_in\n",
         "",
         f"{LIMIT_TESTS}::test_every_route_that_changes_something_is_limited",
     ),
@@ -166,14 +166,14 @@ DEFECTS = [
     ),
     rate_limits(
         "a botnet may try one account without end",
-        LIMITS,
+        "app/auth/limits.py",
         "SIGN_IN, client_address, attempted_account)",
         "SIGN_IN, client_address)",
         f"{LIMIT_TESTS}::test_sign_in_by_account",
     ),
     rate_limits(
         "one machine may try all accounts",
-        LIMITS,
+        "app/auth/limits.py",
         "SIGN_IN, client_address, attempted_account)",
         "SIGN_IN, attempted_account)",
         f"{LIMIT_TESTS}::test_sign_in_by_address",

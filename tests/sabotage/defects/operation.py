@@ -59,7 +59,7 @@ DEFECTS = [
     ),
     audits(
         "a random number that can be predicted",
-        "app/database.py",
+        "app/database/__init__.py",
         "    return secrets.token_urlsafe(16)\n",
         "    import random\n\n    return f'{random.getrandbits(88):022x}'\n",
         "bandit",
@@ -73,7 +73,7 @@ DEFECTS = [
     ),
     audits(
         "a file's name is part of a command",
-        "app/keys.py",
+        "app/commands/keys.py",
         "            os.replace(file.name, path)\n",
         '            os.system(f"mv {file.name} {path}")\n',
         "lint",
@@ -339,7 +339,7 @@ DEFECTS = [
     ),
     exposure(
         "everybody on the machine reads the database",
-        "app/administration.py",
+        "app/database/provisioning.py",
         "path.touch(mode=0o600)",
         "path.touch()",
         "tests/test_dialect.py::test_no_file_is_ever_readable_by_others",

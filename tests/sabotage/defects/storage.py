@@ -29,7 +29,7 @@ VERSION = f"{ROLES}::test_the_version_of_the_schema_is_only_read_whatever_was_do
 DEFECTS = [
     errors(
         "what is stored is read again after the commit",
-        "app/database.py",
+        "app/database/__init__.py",
         'session_options={"expire_on_commit": False}',
         "session_options={}",
         f"{COMMITS}::test_each_request_that_is_stored_answers_success",
@@ -133,28 +133,28 @@ DEFECTS = [
     ),
     postgresql(
         "the app's role writes the version of the schema",
-        "app/migrating.py",
+        "app/database/migrating.py",
         "    protect_version(_server_connection(connection), app, connection.engine.url)\n",
         "    _server_connection(connection)\n",
         VERSION,
     ),
     postgresql(
         "a restore gives the version to the app's role",
-        "app/backups.py",
+        "app/database/dumps.py",
         "        protect_version(connection, app, migrator)\n",
         "",
         VERSION,
     ),
     postgresql(
         "half a backup has the name of a whole one",
-        "app/recovery.py",
+        "app/database/backups.py",
         'partial = target.with_name(f"{target.name}.partial")',
         "partial = target",
         "tests/test_backups.py::test_half_a_backup_has_no_name_of_a_whole_one",
     ),
     postgresql(
         "everybody may hold the lock of migrations",
-        "app/migrating.py",
+        "app/database/migrating.py",
         "    if not has_version(server):\n",
         "    if server:\n",
         f"{ROLES}::test_the_role_of_the_app_cannot_stop_an_upgrade",
@@ -168,7 +168,7 @@ DEFECTS = [
     ),
     mysql(
         "everybody knows the name of the lock of migrations",
-        "app/migrating.py",
+        "app/database/migrating.py",
         "password, salt = str(migrator.password).encode(), str(migrator.database).encode()",
         'password, salt = b"", str(migrator.database).encode()',
         f"{ROLES}::test_the_name_of_the_lock_of_migrations_is_a_secret",

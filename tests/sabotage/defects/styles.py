@@ -16,7 +16,7 @@ TOKEN_TESTS = "tests/test_tokens.py"
 PROVIDER_TOKENS = "app/auth/provider_tokens.py"
 CODE_FLOW = "app/auth/code_flow.py"
 MEMBERS = "app/auth/members.py"
-PROVIDER = "tests/security/test_identity_provider.py"
+PROVIDER = "tests/test_identity_provider.py"
 WRONG = f"{PROVIDER}::test_an_id_token_that_is_wrong"
 REPLAYS = "tests/test_replays.py"
 LOGOUT = "tests/test_provider_logout.py"
@@ -339,7 +339,7 @@ DEFECTS = [
     ),
     database(
         "a tool of another version writes backups that cannot be restored",
-        "app/backups.py",
+        "app/database/dumps.py",
         '    _check_version(url, program, call("--version"))\n',
         "",
         "tests/test_dialect.py::test_a_backup_that_could_not_be_restored_is_none",
@@ -360,14 +360,14 @@ DEFECTS = [
     ),
     database(
         "the name in the server's certificate is not looked at",
-        "app/dialect.py",
+        "app/database/dialect.py",
         'VERIFIED = "verify-full"',
         'VERIFIED = "require"',
         "tests/test_tls.py::test_a_certificate_for_another_name_is_refused",
     ),
     database(
         "the server's messages show the values",
-        "app/dialect.py",
+        "app/database/dialect.py",
         'line = str(error).partition("\\n")[0]',
         "line = str(error)",
         "tests/security/test_queries.py::test_values_are_hidden_from_exceptions",

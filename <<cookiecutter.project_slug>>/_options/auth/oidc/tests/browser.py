@@ -1,6 +1,6 @@
 """A browser of somebody who has an account at the provider.
 
-Here the provider is :mod:`tests.stub`; ``tests/security/test_identity_provider.py`` runs a real one.
+Here the provider is :mod:`tests.stub`; ``tests/test_identity_provider.py`` runs a real one.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from tests.browser import PASSWORD, Browser, html
 from tests.marks import asvs, practice
 from tests.stub import STUB
 
-pytestmark = practice("identity_provider")
+pytestmark = practice("auth.identity_provider")
 
 Log = Callable[[], list[dict[str, Any]]]
 

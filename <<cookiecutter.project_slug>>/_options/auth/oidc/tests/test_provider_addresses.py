@@ -20,8 +20,8 @@ from flask import Flask
 from requests import Session
 
 from app.addresses import RefusedAddressError, is_permitted, networks, permitted
+from app.auth import identity_provider
 from app.auth.outbound import Client
-from app.security import identity_provider
 from tests.browser import Browser
 from tests.live import make_certificates
 from tests.marks import asvs, practice
@@ -29,7 +29,7 @@ from tests.stub import METADATA
 from tests.test_provider_logout import send
 from tests.test_replays import answered, started
 
-pytestmark = practice("identity_provider")
+pytestmark = practice("auth.identity_provider")
 
 PROVIDER = "127.0.0.2"
 ONE_ADDRESS = {"OIDC_PRIVATE_NETWORKS": f"{PROVIDER}/32"}

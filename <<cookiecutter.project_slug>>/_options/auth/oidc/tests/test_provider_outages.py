@@ -28,7 +28,7 @@ from tests.marks import asvs, practice
 from tests.real_provider import LOOPBACK, real_provider
 from tests.stub import ISSUER, METADATA, Stub, answer
 
-pytestmark = practice("identity_provider")
+pytestmark = practice("auth.identity_provider")
 
 Send = Callable[[PreparedRequest], Response]
 METADATA_PATH, KEYS_PATH, TOKEN_PATH = "/.well-known/openid-configuration", "/keys", "/token"

@@ -21,7 +21,7 @@ from tests.marks import asvs, practice
 from tests.races import at_once
 from tests.stub import ISSUER, STUB, answer
 
-pytestmark = practice("identity_provider")
+pytestmark = practice("auth.identity_provider")
 
 LIMIT = 60  # answers of one address in five minutes, as many as it may start sign-ins
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.auth import accounts, sessions
 from app.auth.models import Session, User
-from app.cli import disable_user
+from app.commands.users import disable_user
 from app.database import db, now
 from app.security.rate_limits import limiter
 from tests import faults

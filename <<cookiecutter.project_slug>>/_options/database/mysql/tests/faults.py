@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
 from app.database import db
-from app.dialect import connect_arguments, option
+from app.database.dialect import connect_arguments, option
 from tests.proxy import Proxy, forwarding
 
 NO_SERVER = ""  # why a test of a server cannot run

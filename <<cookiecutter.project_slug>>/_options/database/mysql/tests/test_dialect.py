@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app import administration, backups, dialect, migrating
+from app.database import dialect, dumps, migrating, provisioning
 from app.auth.models import User
 from app.database import db
 from tests.browser import ACCOUNT_KEY, Browser, account
@@ -180,7 +180,7 @@ def test_a_value_that_does_not_fit_is_refused(
     with make_app(**own_database).app_context():
         with db.get_engine("migration").begin() as connection:
             connection.execute(text("CREATE TABLE words (word VARCHAR(5), day DATETIME)"))
-        administration.grant_tables(db.engine.url, db.get_engine("migration").url)
+        provisioning.grant_tables(db.engine.url, db.get_engine("migration").url)
         with refused, db.engine.begin() as connection:
             insert = text("INSERT INTO words VALUES (:word, :day)")
             connection.execute(insert, {"word": word, "day": day})
@@ -235,7 +235,7 @@ def test_a_missing_tool_is_named(
     tools = "mariadb-dump or mysqldump is not installed (Debian: mariadb-client)"
     assert (result.exit_code, result.stderr) == (1, f"Error: MySQL: {tools}\n")
     with pytest.raises(FileNotFoundError, match="mariadb or mysql is not installed"):
-        backups._tool(make_url(REMOTE), ("mariadb", "mysql"))
+        dumps._tool(make_url(REMOTE), ("mariadb", "mysql"))
 
 
 def test_a_file_that_fails_halfway_runs_nothing_but_sql_and_changes_nothing(
@@ -267,15 +267,15 @@ def test_the_tools_speak_as_safely_as_the_service(tmp_path: Path) -> None:
     """What the option file says; test_tls.py proves it for the tools that are installed here."""
     for url in map(make_url, LOCAL):
         for mariadb, plain in ((True, "skip-ssl"), (False, "ssl-mode=DISABLED")):
-            lines = backups._option_file(url, mariadb=mariadb).splitlines()
+            lines = dumps._option_file(url, mariadb=mariadb).splitlines()
             assert plain in lines
             # With a socket, a host name would lead over the network: in plain text.
             protocol = "socket" if "unix_socket" in url.query else "tcp"
             assert f'protocol="{protocol}"' in lines
     for url in map(make_url, VERIFIED):
-        lines = backups._option_file(url, mariadb=True).splitlines()
+        lines = dumps._option_file(url, mariadb=True).splitlines()
         assert "ssl-verify-server-cert" in lines
         assert "skip-ssl" not in lines
-        lines = backups._option_file(url, mariadb=False).splitlines()
+        lines = dumps._option_file(url, mariadb=False).splitlines()
         assert "ssl-mode=VERIFY_IDENTITY" in lines
         assert [line for line in lines if line.startswith(("ssl-ca=", "ssl-capath="))]

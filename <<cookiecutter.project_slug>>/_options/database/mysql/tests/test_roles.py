@@ -14,7 +14,8 @@ from flask import Flask
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app import administration, database, dialect, migrating
+from app import database
+from app.database import dialect, migrating, provisioning
 from app.database import db
 from tests.browser import Browser
 from tests.database import development, migrate
@@ -379,6 +380,6 @@ def test_a_user_of_a_remote_service_must_come_encrypted(
         assert service.as_admin(query, url.username) == [("",)]
     monkeypatch.setattr(administration, "is_local", lambda url: False)
     admin = make_url(development().admin_database_url or dialect.admin_url())
-    administration.create(admin, service.app, service.migrator, development=False)
+    provisioning.create(admin, service.app, service.migrator, development=False)
     for url in (service.app, service.migrator):
         assert service.as_admin(query, url.username) == [("ANY",)]

@@ -21,9 +21,9 @@ from flask import Flask
 from sqlalchemy import URL, text
 from sqlalchemy.exc import OperationalError
 
-from app import administration, backups
+from app.database import dumps, provisioning
 from app.database import db
-from app.dialect import connect_arguments
+from app.database.dialect import connect_arguments
 from tests.database import dispose
 from tests.live import make_certificates
 from tests.marks import asvs, practice
@@ -45,7 +45,7 @@ def url(server: Server) -> URL:
     """A database on the server, for the one user that may migrate it."""
     app = URL.create("mysql+pymysql", "app", "canary", NAME, server.port, "service")
     migrator = app.set(username="migrator")
-    administration.create(server.admin, app, migrator, development=False)
+    provisioning.create(server.admin, app, migrator, development=False)
     return migrator
 
 
@@ -60,19 +60,19 @@ def connect_all(make_app: Callable[..., Flask], url: URL, tmp_path: Path, *, ref
             assert cipher[1].startswith(("TLS", "ECDHE")), cipher
 
     def administer() -> None:
-        with administration._connected(url):
+        with provisioning._connected(url):
             pass
 
     def load() -> None:
         (tmp_path / "empty").touch()
         with (tmp_path / "empty").open("rb") as data:
-            backups._tool(url, ("mariadb", "mysql"), stdin=data)
+            dumps._tool(url, ("mariadb", "mysql"), stdin=data)
 
     for call in (
         lambda: ask("default"),
         lambda: ask("migration"),
         administer,
-        lambda: backups.backup(url, tmp_path / "backup.sql"),
+        lambda: dumps.backup(url, tmp_path / "backup.sql"),
         load,
     ):
         if not refused:

@@ -11,7 +11,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
 
 from app.database import db
-from app.dialect import connect_arguments
+from app.database.dialect import connect_arguments
 from tests.proxy import Proxy, forwarding
 
 NO_SERVER = ""  # why a test of a server cannot run

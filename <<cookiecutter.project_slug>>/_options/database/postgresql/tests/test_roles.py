@@ -17,7 +17,8 @@ from psycopg import sql
 from sqlalchemy import URL, make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 
-from app import administration, database, dialect, migrating
+from app import database
+from app.database import dialect, migrating, provisioning
 from app.auth.models import User
 from app.database import db
 from tests.browser import Browser
@@ -236,7 +237,7 @@ def service(make_app: Callable[..., Flask]) -> Iterator[Service]:
     """Names of a service; the test needs an administrator, whom `make db` needs as well."""
     url = make_url(development().admin_database_url or dialect.admin_url())
     try:
-        admin = administration.connected(url)
+        admin = provisioning.connected(url)
     except psycopg.Error as error:
         pytest.skip(f"needs an administrator of PostgreSQL: {error}")
     with admin:
@@ -281,7 +282,7 @@ def test_roles_and_database_are_made_and_making_them_again_is_harmless(service: 
     # Another service on the same server gets in nowhere.
     stranger = make_url(development().database_url).set(database=service.app.database)
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        administration.connected(stranger)
+        provisioning.connected(stranger)
 
 
 def test_a_database_that_was_made_halfway_is_completed(service: Service) -> None:
@@ -323,7 +324,7 @@ def test_no_password_reaches_the_log_of_the_server(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged: list[str] = []
-    connected = administration.connected
+    connected = provisioning.connected
 
     def logging(url: URL) -> psycopg.Connection[Any]:
         """Have the server log every statement, to us as well."""

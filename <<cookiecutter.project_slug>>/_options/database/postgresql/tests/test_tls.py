@@ -22,7 +22,7 @@ from flask import Flask
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from app import administration, backups
+from app.database import dumps, provisioning
 from app.database import db
 from tests.database import dispose
 from tests.live import make_certificates
@@ -172,8 +172,8 @@ def connect_all(
     for call, connections in (
         (lambda: ask("default"), 1),
         (lambda: ask("migration"), 1),
-        (lambda: administration.connected(parsed).close(), 1),
-        (lambda: backups.backup(parsed, tmp_path / "backup.dump"), 2),  # the version, the tool
+        (lambda: provisioning.connected(parsed).close(), 1),
+        (lambda: dumps.backup(parsed, tmp_path / "backup.dump"), 2),  # the version, the tool
     ):
         before = terminator.encrypted
         if reason:

@@ -34,7 +34,7 @@ from tests.test_provider_addresses import (
 
 __all__ = ["certificate", "inside", "provider"]
 
-pytestmark = practice("identity_provider")
+pytestmark = practice("auth.identity_provider")
 
 FOLDER = Path("deploy/systemd").resolve()
 ENDS = 10  # seconds; far more than any of it takes

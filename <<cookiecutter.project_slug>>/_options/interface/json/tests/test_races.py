@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from app.auth import accounts, sessions, tokens
 from app.auth.models import Session, User
-from app.cli import disable_user
+from app.commands.users import disable_user
 from app.notes import views
 from tests.browser import API, PASSWORD, Browser
 from tests.marks import asvs, practice

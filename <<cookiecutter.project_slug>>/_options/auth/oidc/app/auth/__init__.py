@@ -1,19 +1,22 @@
 """Accounts at an OpenID Connect provider; signed in by a session cookie.
 
 What the provider is asked and believed is in :mod:`app.auth.code_flow`; what guards the connection
-to it is wired and checked by :mod:`app.security.identity_provider`.
+to it is wired and checked by :mod:`app.auth.identity_provider`.
 """
 
 from __future__ import annotations
 
 from flask import Flask
 
-from app import account
-from app.auth import backchannel, operators, views
+from app import security
+from app.auth import account, backchannel, identity, identity_provider, operators, views
+from app.security import access
 
 
 def init_app(app: Flask) -> None:
     """Register the pages: for signing in and out, the account, operators, and the provider."""
+    access.authenticate_by(app, identity.identify, identity.challenge)
+    security.add_practice(app, identity_provider)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(backchannel.blueprint)
     app.register_blueprint(account.blueprint)

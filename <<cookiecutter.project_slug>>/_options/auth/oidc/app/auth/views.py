@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import code_flow, identity, members, pending, throttling
+from app.auth import code_flow, identity, limits, members, pending, throttling
 from app.auth.forms import LoginForm
 from app.auth.models import LOCAL
 from app.auth.outbound import UnavailableError, in_time
@@ -97,7 +97,7 @@ def logout() -> ResponseReturnValue:
 
 @blueprint.route("/emergency", methods=["GET", "POST"])
 @public
-@rate_limits.sign_in
+@limits.sign_in
 def emergency() -> ResponseReturnValue:
     """Sign in with a password while the provider is down. Off unless ``EMERGENCY_LOGIN=1``."""
     if not provider().settings.emergency_login:

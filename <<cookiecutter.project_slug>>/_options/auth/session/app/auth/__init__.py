@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import account
-from app.auth import views
+from app.auth import account, identity, views
+from app.security import access
 
 
 def init_app(app: Flask) -> None:
     """Register the pages for signing up, in and out, and for the account."""
+    access.authenticate_by(app, identity.identify, identity.challenge)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(account.blueprint)

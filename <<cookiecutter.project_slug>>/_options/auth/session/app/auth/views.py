@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import account
-from app.auth import accounts, identity, throttling
+from app.auth import account, accounts, identity, limits, throttling
 from app.auth.forms import LoginForm
 from app.auth.password_forms import PasswordForm, RegisterForm
 from app.database import db
@@ -37,7 +36,7 @@ def register() -> ResponseReturnValue:
 
 @blueprint.route("/login", methods=["GET", "POST"])
 @public
-@rate_limits.sign_in
+@limits.sign_in
 def login() -> ResponseReturnValue:
     """Sign in. Whatever is wrong, the answer is the same: it must not tell which accounts exist."""
     form = LoginForm()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.auth import views
+from app.auth import identity, views
+from app.security import access
 
 
 def init_app(app: Flask) -> None:
     """Register the routes for signing up, in and out, and for the account."""
+    access.authenticate_by(app, identity.identify, identity.challenge)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(views.me)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from app import api
-from app.auth import accounts, identity, sessions, throttling, tokens
+from app.auth import accounts, identity, limits, sessions, throttling, tokens
 from app.auth.schemas import (
     Credentials,
     PasswordChange,
@@ -17,7 +17,7 @@ from app.auth.schemas import (
 from app.database import db
 from app.security import rate_limits
 from app.security.access import public
-from app.security.limit_keys import client_address, named
+from app.security.limit_keys import client_address, hashed_key
 from app.security.passwords import password_problem
 from app.settings import SERVICE_NAME
 from app.validation import InvalidInput
@@ -33,7 +33,7 @@ def attempted_session() -> str:
 
     A token that we did not sign is counted by address alone.
     """
-    return named("session", identity.attempted_session())
+    return hashed_key("session", identity.attempted_session())
 
 
 @blueprint.post("/register")
@@ -51,7 +51,7 @@ def register(body: Registration) -> TokenPair:
 
 @blueprint.post("/token")
 @public
-@rate_limits.sign_in
+@limits.sign_in
 @api.operation("Sign in", body=Credentials, answer=TokenPair, errors=[401])
 def token(body: Credentials) -> TokenPair:
     user = accounts.authenticate(body.email, body.password)

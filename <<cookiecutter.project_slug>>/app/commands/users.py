@@ -1,17 +1,12 @@
-"""The operator's commands: ``flask users``, ``sessions``, ``keys`` and ``security``."""
+"""``flask users``: create, disable, enable and unlock accounts."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import click
-from flask import Flask, current_app
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from app import keys, ledger, security
-from app.auth import accounts, sessions
+from app.auth import accounts
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
@@ -26,15 +21,6 @@ from app.settings import SERVICE_NAME
 MAX_SHOWN = 10  # accounts that have one address
 # <% endif %>
 users_cli = AppGroup("users", help="Create, disable, enable and unlock accounts.")
-sessions_cli = AppGroup("sessions", help="End sessions.")
-keys_cli = AppGroup("keys", help="The keys that sign cookies and tokens.")
-security_cli = AppGroup("security", help="Look at the running configuration.")
-
-
-def init_app(app: Flask) -> None:
-    """Register the commands."""
-    for group in (users_cli, sessions_cli, keys_cli, security_cli):
-        app.cli.add_command(group)
 
 
 # <% if cookiecutter.auth == "oidc" %>
@@ -76,7 +62,7 @@ def create_user(email: str, password: str) -> None:
 @click.argument("email")
 def disable_user(email: str) -> None:
     """Disable an account: no sign-in, and every session ends at once."""
-    user = _user(email)
+    user = find_user(email)
     ended = accounts.disable(user)
     db.session.commit()
     click.echo(f"Disabled {user.email}; sessions ended: {ended}.")
@@ -86,7 +72,7 @@ def disable_user(email: str) -> None:
 @click.argument("email")
 def enable_user(email: str) -> None:
     """Let a disabled account sign in again."""
-    user = _user(email)
+    user = find_user(email)
     accounts.enable(user)
     db.session.commit()
     click.echo(f"Enabled {user.email}.")
@@ -96,67 +82,14 @@ def enable_user(email: str) -> None:
 @click.argument("email")
 def unlock_user(email: str) -> None:
     """Forget an account's failed sign-ins: the next one is looked at at once."""
-    user = _user(email)
+    user = find_user(email)
     failures, refusals = accounts.unlock(user)
     db.session.commit()
     click.echo(f"Unlocked {user.email}; failed in a row: {failures}, came too early: {refusals}.")
 
 
-@sessions_cli.command("revoke")
-@click.option("--user", "email", help="End the sessions of this account.")
-@click.option("--all", "everybody", is_flag=True, help="End the sessions of every account.")
-def revoke_sessions(email: str | None, everybody: bool) -> None:
-    """End sessions at once: of one account, or of all."""
-    if bool(email) == everybody:
-        raise click.UsageError("Give either --user EMAIL or --all.")
-    ended = sessions.end_everybodys() if everybody else sessions.end_all(_user(str(email)))
-    db.session.commit()
-    click.echo(f"Sessions ended: {ended}.")
-
-
-@keys_cli.command("rotate")
-@click.option("--env-file", default=".env", show_default=True, help="Where SECRET_KEY is set.")
-def rotate_keys(env_file: str) -> None:
-    """Make a new SECRET_KEY; the old one stays valid as SECRET_KEY_FALLBACKS until the next time.
-
-    Nobody is signed out. Restart the service to use the new key. Rotate twice when one has leaked.
-    """
-    try:
-        changed = keys.rotate(str(current_app.secret_key), Path(env_file))
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{error} Nothing was changed.") from error
-    security_event("sys_key_rotated", level=20)
-    click.echo(f"New SECRET_KEY in {changed}. Restart the service to use it.")
-
-
-@security_cli.command("check")
-def check_security() -> None:
-    """Print what is wrong with the running configuration; exit status 1 when something is."""
-    problems = list(security.check(current_app))
-    for problem in problems:
-        click.echo(problem)
-    if problems:
-        sys.exit(1)
-    click.echo("No problem found.")
-
-
-@security_cli.command("practices")
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For tools: every test, by requirement.")
-def list_practices(name: str | None, as_json: bool) -> None:
-    """List the practices: attack, module, tests, ASVS requirements. NAME shows one in full."""
-    try:
-        practices = [it for it in ledger.read() if name in (None, it.name)]
-    except ledger.LedgerError as error:
-        raise click.ClickException(str(error)) from error
-    if not practices:
-        raise click.ClickException(f"There is no practice {name}.")
-    lines = ledger.as_text(practices, in_full=name is not None)
-    click.echo(ledger.as_json(practices) if as_json else "\n".join(lines).rstrip())
-
-
 # <% if cookiecutter.auth == "oidc" %>
-def _user(name: str) -> User:
+def find_user(name: str) -> User:
     """The account with this subject, or else with this address if only one has it."""
     try:
         address = normalize_email(name)
@@ -171,7 +104,8 @@ def _user(name: str) -> User:
             return found[0]
     raise click.ClickException(f"There is no account with the address or subject {name}.")
 # <% else %>
-def _user(email: str) -> User:
+def find_user(email: str) -> User:
+    """The account with this address."""
     try:
         user = db.session.scalar(select(User).where(User.email == normalize_email(email)))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Backup and restore; how each database does it is in :mod:`app.backups`."""
+"""Backup and restore; how each database does it is in :mod:`app.database.dumps`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import delete
+from sqlalchemy import delete, table
 
-from app import backups
-from app.auth.models import Session
-from app.database import MIGRATIONS, db
+from app.database import MIGRATIONS, db, dumps
 
 
 def new_file(prefix: str = "") -> Path:
     """A file in the folder "backups", named after the time."""
-    return Path("backups", f"{prefix}{datetime.now(UTC):%Y-%m-%dT%H%M%S}{backups.SUFFIX}")
+    return Path("backups", f"{prefix}{datetime.now(UTC):%Y-%m-%dT%H%M%S}{dumps.SUFFIX}")
 
 
 def prune(keep: int) -> list[Path]:
@@ -27,7 +25,7 @@ def prune(keep: int) -> list[Path]:
     :param keep: how many stay, at least 1.
     :returns: what was deleted.
     """
-    dated = sorted(Path("backups").glob(f"[0-9]*T[0-9]*{backups.SUFFIX}"))
+    dated = sorted(Path("backups").glob(f"[0-9]*T[0-9]*{dumps.SUFFIX}"))
     old = dated[:-keep]
     for path in old:
         path.unlink()
@@ -46,7 +44,7 @@ def back_up(target: Path) -> Path:
     partial.unlink(missing_ok=True)
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        backups.backup(db.get_engine("migration").url, partial)
+        dumps.backup(db.get_engine("migration").url, partial)
         partial.rename(target)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -61,11 +59,11 @@ def restore(file: Path, saved: Path) -> None:
     :raises ValueError: when it is not.
     """
     urls = db.engine.url, db.get_engine("migration").url
-    backups.restore(*urls, file, saved)
+    dumps.restore(*urls, file, saved)
     try:
         _end_sessions(file)
     except BaseException:
-        backups.restore(*urls, saved, saved)
+        dumps.restore(*urls, saved, saved)
         raise
 
 
@@ -79,4 +77,4 @@ def _end_sessions(file: Path) -> None:
                 f"{file} has the schema {revision}, which this code does not know; what was there"
                 " is back"
             )
-        connection.execute(delete(Session))
+        connection.execute(delete(table("sessions")))

@@ -14,10 +14,10 @@ from pathlib import Path
 import pymysql
 from sqlalchemy import URL
 
-from app.dialect import connect_arguments, is_local
+from app.database.dialect import connect_arguments, is_local
 
 Failed = (pymysql.Error, OSError, ValueError)  # what the functions here raise
-SQL = Path(__file__).parent.parent / "migrations"
+SQL = Path(__file__).parents[2] / "migrations"
 VERSION = "alembic_version"  # the table with the version of the schema
 
 

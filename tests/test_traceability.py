@@ -9,7 +9,8 @@ from tests.template import SERVICE
 
 def test_the_table_has_exactly_the_numbers_that_some_choice_proves() -> None:
     named = set()
-    for path in set(SERVICE.rglob("test_*.py")) - {SERVICE / "tests/test_ledger.py"}:  # it plants
+    planting = SERVICE / "tests/test_traceability.py"
+    for path in set(SERVICE.rglob("test_*.py")) - {planting}:
         for arguments in re.findall(r"^@asvs\(([^)]+)\)$", path.read_text("utf-8"), re.MULTILINE):
             named |= set(re.findall(r'"([\d.]+)"', arguments))
     table = (SERVICE / "tests/security/asvs.txt").read_text("utf-8").splitlines()

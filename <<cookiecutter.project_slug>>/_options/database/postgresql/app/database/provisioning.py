@@ -14,10 +14,10 @@ from psycopg import Connection as ServerConnection
 from psycopg import Error, connect, errors, sql
 from sqlalchemy import URL
 
-from app.dialect import connect_arguments
+from app.database.dialect import connect_arguments
 
 Failed = (Error, OSError, ValueError)  # what the functions here raise
-SQL = Path(__file__).parent.parent / "migrations"
+SQL = Path(__file__).parents[2] / "migrations"
 DATABASE = "CREATE DATABASE {database} OWNER {migrator} ENCODING 'UTF8' TEMPLATE template0"
 OLDEST = 15  # before it, everybody may make tables in the schema public
 

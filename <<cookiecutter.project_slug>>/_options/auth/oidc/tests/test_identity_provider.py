@@ -24,14 +24,17 @@ from joserfc.jwk import RSAKey
 from requests import Session as Requests
 from sqlalchemy import func, select
 
+from app.auth import identity_provider
 from app.auth.models import Session, User
 from app.auth.outbound import Client
 from app.database import Base, db
-from app.security import check, identity_provider
+from app.security import check
 from app.settings import Settings
 from tests.browser import Browser, html
 from tests.marks import asvs, practice
 from tests.real_provider import CLIENT_ID, CLIENT_SECRET, RealProvider, real_provider
+
+pytestmark = practice("auth.identity_provider")
 
 Claims = dict[str, Any]
 EVIL = "https://evil.example"

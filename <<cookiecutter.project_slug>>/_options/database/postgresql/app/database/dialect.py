@@ -17,7 +17,7 @@ from psycopg import DataError, Error, errors
 from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from app import impatience
+from app.database import timeouts
 
 NAME = "PostgreSQL"
 CURE = "write postgresql+psycopg://user:password@host/database"
@@ -72,7 +72,7 @@ def engine_options(url: str, *, patient: bool = False) -> dict[str, Any]:
 
 def set_up(engine: Engine) -> None:
     """Wait for no server for ever."""
-    event.listen(engine, "do_connect", impatience.connect)
+    event.listen(engine, "do_connect", timeouts.connect)
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The database: engines, a session per request, and the schema's version.
 
-What differs between SQLite, PostgreSQL and MySQL is in :mod:`app.dialect`.
+What differs between SQLite, PostgreSQL and MySQL is in :mod:`app.database.dialect`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from sqlalchemy import DateTime, Dialect, ExceptionContext, MetaData, String, ev
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-from app import dialect
+from app.database import dialect
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 # At most 10 connections per process; a request that gets none within 5 seconds is answered 503.
 POOL = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
 PUBLIC_ID_LENGTH = 22  # characters of token_urlsafe(16): 128 random bits

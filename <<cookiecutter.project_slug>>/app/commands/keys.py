@@ -1,4 +1,4 @@
-"""Rotation of the key that signs cookies and tokens."""
+"""``flask keys``: rotate the key that signs cookies and tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,29 @@ import secrets
 import tempfile
 from pathlib import Path
 
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
 from app.environment import secret_file
+from app.security.logs import security_event
+
+keys_cli = AppGroup("keys", help="The keys that sign cookies and tokens.")
+
+
+@keys_cli.command("rotate")
+@click.option("--env-file", default=".env", show_default=True, help="Where SECRET_KEY is set.")
+def rotate_keys(env_file: str) -> None:
+    """Make a new SECRET_KEY; the old one stays valid as SECRET_KEY_FALLBACKS until the next time.
+
+    Nobody is signed out. Restart the service to use the new key. Rotate twice when one has leaked.
+    """
+    try:
+        changed = rotate(str(current_app.secret_key), Path(env_file))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{error} Nothing was changed.") from error
+    security_event("sys_key_rotated", level=20)
+    click.echo(f"New SECRET_KEY in {changed}. Restart the service to use it.")
 
 
 def rotate(current: str, env_file: Path) -> Path:

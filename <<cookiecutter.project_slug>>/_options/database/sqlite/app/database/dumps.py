@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from app.dialect import ExistingFile
+from app.database.dialect import ExistingFile
 
 Failed = (sqlite3.Error, OSError)  # what the functions here raise
 SUFFIX = ".sqlite3"  # of a backup

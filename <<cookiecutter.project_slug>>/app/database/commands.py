@@ -7,21 +7,15 @@ from pathlib import Path
 import click
 from alembic import command
 from alembic.config import Config
-from flask import Flask, current_app
+from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import URL, make_url
 
-from app import administration, dialect, recovery
-from app.database import MIGRATIONS, db, is_migrated
-from app.reporting import failure_of_database, is_one_role, reporting
+from app.database import MIGRATIONS, backups, db, dialect, is_migrated, provisioning
+from app.database.cli_errors import failure_of_database, is_one_role, reporting
 from app.security.logs import security_event
 
 db_cli = AppGroup("db", help="Make the database, migrate its schema, back it up, restore it.")
-
-
-def init_app(app: Flask) -> None:
-    """Register the commands."""
-    app.cli.add_command(db_cli)
 
 
 def alembic_config() -> Config:
@@ -44,8 +38,8 @@ def create() -> None:
             if is_one_role():
                 raise failure
             development = not current_app.config["SETTINGS"].production
-            administration.create(_administrator(), app_url, migrator, development=development)
-        administration.grant(app_url, migrator)
+            provisioning.create(_administrator(), app_url, migrator, development=development)
+        provisioning.grant(app_url, migrator)
     if failure:
         click.echo(f"Made the database {app_url.database}.")
 
@@ -88,10 +82,10 @@ def revision(message: str) -> None:
 def backup(file: Path | None, keep: int | None) -> None:
     """Write the database into FILE, or into a new one in the folder "backups"."""
     with reporting():
-        written = recovery.back_up(file or recovery.new_file())
+        written = backups.back_up(file or backups.new_file())
         click.echo(f"Wrote {written}. It holds personal data: keep it safe.")
         if keep:
-            click.echo(f"Deleted older ones: {len(recovery.prune(keep))}.")
+            click.echo(f"Deleted older ones: {len(backups.prune(keep))}.")
 
 
 @db_cli.command("restore")
@@ -102,9 +96,9 @@ def restore(file: Path) -> None:
     What was there is backed up first. A backup may hold sessions that have been ended since.
     """
     with reporting():
-        saved = recovery.back_up(recovery.new_file("before-restore-"))
+        saved = backups.back_up(backups.new_file("before-restore-"))
         click.echo(f"Wrote what was there to {saved}.")
-        recovery.restore(file, saved)
+        backups.restore(file, saved)
         security_event("sys_restore", level=20)
         click.echo(f"Restored {file}. Everybody is signed out.")
         if not is_migrated("migration"):

@@ -11,10 +11,9 @@ from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import administration, backups, dialect
-from app.database import db
+from app.database import db, dialect, dumps, provisioning
 
-FAILED = (SQLAlchemyError, CommandError, ValueError, *administration.Failed, *backups.Failed)
+FAILED = (SQLAlchemyError, CommandError, ValueError, *provisioning.Failed, *dumps.Failed)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The ledger lists what is there, no more and no less; the report is green only for what ran."""
+"""Each practice has its tests, no more and no less; the report is green only for what ran."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from app import ledger
 from app.security import PRACTICES
+from tests import traceability
 from tests.report import REQUIREMENTS
 
 Plant = Callable[..., Path]
-Cli = Callable[..., Any]
 
 
-def entry(root: Path, name: str) -> ledger.Practice:
-    (found,) = [practice for practice in ledger.read(root) if practice.name == name]
+def entry(root: Path, name: str) -> traceability.Practice:
+    (found,) = [practice for practice in traceability.read(root) if practice.name == name]
     return found
 
 
@@ -44,33 +41,33 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     return make
 
 
-# --- What this service's ledger says
+# --- What this service's tests say
 
 
 def test_every_practice_says_its_attack_its_tests_and_its_requirements() -> None:
-    practices = ledger.read()
+    practices = traceability.read()
     assert [it.module for it in practices[: len(PRACTICES)]] == [
         f"{module.__name__.replace('.', '/')}.py" for module in PRACTICES
     ]
     for practice in practices:
         assert practice.title
         assert len(practice.attack) > 20, practice.module
-        assert (ledger.ROOT / practice.module).is_file()
+        assert (traceability.ROOT / practice.module).is_file()
         assert practice.tests, practice.name
         assert practice.asvs, practice.name
         assert len(set(practice.tests)) == len(practice.tests)
-        assert list(practice.asvs) == sorted(practice.asvs, key=ledger.by_number)
+        assert list(practice.asvs) == sorted(practice.asvs, key=traceability.by_number)
 
 
 def test_every_module_with_a_check_is_a_practice() -> None:
-    modules = (ledger.ROOT / "app/security").glob("[!_]*.py")
+    modules = (traceability.ROOT / "app/security").glob("[!_]*.py")
     checked = {path.stem for path in modules if "\ndef check(" in path.read_text("utf-8")}
     assert {module.__name__.rpartition(".")[2] for module in PRACTICES} == checked
 
 
 def test_no_test_is_left_out() -> None:
-    listed = {test for practice in ledger.read() for test in practice.tests}
-    tests = dict(ledger._tests(ledger.ROOT))
+    listed = {test for practice in traceability.read() for test in practice.tests}
+    tests = dict(traceability._tests(traceability.ROOT))
     lost = {test for test, marks in tests.items() if "asvs" in dict(marks)} - listed
     assert not lost, "a requirement is named, and no practice"
     attacks = {test for test in tests if test.startswith("tests/security/")}
@@ -79,9 +76,9 @@ def test_no_test_is_left_out() -> None:
 
 
 def test_every_number_is_a_requirement_of_the_standard() -> None:
-    used = {number for practice in ledger.read() for number in practice.asvs}
+    used = {number for practice in traceability.read() for number in practice.asvs}
     assert used <= set(REQUIREMENTS)
-    assert list(REQUIREMENTS) == sorted(REQUIREMENTS, key=ledger.by_number)
+    assert list(REQUIREMENTS) == sorted(REQUIREMENTS, key=traceability.by_number)
     for number, text in REQUIREMENTS.items():
         assert re.fullmatch(r"([1-9]|1[0-7])\.\d\.\d{1,2}", number)
         assert len(text) > 10
@@ -138,39 +135,39 @@ def test_any_module_of_the_app_can_be_a_practice(plant: Plant) -> None:
     root = plant({"test_notes.py": 'pytestmark = practice("notes.service")\ndef test_a(): ...'})
     assert entry(root, "notes.service").module == "app/notes/service.py"
     root = plant({"test_notes.py": 'pytestmark = practice("crsf")\ndef test_a(): ...'})
-    with pytest.raises(ledger.LedgerError, match="crsf"):
-        ledger.read(root)
+    with pytest.raises(traceability.TraceabilityError, match="crsf"):
+        traceability.read(root)
 
 
-# --- flask security practices
+# --- make practices
 
 
-def test_the_command_shows_it_to_people_and_to_tools(cli: Cli) -> None:
-    practices = ledger.read()
-    shown = cli("security", "practices")
-    assert shown.exit_code == 0
+def test_the_command_shows_it_to_people_and_to_tools(capsys: pytest.CaptureFixture[str]) -> None:
+    practices = traceability.read()
+    assert traceability.main([]) is None
+    shown = capsys.readouterr().out
     for practice in practices:
         for text in (practice.title, practice.attack, practice.module, ", ".join(practice.asvs)):
-            assert text in shown.stdout
-    loaded = json.loads(cli("security", "practices", "--json").stdout)
-    assert [ledger.Practice(**it) for it in loaded] == practices
+            assert text in shown
+    traceability.main(["--json"])
+    loaded = json.loads(capsys.readouterr().out)
+    assert [traceability.Practice(**it) for it in loaded] == practices
 
-    one = cli("security", "practices", "csrf").stdout
-    for test in entry(ledger.ROOT, "csrf").tests:
+    traceability.main(["csrf"])
+    one = capsys.readouterr().out
+    for test in entry(traceability.ROOT, "csrf").tests:
         assert test in one
     assert "app/security/logs.py" not in one
-    unknown = cli("security", "practices", "crsf")
-    assert (unknown.exit_code, unknown.stderr) == (1, "Error: There is no practice crsf.\n")
+    assert traceability.main(["crsf"]) == "There is no practice crsf."
 
 
-def test_the_command_says_that_an_image_has_no_tests(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_command_says_that_a_folder_has_no_tests(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(ledger, "read", partial(ledger.read, tmp_path))
     for options in ([], ["--json"]):
-        result = cli("security", "practices", *options)
-        assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr.startswith(f"Error: There are no tests in {tmp_path}")
+        problem = traceability.main(options, tmp_path)
+        assert problem == f"There are no tests in {tmp_path}; run this in a checkout."
+        assert capsys.readouterr().out == ""
 
 
 # --- make report
@@ -223,7 +220,9 @@ def run(root: Path, *options: str) -> tuple[int, LexborHTMLParser, str]:
     """The exit status, the page and the summary of a run of the planted tests."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.report"]
     command += [f"--rootdir={root}", f"--config-file={root}/pytest.ini", *options, f"{root}/tests"]
-    result = subprocess.run(command, cwd=ledger.ROOT, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        command, cwd=traceability.ROOT, capture_output=True, text=True, timeout=120
+    )
     folder = root / "build/report"
     assert "build/report/index.html" in result.stdout, result.stdout + result.stderr
     page = LexborHTMLParser((folder / "index.html").read_text("utf-8"))

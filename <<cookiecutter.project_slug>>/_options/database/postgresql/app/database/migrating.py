@@ -7,7 +7,7 @@ from typing import Any, cast
 from psycopg import Connection as ServerConnection
 from sqlalchemy import URL, Connection
 
-from app.administration import has_version, protect_version
+from app.database.provisioning import has_version, protect_version
 
 FIRST_MIGRATION = 7_046_029  # any number, but the same in every process of this service
 

@@ -1,6 +1,6 @@
-"""The ledger: each practice, the attack that it stops, and the tests and requirements behind it.
+"""Traceability: each practice, the attack that it stops, the tests and requirements behind it.
 
-Nothing of it is typed by hand. The attack is the first sentence of the practice's module. The tests
+``make practices`` prints it. Nothing of it is typed by hand. The attack is the first sentence of the practice's module. The tests
 are found in the files below ``tests/``, which are parsed, not run; ``make report`` runs them.
 
 - ``tests/security/test_csrf.py`` tests the practice ``csrf``, for that is its name;
@@ -12,12 +12,14 @@ A practice is a module of ``app/security/``, or one that tests name: ``practice(
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 import json
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,7 +32,7 @@ FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 Marks = frozenset[tuple[str, str]]  # such as ("asvs", "3.5.1")
 
 
-class LedgerError(Exception):
+class TraceabilityError(Exception):
     """There is nothing to read, or what is there names no practice."""
 
 
@@ -49,10 +51,10 @@ class Practice:
 def read(root: Path = ROOT) -> list[Practice]:
     """Every practice in the order in which a request meets them, then those that tests name.
 
-    :raises LedgerError: when there are no tests, or one names a practice that is none.
+    :raises TraceabilityError: when there are no tests, or one names a practice that is none.
     """
     if not (root / "tests").is_dir():
-        raise LedgerError(f"There are no tests in {root}; an image has none. Ask a checkout.")
+        raise TraceabilityError(f"There are no tests in {root}; run this in a checkout.")
     found = {module.__name__.removeprefix("app.security."): _entry(module) for module in PRACTICES}
     for test, marks in _tests(root):
         name = re.fullmatch(r"tests/security/test_(\w+)\.py", test.split("::")[0])
@@ -78,7 +80,7 @@ def _module(name: str) -> ModuleType:
     for place in ("app.security", "app"):
         with suppress(ModuleNotFoundError):
             return importlib.import_module(f"{place}.{name}")
-    raise LedgerError(f"A test names the practice {name!r}; app/ has no such module.")
+    raise TraceabilityError(f"A test names the practice {name!r}; app/ has no such module.")
 
 
 def _entry(module: ModuleType) -> Practice:
@@ -122,12 +124,12 @@ def _marks(expressions: Iterable[ast.expr]) -> Marks:
 
 
 def as_json(practices: list[Practice]) -> str:
-    """The ledger for tools."""
+    """The practices for tools."""
     return json.dumps([asdict(practice) for practice in practices], indent=2)
 
 
 def as_text(practices: list[Practice], *, in_full: bool) -> Iterator[str]:
-    """The ledger for a terminal, line by line; ``in_full`` names each test, not only its file."""
+    """The practices for a terminal, line by line; ``in_full`` names each test, not only its file."""
     for practice in practices:
         yield f"{practice.name}: {practice.title}"
         yield f"  attack      {practice.attack}"
@@ -138,3 +140,24 @@ def as_text(practices: list[Practice], *, in_full: bool) -> Iterator[str]:
             yield f"  {'' if row else 'proven by':<10}  {line}"
         yield f"  ASVS 5.0    {', '.join(practice.asvs) or 'no requirement'}"
         yield ""
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> str | None:
+    """Print the practices; what is wrong, or None."""
+    parser = argparse.ArgumentParser(prog="make practices")
+    parser.add_argument("name", nargs="?", help="show this practice alone, with each of its tests")
+    parser.add_argument("--json", action="store_true", help="for tools: each test, by requirement")
+    asked = parser.parse_args(arguments)
+    try:
+        practices = [it for it in read(root) if asked.name in (None, it.name)]
+    except TraceabilityError as error:
+        return str(error)
+    if not practices:
+        return f"There is no practice {asked.name}."
+    lines = as_text(practices, in_full=asked.name is not None)
+    print(as_json(practices) if asked.json else "\n".join(lines).rstrip())
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
