@@ -378,7 +378,7 @@ def test_a_user_of_a_remote_service_must_come_encrypted(
     query = "SELECT ssl_type FROM mysql.user WHERE user = %s"
     for url in (service.app, service.migrator):
         assert service.as_admin(query, url.username) == [("",)]
-    monkeypatch.setattr(administration, "is_local", lambda url: False)
+    monkeypatch.setattr(provisioning, "is_local", lambda url: False)
     admin = make_url(development().admin_database_url or dialect.admin_url())
     provisioning.create(admin, service.app, service.migrator, development=False)
     for url in (service.app, service.migrator):

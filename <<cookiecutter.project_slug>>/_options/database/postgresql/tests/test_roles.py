@@ -334,7 +334,7 @@ def test_no_password_reaches_the_log_of_the_server(
             connection.execute("SET log_statement = 'all'; SET client_min_messages = log")
         return connection
 
-    monkeypatch.setattr(administration, "connected", logging)
+    monkeypatch.setattr(provisioning, "connected", logging)
     assert service.flask("create").exit_code == 0
     text = "\n".join(logged)
     assert text.count("ALTER ROLE") == 2
@@ -419,7 +419,7 @@ def test_a_server_that_is_too_old_is_refused(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # There, everybody may make tables in the schema public.
-    monkeypatch.setattr(administration, "OLDEST", 99)
+    monkeypatch.setattr(provisioning, "OLDEST", 99)
     result = service.flask("create")
     assert result.exit_code == 1
     assert "99 or newer is needed" in result.stderr
