@@ -12,9 +12,8 @@ from flask import Flask
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app.database import dialect, dumps, migrating, provisioning
 from app.auth.models import User
-from app.database import db
+from app.database import db, dialect, dumps, migrating, provisioning
 from tests.browser import ACCOUNT_KEY, Browser, account
 from tests.database import migrate
 from tests.marks import asvs, practice

@@ -15,8 +15,7 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from app import database
-from app.database import dialect, migrating, provisioning
-from app.database import db
+from app.database import db, dialect, migrating, provisioning
 from tests.browser import Browser
 from tests.database import development, migrate
 from tests.marks import asvs, practice

@@ -21,8 +21,7 @@ from flask import Flask
 from sqlalchemy import URL, text
 from sqlalchemy.exc import OperationalError
 
-from app.database import dumps, provisioning
-from app.database import db
+from app.database import db, dumps, provisioning
 from app.database.dialect import connect_arguments
 from tests.database import dispose
 from tests.live import make_certificates

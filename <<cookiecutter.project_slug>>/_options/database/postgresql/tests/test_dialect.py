@@ -11,9 +11,8 @@ from flask import Flask
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app.database import dialect, dumps
 from app.auth.models import User
-from app.database import db
+from app.database import db, dialect, dumps
 from tests.browser import ACCOUNT_KEY, account
 from tests.marks import asvs, practice
 from tests.test_settings import problems

@@ -18,9 +18,8 @@ from sqlalchemy import URL, make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from app import database
-from app.database import dialect, migrating, provisioning
 from app.auth.models import User
-from app.database import db
+from app.database import db, dialect, migrating, provisioning
 from tests.browser import Browser
 from tests.database import development, migrate
 from tests.marks import asvs, practice

@@ -22,8 +22,7 @@ from flask import Flask
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from app.database import dumps, provisioning
-from app.database import db
+from app.database import db, dumps, provisioning
 from tests.database import dispose
 from tests.live import make_certificates
 from tests.marks import asvs, practice

@@ -170,7 +170,9 @@ def test_a_server_inside_gets_no_door(provider: Provider, certificate: Path, end
 def test_what_is_no_name_of_a_host_gets_no_door(provider: Provider, certificate: Path) -> None:
     """It would be the name of units and files, which root makes."""
     allowed = {"OIDC_PRIVATE_NETWORKS": f"{PROVIDER}/32, ::1/128"}
-    found = servers(describe(provider, token_endpoint="https://[::1]/token"), certificate, **allowed)
+    found = servers(
+        describe(provider, token_endpoint="https://[::1]/token"), certificate, **allowed
+    )
     assert (found.returncode, found.stdout) == (1, "")
 
 

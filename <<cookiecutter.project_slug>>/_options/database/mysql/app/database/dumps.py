@@ -16,8 +16,8 @@ from sqlalchemy import URL, MetaData, Table, create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import DropTable
 
-from app.database.provisioning import grant_tables
 from app.database.dialect import engine_options, is_local, option
+from app.database.provisioning import grant_tables
 
 # What the functions here raise.
 Failed = (PyMySQLError, SQLAlchemyError, OSError, ValueError, subprocess.CalledProcessError)

@@ -6,8 +6,8 @@ import hashlib
 
 from sqlalchemy import URL, Connection
 
-from app.database.provisioning import grant_tables
 from app.database.dialect import COLLATION
+from app.database.provisioning import grant_tables
 
 LOCK_WAIT = 600  # seconds
 ROUNDS = 100_000  # that make the name of the lock: a tenth of a second for who guesses a password

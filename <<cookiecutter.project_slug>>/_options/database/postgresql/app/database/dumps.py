@@ -12,8 +12,8 @@ from psycopg import Error
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 
-from app.database.provisioning import connected, grant_schema, protect_version
 from app.database.dialect import connect_arguments
+from app.database.provisioning import connected, grant_schema, protect_version
 
 # What the functions here raise.
 Failed = (Error, OSError, ValueError, subprocess.CalledProcessError)
