@@ -105,9 +105,9 @@ def servers() -> Iterator[Pair]:
 
 def test_users_go_on_and_nothing_acknowledged_is_lost(servers: Pair, tmp_path: Path) -> None:
     program("redis-server")
-    project = render(tmp_path, database="postgresql", project_slug="failover")
+    project = render(tmp_path, database="postgresql", auth="token", project_slug="failover")
     locks = [project / "requirements.lock", project / "requirements-dev.lock"]
-    python = virtual_environment("service-postgresql", locks, []) / "python"
+    python = virtual_environment("service-postgresql-token", locks, []) / "python"
     shutil.copy(HERE / "failover.py", project / "tests/test_failover.py")
     script = tmp_path / "fail-over.sh"
     steps = (

@@ -69,7 +69,8 @@ def change_password(session: Session, current: str, new: str) -> bool:
     """Set a new password and end every session; False when ``current`` is wrong.
 
     Or when this session has sent so many wrong ones that it is too early for another: a thief could
-    guess for ever. The caller commits. A sign-in at the same time either ends here or finds another password.
+    guess for ever. The caller commits. A sign-in at the same time either ends here or finds another
+    password.
     """
     user = session.user
     if not _confirm(user, current, session):

@@ -72,8 +72,8 @@ class Decoy(Attempts, Base):
 class Session(Attempts, Base):
     """A sign-in that has not ended. Only the SHA-256 of its token is stored.
 
-    It counts wrong passwords too, where one is asked for to change it: a thief's session has its own
-    delay, and a guesser at the sign-in does not keep the owner from a new password.
+    It counts wrong passwords too, where one is asked for to change it: a thief's session has its
+    own delay, and a guesser at the sign-in does not keep the owner from a new password.
     """
 
     __tablename__ = "sessions"

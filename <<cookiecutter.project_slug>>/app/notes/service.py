@@ -71,8 +71,8 @@ def _store(note: Note, before: int) -> None:
 
     :param before: its size until now.
 
-    It is read back, as the column has cleaned it, before the commit: afterwards nothing is asked, so
-    that what is stored is never answered with an error.
+    It is read back, as the column has cleaned it, before the commit: afterwards nothing is asked,
+    so that what is stored is never answered with an error.
     """
     db.session.flush()
     db.session.refresh(note)

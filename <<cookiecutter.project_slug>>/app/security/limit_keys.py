@@ -25,7 +25,7 @@ def client_address() -> str:
 
 
 def hashed_key(kind: str, name: str) -> str:
-    """A key for a name, hashed: keys show up in tools. Without a name, it is the client's address."""
+    """A key for a name, hashed: keys show up in tools. Without a name, the client's address."""
     digest = sha256(name.encode()).hexdigest()
     return f"{kind}:{digest}" if name else f"no {kind}:{client_address()}"
 

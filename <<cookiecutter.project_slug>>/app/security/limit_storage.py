@@ -112,7 +112,7 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         with self._lock:
             now = time.monotonic()
             first, self._failed_at = self._failed_at is None, now
-            # One that refuses answers at once, and may still know that a limit is reached: no pause.
+            # One that refuses answers at once, and may know that a limit is reached: no pause.
             silent = isinstance(error, ConnectionError | TimeoutError)
             self._silent_until = now + PAUSE if silent else None
         if first:

@@ -15,8 +15,8 @@ FIRST_MIGRATION = 7_046_029  # any number, but the same in every process of this
 def before(connection: Connection) -> None:
     """Wait for a migration that runs at the same time; the lock ends with the transaction.
 
-    Everybody may hold an advisory lock: whoever takes over the app would stop every upgrade. So it is
-    for the first migration alone. After that there is a table, which the app may not lock.
+    Everybody may hold an advisory lock: whoever takes over the app would stop every upgrade. So it
+    is for the first migration alone. After that there is a table, which the app may not lock.
     """
     server = _server_connection(connection)
     if not has_version(server):
