@@ -1208,7 +1208,8 @@ def test_the_web_process_cannot_change_a_table_and_the_job_needs_no_administrato
     listed = server.node("exec", "web-pod-app", "find", folder, "-type", "f").split()
     assert not [path for path in listed if "MIGRATION" in path or "ADMIN" in path]
     code = (
-        "from sqlalchemy import create_engine, text; from wsgi import app; from app import dialect;"
+        "from sqlalchemy import create_engine, text; from wsgi import app;"
+        "from app.database import dialect;"
         "url = app.config['SETTINGS'].database_url;"
         "create_engine(**dialect.engine_options(url)).connect().execute(text('DROP TABLE notes'))"
     )

@@ -75,7 +75,7 @@ VERIFIED = [
 ]
 
 
-@practice("dialect")
+@practice("database.dialect")
 @asvs("12.3.1", "12.3.2")
 def test_a_database_that_cannot_be_used_or_trusted_is_refused(
     make_app: Callable[..., Flask],
@@ -111,7 +111,7 @@ def test_a_user_without_a_name_can_run_the_service(
     assert make_url(dialect.admin_url()).username == "root"
 
 
-@practice("dialect")
+@practice("database.dialect")
 @asvs("12.3.1", "12.3.2")
 def test_only_a_database_nearby_is_spoken_to_without_tls(make_app: Callable[..., Flask]) -> None:
     for url in LOCAL + VERIFIED:
@@ -260,7 +260,7 @@ def test_a_file_that_fails_halfway_runs_nothing_but_sql_and_changes_nothing(
         next(Path("backups").iterdir()).unlink()
 
 
-@practice("dialect")
+@practice("database.dialect")
 @asvs("12.3.1")
 def test_the_tools_speak_as_safely_as_the_service(tmp_path: Path) -> None:
     """What the option file says; test_tls.py proves it for the tools that are installed here."""

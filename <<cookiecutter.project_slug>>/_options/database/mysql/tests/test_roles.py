@@ -21,7 +21,7 @@ from tests.database import development, migrate
 from tests.marks import asvs, practice
 from tests.test_backups import add_migration, run
 
-pytestmark = practice("administration")
+pytestmark = practice("database.provisioning")
 
 # What could end a string, a comment, an option; read backwards, too.
 PASSWORD = "canary'#\"#\\ %s{app}`;"

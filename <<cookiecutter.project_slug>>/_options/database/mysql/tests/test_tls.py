@@ -28,7 +28,7 @@ from tests.live import make_certificates
 from tests.marks import asvs, practice
 from tests.server import ELSEWHERE, NAME, Server, own_server
 
-pytestmark = practice("dialect")
+pytestmark = practice("database.dialect")
 
 REFUSED = r"(?i)certificate|tls|ssl"
 

@@ -81,7 +81,7 @@ VERIFIED = [
 ]
 
 
-@practice("dialect")
+@practice("database.dialect")
 @asvs("12.3.1", "12.3.2")
 def test_a_database_that_cannot_be_used_or_trusted_is_refused(
     make_app: Callable[..., Flask],
@@ -96,7 +96,7 @@ def test_a_database_that_cannot_be_used_or_trusted_is_refused(
         assert "canary" not in str(found)
 
 
-@practice("dialect")
+@practice("database.dialect")
 @asvs("12.3.2")
 def test_a_database_nearby_or_verified_is_accepted(make_app: Callable[..., Flask]) -> None:
     for url in LOCAL + VERIFIED:

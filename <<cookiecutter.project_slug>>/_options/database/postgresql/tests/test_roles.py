@@ -25,7 +25,7 @@ from tests.database import development, migrate
 from tests.marks import asvs, practice
 from tests.test_backups import add_migration, run
 
-pytestmark = practice("administration")
+pytestmark = practice("database.provisioning")
 
 PASSWORD = "canary'\\\"%s{app}$$"
 

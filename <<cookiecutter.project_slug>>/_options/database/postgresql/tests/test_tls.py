@@ -42,7 +42,7 @@ def missing() -> str:
     return ""
 
 
-pytestmark = [practice("dialect"), pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [practice("database.dialect"), pytest.mark.skipif(bool(missing()), reason=missing())]
 
 
 class Terminator:
