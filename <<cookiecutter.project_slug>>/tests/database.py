@@ -11,11 +11,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dotenv import dotenv_values
 from flask import Flask
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 
 from app import create_app
 from app.database import db, dialect, provisioning
@@ -63,3 +64,24 @@ def dispose(app: Flask) -> None:
     with app.app_context():
         for engine in db.engines.values():
             engine.dispose()
+
+
+@contextmanager
+def each_connection_runs(app: Flask, statement: str) -> Iterator[None]:
+    """Each new connection of the app to its database begins with this statement."""
+
+    def run(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        cursor.close()
+        connection.commit()
+
+    dispose(app)
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "connect", run)
+    try:
+        yield
+    finally:
+        event.remove(engine, "connect", run)
+        dispose(app)

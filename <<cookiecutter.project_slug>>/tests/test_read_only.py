@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.auth.models import Session
 from app.database import db, now
 from tests import faults
 from tests.browser import CHALLENGED, HOME, NOTES, SIGNED_IN, WRITTEN, Browser
-from tests.database import dispose
+from tests.database import each_connection_runs
 from tests.marks import asvs, practice
 
 pytestmark = practice("auth.upkeep")
@@ -23,25 +23,9 @@ pytestmark = practice("auth.upkeep")
 Log = Callable[[], list[dict[str, Any]]]
 
 
-@contextmanager
-def read_only(app: Flask) -> Iterator[None]:
+def read_only(app: Flask) -> AbstractContextManager[None]:
     """The database refuses every write of the app, as after a failover."""
-
-    def refuse_writes(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute(faults.READ_ONLY)
-        cursor.close()
-        connection.commit()
-
-    dispose(app)
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "connect", refuse_writes)
-    try:
-        yield
-    finally:
-        event.remove(engine, "connect", refuse_writes)
-        dispose(app)
+    return each_connection_runs(app, faults.READ_ONLY)
 
 
 def let_pass(app: Flask, age: timedelta) -> datetime:

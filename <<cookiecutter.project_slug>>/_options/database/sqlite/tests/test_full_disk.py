@@ -7,16 +7,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from app.auth import sessions
 from app.database import db
 from tests.browser import HOME, NOTES, WRITTEN, Browser
-from tests.database import dispose, migrate
+from tests.database import dispose, each_connection_runs, migrate
 from tests.marks import practice
 from tests.test_read_only import Log, failures
 
@@ -71,24 +69,15 @@ def test_a_full_disk_serves_reads(
 def test_a_file_that_may_not_grow_serves_reads(app: Flask, alice: Browser, log: Log) -> None:
     path = alice.write_note()
 
-    def stop_growing(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA max_page_count = 1")  # SQLite takes the size that it has
-        cursor.close()
-
     dispose(app)
     with app.app_context():
         engine = db.engine
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM")  # no room is left of rows that other tests deleted
-    dispose(app)
-    event.listen(engine, "connect", stop_growing)
-    try:
+    # SQLite takes the size that it has.
+    with each_connection_runs(app, "PRAGMA max_page_count = 1"):
         assert 503 in {alice.try_note("T", "B" * 9000).status_code for _ in range(5)}
         log()
         for asked in (HOME, NOTES, path):
             assert alice.get(asked).status_code == 200, asked
-    finally:
-        event.remove(engine, "connect", stop_growing)
-        dispose(app)
     assert alice.try_note("T", "B").status_code == WRITTEN

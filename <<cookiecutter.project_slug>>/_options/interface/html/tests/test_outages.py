@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select, text, update
+from sqlalchemy import select, text, update
 from werkzeug.test import TestResponse
 
 from app.auth.models import User
@@ -27,7 +27,7 @@ from app.notes.models import Note
 from app.security.access import public
 from tests import faults
 from tests.browser import PASSWORD, SIGN_IN, Browser
-from tests.database import dispose, migrate
+from tests.database import each_connection_runs, migrate
 from tests.marks import asvs, practice
 from tests.races import at_once
 from tests.test_races import edit, note_of, prepare
@@ -233,21 +233,10 @@ def test_a_database_that_is_read_only_can_still_be_read(
     path = alice.write_note()
     send = edit(alice, path, "Changed")
 
-    def make_read_only(connection: Any, record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute(faults.READ_ONLY)
-        cursor.close()
-        connection.commit()
-
-    dispose(app)
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "connect", make_read_only)
-    log()
-    assert_retry(send(), log)
-    assert alice.get(path).status_code == 200
-    event.remove(engine, "connect", make_read_only)
-    dispose(app)
+    with each_connection_runs(app, faults.READ_ONLY):
+        log()
+        assert_retry(send(), log)
+        assert alice.get(path).status_code == 200
     assert edit(alice, path, "Changed")().status_code == 302
 
 

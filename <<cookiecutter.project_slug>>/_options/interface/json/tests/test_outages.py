@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, update
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from app.database import db
@@ -19,7 +19,7 @@ from app.notes import service
 from app.notes.models import Note
 from tests import faults
 from tests.browser import API, NOTES, Browser
-from tests.database import dispose, migrate
+from tests.database import each_connection_runs, migrate
 from tests.marks import asvs, practice
 
 PATIENCE = 60  # seconds; a thread that is busy for longer counts as stuck
@@ -90,22 +90,11 @@ def test_a_database_that_is_read_only_can_still_be_read(
     """After a failover the old primary, or a replica, refuses every write: a refresh is one."""
     path = alice.write_note()
 
-    def make_read_only(connection: Any, record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute(faults.READ_ONLY)
-        cursor.close()
-        connection.commit()
-
-    dispose(app)
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "connect", make_read_only)
-    log()
-    assert_retry(edit(alice, path, "Changed"), log)
-    assert_retry(alice.refresh(), log)
-    assert alice.get(path).status_code == 200
-    event.remove(engine, "connect", make_read_only)
-    dispose(app)
+    with each_connection_runs(app, faults.READ_ONLY):
+        log()
+        assert_retry(edit(alice, path, "Changed"), log)
+        assert_retry(alice.refresh(), log)
+        assert alice.get(path).status_code == 200
     assert alice.refresh().status_code == 200  # the token was not used up
 
 
