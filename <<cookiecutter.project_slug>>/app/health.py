@@ -1,4 +1,4 @@
-"""Health checks for whatever runs the service: alive, and ready to work."""
+"""Health checks: whether the process is alive, and whether it can serve requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def init_app(app: Flask) -> None:
 @blueprint.get("/healthz")
 @public
 def alive() -> ResponseReturnValue:
-    """The process answers. No database, no Redis: a restart would heal neither."""
+    """The process answers. Database and Redis do not count: a restart would not repair them."""
     return {"status": "ok"}
 
 
@@ -33,8 +33,8 @@ def alive() -> ResponseReturnValue:
 def ready() -> ResponseReturnValue:
     """Whether requests can be served: 503 while the database is down or not migrated.
 
-    Without Redis the service goes on with weaker limits, so that is reported but stays 200: taking
-    every instance out of service would turn a small failure into a large one.
+    Without Redis the service works with weaker limits: the answer says so, and its status stays 200.
+    Otherwise a failure of Redis would take every instance out of service.
     """
     try:
         database = "ok" if is_migrated() else "not migrated"

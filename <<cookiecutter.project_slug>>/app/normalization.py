@@ -1,9 +1,9 @@
-"""Unicode normalization, bounded: with text alone, one request stops a worker for minutes.
+"""Unicode normalization, bounded: the text of one request stops a worker for minutes.
 
-Until June 2026 CPython sorted combining characters in quadratic time, and no other thread of the
-process ran meanwhile (gh-149079): 40,000 of them take four seconds, a megabyte takes minutes. So
-the length is looked at first. This is the only module that normalizes; nothing here depends on the
-version of Python. ASVS 15.2.2, 2.2.1.
+Until June 2026 CPython sorted combining characters in quadratic time and blocked all threads of the
+process meanwhile (gh-149079): 40,000 characters take four seconds, a megabyte takes minutes. So the
+length is checked first, whatever the version of Python. Only this module normalizes. ASVS 15.2.2,
+2.2.1.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import unicodedata
 from itertools import groupby
 from typing import Literal
 
-# Code points that NFC makes one of, at most: a Greek letter with three accents (U+1FAF). Whoever
-# types more than this many times the maximum has more than the maximum afterwards.
+# NFC composes one code point of 4 at most: a Greek letter with three accents (U+1FAF). So text of more
+# than 4 times the maximum is longer than the maximum afterwards.
 MAX_COMPOSED = 4
-SHORT_TEXT = 1024  # characters; whatever they are, the old CPython sorts them in 4 ms
+SHORT_TEXT = 1024  # characters; an old CPython sorts any of them in 4 ms
 # Combining characters in a row, in longer text: Unicode Standard Annex #15, section 13 (Stream-Safe
-# Text Format). No language comes near it; only runs of them are slow.
+# Text Format). No language needs so many; only long runs are slow.
 MAX_MARKS = 30
 
 
 def normalize(text: str, maximum: int, form: Literal["NFC", "NFKC"] = "NFC") -> str:
-    """``text`` in a normalization form of Unicode, in a time that grows with its length alone.
+    """``text`` in a normalization form of Unicode, in linear time.
 
-    :param maximum: characters that the caller accepts of the result. The caller still counts them:
-        what is refused here is only what is certain to be longer.
-    :raises ValueError: with a sentence for the user, before any other work, for text of more than
-        four times ``maximum``; for long text with too many combining characters in a row.
+    :param maximum: characters that the caller accepts in the result. The caller still counts them:
+        this function refuses only text that is certainly longer.
+    :raises ValueError: with a sentence for the user, for text of more than four times ``maximum``
+        and for long text with too many combining characters in a row.
     """
     if len(text) > maximum * MAX_COMPOSED:
         raise ValueError(f"Enter at most {maximum} characters.")
@@ -38,7 +38,7 @@ def normalize(text: str, maximum: int, form: Literal["NFC", "NFKC"] = "NFC") -> 
 
 def most_marks(text: str) -> int:
     """The longest run of combining characters (general category M) in ``text``."""
-    # All that is sorted has this category, by the stability policy of Unicode. The combining class
-    # alone would miss U+0F73, which has none and becomes two that have one.
+    # By Unicode's stability policy, every character that is sorted has this category. The combining
+    # class would miss U+0F73: it has none and decomposes into two characters that have one.
     runs = groupby(unicodedata.category(character)[0] == "M" for character in text)
     return max((sum(1 for _ in run) for is_mark, run in runs if is_mark), default=0)

@@ -1,9 +1,8 @@
-"""Quotas: somebody with an account fills the disk, and nobody can write any more.
+"""Quotas: a user fills the disk, and nobody can write any more.
 
-60 notes a minute (:mod:`app.security.rate_limits`) are 4.7 GiB a day. What an account keeps is
-counted in its own row, in the transaction that stores it: of writes at the same time, none passes
-the limit. A feature calls :func:`charge` whenever it stores, changes or deletes rows of a user.
-ASVS 2.4.1.
+The rate limit of 60 notes a minute allows 4.7 GiB a day. Each account's row counts what the account
+stores, in the same transaction, so simultaneous writes cannot pass the limit together. A feature
+calls :func:`charge` whenever it stores, changes or deletes rows of a user. ASVS 2.4.1.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from app.auth.models import User
 from app.database import db
 from app.security.logs import security_event
 
-# Ours. 5,000 notes are two a day for seven years; 10 MiB of text are twice the Bible. An hour of
-# sign-ups from one address (20) can then store 200 MiB: watch the disk all the same.
+# Both are ours: two notes a day for seven years; twice the text of the Bible. An hour of sign-ups from
+# one address (20) can still store 200 MiB: watch the disk.
 MAX_ROWS = 5_000
 MAX_BYTES = 10 * 1024 * 1024
 
 
 class QuotaError(Forbidden):
-    """403: the account is full. The message says what to do."""
+    """403: the account is full."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -34,15 +33,15 @@ class QuotaError(Forbidden):
 
 
 def charge(owner: int, *, rows: int = 0, size: int = 0) -> None:
-    """Count a change of what a user keeps. The caller commits, or rolls back when this raises.
+    """Count a change of what a user stores. The caller commits, or rolls back when this raises.
 
-    It locks the user's row until then. Whoever adds rows that refer to the user charges before it
-    adds them: on MySQL, two requests of one user would otherwise wait for each other.
+    The user's row stays locked until then. Charge before you add rows that refer to the user:
+    otherwise two requests of one user can deadlock.
 
     :param owner: the id of the user.
-    :param rows: how many more there are; negative after a deletion.
-    :param size: how many more bytes of text, see :func:`size_of`; negative when it got less.
-    :raises QuotaError: when the account has no room for that. Nothing was counted.
+    :param rows: rows that are added; negative after a deletion.
+    :param size: bytes of text that are added, see :func:`size_of`; negative when there are fewer.
+    :raises QuotaError: when the account has no room. Nothing was counted.
     """
     statement = update(User).where(User.id == owner)
     if rows > 0:
@@ -65,5 +64,5 @@ def size_of(*texts: str) -> int:
 
 
 def _not_negative(count: ColumnElement[int]) -> ColumnElement[int]:
-    # Rows that a version before this one has stored while both ran were not counted.
+    # During an update from a version without quotas, the old version stored rows without counting.
     return case((count < 0, 0), else_=count)

@@ -20,11 +20,11 @@ from app.oidc_settings import OIDCSettings
 SERVICE_NAME = "<< cookiecutter.project_name >>"
 SECURITY_CONTACT = "mailto:<< cookiecutter.author_email >>"
 DATABASE_NAME = "<< cookiecutter.__user >>"  # in development; a role of MySQL has 32
-KEY_CURE = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+KEY_HINT = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
 class ConfigurationError(Exception):
-    """The service must not start. ``problems``: a line each, with setting and cure."""
+    """The service must not start. ``problems``: a line each, with setting and hint."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -105,14 +105,14 @@ class Settings:
         domain_name = read("DOMAIN_NAME").lower()
         if not development:
             required = {
-                "SECRET_KEY": (secret_key, KEY_CURE),
+                "SECRET_KEY": (secret_key, KEY_HINT),
                 "DATABASE_URL": (database_url, "name the database, see .env.example"),
                 "REDIS_URL": (redis_url, "rate limits in memory do not hold across workers"),
                 "DOMAIN_NAME": (domain_name, "write the host name that users see"),
             }
             problems += [
-                f"{name} is not set; {cure}"
-                for name, (value, cure) in required.items()
+                f"{name} is not set; {hint}"
+                for name, (value, hint) in required.items()
                 if not value
             ]
         urls = {migration_database_url: "MIGRATION_DATABASE_URL", database_url: "DATABASE_URL"}

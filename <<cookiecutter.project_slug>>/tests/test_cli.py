@@ -178,7 +178,7 @@ def assignments(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line and line[0] != "#")
 
 
-@practice("exposure")
+@practice("secret_key")
 @asvs("11.2.2")
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 def test_the_key_in_an_env_file_is_rotated(
@@ -228,7 +228,7 @@ def key_files(
     return key, fallbacks
 
 
-@practice("exposure")
+@practice("secret_key")
 @asvs("11.2.2")
 def test_keys_in_files_are_rotated(
     app: Flask, environment: dict[str, str], key_files: tuple[Path, Path]
@@ -306,7 +306,7 @@ def test_a_key_that_is_kept_elsewhere_is_left_alone(
     assert (file.read_text() if file.exists() else None) == content
 
 
-@practice("exposure")
+@practice("secret_key")
 @asvs("11.2.2")
 def test_a_rotation_signs_nobody_out_and_the_second_ends_the_old_key(
     app: Flask, alice: Browser, make_app: Callable[..., Flask], tmp_path: Path

@@ -1,9 +1,10 @@
-"""The list of notes, page by page."""
+"""The list of notes, page by page, and what it costs to write one."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+import bleach
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -13,6 +14,22 @@ from app.database import db, now
 from app.notes import service
 from app.notes.models import Note
 from tests.browser import Browser
+from tests.marks import practice
+
+
+@practice("sanitization")
+def test_a_text_is_cleaned_once(alice: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cleaning takes up to 20 ms, and a failure belongs to the form: the column has none left."""
+    cleaned: list[str] = []
+    clean = bleach.clean
+
+    def count(text: str, *args: object, **kwargs: object) -> str:
+        cleaned.append(text)
+        return clean(text, *args, **kwargs)
+
+    monkeypatch.setattr(bleach, "clean", count)
+    alice.write_note("A title", "<p>A clean text</p>")
+    assert cleaned == ["<p>A clean text</p>"]
 
 
 @pytest.mark.parametrize("at_once", [1, 3, service.PAGE, 3 * service.PAGE])

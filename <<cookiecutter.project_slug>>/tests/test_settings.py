@@ -14,7 +14,7 @@ from app.settings import ConfigurationError, Settings
 from tests.browser import HOME, Browser
 from tests.marks import asvs, practice
 
-pytestmark = practice("exposure")
+pytestmark = practice("secret_key")
 
 ROOT = Path(__file__).parents[1]
 NOTHING_SET = [

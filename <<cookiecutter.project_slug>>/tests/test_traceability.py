@@ -205,7 +205,7 @@ def late():
 def test_bad(late):
     assert 0
 """,
-    "security/test_exposure.py": "@pytest.mark.skipif(True, reason='x')\ndef test_a(): ...",
+    "security/test_secret_key.py": "@pytest.mark.skipif(True, reason='x')\ndef test_a(): ...",
     "security/test_https.py": "def test_a(): ...\nimport nowhere",
     "security/test_passwords.py": "def test_a(): ...\ndel test_a",
     "test_elsewhere.py": f"""
@@ -256,7 +256,7 @@ EXPECTED = {
     "logs": ("yellow", "skipped"),
     "errors": ("red", "failed"),
     "access": ("red", "failed"),
-    "exposure": ("yellow", "skipped"),
+    "secret_key": ("yellow", "skipped"),
     "https": ("red", "not run"),
     "passwords": ("red", "not run"),
     "queries": ("red", "no test"),

@@ -1,4 +1,4 @@
-"""The limit of sign-in: somebody tries passwords."""
+"""The rate limit of sign-in, by address and by account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.security.rate_limits import SIGN_IN, limited
 
 
 def attempted_account() -> str:
-    """The key of the account that somebody tries to sign in to."""
+    """The key of the account that the request names."""
     return hashed_key("account", identity.attempted_account())
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import Flask, g
+from flask import Flask, current_app, g
 from flask_sqlalchemy_lite import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, ExceptionContext, MetaData, String, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -91,6 +92,7 @@ def init_app(app: Flask) -> None:
         options.update(POOL, hide_parameters=True, echo=False)
     app.config["SQLALCHEMY_ENGINES"] = engines
     db.init_app(app)
+    app.teardown_request(close_session)
     # Flask-SQLAlchemy-Lite also closes sessions of asyncio, of which there are none: a thread and
     # an event loop for each request, which cost more than all the rest of it.
     app.teardown_appcontext_funcs = [
@@ -102,13 +104,13 @@ def init_app(app: Flask) -> None:
             event.listen(engine, "handle_error", hide_values)
 
 
-def close_session() -> None:
-    """Give the connection of this request back, if it has one.
-
-    :raises DBAPIError: when the connection is lost.
-    """
-    if g.get("has_database_session"):
-        db.session.close()
+def close_session(error: BaseException | None) -> None:
+    """Give the connection of this request back. If it is lost, the answer is sent all the same."""
+    try:
+        if g.get("has_database_session"):
+            db.session.close()
+    except DBAPIError as lost:
+        current_app.logger.warning("database connection lost", exc_info=lost)
 
 
 def hide_values(context: ExceptionContext) -> None:

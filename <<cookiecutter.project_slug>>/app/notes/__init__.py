@@ -1,4 +1,4 @@
-"""Notes: the example feature. Copy its shape for the next one: models, service, input, views."""
+"""Notes: the example of a feature. Copy its structure: models, service, forms or schemas, views."""
 
 from __future__ import annotations
 

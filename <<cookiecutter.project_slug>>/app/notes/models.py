@@ -1,4 +1,4 @@
-"""A note and whom it belongs to."""
+"""The table of the notes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Note(Owned, Base):
     """A short text. ``version`` goes up with every change: no edit overwrites another."""
 
     __tablename__ = "notes"
-    # The list in its order. By id alone PostgreSQL would rather go through everybody's notes, by
-    # the primary key, for somebody who has many of them.
+    # In the order of the list: without "created_at" and "id", a database may prefer the primary key
+    # and read everybody's notes.
     __table_args__ = (Index(None, "owner_id", "created_at", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -1,6 +1,6 @@
-"""What can be done with notes, the same for pages and for an API.
+"""The operations on notes, the same for pages and for an API.
 
-A note that is changed or deleted comes from :func:`app.security.access.get_owned`.
+The caller loads a note with :func:`app.security.access.get_owned`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from app import quotas
 from app.auth.models import User
 from app.database import db
 from app.notes.models import Note
+from app.security.sanitization import sanitize_html
 
 PAGE = 20  # notes
 
@@ -24,7 +25,8 @@ def page(owner: User, before: Note | None = None) -> tuple[list[Note], Note | No
     newest = Note.created_at.desc(), Note.id.desc()
     query = select(Note).where(Note.owner_id == owner.id).order_by(*newest).limit(PAGE + 1)
     if before is not None:
-        # The first condition is for the index, which not every database finds in the second.
+        # Not every database uses the index for the second condition; so the first one repeats a
+        # part of it.
         older = or_(Note.created_at < before.created_at, Note.id < before.id)
         query = query.where(Note.created_at <= before.created_at, older)
     notes = list(db.session.scalars(query))
@@ -36,10 +38,11 @@ def create(owner: User, title: str, body: str) -> Note:
 
     :raises app.quotas.QuotaError: when the owner's account is full.
     """
-    quotas.charge(owner.id, rows=1)
+    body = sanitize_html(body)
+    quotas.charge(owner.id, rows=1, size=quotas.size_of(title, body))
     note = Note(owner_id=owner.id, title=title, body=body)
     db.session.add(note)
-    _store(note, 0)
+    db.session.commit()
     return note
 
 
@@ -48,37 +51,20 @@ def update(note: Note, version: int, title: str, body: str) -> None:
 
     :raises werkzeug.exceptions.Conflict: when the note has changed since ``version``.
     :raises sqlalchemy.orm.exc.StaleDataError: when it changes at this very moment; also 409.
-    :raises app.quotas.QuotaError: when the owner's account has no room for what is new.
+    :raises app.quotas.QuotaError: when the owner's account has no room for the new text.
     """
     if note.version != version:
         abort(409, "This note was changed in the meantime. Reload it and try again.")
-    before = _size(note)
-    note.title, note.body = title, body
-    _store(note, before)
+    before = quotas.size_of(note.title, note.body)
+    note.title, note.body = title, sanitize_html(body)
+    db.session.flush()
+    quotas.charge(note.owner_id, size=quotas.size_of(note.title, note.body) - before)
+    db.session.commit()
 
 
 def remove(note: Note) -> None:
     """Delete a note."""
-    size = _size(note)
     db.session.delete(note)
     db.session.flush()
-    quotas.charge(note.owner_id, rows=-1, size=-size)
+    quotas.charge(note.owner_id, rows=-1, size=-quotas.size_of(note.title, note.body))
     db.session.commit()
-
-
-def _store(note: Note, before: int) -> None:
-    """Write a note, count its size, and commit.
-
-    :param before: its size until now.
-
-    It is read back, as the column has cleaned it, before the commit: afterwards nothing is asked,
-    so that what is stored is never answered with an error.
-    """
-    db.session.flush()
-    db.session.refresh(note)
-    quotas.charge(note.owner_id, size=_size(note) - before)
-    db.session.commit()
-
-
-def _size(note: Note) -> int:
-    return quotas.size_of(note.title, note.body)

@@ -21,7 +21,6 @@ from app.security import (
     cross_origin,
     csrf,
     errors,
-    exposure,
     headers,
     https,
     logs,
@@ -29,6 +28,8 @@ from app.security import (
     queries,
     rate_limits,
     sanitization,
+    secret_key,
+    security_txt,
 )
 from app.settings import ConfigurationError
 
@@ -40,7 +41,8 @@ PRACTICES = (
     errors,
     https,
     headers,
-    exposure,
+    secret_key,
+    security_txt,
     sanitization,
     queries,
     passwords,

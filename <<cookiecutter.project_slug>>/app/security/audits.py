@@ -1,8 +1,8 @@
-"""Regular audits: code or a dependency turns out to be vulnerable, and nobody looks.
+"""Regular audits: code or a dependency turns out to be vulnerable, and nobody notices.
 
-The audits themselves run outside the app: ``make audit`` and ``.github/workflows/security.yml``
-(Bandit on all severities, pip-audit on the lock; push, pull request and every week). Here: that the
-packages which run are the packages which were audited. ASVS 15.1.1, 15.2.1.
+The audits run outside the app: ``make audit`` and ``.github/workflows/security.yml`` (Bandit on all
+severities, pip-audit on the lock; push, pull request and every week). This module checks that the
+installed packages are the audited ones. ASVS 15.1.1, 15.2.1.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 from flask import Flask
 
 LOCK = Path(__file__).parents[2] / "requirements.lock"
+HINT = "install with: pip install --require-hashes -r requirements.lock"
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)\s*(;)?", re.MULTILINE)
 
 
 def init_app(app: Flask) -> None:
-    """Nothing to wire: the audits run in CI, ``check`` compares what runs with what they saw."""
+    """Nothing to wire: the audits run in CI."""
 
 
 def check(app: Flask) -> Iterator[str]:
@@ -28,9 +29,9 @@ def check(app: Flask) -> Iterator[str]:
     A line with an environment marker may not apply to this machine, so it may be absent.
     """
     if not LOCK.exists():
-        yield f"{LOCK.name} is missing beside the app; what runs cannot be compared with the audit"
+        yield f"{LOCK.name} is missing next to the app; what runs cannot be compared with the audit"
         return
-    # The same package may be pinned twice, under markers that exclude each other.
+    # A package may be pinned twice, under markers that exclude each other.
     pins: dict[str, set[str]] = {}
     optional: set[str] = set()
     for name, pinned, marker in PINNED.findall(LOCK.read_text(encoding="utf-8")):
@@ -42,10 +43,7 @@ def check(app: Flask) -> Iterator[str]:
             installed = version(name)
         except PackageNotFoundError:
             if name not in optional:
-                yield f"{name} is not installed; {_CURE}"
+                yield f"{name} is not installed; {HINT}"
             continue
         if installed not in versions:
-            yield f"{name} {installed} runs, but {' or '.join(versions)} was audited; {_CURE}"
-
-
-_CURE = "install with: pip install --require-hashes -r requirements.lock"
+            yield f"{name} {installed} runs, but {' or '.join(versions)} was audited; {HINT}"

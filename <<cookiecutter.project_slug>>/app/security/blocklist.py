@@ -1,9 +1,9 @@
 """Passwords that a guesser tries first, for :mod:`app.security.passwords`.
 
-Nearly every leaked password is shorter than our minimum, so a list of them alone would stop little:
-"Password123456!" is on none. What counts is the password as a whole (NIST SP 800-63B-4 section
-3.1.1.2; ASVS 6.2.4, 6.2.11): how much of it is left besides common words, the names of the account
-and patterns.
+Nearly all leaked passwords are shorter than our minimum, so a list of them is not enough: it does
+not contain "Password123456!". Therefore the whole password is measured: how many characters remain
+besides common words, names of the account and patterns (NIST SP 800-63B-4 section 3.1.1.2; ASVS
+6.2.4, 6.2.11).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from app.normalization import normalize
 
 COMMON = Path(__file__).with_name("common_passwords.txt")  # lower case, at least 4 characters each
-MAX_CONTEXT = 256  # characters of a name that are looked at; an address has up to 254
+MAX_CONTEXT = 256  # characters of a name that count; an e-mail address has up to 254
 SEPARATORS = dict.fromkeys(map(ord, " -_.,+/"))
-# "l33t" for "leet"; 1 and ! stand for i as well as for l.
+# "l33t" for "leet"; 1 and ! stand for i and for l.
 LEET = [str.maketrans("0134578@$!", f"o{i}eastbas{i}") for i in "il"]
 # Neighbours in the alphabet, among the digits and on keyboards (QWERTY, QWERTZ, AZERTY).
 ROWS = (
@@ -36,7 +36,7 @@ def unexplained(password: str, *context: str) -> int:
     """
     text = _fold(password)
     words = set(_common_words())
-    for known in (name[:MAX_CONTEXT] for name in context):  # a form hands over whatever was sent
+    for known in (name[:MAX_CONTEXT] for name in context):  # an e-mail address can have any length
         words.update(map(_fold, [known, *known.split("@"), *re.split(r"[\W_]+", known)]))
     explained: set[int] = set()
     for view in (text, *map(text.translate, LEET)):

@@ -1,6 +1,6 @@
-"""What a limit counts by, for :mod:`app.security.rate_limits`: an address or an account.
+"""The keys of the limits, for :mod:`app.security.rate_limits`: a client's address, an account.
 
-A client chooses neither: the address is what Nginx saw, the account is the one that is attacked.
+A client cannot choose them: Nginx reports the address, and the account is the attacked one.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def client_address() -> str:
 
 
 def hashed_key(kind: str, name: str) -> str:
-    """A key for a name, hashed: keys show up in tools. Without a name, the client's address."""
+    """A key for a name, hashed because tools show keys. Without a name, the client's address."""
     digest = sha256(name.encode()).hexdigest()
     return f"{kind}:{digest}" if name else f"no {kind}:{client_address()}"
 
 
 def signed_in_account() -> str:
-    """The account of the signed-in user, or the address of somebody who is not signed in."""
+    """The account of the signed-in user; the client's address when nobody is signed in."""
     return f"user:{g.user.id}" if g.get("user") else client_address()

@@ -1,8 +1,8 @@
-"""Redis fails: sign-in must go on, and no limit may end.
+"""Where the limits are counted, for :mod:`app.security.rate_limits`: Redis, or memory when it fails.
 
-Counts in Redis. While Redis does not answer, or refuses to write, each worker counts by itself in
-memory. A fault of Redis is never the error of a request, whatever number of threads meet it at
-once. A storage backend of the library ``limits``, by its interface for backends of one's own.
+Sign-in must work and limits must hold while Redis does not answer or refuses to write: each worker
+then counts in its own memory. A failure of Redis is never an error of a request. This is a custom
+storage backend of the library ``limits``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 Question = Callable[[RedisStorage | MemoryStorage], Answer]
 
 TIMEOUT = 1  # seconds, to connect and to answer: ours; a count takes less than a millisecond
-PAUSE = 5  # seconds until Redis is asked again: ours; one request in five seconds waits for TIMEOUT
+PAUSE = 5  # seconds until Redis is asked again: ours; one request in 5 seconds waits for TIMEOUT
 PREFIX = "fallback+"
 
 
@@ -76,7 +76,7 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         return self._ask(lambda it: it.reset())
 
     def check(self) -> bool:
-        """Whether Redis counts. It writes, since a Redis that is full or only reads does not."""
+        """Whether Redis counts. This writes: a Redis that is full or read-only still answers reads."""
         try:
             self.redis.incr("check", expiry=60)  # seconds
         except RedisError as error:
@@ -86,7 +86,7 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         return True
 
     def _ask(self, question: Question[Answer]) -> Answer:
-        """The answer of Redis, or that of the memory when Redis has none."""
+        """The answer of Redis, or of the memory when Redis fails."""
         if self._may_ask_redis():
             try:
                 answer = question(self.redis)
@@ -98,7 +98,7 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         return question(self.memory)
 
     def _may_ask_redis(self) -> bool:
-        """False during the pause. After it one thread tries; the others need not wait with it."""
+        """False during the pause. After it one thread tries, and the others do not wait."""
         if self._silent_until is None:
             return True
         with self._lock:
@@ -112,7 +112,7 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         with self._lock:
             now = time.monotonic()
             first, self._failed_at = self._failed_at is None, now
-            # One that refuses answers at once, and may know that a limit is reached: no pause.
+            # A Redis that refuses to write still answers, and knows which limits are reached.
             silent = isinstance(error, ConnectionError | TimeoutError)
             self._silent_until = now + PAUSE if silent else None
         if first:
@@ -123,7 +123,7 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
             return
         with self._lock:
             self._silent_until = None
-            # A full Redis refuses some counts and answers others: that is one fault, logged once.
+            # A full Redis refuses some counts and accepts others: one failure, logged once.
             soon = self._failed_at is not None and time.monotonic() < self._failed_at + PAUSE
             if self._failed_at is None or (soon and not wrote):
                 return

@@ -1,8 +1,9 @@
 """Logs: an attack goes unnoticed, a log line is forged, or the log itself gives secrets away.
 
-One JSON object per line on standard error: an access line per request and the security events of
-the OWASP Logging Vocabulary, each with the request id that an error page shows. Control characters
-are escaped: no input starts a line. Secrets are blanked, by field name and by value. ASVS 16.1-4.
+One JSON object per line on standard error: an access line for each request, and the security events
+of the OWASP Logging Vocabulary. All lines of a request share its id, which an error page shows too.
+JSON escapes control characters, so no input starts a line. Secrets are blanked, by the name of the
+field and by value. ASVS 16.1-4.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import sys
+import time
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import TextIO
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, has_request_context, request
 from sqlalchemy import inspect
+from werkzeug.wsgi import ClosingIterator
 
-from app.security.request_log import RequestLog, timestamp
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Rails' default list, plus what Flask, HTTP and this service call a secret.
 SECRET_NAME = re.compile(
@@ -26,9 +31,10 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 REDACTED = "[redacted]"
-ENCODE = json.JSONEncoder(default=str).encode  # json.dumps makes an encoder for each line
 STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
+access_log = logging.getLogger("app.access")
 security_log = logging.getLogger("app.security")
 
 
@@ -45,12 +51,6 @@ def request_id() -> str:
     return str(request.environ.get("app.request_id", "")) if has_request_context() else ""
 
 
-@lru_cache(maxsize=256)
-def is_secret(name: str) -> bool:
-    """Whether a field of this name may hold a secret; the code has few names, so all are kept."""
-    return SECRET_NAME.search(name) is not None
-
-
 class JSONFormatter(logging.Formatter):
     """A line per record; ``known_secrets`` are blanked wherever they occur in it."""
 
@@ -59,8 +59,9 @@ class JSONFormatter(logging.Formatter):
         self.known_secrets = [secret for secret in known_secrets if secret]
 
     def format(self, record: logging.LogRecord) -> str:
+        created = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         entry: dict[str, object] = {
-            "time": timestamp(record.created),
+            "time": created,
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
@@ -74,60 +75,70 @@ class JSONFormatter(logging.Formatter):
                 "user": inspect(user).identity[0] if user else None,
             }
         entry |= {
-            name: REDACTED if is_secret(name) else value
+            name: REDACTED if SECRET_NAME.search(name) else value
             for name, value in vars(record).items()
             if name not in STANDARD_FIELDS
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return self.line(entry)
-
-    def line(self, entry: dict[str, object]) -> str:
-        """The entry as JSON, which escapes whatever would end the line."""
-        line = ENCODE(entry)
+        line = json.dumps(entry, default=str)
         for secret in self.known_secrets:
             line = line.replace(secret, REDACTED)
         return line
 
 
-class StandardErrorHandler(logging.StreamHandler[TextIO]):
-    """Writes to what is standard error at the time of writing."""
+class StandardErrorHandler(logging.Handler):
+    """Writes each record to what is standard error at that time. A full disk ends no request."""
 
-    def __init__(self, formatter: JSONFormatter) -> None:
-        super().__init__()
-        self.setFormatter(formatter)
-        self.line = formatter.line
-
-    def write(self, entry: dict[str, object]) -> None:
-        """Write an entry that is no record of a logger."""
-        line, stream = self.line(entry) + "\n", self.stream
-        self.acquire()
+    def emit(self, record: logging.LogRecord) -> None:
         try:
-            stream.write(line)
-            stream.flush()
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
         except (OSError, ValueError):
-            self.handleError(logging.makeLogRecord(entry))  # a full disk ends no request
-        finally:
-            self.release()
+            self.handleError(record)
 
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
 
-    @stream.setter
-    def stream(self, value: TextIO) -> None: ...
+def with_access_line(wsgi_app: WSGIApplication) -> WSGIApplication:
+    """WSGI middleware: gives each request an id and logs its access line."""
+
+    def logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        identifier = sent if REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+        environ["app.request_id"] = identifier
+        fields: dict[str, object] = {
+            "request_id": identifier,
+            "address": environ.get("REMOTE_ADDR"),
+            "method": environ["REQUEST_METHOD"],
+            "path": environ.get("PATH_INFO", ""),  # no query: it may hold a token
+            "status": 500,
+        }
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            fields["status"] = int(status.split(" ", 1)[0])
+            headers.append(("X-Request-ID", identifier))
+            return start_response(status, headers, exc_info)
+
+        def log_access() -> None:
+            fields["milliseconds"] = round((time.perf_counter() - started) * 1000, 1)
+            access_log.info("request", extra=fields)
+
+        return ClosingIterator(wsgi_app(environ, start), log_access)
+
+    return logged
 
 
 def init_app(app: Flask) -> None:
     """Send every log line through one handler and give every request an id."""
     settings = app.config["SETTINGS"]
-    formatter = JSONFormatter([settings.secret_key, *settings.secret_key_fallbacks])
-    handler = StandardErrorHandler(formatter)
+    handler = StandardErrorHandler()
+    handler.setFormatter(JSONFormatter([settings.secret_key, *settings.secret_key_fallbacks]))
     root = logging.getLogger()
-    root.handlers = [old for old in root.handlers if not isinstance(old, StandardErrorHandler)]
+    for old in [it for it in root.handlers if isinstance(it, StandardErrorHandler)]:
+        root.removeHandler(old)
     root.addHandler(handler)
     app.logger.setLevel(logging.INFO)
-    app.wsgi_app = RequestLog(app.wsgi_app, handler.write)  # type: ignore[method-assign]
+    app.wsgi_app = with_access_line(app.wsgi_app)  # type: ignore[assignment, method-assign]
 
 
 def check(app: Flask) -> Iterator[str]:

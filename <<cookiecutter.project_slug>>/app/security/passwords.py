@@ -1,10 +1,10 @@
-"""Password storage: a stolen database is guessed offline, a sign-in form online.
+"""Password storage: passwords are guessed, offline from a stolen database or online by signing in.
 
-Only an argon2id hash is kept, at the strength of the OWASP Password Storage cheat sheet (ASVS 5.0
-appendix C), made anew at sign-in when the parameters have risen. An unknown user costs as much time
-as a wrong password, so that the form does not tell who has an account. Length and a blocklist
-decide what a password may be, nothing else does (NIST SP 800-63B-4; ASVS 6.2.1-6.2.12, 11.4.2).
-A flood of sign-ins is refused before it takes the memory and the threads of the service (15.2.2).
+The database keeps argon2id hashes alone, at the strength of the OWASP Password Storage cheat sheet
+(ASVS 5.0 appendix C); sign-in renews a hash when the parameters have risen. An unknown user costs as
+much time as a wrong password, so that the form does not reveal accounts. A password needs a length
+and must not be on the blocklist; there are no other rules (NIST SP 800-63B-4; ASVS 6.2.1-6.2.12,
+11.4.2). A flood of sign-ins is refused before it uses up memory and threads (15.2.2).
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from app.security.logs import security_event
 # 64 accepted. They are code points after normalization; nothing is stripped, nothing cut off.
 MIN_LENGTH = 15
 MAX_LENGTH = 128
-# A password with fewer characters than this besides common words, names and patterns is built from
-# them. Six random letters are 28 bits: online that is enough, as sign-in is limited by account.
+# Characters that must remain besides common words, names and patterns. Six random letters are 28 bits:
+# enough online, because sign-in is limited by account.
 MIN_UNEXPLAINED = 6
 # memory_cost in KiB. FLOORS are OWASP's choices: passes and the memory that they need at least.
 HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1, hash_len=32, salt_len=16)
 FLOORS = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
-# Hashes that a worker process makes at once, 46 MiB each: a flood of sign-ins would otherwise take
-# all memory, until the system kills the service. They are fewer than the worker's threads
-# (deploy/gunicorn.conf.py), and nobody waits for one, as waiting takes a thread too: so one thread
-# is always left for those who are signed in.
+# Hashes that a worker process makes at once, 46 MiB each: a flood of sign-ins would otherwise use all
+# memory, until the system kills the service. There are fewer slots than threads of a worker
+# (deploy/gunicorn.conf.py), and no request waits for a slot, because waiting takes a thread as well:
+# one thread is always left for signed-in users.
 SLOTS = 3
 slots = threading.BoundedSemaphore(SLOTS)
 
 
 def init_app(app: Flask) -> None:
-    """Make the hash that unknown users are compared with; the first of them takes no longer."""
+    """Make the hash for unknown users now, so that the first of them takes no longer."""
     _dummy_hash(HASHER)
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield what is below OWASP's floor, as found in a hash that was really made."""
+    """Yield each parameter of a real hash that is below OWASP's minimum."""
     made = extract_parameters(_dummy_hash(HASHER))
     if made.type is not Type.ID:
         yield "HASHER does not make argon2id; set type=Type.ID"
@@ -62,7 +62,7 @@ def check(app: Flask) -> Iterator[str]:
 def hash_password(password: str) -> str:
     """The hash to store, with its parameters and a random salt: about 100 characters.
 
-    :raises ServiceUnavailable: when as many are made already as memory is meant for.
+    :raises ServiceUnavailable: when all slots are taken.
     :raises ValueError: for a password that :func:`password_problem` finds too long.
     """
     encoded = _encode(password)
@@ -71,13 +71,11 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(stored: str | None, password: str) -> bool:
-    """Whether ``stored`` was made from ``password``; False as well when it is no hash at all.
+    """Whether ``stored`` is a hash of ``password``.
 
-    A password that is too long to be anybody's is wrong at once, whoever is asked for: that it took
-    no hashing tells nothing about the account.
-
-    :param stored: None for a user who does not exist: always False, after the same time.
-    :raises ServiceUnavailable: as :func:`hash_password` does, whether the user exists or not.
+    :param stored: None for an unknown user: the result is False, after the same time. A password
+        above the maximum length is refused without hashing, for every user alike.
+    :raises ServiceUnavailable: when all slots are taken, whether the user exists or not.
     """
     try:
         encoded = _encode(password)
@@ -91,7 +89,7 @@ def verify_password(stored: str | None, password: str) -> bool:
 
 
 def needs_rehash(stored: str) -> bool:
-    """Whether ``stored`` was made with other parameters than today's. Ask after a sign-in."""
+    """Whether ``stored`` has other parameters than a new hash. Ask after a sign-in."""
     try:
         return HASHER.check_needs_rehash(stored)
     except ValueError:
@@ -99,7 +97,7 @@ def needs_rehash(stored: str) -> bool:
 
 
 def password_problem(password: str, *context: str) -> str | None:
-    """Why ``password`` must not be chosen, as a sentence for the user; None when it is good.
+    """Why a user must not choose ``password``, as a sentence; None when it is good.
 
     :param context: what a guesser knows: the service's name, the user's e-mail address.
     """
@@ -112,7 +110,7 @@ def password_problem(password: str, *context: str) -> str | None:
     if length > MAX_LENGTH:
         return f"Use at most {MAX_LENGTH} characters."
     if unexplained(password, *context) < MIN_UNEXPLAINED:
-        return "This is easy to guess: it is made of common passwords, names or patterns."
+        return "This is easy to guess: it consists of common passwords, names or patterns."
     return None
 
 
@@ -135,8 +133,8 @@ def _dummy_hash(hasher: PasswordHasher) -> str:
 
 
 def _normalize(password: str) -> str:
-    # Another keyboard composes the same letters differently: NFC, as SP 800-63B-4 section 3.1.1.2
-    # and RFC 8265 section 4.2 say.
+    # Keyboards compose the same letters differently. SP 800-63B-4 section 3.1.1.2 and RFC 8265
+    # section 4.2 ask for NFC.
     return normalize(password, MAX_LENGTH)
 
 

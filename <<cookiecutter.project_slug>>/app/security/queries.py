@@ -1,10 +1,10 @@
 """Parameterized queries: input that is read as SQL, and values that leak from statements into logs.
 
-Every statement is built with SQLAlchemy (``select()``, the ORM), which sends values apart from the
-statement. ``LIKE`` is written ``column.contains(text, autoescape=True)``; an order is picked from a
-fixed mapping, never from the request. ``tests/security/test_queries.py`` refuses SQL that is built
-from strings, and looks at the statements that really reach the database. OWASP SQL Injection
-Prevention cheat sheet; ASVS 1.2.4, 2.3.3, 13.2.6.
+SQLAlchemy builds every statement (``select()``, the ORM) and sends values separately. Write ``LIKE``
+as ``column.contains(text, autoescape=True)``; take an order from a fixed mapping, never from the
+request. ``tests/security/test_queries.py`` refuses SQL that is built from strings and checks the
+statements that reach the database. OWASP SQL Injection Prevention cheat sheet; ASVS 1.2.4, 2.3.3,
+13.2.6.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def init_app(app: Flask) -> None:
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield what lets values out of the database layer, or requests pile up in front of it."""
+    """Yield what would put values into logs, or let requests wait long for the database."""
     with app.app_context():
         engines = list(db.engines.values())
     for engine in engines:
         yield from _engine_problems(engine)
-    # As they were set: the engine's own URL is made absolute by Flask-SQLAlchemy-Lite.
+    # The settings, because Flask-SQLAlchemy-Lite makes the URL of the engine absolute.
     settings = app.config["SETTINGS"]
     yield from dialect.check(make_url(settings.database_url), "DATABASE_URL")
     if (url := settings.migration_database_url) != settings.database_url:

@@ -1,9 +1,9 @@
 """Input validation and sanitization: text that a browser takes for code (XSS), or that is too big.
 
-What comes in is bounded at the door: size and parts of the body, length and characters of a text.
-Plain text is stored as it is and escaped wherever it is shown. Rich text is cleaned once, when it
-is written: Bleach keeps what is listed below and nh3 serializes the result, because Bleach has had
-its last release. :class:`RichText` is the only place that tells templates not to escape.
+Input has limits: size and parts of the body, length and characters of a text. Plain text is stored
+as it is and escaped wherever it is shown. Rich text is cleaned once, on its way in: Bleach keeps
+what is listed below and nh3 serializes the result, because Bleach has had its last release. A
+column of :class:`RichText` stores nothing else, and no other code tells templates not to escape.
 OWASP XSS Prevention cheat sheet; ASVS 1.1.1, 1.2.1, 1.3.1, 1.3.3, 2.2.1, 2.2.2.
 """
 
@@ -23,13 +23,13 @@ from app.normalization import normalize
 from app.security.bodies import read_body
 
 LIMITS = {
-    # Bytes of a request, as client_max_body_size in Nginx; a character of a note can take twelve.
+    # Bytes of a request, as client_max_body_size in Nginx; a character of a note takes up to 12.
     "MAX_CONTENT_LENGTH": 256 * 1024,
     "MAX_FORM_MEMORY_SIZE": 64 * 1024,  # bytes of a multipart field; a note has up to 40,000
     "MAX_FORM_PARTS": 50,  # multipart fields; the largest form here has 4
 }
-# Bleach is quadratic in nested tags: 10,000 characters of "<ul><li>" take it 0.16 s, 100,000 take
-# 16 s. With 500 "<" it needs 0.02 s for the worst text that we found.
+# Bleach is quadratic in nested tags: 10,000 characters of "<ul><li>" take 0.16 s, 100,000 take 16 s.
+# With 500 "<", the worst text that we found takes 0.02 s.
 MAX_RICH_TEXT = 10_000
 MAX_TAGS = 500
 TAGS = {"p", "br", "strong", "em", "b", "i", "a", "ul", "ol", "li", "blockquote", "code", "pre"}
@@ -42,8 +42,12 @@ FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u
 LINE_BREAK = re.compile("[\t\n\r\u2028\u2029]")
 
 
+class CleanHTML(str):
+    """What :func:`sanitize_html` returns. A part of it, or more than it, is an ordinary text."""
+
+
 class RichText(TypeDecorator[str]):
-    """A column of rich text: cleaned on write, Markup on read (``{{ note.body }}`` in a template).
+    """A column of rich text: clean on write, Markup on read (``{{ note.body }}`` in a template).
 
     :raises sqlalchemy.exc.StatementError: on write, for text that :func:`sanitize_html` refuses.
     """
@@ -55,7 +59,7 @@ class RichText(TypeDecorator[str]):
         return None if value is None else sanitize_html(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Markup | None:
-        return None if value is None else Markup(value)  # nosec B704 # noqa: S704 - cleaned on write
+        return None if value is None else Markup(value)  # nosec B704 # noqa: S704 - clean on write
 
 
 def init_app(app: Flask) -> None:
@@ -91,20 +95,22 @@ def clean_line(text: str, maximum: int, minimum: int = 1) -> str:
     return text
 
 
-def sanitize_html(text: str) -> str:
-    """The allowed part of ``text``, as HTML in Unicode NFC. Cleaning it again changes nothing.
+def sanitize_html(text: str) -> CleanHTML:
+    """The allowed part of ``text``, as HTML in Unicode NFC. A clean text is returned at once.
 
     :raises ValueError: with a sentence for the user, when the text has a forbidden character, more
         than ``MAX_RICH_TEXT`` characters or more than ``MAX_TAGS`` "<", before or after cleaning.
     """
-    # Mutation XSS is markup that means something else when it is parsed once more. So text is kept
-    # only when it comes out as it went in. Two passes do for whatever we tried.
+    if isinstance(text, CleanHTML):
+        return text
+    # Mutation XSS is markup that changes its meaning when it is parsed again. So text is kept only
+    # when cleaning does not change it. Two passes were enough for all that we tried.
     for _ in range(5):
         cleaned = _clean(text)
         if cleaned == text:
-            return cleaned
+            return CleanHTML(cleaned)
         text = cleaned
-    raise ValueError("The formatting is too confused. Remove the tags and try again.")
+    raise ValueError("The HTML cannot be cleaned. Remove some tags and try again.")
 
 
 def _clean(text: str) -> str:

@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from redis.connection import AbstractConnection
 from sqlalchemy import event
 
 from app.database import db
 from app.security import check, rate_limits
-from app.security.access import is_public
-from app.security.rate_limits import count_of, limited, limiter
+from app.security.access import is_public, public
+from app.security.rate_limits import limited, limiter, requested_limit
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, WRITE_NOTE, Browser
 # <% else %>
@@ -183,14 +182,15 @@ def test_every_route_that_changes_something_is_limited(app: Flask) -> None:
     unlimited = {
         route.endpoint
         for route in routes(app)
-        if route.method not in SAFE and count_of(app, route.endpoint, route.method) is None
+        if route.method not in SAFE and not is_counted(app, route)
     }
     assert unlimited == {"auth.logout"}  # signing out must always work
 
 
 def is_counted(app: Flask, route: Route) -> bool:
-    """Whether this limit counts what others only read: the provider's answer comes by GET."""
-    return count_of(app, route.endpoint, route.method) is not None
+    """Whether a limit counts the requests to this route."""
+    with app.test_request_context(route.path(), f"https://{DOMAIN}", method=route.method):
+        return requested_limit().name != ""
 
 
 def test_reading_is_not_counted_and_asks_no_store(
@@ -309,25 +309,28 @@ def test_the_window_slides(app: Flask) -> None:
     assert isinstance(limiter.limiter, SlidingWindowCounterRateLimiter)
 
 
-def test_start_up_notices_limits_in_memory(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_up_notices_limits_in_memory(app: Flask, make_app: Callable[..., Flask]) -> None:
     assert list(check(app)) == []
-    monkeypatch.setattr(limiter, "_storage", MemoryStorage())
+    app = make_app(APP_ENV="development", REDIS_URL=None)
     assert [line for line in check(app) if "REDIS_URL" in line]
 
 
-def test_start_up_notices_a_limit_that_is_never_looked_at(app: Flask) -> None:
+def test_a_route_that_only_reads_counts_every_request(app: Flask, browser: Browser) -> None:
     def search() -> str:
-        return "dear"
+        return "found"
 
-    app.add_url_rule("/search", view_func=limited("search", "1 per minute", lambda: "key")(search))
-    assert [line for line in check(app) if "the limit of /search is never counted" in line]
+    limit = limited("search", "2 per minute", lambda: "key")
+    app.add_url_rule("/search", view_func=public(limit(search)))
+    methods = "GET", "HEAD", "GET", "HEAD"
+    statuses = [browser.open(method, "/search").status_code for method in methods]
+    assert statuses == [200, 200, 429, 429]
 
 
 def test_start_up_notices_limits_that_are_off(app: Flask) -> None:
     app.config["RATELIMIT_ENABLED"] = False
     assert [line for line in check(app) if "RATELIMIT_ENABLED" in line]
     app.config["RATELIMIT_ENABLED"] = True
-    app.before_request_funcs[None].remove(rate_limits.count_request)
+    app.extensions["limiter"].clear()
     assert [line for line in check(app) if "init_app" in line]
 
 

@@ -152,8 +152,8 @@ DEFECTS = [
     rate_limits(
         "only failures are counted",
         LIMITS,
-        "limiter.shared_limit(limit, scope=name, key_func=key)",
-        "limiter.shared_limit(limit, scope=name, key_func=key,"
+        "Limit(rate, key_function=lambda: requested_limit().keys[position]())",
+        "Limit(rate, key_function=lambda: requested_limit().keys[position](),"
         " deduct_when=lambda response: response.status_code == 401)",
         f"{LIMIT_TESTS}::test_attempts_that_are_refused_before_are_counted",
     ),
@@ -340,16 +340,16 @@ DEFECTS = [
     rate_limits(
         "a form that is shown is counted in Redis",
         LIMITS,
-        "if method in counted_methods(view) else None",
-        "",
+        "return limit if only_reads or request.method in CHANGING else UNLIMITED",
+        "return limit",
         f"{LIMIT_TESTS}::test_a_public_page_asks_neither_redis_nor_the_database",
     ),
     rate_limits(
-        "a limit that is never looked at passes for one",
+        "a route that only reads counts nothing",
         LIMITS,
-        "and not counted:",
-        "and not rule.methods:",
-        f"{LIMIT_TESTS}::test_start_up_notices_a_limit_that_is_never_looked_at",
+        "limit if only_reads or",
+        "limit if",
+        f"{LIMIT_TESTS}::test_a_route_that_only_reads_counts_every_request",
     ),
     rate_limits(
         "twice the limit passes at the edge of a window",

@@ -1,4 +1,4 @@
-"""What is told, logged, kept and audited: errors, logs, exposure, audits."""
+"""What is told, logged, kept and audited: errors, logs, secrets, audits."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ workflows = partial(Defect, "workflows")
 lock = partial(Defect, "lock")
 errors = partial(Defect, "errors")
 logs = partial(Defect, "logs")
-exposure = partial(Defect, "exposure")
+secret_key = partial(Defect, "secret_key")
+security_txt = partial(Defect, "security_txt")
+headers = partial(Defect, "headers")
 
 AUDITS = "tests/security/test_audits.py"
 ERRORS = "tests/security/test_errors.py"
 LOGS = "tests/security/test_logs.py"
-EXPOSURE = "tests/security/test_exposure.py"
+SECRETS = "tests/security/test_secret_key.py"
 SECURITY_YML = ".github/workflows/security.yml"
 CI_YML = ".github/workflows/ci.yml"
 LEFT_OUT = f"{AUDITS}::test_the_audit_leaves_nothing_out"
@@ -25,7 +27,7 @@ DEFECTS = [
     audits(
         "an exception without a reason",
         "app/security/sanitization.py",
-        "# nosec B704 # noqa: S704 - cleaned on write",
+        "# nosec B704 # noqa: S704 - clean on write",
         "# nosec",
         f"{AUDITS}::test_every_exception_has_an_id_and_a_reason",
     ),
@@ -158,7 +160,7 @@ DEFECTS = [
     errors(
         "an error page shows the exception",
         "app/security/errors.py",
-        'InternalServerError("The service made a mistake. It has been logged.")',
+        'InternalServerError("An unexpected error occurred. It has been logged.")',
         "InternalServerError(repr(error))",
         f"{ERRORS}::test_no_route_shows_an_exception",
     ),
@@ -214,7 +216,7 @@ DEFECTS = [
     logs(
         "secrets are logged by their name",
         "app/security/logs.py",
-        "name: REDACTED if is_secret(name) else value",
+        "name: REDACTED if SECRET_NAME.search(name) else value",
         "name: value",
         f"{LOGS}::test_a_field_whose_name_promises_a_secret_is_blanked",
     ),
@@ -228,20 +230,20 @@ DEFECTS = [
     logs(
         "a line break gets into a line",
         "app/security/logs.py",
-        "json.JSONEncoder(default=str)",
-        "json.JSONEncoder(default=str, ensure_ascii=False)",
+        "json.dumps(entry, default=str)",
+        "json.dumps(entry, default=str, ensure_ascii=False)",
         f"{LOGS}::test_no_input_starts_a_line_of_its_own",
     ),
     logs(
         "any request id is believed",
-        "app/security/request_log.py",
+        "app/security/logs.py",
         "sent if REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)",
         "sent or secrets.token_hex(16)",
         f"{LOGS}::test_a_well_formed_request_id_is_kept",
     ),
     logs(
         "the query is logged",
-        "app/security/request_log.py",
+        "app/security/logs.py",
         'environ.get("PATH_INFO", ""),',
         'environ.get("PATH_INFO", "") + "?" + environ.get("QUERY_STRING", ""),',
         f"{LOGS}::test_a_whole_visit_leaves_no_secret_in_the_log",
@@ -274,81 +276,81 @@ DEFECTS = [
         "log_format json escape=none",
         "tests/security/test_https.py::test_the_log_holds_no_query_and_no_forged_line",
     ),
-    exposure(
+    secret_key(
         "a short key is good enough",
-        "app/security/exposure.py",
+        "app/security/secret_key.py",
         "MIN_KEY_LENGTH = 43",
         "MIN_KEY_LENGTH = 16",
-        f"{EXPOSURE}::test_a_guessable_key_is_refused",
+        f"{SECRETS}::test_a_guessable_key_is_refused",
     ),
-    exposure(
+    secret_key(
         "a key from a tutorial is good enough",
-        "app/security/exposure.py",
-        " or _is_made_of_words(key)",
+        "app/security/secret_key.py",
+        " or _consists_of_words(key)",
         "",
-        f"{EXPOSURE}::test_a_guessable_key_is_refused",
+        f"{SECRETS}::test_a_guessable_key_is_refused",
     ),
-    exposure(
+    secret_key(
         "old keys may be weak",
-        "app/security/exposure.py",
+        "app/security/secret_key.py",
         'keys = [app.secret_key or "", *app.config["SECRET_KEY_FALLBACKS"]]',
         'keys = [app.secret_key or ""]',
-        f"{EXPOSURE}::test_a_guessable_key_is_refused",
+        f"{SECRETS}::test_a_guessable_key_is_refused",
     ),
-    exposure(
+    headers(
         "a file is kept for a year under any version",
         "app/interface.py",
         'own = request.args.get("v") == _version(digest)',
         'own = "v" in request.args',
         "tests/test_static.py::test_a_static_file_is_kept_under_its_version_alone",
     ),
-    exposure(
+    headers(
         "the hash of a file is the one that it had at first",
         "app/interface.py",
         "digest = sha384(Path(str(path)).read_bytes()).digest()",
         "digest = current_app.config.setdefault(path, sha384(Path(path).read_bytes()).digest())",
         "tests/test_static.py::test_another_version_s_file_is_not_kept",
     ),
-    exposure(
+    security_txt(
         "nobody learns where to report",
-        "app/security/exposure.py",
+        "app/security/security_txt.py",
         '    app.add_url_rule("/.well-known/security.txt", "security_txt", security_txt)\n',
         "",
-        f"{EXPOSURE}::test_security_txt_says_where_to_report",
+        "tests/security/test_security_txt.py::test_security_txt_says_where_to_report",
     ),
-    exposure(
+    secret_key(
         "the settings show the key",
         "app/settings.py",
         "    secret_key: str = field(repr=False)\n",
         "    secret_key: str\n",
-        f"{EXPOSURE}::test_repr_shows_no_secret",
+        f"{SECRETS}::test_repr_shows_no_secret",
     ),
-    exposure(
+    secret_key(
         "an account shows its hash",
         "app/auth/models.py",
         'return f"<User {self.id}>"',
         'return f"<User {self.id} {self.password_hash}>"',
-        f"{EXPOSURE}::test_repr_shows_no_secret",
+        f"{SECRETS}::test_repr_shows_no_secret",
     ),
-    exposure(
+    headers(
         "caches keep personal pages",
         "app/security/content_headers.py",
         '        "Cache-Control": "no-store",\n',
         '        "Cache-Control": "private",\n',
-        f"{EXPOSURE}::test_no_response_is_kept_but_static_files",
+        "tests/test_private_data.py::test_no_response_is_kept_but_static_files",
     ),
-    exposure(
+    secret_key(
         "everybody on the machine reads the database",
         "app/database/provisioning.py",
         "path.touch(mode=0o600)",
         "path.touch()",
         "tests/test_dialect.py::test_no_file_is_ever_readable_by_others",
     ),
-    exposure(
+    secret_key(
         "the secrets are committed",
         ".gitignore",
         ".env\n.env.*\n",
         ".env.*\n",
-        f"{EXPOSURE}::test_git_leaves_out_what_is_secret",
+        f"{SECRETS}::test_git_leaves_out_what_is_secret",
     ),
 ]

@@ -37,8 +37,8 @@ DEFECTS = [
     errors(
         "the answer is what was sent, not what is stored",
         SERVICE,
-        "    db.session.refresh(note)\n",
-        "",
+        "note.title, note.body = title, sanitize_html(body)",
+        "note.title, note.body = title, body",
         f"{COMMITS}::test_what_is_answered_is_what_is_stored",
     ),
     upkeep(
@@ -65,8 +65,8 @@ DEFECTS = [
     quotas(
         "an edit makes a note as long as it likes",
         SERVICE,
-        "quotas.charge(note.owner_id, size=_size(note) - before)",
-        "quotas.charge(note.owner_id, size=min(_size(note) - before, 0))",
+        "size=quotas.size_of(note.title, note.body) - before)",
+        "size=min(quotas.size_of(note.title, note.body) - before, 0))",
         f"{QUOTA_TESTS}::test_bytes_are_counted_and_an_edit_counts_the_difference",
     ),
     quotas(

@@ -235,15 +235,15 @@ DEFECTS = [
     identity_provider(
         "answers are not limited",
         "app/auth/views.py",
-        '@rate_limits.limited("callback", CALLBACK, client_address, methods=BY_GET)\n',
+        '@rate_limits.limited("callback", CALLBACK, client_address)\n',
         "",
         f"{REPLAYS}::test_answers_are_limited_by_address",
     ),
     identity_provider(
         "an answer by HEAD is not counted",
-        "app/auth/views.py",
-        'BY_GET = frozenset({"GET", "HEAD"})',
-        'BY_GET = frozenset({"GET"})',
+        "app/security/rate_limits.py",
+        "limit if only_reads or",
+        'limit if only_reads and request.method == "GET" or',
         f"{REPLAYS}::test_answers_are_limited_by_address",
     ),
     identity_provider(

@@ -648,7 +648,7 @@ def test_start_up_notices_the_provider_of_development(make_app: Callable[..., Fl
     assert list(identity_provider.check(make_app())) == []
 
 
-@practice("exposure")
+@practice("secret_key")
 @asvs("13.3.1")
 def test_the_secret_can_be_a_file_and_is_shown_nowhere(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory

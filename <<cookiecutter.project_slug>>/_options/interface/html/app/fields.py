@@ -1,4 +1,4 @@
-"""What forms use to keep to :mod:`app.security.sanitization`."""
+"""Form fields that apply :mod:`app.security.sanitization`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.security.sanitization import MAX_RICH_TEXT, clean_line, sanitize_html
 
 
 class TextForm(FlaskForm):  # type: ignore[misc]
-    """A form whose fields are text; every form here is one.
+    """The base of every form here: a form whose fields are text.
 
-    ``FlaskForm`` alone also takes a file, or any value in JSON, for the field of that name. No
-    validator of a text field expects them: whoever sends one gets an error 500, and the log a
-    traceback. A form for uploads derives from ``FlaskForm`` and has file fields alone.
+    ``FlaskForm`` fills a field from a file or a JSON value of the same name as well. Validators of
+    text do not expect these: an attacker would get an error 500 and fill the log. A form for uploads
+    derives from ``FlaskForm`` and has file fields only.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -27,9 +27,9 @@ class TextForm(FlaskForm):  # type: ignore[misc]
 
 
 class PlainText:
-    """Validator of a line of text: the field's data becomes what ``clean_line`` makes of it.
+    """Validator that replaces a line of text by what ``clean_line`` returns.
 
-    :param minimum: characters, as ``maximum``; counted after normalization.
+    :param minimum: characters after normalization, like ``maximum``.
     """
 
     def __init__(self, minimum: int, maximum: int) -> None:
@@ -44,7 +44,7 @@ class PlainText:
 
 
 class RichTextField(TextAreaField):
-    """The field of a ``RichText`` column. It refuses; the cleaning is done by the column."""
+    """A text area for a ``RichText`` column: its data are clean HTML after validation."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
         super().__init__(label, **kwargs)
@@ -53,13 +53,13 @@ class RichTextField(TextAreaField):
 
     def pre_validate(self, form: BaseForm) -> None:
         try:
-            cleaned = sanitize_html(self.data or "")
+            self.data = sanitize_html(self.data or "")
         except ValueError as error:
             raise StopValidation(str(error)) from error
-        if not cleaned.strip():
+        if not self.data.strip():
             raise StopValidation("Write something. (Tags that are not allowed do not count.)")
 
     def _value(self) -> str:
-        # A note's body is Markup, which a textarea would show unescaped: the browser would send a
-        # saved "&lt;script&gt;" back as a tag, and saving it again would remove it.
-        return str(self.data or "")
+        # After an error the user sees what was typed. A stored body is Markup, which a text area
+        # would not escape: a saved "&lt;script&gt;" would come back as a tag and be removed.
+        return str(self.raw_data[0] if self.raw_data else self.data or "")

@@ -28,7 +28,6 @@ class Asset:
 
 def init_app(app: Flask) -> None:
     """Register the home page and the values that every template may use."""
-    app.config["PAGES"] = True
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     assets = {
         path.name: _asset(path, f"{app.static_url_path}/{path.name}")

@@ -12,7 +12,7 @@ from flask import Flask
 from tests.browser import Browser
 from tests.marks import asvs, practice
 
-pytestmark = practice("exposure")
+pytestmark = practice("headers")
 
 
 @asvs("14.2.5")

@@ -12,8 +12,7 @@ STATIC_FOLDER = None  # no file is served
 
 
 def init_app(app: Flask) -> None:
-    """Register the description. Every error is answered in JSON, whatever the client prefers."""
-    app.config["PAGES"] = False
+    """Register the description."""
     app.add_url_rule("/api/v1/openapi.json", "openapi", description)
 
 

@@ -1,8 +1,8 @@
-"""Input that does not fit is refused, not repaired.
+"""Validation of JSON bodies and query parameters: wrong input is refused, not repaired.
 
-Types are strict, unknown fields and parameters are errors (mass assignment finds no way in), and so
-is a parameter that comes twice, which two programs would read differently. OWASP REST Security and
-Mass Assignment cheat sheets; ASVS 2.2.1, 15.3.3.
+Types are strict. Unknown fields and parameters are errors, which stops mass assignment. A repeated
+parameter is an error as well: two programs could read it differently. OWASP REST Security and Mass
+Assignment cheat sheets; ASVS 2.2.1, 15.3.3.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, from_json
 from werkzeug.exceptions import BadRequest, UnprocessableEntity
 
-# Named in one answer. To name a megabyte of unknown fields takes 0.4 seconds, and 10 MB to send.
+# In one answer. To list a megabyte of unknown fields takes 0.4 seconds and an answer of 10 MB.
 MAX_PROBLEMS = 20
-MAX_NAME = 60  # characters of a field's name that an answer repeats
+MAX_NAME = 60  # characters of a field's name in an answer
 
 Checked = TypeVar("Checked", bound="Model")
 
 
 class Model(BaseModel):
-    """A JSON object with exactly these fields. Errors do not repeat what was sent."""
+    """A JSON object with exactly these fields. Errors do not repeat the input."""
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
@@ -32,14 +32,14 @@ class InvalidInput(UnprocessableEntity):
     """422, with a sentence for each field: ``InvalidInput(("#/email", "This is taken."))``."""
 
     def __init__(self, *problems: tuple[str, str]) -> None:
-        super().__init__("Some of what was sent cannot be accepted.")
+        super().__init__("Some fields are not valid.")
         self.members = {"errors": [{"pointer": p, "detail": d} for p, d in problems]}
 
 
 def peek(name: str) -> str:
-    """A text in the body before it is checked, as the limits need it; empty when there is none.
+    """A text of the body before validation, for the limits; empty when there is none.
 
-    Read by the parser that also reads it for the view: two parsers could see two accounts.
+    The parser is the one that reads the body for the view: two parsers could see two accounts.
     """
     try:
         content = from_json(request.get_data())
@@ -50,9 +50,9 @@ def peek(name: str) -> str:
 
 
 def parameters() -> dict[str, str]:
-    """The parameters of the address.
+    """The query parameters.
 
-    :raises InvalidInput: when one comes twice.
+    :raises InvalidInput: when one is repeated.
     """
     for name, values in request.args.lists():
         if len(values) > 1:
@@ -61,11 +61,11 @@ def parameters() -> dict[str, str]:
 
 
 def check(validate: Callable[[Any], Checked], sent: Any, prefix: str) -> Checked:
-    """What was sent, as the model that ``validate`` makes of it.
+    """The model that ``validate`` makes of the input.
 
-    :param prefix: of the pointers to what is wrong: ``#/`` or ``?``.
-    :raises BadRequest: when it is no JSON.
-    :raises InvalidInput: when it does not fit.
+    :param prefix: how the pointers to wrong fields begin: ``#/`` or ``?``.
+    :raises BadRequest: when the input is not JSON.
+    :raises InvalidInput: when a field is wrong.
     """
     try:
         return validate(sent)

@@ -23,7 +23,6 @@ from app.security.redirects import own_path
 START = "60 per 5 minutes"
 # The provider's answer comes by GET, and each may ask the provider: as many as were started.
 CALLBACK = START
-BY_GET = frozenset({"GET", "HEAD"})
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -62,7 +61,7 @@ def login() -> ResponseReturnValue:
 
 @blueprint.get("/callback")
 @public
-@rate_limits.limited("callback", CALLBACK, client_address, methods=BY_GET)
+@rate_limits.limited("callback", CALLBACK, client_address)
 def callback() -> ResponseReturnValue:
     """The provider's answer: in the browser that asked for it, or in another one."""
     answer = request.args.to_dict()

@@ -38,7 +38,7 @@ def create() -> ResponseReturnValue:
         try:
             note = service.create(owner, form.title.data or "", form.body.data or "")
         except QuotaError as full:
-            db.session.rollback()  # what was typed is shown again
+            db.session.rollback()  # the form shows the text again
             error, status = full.description, full.code
         else:
             return redirect(url_for("notes.show", public_id=note.public_id))
@@ -64,7 +64,7 @@ def edit(public_id: str) -> ResponseReturnValue:
                 note, form.version.data or 0, form.title.data or "", form.body.data or ""
             )
         except (Conflict, StaleDataError):
-            # What was typed is not lost, and not saved over the other change without a word.
+            # The form keeps the text, and the user decides whether to overwrite the other change.
             db.session.rollback()
             error, status = "This note was changed in the meantime. Save again to replace it.", 409
             form.version.data, form.version.raw_data = note.version, None

@@ -1,4 +1,4 @@
-"""What the routes for notes take and answer."""
+"""The bodies of requests and answers about notes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ def plain_title(text: str) -> str:
 
 
 def rich_text(text: str) -> str:
-    """It refuses; that the column is clean, whoever writes to it, is the column's own doing."""
     cleaned = sanitize_html(text)
     if not cleaned.strip():
         raise ValueError("Write something. (Tags that are not allowed do not count.)")
     return cleaned
 
 
-# Described here, in the language of JSON Schema, and checked there: the lengths count after
-# normalization and cleaning. Neither may hold control characters, and the title is one line.
+# JSON Schema describes here what the functions above check. The lengths count after normalization
+# and cleaning. Neither text may contain control characters, and the title is one line.
 CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
 LINE_BREAKS = r"\t\n\r\u2028\u2029"
 TITLE = {
@@ -35,7 +34,7 @@ TITLE = {
     "pattern": rf"^[^{CONTROLS}{LINE_BREAKS}]*[^{CONTROLS}\s][^{CONTROLS}{LINE_BREAKS}]*$",
 }
 BODY = {
-    "description": "HTML. What is not allowed is removed, and something must be left.",
+    "description": "HTML. Tags that are not allowed are removed; some text must remain.",
     "minLength": 1,
     "maxLength": MAX_RICH_TEXT,
     "pattern": rf"^[^{CONTROLS}]*[^{CONTROLS}\s][^{CONTROLS}]*$",
@@ -46,14 +45,14 @@ PublicId = Annotated[str, Field(pattern=f"^[A-Za-z0-9_-]{{{PUBLIC_ID_LENGTH}}}$"
 
 
 class NewNote(Model):
-    """A note to write."""
+    """A new note."""
 
     title: Title
     body: Body
 
 
 class EditedNote(NewNote):
-    """A changed note, and the version of it that was read: no edit overwrites another."""
+    """A changed note, and the version that the client has read: no edit overwrites another."""
 
     version: int
 
@@ -70,13 +69,13 @@ class NoteAnswer(Model):
 
 
 class PageRequest(Model):
-    """Where in the list to go on."""
+    """Where the page begins: after the note with this id."""
 
     before: PublicId | None = None
 
 
 class NotePage(Model):
-    """Some notes, the newest first, and the ``before`` of the page with older ones, if any."""
+    """Notes, the newest first, and the ``before`` of the next page, if there are older notes."""
 
     notes: list[NoteAnswer]
     next: str | None

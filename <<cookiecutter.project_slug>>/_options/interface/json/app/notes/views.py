@@ -16,7 +16,7 @@ blueprint = Blueprint("notes", __name__, url_prefix="/api/v1/notes")
 
 
 def answer(note: Note) -> NoteAnswer:
-    """What a client may know of a note: these fields, and none that the model gets later."""
+    """The fields of a note that clients see; a new column of the model is not shown by itself."""
     return NoteAnswer(
         id=note.public_id,
         title=note.title,

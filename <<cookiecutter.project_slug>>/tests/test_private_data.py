@@ -1,0 +1,58 @@
+"""Data that is not for everybody: files that are not pages, pages that a cache keeps."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.browser import CHALLENGED, Browser
+from tests.marks import asvs, practice
+from tests.routes import own_id, routes
+
+pytestmark = practice("headers")
+
+# --- What is no page is not found
+
+
+HIDDEN = """
+/.git/config /.git/HEAD /.env /.env.example /.htaccess /.well-known/ /wsgi.py /app/settings.py
+/requirements.lock /pyproject.toml /instance/development.sqlite3 /migrations/env.py
+/static/ /static/../wsgi.py /static/..%2fwsgi.py /static/%2e%2e/wsgi.py /static/..%5c..%5cwsgi.py
+/static/../../etc/passwd /static//etc/passwd /static/%2fetc%2fpasswd /static/.../wsgi.py
+/%2fetc/passwd /etc/passwd /templates/base.html /static/app.css.map /static/app.css%00
+/console /debug /admin /server-status /metrics /robots.txt /nonexist.css
+""".split()
+# Web cache deception: a cache that goes by the ending takes somebody's page for a public file.
+DECEPTIVE = """
+/notes/x.css /notes/%2e%2e/x.css /notes/;x.css /notes/%0ax.css /account/x.js /account/;x.css
+/account/password/x.css /account.css /notes.css /auth/login/x.ico
+""".split()
+
+
+@asvs("13.4.1", "13.4.3", "14.2.5")
+@pytest.mark.parametrize("paths", [HIDDEN, DECEPTIVE], ids=["hidden", "deceptive"])
+def test_nothing_but_routes_is_served(browser: Browser, alice: Browser, paths: list[str]) -> None:
+    own = [alice.write_note() + ending for ending in ("/x.css", ".css", ";x.css", "%2fx.css")]
+    for visitor in (browser, alice):
+        for path in [*paths, *own]:
+            response = visitor.get(path, follow_redirects=True)
+            assert response.status_code == 404, path
+            assert response.headers["Cache-Control"] == "no-store", path
+            assert alice.email not in response.text
+
+
+# --- Nothing personal is kept
+
+
+@asvs("14.2.2", "14.3.2")
+def test_no_response_is_kept_but_static_files(app: Flask, browser: Browser, alice: Browser) -> None:
+    alice.write_note()
+    statuses = set()
+    for visitor in (browser, alice):
+        for route in routes(app):
+            response = visitor.open(route.method, route.path(own_id(app, route, alice.email)))
+            kept = route.endpoint == "static" and response.status_code == 200
+            expected = "no-cache" if kept else "no-store"  # no-cache: ask before every use
+            assert response.headers["Cache-Control"] == expected, route
+            statuses.add(response.status_code)
+    assert statuses >= {200, CHALLENGED, 401}
