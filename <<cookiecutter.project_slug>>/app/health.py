@@ -33,7 +33,7 @@ def alive() -> ResponseReturnValue:
 def ready() -> ResponseReturnValue:
     """Whether requests can be served: 503 while the database is down or not migrated.
 
-    Without Redis the service works with weaker limits: the answer says so, and its status stays 200.
+    Without Redis the service works with weaker limits: the answer says so, with status 200.
     Otherwise a failure of Redis would take every instance out of service.
     """
     try:

@@ -12,8 +12,8 @@ import unicodedata
 from itertools import groupby
 from typing import Literal
 
-# NFC composes one code point of 4 at most: a Greek letter with three accents (U+1FAF). So text of more
-# than 4 times the maximum is longer than the maximum afterwards.
+# NFC composes one code point of 4 at most: a Greek letter with three accents (U+1FAF). So text of
+# more than 4 times the maximum is longer than the maximum afterwards.
 MAX_COMPOSED = 4
 SHORT_TEXT = 1024  # characters; an old CPython sorts any of them in 4 ms
 # Combining characters in a row, in longer text: Unicode Standard Annex #15, section 13 (Stream-Safe

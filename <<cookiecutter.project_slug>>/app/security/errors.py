@@ -1,7 +1,7 @@
 """Error handling: an error message tells an attacker how the service is built.
 
-Every error is answered here, with a text of ours and the request id. The cause goes to the log, under
-the same id. :mod:`app.security.error_formats` writes the answer. ASVS 16.5.1-16.5.4, 13.4.2.
+Every error is answered here, with a text of ours and the request id. The cause goes to the log,
+under the same id. :mod:`app.security.error_formats` writes the answer. ASVS 16.5.1-16.5.4, 13.4.2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the limits are counted, for :mod:`app.security.rate_limits`: Redis, or memory when it fails.
+"""The storage of :mod:`app.security.rate_limits`: Redis, or memory while Redis fails.
 
 Sign-in must work and limits must hold while Redis does not answer or refuses to write: each worker
 then counts in its own memory. A failure of Redis is never an error of a request. This is a custom
@@ -76,7 +76,7 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         return self._ask(lambda it: it.reset())
 
     def check(self) -> bool:
-        """Whether Redis counts. This writes: a Redis that is full or read-only still answers reads."""
+        """Whether Redis counts. This writes: a full or read-only Redis still answers reads."""
         try:
             self.redis.incr("check", expiry=60)  # seconds
         except RedisError as error:

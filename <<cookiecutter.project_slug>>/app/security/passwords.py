@@ -1,10 +1,10 @@
 """Password storage: passwords are guessed, offline from a stolen database or online by signing in.
 
 The database keeps argon2id hashes alone, at the strength of the OWASP Password Storage cheat sheet
-(ASVS 5.0 appendix C); sign-in renews a hash when the parameters have risen. An unknown user costs as
-much time as a wrong password, so that the form does not reveal accounts. A password needs a length
-and must not be on the blocklist; there are no other rules (NIST SP 800-63B-4; ASVS 6.2.1-6.2.12,
-11.4.2). A flood of sign-ins is refused before it uses up memory and threads (15.2.2).
+(ASVS 5.0 appendix C); sign-in renews a hash when the parameters have risen. An unknown user costs
+as much time as a wrong password, so that the form does not reveal accounts. A password needs a
+length and must not be easy to guess; there are no other rules (NIST SP 800-63B-4; ASVS
+6.2.1-6.2.12, 11.4.2). A flood of sign-ins is refused before it uses up memory and threads (15.2.2).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from app.security.logs import security_event
 # 64 accepted. They are code points after normalization; nothing is stripped, nothing cut off.
 MIN_LENGTH = 15
 MAX_LENGTH = 128
-# Characters that must remain besides common words, names and patterns. Six random letters are 28 bits:
-# enough online, because sign-in is limited by account.
+# Characters that must remain besides common words, names and patterns. Six random letters are 28
+# bits: enough online, because sign-in is limited by account.
 MIN_UNEXPLAINED = 6
 # memory_cost in KiB. FLOORS are OWASP's choices: passes and the memory that they need at least.
 HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1, hash_len=32, salt_len=16)
 FLOORS = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
-# Hashes that a worker process makes at once, 46 MiB each: a flood of sign-ins would otherwise use all
-# memory, until the system kills the service. There are fewer slots than threads of a worker
-# (deploy/gunicorn.conf.py), and no request waits for a slot, because waiting takes a thread as well:
-# one thread is always left for signed-in users.
+# Hashes that a worker process makes at once, 46 MiB each: a flood of sign-ins would otherwise use
+# all memory, until the system kills the service. There are fewer slots than threads of a worker
+# (deploy/gunicorn.conf.py), and no request waits for a slot, because waiting takes a thread as
+# well: one thread is always left for signed-in users.
 SLOTS = 3
 slots = threading.BoundedSemaphore(SLOTS)
 

@@ -1,10 +1,10 @@
 """Parameterized queries: input that is read as SQL, and values that leak from statements into logs.
 
-SQLAlchemy builds every statement (``select()``, the ORM) and sends values separately. Write ``LIKE``
-as ``column.contains(text, autoescape=True)``; take an order from a fixed mapping, never from the
-request. ``tests/security/test_queries.py`` refuses SQL that is built from strings and checks the
-statements that reach the database. OWASP SQL Injection Prevention cheat sheet; ASVS 1.2.4, 2.3.3,
-13.2.6.
+SQLAlchemy builds every statement (``select()``, the ORM) and sends values separately. Write
+``LIKE`` as ``column.contains(text, autoescape=True)``; take an order from a fixed mapping, never
+from the request. ``tests/security/test_queries.py`` refuses SQL that is built from strings and
+checks the statements that reach the database. OWASP SQL Injection Prevention cheat sheet; ASVS
+1.2.4, 2.3.3, 13.2.6.
 """
 
 from __future__ import annotations

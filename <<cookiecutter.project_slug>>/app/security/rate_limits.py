@@ -93,9 +93,10 @@ credential_change = limited(
 )
 write = limited("write", WRITE, signed_in_account)
 
-# Flask-Limiter checks its default limits before every request, and counts by what identifies it: here
-# the name of its limit, which is empty for most. A fixed window would let twice the limit pass at
-# its edge. Retry-After comes from _log_and_refuse; the library's headers ask Redis each time.
+# Flask-Limiter checks its default limits before every request, and counts by what identifies the
+# request: here the name of its limit, which is empty for most. A fixed window would let twice the
+# limit pass at its edge. Retry-After comes from _log_and_refuse; the headers of the library would
+# ask Redis each time.
 limiter = Limiter(
     key_func=client_address,
     default_limits=[limit_by(0), limit_by(1)],

@@ -28,8 +28,8 @@ LIMITS = {
     "MAX_FORM_MEMORY_SIZE": 64 * 1024,  # bytes of a multipart field; a note has up to 40,000
     "MAX_FORM_PARTS": 50,  # multipart fields; the largest form here has 4
 }
-# Bleach is quadratic in nested tags: 10,000 characters of "<ul><li>" take 0.16 s, 100,000 take 16 s.
-# With 500 "<", the worst text that we found takes 0.02 s.
+# Bleach is quadratic in nested tags: 10,000 characters of "<ul><li>" take 0.16 s, 100,000 take
+# 16 s. With 500 "<", the worst text that we found takes 0.02 s.
 MAX_RICH_TEXT = 10_000
 MAX_TAGS = 500
 TAGS = {"p", "br", "strong", "em", "b", "i", "a", "ul", "ol", "li", "blockquote", "code", "pre"}

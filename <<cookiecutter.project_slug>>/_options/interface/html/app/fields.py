@@ -17,8 +17,8 @@ class TextForm(FlaskForm):  # type: ignore[misc]
     """The base of every form here: a form whose fields are text.
 
     ``FlaskForm`` fills a field from a file or a JSON value of the same name as well. Validators of
-    text do not expect these: an attacker would get an error 500 and fill the log. A form for uploads
-    derives from ``FlaskForm`` and has file fields only.
+    text do not expect these: an attacker would get an error 500 and fill the log. A form for
+    uploads derives from ``FlaskForm`` and has file fields only.
     """
 
     def __init__(self, **kwargs: Any) -> None:

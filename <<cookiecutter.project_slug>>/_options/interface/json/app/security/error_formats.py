@@ -1,4 +1,4 @@
-"""The format of an error, for :mod:`app.security.errors`: ``application/problem+json`` (RFC 9457)."""
+"""The format of an error, for :mod:`app.security.errors`: problem+json (RFC 9457)."""
 
 from __future__ import annotations
 
