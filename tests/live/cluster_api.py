@@ -7,6 +7,7 @@ import os
 import re
 import ssl
 import threading
+from collections.abc import Iterator
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.template import free_ports, run
 
 # Measured: with Go's own value, garbage collection is a quarter of the CPU time of each kubectl.
 GO = {"GOGC": "400"}
+OPERATOR = {"Authorization": "Bearer operator"}
 APPLY = "application/apply-patch+yaml"
 
 
@@ -24,7 +26,7 @@ def path_of(thing: Any) -> str:
     plural = re.sub("ss$", "sse", re.sub("([^a])y$", r"\1ie", thing["kind"].lower())) + "s"
     place = f"/namespaces/{about['namespace']}" if "namespace" in about else ""
     start = "apis" if "/" in group else "api"
-    return f"/{start}/{group}{place}/{plural}/{about['name']}"
+    return f"/{start}/{group}{place}/{plural}/{about['name']}".rstrip("/")
 
 
 class Cluster:
@@ -36,6 +38,7 @@ class Cluster:
         self.ends: dict[str, str] = {}
         self.authority = folder / "certificates" / "apiserver.crt"  # which the server writes
         self.kept = threading.local()  # a connection for each thread
+        self.opened: list[HTTPSConnection] = []
 
     def environment(self, user: str = "operator") -> dict[str, str]:
         return {"KUBECONFIG": str(self.folder / f"{user}.conf")} | GO
@@ -60,6 +63,20 @@ class Cluster:
         }
         (self.folder / f"{user}.conf").write_text(json.dumps(access), "utf-8")
 
+    def connection(self) -> HTTPSConnection:
+        context = ssl.create_default_context(cafile=str(self.authority))
+        return HTTPSConnection("127.0.0.1", self.port, timeout=10, context=context)
+
+    def watch(self, path: str) -> Iterator[Any]:
+        """All objects there, and for five seconds each that changes."""
+        connection = self.connection()
+        try:
+            connection.request("GET", f"{path}?watch=1&timeoutSeconds=5", headers=OPERATOR)
+            for line in connection.getresponse():
+                yield json.loads(line)["object"]
+        finally:
+            connection.close()
+
     def request(
         self, method: str, path: str, body: Any = None, kind: str = "application/json"
     ) -> tuple[Any, list[str]]:
@@ -68,12 +85,10 @@ class Cluster:
         :raises OSError: the server refuses it, or does not answer.
         """
         if not hasattr(self.kept, "connection"):
-            context = ssl.create_default_context(cafile=str(self.authority))
-            self.kept.connection = HTTPSConnection(
-                "127.0.0.1", self.port, timeout=10, context=context
-            )
+            self.kept.connection = self.connection()
+            self.opened.append(self.kept.connection)
         connection = self.kept.connection
-        headers = {"Authorization": "Bearer operator", "Content-Type": kind}
+        headers = OPERATOR | {"Content-Type": kind}
         try:
             connection.request(method, path, body and json.dumps(body), headers)
             answer = connection.getresponse()
@@ -83,12 +98,14 @@ class Cluster:
             raise
         if answer.status >= 400:
             raise OSError(answer.status, text)
-        return json.loads(text), answer.headers.get_all("Warning", [])
+        return json.loads(text) if text.startswith("{") else text, answer.headers.get_all(
+            "Warning", []
+        )
 
     def disconnect(self) -> None:
-        """Close the connection of this thread."""
-        if hasattr(self.kept, "connection"):
-            self.kept.connection.close()
+        """Close the connections of all threads, which have ended."""
+        for connection in self.opened:
+            connection.close()
 
     def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
         """The answer to one request."""

@@ -34,13 +34,11 @@ def zones(cluster: Cluster, *names: str | None) -> None:
 
 def run(cluster: Cluster, stopped: threading.Event) -> None:
     """Every pod with a node runs and is ready; that of a Job ends as its namespace says."""
-    while not stopped.wait(0.3):
+    while not stopped.is_set():
         with suppress(OSError):
-            pods = cluster.call("GET", "/api/v1/pods")["items"]
-            for pod in pods:
-                with suppress(OSError):  # it is gone or has changed
+            for pod in cluster.watch("/api/v1/pods"):
+                with suppress(OSError):  # it is gone; a server that was busy is asked again
                     move_on(cluster, pod)
-    cluster.disconnect()
 
 
 def move_on(cluster: Cluster, pod: Any) -> None:

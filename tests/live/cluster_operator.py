@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.live.cluster_api import Cluster
+from tests.live.cluster_api import Cluster, path_of
 from tests.live.test_kubernetes import OIDC, SERVER, fill_in
 from tests.template import render, run
 
@@ -41,6 +40,18 @@ STORAGE = {
     },
     "provisioner": "kubernetes.io/no-provisioner",
 }
+
+
+GROUPS = dict.fromkeys(("Deployment", "ReplicaSet"), "apps/v1") | {
+    "Job": "batch/v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
+}
+GROUPS |= {kind: f"{group}/v1" for kind, (group, _) in KINDS.items()}
+
+
+def path_in(namespace: str, kind: str, name: str = "") -> str:
+    about = {"namespace": namespace, "name": name}
+    return path_of({"apiVersion": GROUPS.get(kind, "v1"), "kind": kind, "metadata": about})
 
 
 def prepare(cluster: Cluster) -> None:
@@ -108,35 +119,36 @@ class Operator:
         assert old in text
         path.write_text(text.replace(old, new), "utf-8")
 
-    def twin(self, folder: Path) -> Operator:
-        """Somebody else with the same project, who has none of the secrets."""
-        project = Path(shutil.copytree(self.project, folder))
-        for secret in (project / "deploy" / "kubernetes" / "secrets").glob("[A-Zu]*"):
-            secret.unlink()
-        return Operator(self.cluster, project, self.namespace)
+    def twin(self) -> Operator:
+        """Somebody else with the same project, as it is now."""
+        project = shutil.copytree(self.project, self.project.with_name(f"{self.namespace}-twin"))
+        return Operator(self.cluster, Path(project), self.namespace)
 
-    def get(self, *what: str) -> Any:
-        """The named objects, as the cluster has them."""
-        chosen = ("--namespace", self.namespace, "get", *what, "--output", "json")
-        return json.loads(self.cluster.kubectl(*chosen))
+    def get(self, kind: str, name: str) -> Any:
+        """An object, as the cluster has it."""
+        return self.cluster.call("GET", path_in(self.namespace, kind, name))
 
-    def names(self, *kinds: str) -> set[str]:
-        return {it["metadata"]["name"] for it in self.get(",".join(kinds))["items"]}
+    def list(self, kind: str) -> list[Any]:
+        return list(self.cluster.call("GET", path_in(self.namespace, kind))["items"])
+
+    def names(self, kind: str) -> set[str]:
+        return {it["metadata"]["name"] for it in self.list(kind)}
 
     def app(self) -> Any:
         """The container with the app, in the pods that come next."""
-        pods = self.get("deployment/web")["spec"]["template"]["spec"]
+        pods = self.get("Deployment", "web")["spec"]["template"]["spec"]
         return next(it for it in pods["containers"] if it["name"] == "app")
 
     def state(self) -> dict[str, Any]:
         """What a restart would change."""
         found = {
-            f"{it['kind']}/{it['metadata']['name']}": it["metadata"].get(
+            f"{kind}/{it['metadata']['name']}": it["metadata"].get(
                 "generation", it["metadata"]["resourceVersion"]
             )
-            for it in self.get("deployments,replicasets,secrets,configmaps")["items"]
+            for kind in ("Deployment", "ReplicaSet", "Secret", "ConfigMap")
+            for it in self.list(kind)
         }
-        web = self.get("deployment/web")["metadata"]["annotations"]
+        web = self.get("Deployment", "web")["metadata"]["annotations"]
         return found | {"revision": web["deployment.kubernetes.io/revision"]}
 
 

@@ -1,0 +1,106 @@
+"""The scripts of docker and systemd, stopped at their steps: running one again succeeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.live.stopped import Left, Machine
+from tests.template import render
+
+PYTHON = """case " $* " in
+    *" -m venv "*) for place; do :; done; mkdir -p "$place/bin"; ln -s "$STEPPING/python" "$place/bin/python" ;;
+    *" -c import secrets"*) /usr/bin/head -c 36 /dev/urandom | /usr/bin/base64 ;;
+    *" outside.py provider "* | *"/outside.py provider "*) echo id.test:443 ;;
+    *" -V "*) echo Python 3 ;;
+esac
+"""
+HOST = {
+    "python3": PYTHON,
+    "python": PYTHON,
+    "pg_lsclusters": "echo 17 main 5432 online",
+    "pg_ctlcluster": "",
+    "dpkg": "",
+    "dpkg-query": """for package; do :; done
+[ "$package" = redis-server ] && [ ! -e /opt/installed ] || echo install ok installed
+""",
+    "apt-get": "case $1 in install) touch /opt/installed ;; esac",
+    "runuser": 'while [ "$1" != -- ]; do shift; done; shift; "$@"',
+    "systemd-sysusers": """while read -r _ account _; do
+    id "$account" >/dev/null 2>&1 || useradd --system --no-create-home "$account"
+done <"$1"
+""",
+    "certbot": """for word; do
+    [ "$last" != --config-dir ] || folder=$word
+    last=$word
+done
+mkdir -p "$folder/live/demo"
+echo certificate >"$folder/live/demo/fullchain.pem"
+echo key >"$folder/live/demo/privkey.pem"
+""",
+    "getent": 'case $1 in ahosts) ;; *) exec /usr/bin/getent "$@" ;; esac',
+} | dict.fromkeys(("systemctl", "systemd-run", "journalctl", "nginx", "psql"), "")
+PLACES = ("etc", "opt", "var/lib", "var/www", "run")
+OIDC = {"OIDC_ISSUER": "https://id.test", "OIDC_CLIENT_ID": "demo"}
+
+
+@dataclass
+class Host:
+    """A machine, and the project that is installed there."""
+
+    machine: Machine
+    project: Path
+
+    @property
+    def install(self) -> str:
+        return str(self.project / "deploy" / "systemd" / "install.sh")
+
+    def runs(self, before: Left | None, *command: str) -> Left:
+        after = self.machine.run(before, *command)
+        assert after.statuses == (0,), after.said
+        return after
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
+    folder = tmp_path_factory.mktemp("host")
+    answers = {"deployment": "systemd", "database": "postgresql", "auth": "oidc"}
+    project = render(folder, **answers, project_slug="demo")
+    secret = folder / "client-secret"
+    secret.write_text("given")
+    values = {"OIDC_CLIENT_SECRET_FILE": str(secret), "STATE_DIRECTORY": "/var/lib/state"}
+    return Host(Machine(folder / "machine", HOST, **OIDC, **values), project)
+
+
+@pytest.fixture(scope="module")
+def updated(host: Host) -> Left:
+    """Two releases, the second in charge."""
+    first = host.runs(None, host.install)
+    with (host.project / "app" / "__init__.py").open("a") as code:
+        code.write("# new\n")
+    return host.runs(first, host.install)
+
+
+@pytest.mark.systemd
+def test_an_installation_can_be_stopped(host: Host) -> None:
+    wrong = host.machine.wrong(None, PLACES, host.install)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize("action", ["update", "rollback", "uninstall", "purge", "certificate"])
+def test_what_follows_can_be_stopped(host: Host, updated: Left, action: str) -> None:
+    commands = {
+        "update": (host.install, "--no-acme"),
+        "rollback": (host.install, "--rollback"),
+        "uninstall": (host.install, "--uninstall"),
+        "purge": (host.install, "--uninstall", "--purge"),
+        "certificate": (str(Path(host.install).with_name("certificate.sh")),),
+    }
+    if action == "update":
+        with (host.project / "app" / "__init__.py").open("a") as code:
+            code.write("# newer\n")
+    wrong = host.machine.wrong(updated, PLACES, *commands[action])
+    assert not wrong, "\n".join(wrong)
