@@ -18,8 +18,8 @@ HERE = Path(__file__).parent / "stops"
 STOPS = 6  # of each command; the environment's STOPS=all is at each step, and takes many minutes
 # The scripts' own: these really run.
 REAL = """awk base64 basename cat chmod cmp cp cut date dirname env find getent grep head id install
-ln mkdir mktemp mv openssl printf readlink rm rmdir sed seq sh sha256sum sleep sort stty tail tar
-touch tr userdel useradd""".split()
+ln mkdir mktemp mv openssl printf readlink rm rmdir sed seq setsid sh sha256sum sleep sort stty tail
+tar touch tr userdel useradd""".split()
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Left:
                 if path.is_symlink() or path.exists():
                     target = f" -> {path.readlink()}" if path.is_symlink() else ""
                     kind = "gone" if path.is_char_device() else oct(path.lstat().st_mode)
+                    kind += " empty" * (path.is_file() and not path.stat().st_size)
                     name = f"{path.relative_to(upper)} {kind}{target}"
                     found.append(re.sub(r"\d{8}T\d{6}Z", "TIME", name))
         return found
@@ -74,10 +75,11 @@ class Machine:
         :param before: whose files the command finds.
         """
         layer = self.folder / f"layer{len(list(self.folder.iterdir()))}"
-        below = f"{before.layer}/upper:/" if before else "/"
+        if before:
+            run("cp", "--archive", before.layer, layer)
         stop = {"STOP_AT": str(step), "SIGNAL": signal} if step else {}
         result = run(
-            *("unshare", "--mount", "sh", HERE / "enter.sh", layer, below),
+            *("unshare", "--mount", "sh", HERE / "enter.sh", layer),
             *("/bin/sh", HERE / "attempt.sh", *command),
             env=os.environ | self.values | stop,
         )

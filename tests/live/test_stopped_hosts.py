@@ -11,7 +11,11 @@ from tests.live.stopped import Left, Machine
 from tests.template import render
 
 PYTHON = """case " $* " in
-    *" -m venv "*) for place; do :; done; mkdir -p "$place/bin"; ln -s "$STEPPING/python" "$place/bin/python" ;;
+    *" -m venv "*)
+        for place; do :; done
+        mkdir -p "$place/bin"
+        ln -s "$STEPPING/python" "$place/bin/python"
+        ;;
     *" -c import secrets"*) /usr/bin/head -c 36 /dev/urandom | /usr/bin/base64 ;;
     *" outside.py provider "* | *"/outside.py provider "*) echo id.test:443 ;;
     *" -V "*) echo Python 3 ;;
@@ -41,7 +45,11 @@ echo certificate >"$folder/live/demo/fullchain.pem"
 echo key >"$folder/live/demo/privkey.pem"
 """,
     "getent": 'case $1 in ahosts) ;; *) exec /usr/bin/getent "$@" ;; esac',
-} | dict.fromkeys(("systemctl", "systemd-run", "journalctl", "nginx", "psql"), "")
+    "systemctl": """for unit; do
+    case $unit in *.service | *.socket | *.timer) touch "/opt/$1-$unit" ;; esac
+done
+""",
+} | dict.fromkeys(("systemd-run", "journalctl", "nginx", "psql"), "")
 PLACES = ("etc", "opt", "var/lib", "var/www", "run")
 OIDC = {"OIDC_ISSUER": "https://id.test", "OIDC_CLIENT_ID": "demo"}
 
@@ -71,6 +79,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
     secret = folder / "client-secret"
     secret.write_text("given")
     values = {"OIDC_CLIENT_SECRET_FILE": str(secret), "STATE_DIRECTORY": "/var/lib/state"}
+    values["ACME_EMAIL"] = "a@example.com"
     return Host(Machine(folder / "machine", HOST, **OIDC, **values), project)
 
 
@@ -103,4 +112,35 @@ def test_what_follows_can_be_stopped(host: Host, updated: Left, action: str) -> 
         with (host.project / "app" / "__init__.py").open("a") as code:
             code.write("# newer\n")
     wrong = host.machine.wrong(updated, PLACES, *commands[action])
+    assert not wrong, "\n".join(wrong)
+
+
+# A container keeps the keys that it was started with. The other must accept what it signs.
+DOCKER = """case " $* " in
+    *" up "*" app-"*)
+        for name; do :; done
+        key=$(cat secrets/SECRET_KEY)
+        for other in /opt/app-*; do
+            [ ! -e "$other" ] || grep -qxF "$key" "$other" || touch /opt/refused
+        done
+        cat secrets/SECRET_KEY secrets/SECRET_KEY_FALLBACKS >"/opt/$name"
+        ;;
+    *" migrate "*) touch /opt/half && sleep 0.05 && rm /opt/half ;;
+esac
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("action", ["first", "update", "rotate-key", "rotate-roles", "use"])
+def test_the_scripts_of_docker_can_be_stopped(tmp_path: Path, action: str) -> None:
+    answers = {"deployment": "docker", "database": "mysql", "auth": "oidc"}
+    project = render(tmp_path, **answers, project_slug="demo")
+    machine = Machine(tmp_path / "machine", {"docker": DOCKER}, **OIDC, OIDC_CLIENT_SECRET="x")
+    host = Host(machine, project)
+    deploy, setup = (str(project / "deploy/docker" / name) for name in ("deploy.sh", "setup.sh"))
+    before = None if action == "first" else host.runs(None, deploy)
+    if action == "use":
+        before = host.runs(before, setup, "rotate-key")
+    command = (setup, action) if action.startswith("rotate") else (deploy,)
+    wrong = machine.wrong(before, ("opt", str(project / "secrets")[1:]), *command)
     assert not wrong, "\n".join(wrong)

@@ -1,9 +1,11 @@
 #!/bin/sh
 # attempt.sh SCRIPT ARGUMENT...: runs the script, with STOP_AT and SIGNAL set once more without. It says the statuses
 # and what is left in TMPDIR.
+: >"$STEPS"
 attempt() {
     status=0
-    PATH=$STEPPING /usr/bin/setsid --wait /bin/sh "$@" </dev/null 2>&1 || status=$?
+    # shellcheck disable=SC2016 # the inner shell's own number
+    PATH=$STEPPING /usr/bin/setsid --wait /bin/sh -c 'export SCRIPT=$$; exec /bin/sh "$@"' - "$@" </dev/null 2>&1 || status=$?
     echo "status $status"
     echo "left $(echo "$TMPDIR"/*)"
 }

@@ -6,8 +6,7 @@ echo >>"$STEPS"
 while read -r _; do step=$((step + 1)); done <"$STEPS"
 if [ "$step" -gt "${STOP_AT:-99999}" ] && [ ! -e "$STEPS.stopped" ]; then
     : >"$STEPS.stopped"
-    script=$(/usr/bin/cut -d ' ' -f 6 /proc/self/stat) # it leads the session
-    if [ "$SIGNAL" = INT ]; then kill -INT "-$script"; else kill -TERM "$script"; fi
+    if [ "$SIGNAL" = INT ]; then kill -INT "-$SCRIPT"; else kill -TERM "$SCRIPT"; fi
 fi
 if [ -e "$STANDINS/$name" ]; then
     . "$STANDINS/$name"
