@@ -9,6 +9,7 @@ if [ "$step" -gt "${STOP_AT:-99999}" ] && [ ! -e "$STEPS.stopped" ]; then
     if [ "$SIGNAL" = INT ]; then kill -INT "-$SCRIPT"; else kill -TERM "$SCRIPT"; fi
 fi
 if [ -e "$STANDINS/$name" ]; then
+    # shellcheck source=/dev/null
     . "$STANDINS/$name"
     exit
 fi
