@@ -16,13 +16,14 @@ systemctl reset-failed
 
 if [ -d "$config/nginx-before" ]; then
     put_back "$config/nginx-before"
-    rm -rf "$config/nginx-before"
     if nginx -t -q; then
         systemctl reload nginx.service || true
     else
         systemctl stop nginx.service
     fi
+    mv "$config/nginx-before" "$config/nginx-before.new" # after Nginx has read it, and never a part of it
 fi
+rm -rf "$config/nginx-before.new"
 rm -rf "/run/$slug" "$config/hosts" "$config/outside.conf"
 rmdir --ignore-fail-on-non-empty /var/www/acme 2>/dev/null || true
 
