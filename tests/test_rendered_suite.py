@@ -113,7 +113,7 @@ ODD = {
         "deployment": "kubernetes",
     },
 }
-QUICK = ["tests/test_pages.py", "tests/test_templates.py", "tests/test_health.py"]
+QUICK = [f"tests/test_{name}.py" for name in ("pages", "templates", "health", "deployment")]
 
 
 @pytest.mark.parametrize("answers", ODD.values(), ids=list(ODD))

@@ -1,53 +1,24 @@
-"""Kubernetes: deploy.sh against a real API server with its controllers; no pod runs there."""
+"""Kubernetes: manifests and deploy.sh against a real API server with controllers and scheduler."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.live.cluster import Cluster, running
+from tests.live import cluster_nodes
+from tests.live.cluster import running
+from tests.live.cluster_api import Cluster
+from tests.live.cluster_operator import Operator, operator, prepare
 from tests.live.compose import wait_until
-from tests.live.test_kubernetes import SERVER, fill_in
-from tests.template import render, run
+from tests.live.test_kubernetes import OVERLAYS, SERVICES, documents, kustomize
+from tests.template import run
 
 pytestmark = pytest.mark.kubernetes
-
-GATEWAY = "gateway.networking.k8s.io"
-CERTIFICATES = "cert-manager.io"
-KINDS = {
-    "Certificate": (CERTIFICATES, "certificates"),
-    "Issuer": (CERTIFICATES, "issuers"),
-    "Gateway": (GATEWAY, "gateways"),
-    "HTTPRoute": (GATEWAY, "httproutes"),
-    "BackendTLSPolicy": (GATEWAY, "backendtlspolicies"),
-}
-VOLUME = {
-    "apiVersion": "v1",
-    "kind": "PersistentVolume",
-    "spec": {
-        "capacity": {"storage": "20Gi"},
-        "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "manual",
-        "hostPath": {"path": "/nowhere"},
-    },
-}
-STORAGE = {
-    "apiVersion": "storage.k8s.io/v1",
-    "kind": "StorageClass",
-    "metadata": {
-        "name": "manual",
-        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-    },
-    "provisioner": "kubernetes.io/no-provisioner",
-}
 
 
 @pytest.fixture(scope="module")
@@ -56,189 +27,237 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield started
 
 
-@dataclass
-class Operator:
-    """Somebody with a rendered service in front of the cluster."""
-
-    cluster: Cluster
-    project: Path
-    namespace: str
-
-    def command(self, overlay: str, user: str = "operator") -> dict[str, Any]:
-        env = os.environ | SERVER | {"INTERVAL": "1"} | self.cluster.environment(user)
-        script = self.project / "deploy" / "kubernetes" / "deploy.sh"
-        return {"args": ["sh", str(script), overlay], "env": env}
-
-    def deploy(self, overlay: str = "production", user: str = "operator") -> tuple[int, str]:
-        """The exit status of deploy.sh, and what it said."""
-        command = self.command(overlay, user)
-        result = run(*command["args"], env=command["env"], timeout=180)
-        return result.returncode, result.stdout
-
-    def deploys(self, overlay: str = "production") -> None:
-        status, said = self.deploy(overlay)
-        assert status == 0, said
-
-    def get(self, *what: str) -> Any:
-        return json.loads(
-            self.cluster.kubectl("--namespace", self.namespace, "get", *what, "--output", "json")
-        )
-
-    def names(self, kind: str) -> set[str]:
-        return {it["metadata"]["name"] for it in self.get(kind)["items"]}
-
-    def jobs(self) -> list[Any]:
-        return list(self.get("jobs")["items"])
-
-    def state(self) -> dict[str, Any]:
-        """What a restart would change."""
-        found = {
-            f"{it['kind']}/{it['metadata']['name']}": it["metadata"].get(
-                "generation", it["metadata"]["resourceVersion"]
-            )
-            for it in self.get("deployments,replicasets,secrets,configmaps")["items"]
-        }
-        web = self.get("deployment/web")["metadata"]["annotations"]
-        return found | {"revision": web["deployment.kubernetes.io/revision"]}
-
-
-def operator(cluster: Cluster, folder: Path, database: str, namespace: str = "") -> Operator:
-    namespace = namespace or f"demo-{database}"
-    project = render(
-        folder, deployment="kubernetes", database=database, auth="session", project_slug=namespace
-    )
-    kubernetes = project / "deploy" / "kubernetes"
-    fill_in(kubernetes)
-    release = kubernetes / "release" / "kustomization.yaml"
-    digest = f"sha256:{'0123456789abcdef' * 4}"
-    release.write_text(re.sub("sha256:0+", digest, release.read_text("utf-8")), "utf-8")
-    job = kubernetes / "base" / "migrate.yaml"  # one attempt, so that a failure takes seconds
-    job.write_text(job.read_text("utf-8").replace("backoffLimit: 2", "backoffLimit: 0"), "utf-8")
-    return Operator(cluster, project, namespace)
+@pytest.fixture(scope="module")
+def services(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Operator]:
+    """All combinations of database and auth."""
+    folder = tmp_path_factory.mktemp("rendered")
+    return {
+        name: operator(cluster, folder, f"all-{name}", **answers)
+        for name, answers in SERVICES.items()
+    }
 
 
 @pytest.fixture(scope="module")
-def ready(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    """With the kinds of cert-manager and of the Gateway API, and volumes."""
-    folder = tmp_path_factory.mktemp("before")
-    without = operator(cluster, folder, "sqlite")
+def ready(cluster: Cluster, services: dict[str, Operator]) -> Cluster:
+    """With what the manifests need."""
     # Asked first: nothing is applied, and the deployment says what is missing.
-    status, said = without.deploy()
-    assert (status, "  Certificate of cert-manager.io/v1" in said) == (1, True), said
-    assert "demo-sqlite" not in cluster.kubectl("get", "namespaces")
-    objects: list[Any] = [STORAGE]
-    objects += [VOLUME | {"metadata": {"name": f"volume{number}"}} for number in range(6)]
-    for kind, (group, plural) in KINDS.items():
-        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-        version = {"name": "v1", "served": True, "storage": True}
-        version["schema"] = {"openAPIV3Schema": schema}
-        objects.append(
-            {
-                "apiVersion": "apiextensions.k8s.io/v1",
-                "kind": "CustomResourceDefinition",
-                "metadata": {
-                    "name": f"{plural}.{group}",
-                    "annotations": {"api-approved.kubernetes.io": "unapproved, a test"},
-                },
-                "spec": {
-                    "group": group,
-                    "scope": "Namespaced",
-                    "names": {"kind": kind, "plural": plural},
-                    "versions": [version],
-                },
-            }
-        )
-    listed = {"apiVersion": "v1", "kind": "List", "items": objects}
-    cluster.kubectl("apply", "--server-side", "--filename", "-", input=json.dumps(listed))
-    cluster.kubectl("wait", "--for", "condition=established", "crd", "--all", "--timeout", "30s")
+    services["sqlite-session"].fails_to_deploy("  Certificate of cert-manager.io/v1")
+    assert "all-sqlite-session" not in cluster.kubectl("get", "namespaces")
+    prepare(cluster)
     return cluster
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_a_service_through_its_releases(ready: Cluster, tmp_path: Path, database: str) -> None:
-    service = operator(ready, tmp_path, database)
-    folder = service.project / "deploy" / "kubernetes"
+@pytest.fixture(scope="module")
+def stories(
+    ready: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """Deployments that go on while other tests run: most of their time they wait for kubectl."""
+    folder = tmp_path_factory.mktemp("stories")
+    started = {}
+    with ThreadPoolExecutor() as pool:
+        for database, story in (("postgresql", releases), ("sqlite", one_pod)):
+            service = operator(ready, folder, f"demo-{database}", database=database)
+            started[database] = pool.submit(story, service)
+        yield started
+
+
+def manifests(services: dict[str, Operator], folder: Path, overlay: str) -> list[Any]:
+    """Those of all combinations, made by one kubectl."""
+    folder.mkdir()
+    lines = [
+        f"- {Path('..', *['..'] * len(folder.parts), str(it.folder)[1:])}/overlays/{overlay}\n"
+        for it in services.values()
+    ]
+    (folder / "kustomization.yaml").write_text("resources:\n" + "".join(lines), "utf-8")
+    found = documents(kustomize(folder))
+    first = ("Namespace", "ServiceAccount")  # as kubectl does
+    return sorted(found, key=lambda it: it["kind"] not in first)
+
+
+@pytest.mark.usefixtures("stories")
+def test_the_cluster_takes_every_combination_and_runs_its_pods(
+    ready: Cluster, services: dict[str, Operator], tmp_path: Path
+) -> None:
+    """Strictly, without a warning (of Pod Security, of an old API) for both overlays."""
+    overlays = {name: manifests(services, tmp_path / name, name) for name in OVERLAYS}
+    for thing in overlays["production"]:
+        if thing["kind"] == "Namespace":
+            ready.apply(thing)
+    wrong = [
+        (thing["kind"], thing["metadata"], warning)
+        for things in overlays.values()
+        for thing in things
+        for warning in ready.apply(thing, dry_run=True)
+    ]
+    assert wrong == []
+
+    def waiting() -> list[str]:
+        """The Deployments and Jobs that are not there yet, as they are wanted."""
+        found = []
+        for thing in ready.call("GET", "/apis/apps/v1/deployments")["items"]:
+            want, status = thing["spec"]["replicas"], thing["status"]
+            pods = 2 if thing["metadata"]["name"] == "web" else 1
+            if not thing["metadata"]["namespace"].startswith("all-"):
+                continue
+            if "all-sqlite" in thing["metadata"]["namespace"]:
+                pods = 1
+            now = (status.get("observedGeneration"), want, status.get("updatedReplicas"))
+            now += (status.get("replicas"), status.get("availableReplicas"))
+            if now != (thing["metadata"]["generation"], *[pods] * 4):
+                found.append(f"{thing['metadata']['namespace']} {thing['metadata']['name']} {now}")
+        for thing in ready.call("GET", "/apis/batch/v1/jobs")["items"]:
+            ours = thing["metadata"]["namespace"].startswith("all-")
+            if ours and not thing["status"].get("succeeded"):
+                found.append(f"{thing['metadata']['namespace']} migrate {thing['status']}")
+        return found
+
+    for overlay, things in overlays.items():
+        for service in services.values():
+            if overlay != "production":  # deploy.sh does the same
+                path = f"/apis/batch/v1/namespaces/{service.namespace}/jobs/migrate"
+                ready.call("DELETE", f"{path}?propagationPolicy=Background")
+        for thing in things:
+            ready.apply(thing)
+        wait_until(lambda: waiting() == [], lambda: "\n".join(waiting()))
+        pods = [pod for it in services.values() for pod in it.list("Pod")]
+        assert {pod["metadata"]["labels"]["overlay"] for pod in pods} == {overlay}
+    for service in services.values():
+        ready.call("DELETE", f"/api/v1/namespaces/{service.namespace}")
+
+
+@pytest.mark.parametrize("zones", [(None, None, None), ("a", "a", "b"), ("a", "b", None)], ids=str)
+def test_the_pods_of_a_release_are_on_different_nodes(
+    ready: Cluster, services: dict[str, Operator], zones: tuple[str | None, ...]
+) -> None:
+    """In each of five rollouts, and in different zones where there are any."""
+    cluster_nodes.zones(ready, *zones)
+    zone = dict(zip(cluster_nodes.NODES, zones, strict=True))
+    (web,) = (
+        thing
+        for thing in documents(kustomize(services["mysql-session"].folder / "overlays/production"))
+        if thing["kind"] == "Deployment" and thing["metadata"]["name"] == "web"
+    )
+    namespace = f"spread-{len(set(zones))}"
+    ready.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    ready.apply(account | {"metadata": {"name": "workload", "namespace": namespace}})
+    web["metadata"]["namespace"] = namespace
+    web["spec"]["replicas"] = 2
+    places = []
+    for release in range(5):
+        web["spec"]["template"]["metadata"]["annotations"]["web-secret"] = str(release)
+        ready.apply(web)
+
+        def pods() -> list[Any]:
+            return list(ready.call("GET", f"/api/v1/namespaces/{namespace}/pods")["items"])
+
+        def rolled_out() -> bool:
+            wanted = [(str(release), "Running")] * 2  # noqa: B023 # called in this round
+            return wanted == [
+                (it["metadata"]["annotations"]["web-secret"], it["status"].get("phase"))
+                for it in pods()
+            ]
+
+        wait_until(rolled_out, lambda: str(pods()))
+        places.append(sorted(pod["spec"]["nodeName"] for pod in pods()))
+    ready.call("DELETE", f"/api/v1/namespaces/{namespace}")
+    assert [place for place in places if place[0] == place[1]] == []
+    same = [place for place in places if zone[place[0]] == zone[place[1]]]
+    assert not any(zones) or same == [], "in one zone, though there is another"
+
+
+def test_a_service_through_its_releases(stories: dict[str, Future[None]]) -> None:
+    stories["postgresql"].result()
+
+
+def test_sqlite_comes_back_when_its_migration_fails_or_is_cut_off(
+    stories: dict[str, Future[None]],
+) -> None:
+    stories["sqlite"].result()
+
+
+def releases(service: Operator) -> None:
+    """Updates, a rotated key, a step back, another overlay."""
+    ready = service.cluster
+    own = ("--namespace", service.namespace)
+    twin = service.twin()
+    service.changes(
+        "base/web.yaml", "          env:\n", "          env:\n            - {name: OLD, value: x}\n"
+    )
     service.deploys()
-    if database == "postgresql":  # the autoscaler's second pod
-        wait_until(lambda: service.get("deployment/web")["spec"]["replicas"] == 2, str)
+    wait_until(lambda: service.get("Deployment", "web")["spec"]["replicas"] == 2)  # the autoscaler
     before = service.state()
     service.deploys()
     assert service.state() == before, "what changes nothing restarts nothing"
+    twin.fails_to_deploy("the cluster has secrets that are not here")
 
     # A key that is rotated is read after a migration that failed, too, and makes one release.
-    assert run("sh", folder / "secrets.sh", "rotate").returncode == 0
-    ready.end = "Failed"
-    try:
-        status, said = service.deploy()
-        assert (status, "the migration did not succeed" in said) == (1, True), said
-    finally:
-        ready.end = "Succeeded"
+    assert run("sh", service.folder / "secrets.sh", "rotate").returncode == 0
+    ready.ends[service.namespace] = "Failed"
+    service.fails_to_deploy("the migration did not succeed")
+    ready.ends.pop(service.namespace)
+    # Settings that no release reaches any more are gone; those for `rollout undo` are not.
+    ready.kubectl(*own, "create", "configmap", "settings-old")
+    label = f"app.kubernetes.io/name={service.namespace}"
+    ready.kubectl(*own, "label", "configmap/settings-old", label)
+    kept = service.names("ConfigMap") - {"settings-old"}
+    service.changes("base/settings.env", "\nDOMAIN_NAME=", "\nSOMETHING=new\nDOMAIN_NAME=")
+    service.changes("base/web.yaml", "            - {name: OLD, value: x}\n", "")
     service.deploys()
     after = service.state()
-    secret = service.get("secret/web")["metadata"]["resourceVersion"]
-    pod = service.get("deployment/web")["spec"]["template"]
-    assert pod["metadata"]["annotations"]["web-secret"] == secret
+    secret = service.get("Secret", "web")["metadata"]["resourceVersion"]
+    pods = service.get("Deployment", "web")["spec"]["template"]
+    assert pods["metadata"]["annotations"]["web-secret"] == secret
     assert (before["revision"], after["revision"]) == ("1", "2")
     assert after["Deployment/valkey"] == before["Deployment/valkey"], "it read nothing new"
+    maps = service.names("ConfigMap")
+    assert "settings-old" not in maps
+    assert kept < maps
 
-    # Another overlay leaves nothing of the first, in whose place everybody would be let in.
+    # One step back is the release before. The next deployment leaves nothing of it, and nothing
+    # of the first overlay, in whose place everybody would be let in.
+    ready.kubectl(*own, "rollout", "undo", "deployment/web")
+    undone = service.app()
+    assert undone["envFrom"][0]["configMapRef"]["name"] in kept
+    assert "OLD" in [variable["name"] for variable in undone["env"]]
     service.deploys("gateway")
-    policies = service.names("networkpolicies")
+    again = service.app()
+    assert again["envFrom"][0]["configMapRef"]["name"] not in kept
+    assert "OLD" not in [variable["name"] for variable in again["env"]]
+    policies = service.names("NetworkPolicy")
     assert ("web-from-gateway" in policies, "web-from-everywhere" in policies) == (True, False)
-    assert service.names("certificates") == set()
+    assert service.names("Certificate") == set()
+
+
+def one_pod(service: Operator) -> None:
+    """It stops for a migration, and comes back whatever happens to that."""
+    ready = service.cluster
+    service.deploys("gateway")
     service.deploys()
-    assert service.names("gateways") == service.names("httproutes") == set()
-    assert "web-from-gateway" not in service.names("networkpolicies")
-
-    # Settings that no release reaches any more are gone; those for `rollout undo` are not.
-    old = ("--namespace", service.namespace)
-    ready.kubectl(*old, "create", "configmap", "settings-old")
-    ready.kubectl(
-        *old, "label", "configmap/settings-old", f"app.kubernetes.io/name={service.namespace}"
-    )
-    with (folder / "base" / "settings.env").open("a") as settings:
-        settings.write("SOMETHING=new\n")
-    kept = service.names("configmaps") - {"settings-old"}
+    assert service.names("Gateway") | service.names("HTTPRoute") == set()
+    assert "web-from-gateway" not in service.names("NetworkPolicy")
+    before = service.state()
     service.deploys()
-    now = service.names("configmaps")
-    assert "settings-old" not in now
-    assert kept < now
+    assert service.state() == before, "what changes nothing stops nothing"
 
-    # One step back is the release before.
-    ready.kubectl(*old, "rollout", "undo", "deployment/web")
-    pod = service.get("deployment/web")["spec"]["template"]["spec"]
-    assert pod["containers"][0]["envFrom"][0]["configMapRef"]["name"] in kept
-    service.deploys()
-    pod = service.get("deployment/web")["spec"]["template"]["spec"]
-    assert pod["containers"][0]["envFrom"][0]["configMapRef"]["name"] not in kept
+    service.changes("base/settings.env", "\nDOMAIN_NAME=", "\nSOMETHING=new\nDOMAIN_NAME=")
+    ready.ends[service.namespace] = "Failed"
+    service.fails_to_deploy("the migration did not succeed")
+    assert service.get("Deployment", "web")["spec"]["replicas"] == 1
 
-    # Whoever has none of the secrets makes no new ones.
-    other = operator(ready, tmp_path / "other", database)
-    status, said = other.deploy()
-    assert (status, "the cluster has secrets that are not here" in said) == (1, True), said
-
-
-def test_sqlite_comes_back_when_its_migration_is_cut_off(ready: Cluster, tmp_path: Path) -> None:
-    service = operator(ready, tmp_path, "sqlite", "demo-stopped")
-    service.deploys()
-    with (service.project / "deploy/kubernetes/base/settings.env").open("a") as settings:
-        settings.write("SOMETHING=new\n")
-    ready.end = ""
-    try:
-        with subprocess.Popen(**service.command("production"), stdout=subprocess.DEVNULL) as script:
-            wait_until(lambda: service.get("deployment/web")["spec"]["replicas"] == 0, str)
-            wait_until(lambda: 1 in [job["status"].get("ready") for job in service.jobs()], str)
-            script.terminate()
-            assert script.wait(60) == 143
-    finally:
-        ready.end = "Succeeded"
-    assert service.get("deployment/web")["spec"]["replicas"] == 1
-    assert service.names("jobs") == set(), "a migration has the file as well"
+    ready.ends[service.namespace] = ""
+    with subprocess.Popen(**service.command("production"), stdout=subprocess.DEVNULL) as script:
+        wait_until(lambda: service.get("Deployment", "web")["spec"]["replicas"] == 0)
+        wait_until(lambda: 1 in [job["status"].get("ready") for job in service.list("Job")])
+        script.terminate()
+        assert script.wait(60) == 143
+    ready.ends.pop(service.namespace)
+    assert service.get("Deployment", "web")["spec"]["replicas"] == 1
+    assert service.names("Job") == set(), "a migration has the file as well"
     service.deploys()
 
 
-def test_a_user_without_rights_writes_no_new_secrets(ready: Cluster, tmp_path: Path) -> None:
-    service = operator(ready, tmp_path, "sqlite")
-    status, said = service.deploy(user="nobody")
-    assert (status, "does not say whether it has secrets" in said) == (1, True), said
-    assert not (service.project / "deploy/kubernetes/secrets/SECRET_KEY").exists()
+def test_a_user_without_rights_writes_no_new_secrets(services: dict[str, Operator]) -> None:
+    service = services["sqlite-token"]
+    service.fails_to_deploy("does not say whether it has secrets", user="nobody")
+    assert not (service.folder / "secrets" / "SECRET_KEY").exists()

@@ -163,21 +163,23 @@ def test_accounts_that_look_alike_are_different(app: Flask) -> None:
             assert db.session.query(key).filter(key == name).all() == [(name,)]
 
 
-@pytest.mark.parametrize("version", ["14.3", "99.1 (Debian 99.1-1)"])
+@pytest.mark.parametrize("version", ["15.13", "16.9", "17.5", "18.0", "99.1 (Debian 99.1-1)"])
 def test_a_backup_that_could_not_be_restored_is_none(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     """pg_dump 17 reads PostgreSQL 15, which then refuses what it has written."""
+    with app.app_context():
+        urls = db.engine.url, db.get_engine("migration").url
+        with db.engine.connect() as connection:
+            server = connection.execute(text("SHOW server_version")).scalar_one().partition(".")[0]
+    if version.startswith(f"{server}."):
+        version = "14.3"  # they fit; another one that does not
     for program in ("pg_dump", "pg_restore"):
         path = tmp_path / program
         path.write_text(f"#!/bin/sh\necho '{program} (PostgreSQL) {version}'\n")
         path.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.chdir(tmp_path)
-    with app.app_context():
-        urls = db.engine.url, db.get_engine("migration").url
-        with db.engine.connect() as connection:
-            server = connection.execute(text("SHOW server_version")).scalar_one().partition(".")[0]
     reason = f"is of version {version.partition('.')[0]}, the server of {server}, so that"
     result = app.test_cli_runner().invoke(args=["db", "backup"])
     assert result.exit_code == 1

@@ -6,6 +6,11 @@ set -eu
 cd "$(dirname "$0")/../.."
 [ -x "$(command -v docker)" ] || { echo "Install Docker first: deploy/docker/README.md" >&2; exit 1; }
 
+# A signal (Ctrl-C, a cancelled CI job) ends this script after the step at hand: what that has started would go on
+# by itself, beside the next run. Run it again then.
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 step() { printf '\n%s\n' "$1"; }
 
 step "Secrets"
@@ -27,7 +32,12 @@ step "Backup, then migrations"
 # The newest one of these is kept, beside those of every day.
 docker compose run --rm --no-deps backup \
     sh -c 'rm -f backups/before-update && flask db backup backups/before-update'
-docker compose run --rm --no-deps migrate
+# <% if cookiecutter.database == "mysql" %>
+# In a session of its own, which Ctrl-C does not reach: a MySQL server cannot take back half of a migration.
+# <% else %>
+# In a session of its own: Ctrl-C does not reach it.
+# <% endif %>
+setsid docker compose run --rm --no-deps --no-TTY migrate
 
 replace() {
     for instance in app-1 app-2; do

@@ -17,9 +17,10 @@ mkdir -p secrets
 chmod 0700 secrets
 
 silent=''
-clean() { # a terminal that shows what is typed
+clean() { # a terminal that shows what is typed, and no half of a file
     status=$?
     [ -z "$silent" ] || stty echo
+    rm -f secrets/.[A-Z]*
     exit "$status"
 }
 # On a signal dash runs no EXIT trap by itself.

@@ -125,13 +125,13 @@ if [ "$registry" ]; then
         -e "/\/app$/{n;s|digest: .*|digest: $app|;}" -e "/\/nginx$/{n;s|digest: .*|digest: $nginx|;}" \
         release/kustomization.yaml >"$temporary/release"
     cat "$temporary/release" >release/kustomization.yaml
+    kubectl kustomize "overlays/$overlay" >"$manifests"
 fi
 if grep -q 'sha256:0000000000' release/kustomization.yaml; then
     fail "no image was built yet: name a registry"
 fi
 
 say "What is around the service"
-kubectl kustomize "overlays/$overlay" >"$manifests"
 apply --filename "$manifests" --selector "$component notin (web,valkey,migrate)"
 apply --kustomize secrets
 # A pod reads its Secret when it starts, so its Deployment names the version: a changed one is a new release.
@@ -188,6 +188,17 @@ for kind in networkpolicies.networking.k8s.io certificates.cert-manager.io issue
     if grep -q "^${kind%%.*} .* ${kind#*.}/" "$temporary/kinds"; then left=$left,$kind; fi
 done
 k delete "${left#,}" --selector "app.kubernetes.io/name=$slug,overlay!=$overlay"
+# Server-side apply removes only the fields that it has set itself. A field that `kubectl rollout undo`, `edit` or
+# `set` has put into the pods would stay for ever, so the files replace such a template as a whole.
+for name in web valkey; do
+    by_hand=$(k get "deployment/$name" --ignore-not-found --show-managed-fields \
+        --output 'jsonpath={.metadata.managedFields[?(@.operation=="Update")].fieldsV1.f:spec.f:template.f:spec}')
+    if [ "$by_hand" ]; then
+        template=$(kubectl create --dry-run=client --filename "$manifests" --selector "$component=$name" \
+            --output 'jsonpath={.spec.template}')
+        k patch "deployment/$name" --type json --patch "[{\"op\": \"replace\", \"path\": \"/spec/template\", \"value\": $template}]"
+    fi
+done
 apply --filename "$manifests" --selector "$component in (web,valkey)"
 # <% if cookiecutter.database == "sqlite" %>
 stopped=''

@@ -81,7 +81,8 @@ mark_names() {
 }
 
 install_packages() {
-    missing=
+    install -d "$config"
+    missing=$(cat "$config/packages.new" 2>/dev/null || true) # of a run that was stopped
     for package in nginx python3 python3-venv openssl ca-certificates certbot redis-server; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
             missing="$missing $package"
@@ -102,15 +103,16 @@ install_packages() {
 # <% endif %>
     [ -n "$missing" ] || return 0
     say "Installing packages:$missing"
+    say "$missing" >"$config/packages.new"
     DEBIAN_FRONTEND=noninteractive dpkg --configure -a >/dev/null # what was stopped half way
     apt-get update -qq
     # shellcheck disable=SC2086 # a list
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-    install -d "$config"
-    say "$missing" >>"$config/packages"
     case $missing in
         *redis-server*) systemctl disable --quiet --now redis-server.service ;; # ours is another
     esac
+    cat "$config/packages.new" >>"$config/packages"
+    rm "$config/packages.new"
 }
 
 make_users() {

@@ -88,8 +88,9 @@ install_nginx() {
         # Nginx does not start without one. It is replaced by the first that an authority issues.
         (umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 365 \
             -subj "/CN=self-signed" -addext "subjectAltName=DNS:$domain" -keyout "$certificate/privkey.pem" \
-            -out "$certificate/fullchain.pem" 2>/dev/null)
-        chmod 0644 "$certificate/fullchain.pem"
+            -out "$certificate/fullchain.new" 2>/dev/null)
+        chmod 0644 "$certificate/fullchain.new"
+        mv "$certificate/fullchain.new" "$certificate/fullchain.pem"
     fi
     last=$(mktemp -d "$scratch/nginx.XXXXXX")
     for file in "$release"/deploy/nginx/*; do

@@ -138,9 +138,11 @@ roll_back() {
     new=$(readlink -f "$home/current") old=$(readlink -f "$home/previous")
     say "Going back to ${old##*/}"
     release=$new # it knows the way back
-    [ "$(schema_of "$new")" = "$(schema_of "$old")" ] || run_flask "$migrator" db downgrade "$(schema_of "$old")"
+    # Without a terminal, whose Ctrl-C would end it half way.
+    [ "$(schema_of "$new")" = "$(schema_of "$old")" ] ||
+        run_flask "$migrator" db downgrade "$(schema_of "$old")" </dev/null
     put_in_charge "$old"
-    link previous "$new"
     restart || die "the previous release does not run either: journalctl -u $slug"
+    link previous "$new" # at the end: stopped before, and run again, it still goes back
     say "The previous release is back"
 }

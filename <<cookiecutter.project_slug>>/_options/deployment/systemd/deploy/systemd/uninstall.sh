@@ -16,14 +16,15 @@ systemctl reset-failed
 
 if [ -d "$config/nginx-before" ]; then
     put_back "$config/nginx-before"
-    rm -rf "$config/nginx-before"
     if nginx -t -q; then
         systemctl reload nginx.service || true
     else
         systemctl stop nginx.service
     fi
+    mv "$config/nginx-before" "$config/nginx-before.new" # after Nginx has read it, and never a part of it
 fi
-rm -rf "$home" "/run/$slug" "$config/hosts" "$config/outside.conf"
+rm -rf "$config/nginx-before.new"
+rm -rf "/run/$slug" "$config/hosts" "$config/outside.conf"
 rmdir --ignore-fail-on-non-empty /var/www/acme 2>/dev/null || true
 
 packages=$(cat "$config/packages" 2>/dev/null || true)
@@ -31,6 +32,7 @@ if [ -z "$purge" ]; then
     say "Kept: $config (settings, keys), $certificate and $data-certificate (certificate)"
     say "Kept: $backups (backups), and the database<< ' in ' ~ '$data' if cookiecutter.database == 'sqlite' else ' on its server' >>"
     say "install.sh brings the service back with them; --uninstall --purge removes them too"
+    rm -rf "$home" # at the end: this script may be there
 else
 # <% if cookiecutter.database == "postgresql" %>
     if is_here; then
@@ -50,6 +52,7 @@ else
     for name in "$user" "$migrator" "$user-redis"; do
         ! id "$name" >/dev/null 2>&1 || userdel "$name"
     done
+    rm -rf "$home"
     rm -f "/etc/sysusers.d/$slug.conf" # the last one: without it, nothing here is known as ours
     say "Settings, keys, data and backups are gone"
 fi

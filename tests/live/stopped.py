@@ -1,0 +1,113 @@
+"""Scripts that are stopped at one of the programs they call, in a copy of this machine's files.
+
+The programs that would change the machine are stand-ins. What counts is what the script does when
+a signal reaches it: Ctrl-C reaches every process of the terminal, a cancelled CI job the script.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.live.conftest import lacking
+from tests.template import run
+
+HERE = Path(__file__).parent / "stops"
+# How often each command is stopped: STOPS=1000 is at each of its steps, by both signals.
+STOPS = int(os.environ.get("STOPS", "6"))
+# The scripts' own: these really run.
+REAL = """awk base64 basename cat chmod cmp cp cut date dirname env find getent grep head id install
+ln mkdir mktemp mv openssl printf readlink rm rmdir sed seq setsid sh sha256sum sleep sort stty tail
+tar touch tr userdel useradd""".split()
+
+
+@dataclass
+class Left:
+    """What an attempt has left: exit status, what was said, and the files that it changed."""
+
+    layer: Path
+    said: str
+    steps: int
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        return tuple(int(number) for number in re.findall(r"^status (\d+)", self.said, re.M))
+
+    @property
+    def temporary(self) -> list[str]:
+        return [it for it in re.findall(r"^left (.*)", self.said, re.M) if not it.endswith("/*")]
+
+    def files(self, *places: str) -> list[str]:
+        """The names of what is below these places now or is gone; moments are left out."""
+        upper = self.layer / "upper"
+        found = []
+        for place in places:
+            for path in sorted([upper / place, *(upper / place).rglob("*")]):
+                if path.is_symlink() or path.exists():
+                    target = f" -> {path.readlink()}" if path.is_symlink() else ""
+                    kind = "gone" if path.is_char_device() else oct(path.lstat().st_mode)
+                    kind += " empty" * (path.is_file() and not path.stat().st_size)
+                    name = f"{path.relative_to(upper)} {kind}{target}"
+                    found.append(re.sub(r"\d{8}T\d{6}Z", "TIME", name))
+        return found
+
+
+class Machine:
+    """A copy of this machine's files, with stand-ins for some programs."""
+
+    def __init__(self, folder: Path, standins: dict[str, str], **values: str) -> None:
+        if os.geteuid() != 0:
+            lacking("needs root, for a copy of the machine's files")
+        self.folder = folder
+        for name in ("bin", "standins", "tmp"):
+            (folder / name).mkdir(parents=True)
+        for name in {*REAL, *standins}:
+            (folder / "bin" / name).symlink_to(HERE / "step.sh")
+        for name, text in standins.items():
+            (folder / "standins" / name).write_text(text, "utf-8")
+        self.values = {"STEPS": str(folder / "steps"), "STANDINS": str(folder / "standins")}
+        self.values |= {"STEPPING": str(folder / "bin"), "TMPDIR": str(folder / "tmp")} | values
+
+    def run(self, before: Left | None, *command: str, step: int = 0, signal: str = "") -> Left:
+        """Run the command after an earlier one; with ``step``, it is stopped there and run again.
+
+        :param before: whose files the command finds.
+        """
+        layer = self.folder / f"layer{len(list(self.folder.iterdir()))}"
+        if before:
+            run("cp", "--archive", before.layer, layer)
+        stop = {"STOP_AT": str(step), "SIGNAL": signal} if step else {}
+        result = run(
+            *("unshare", "--mount", "sh", HERE / "enter.sh", layer),
+            *("/bin/sh", HERE / "attempt.sh", *command),
+            env=os.environ | self.values | stop,
+        )
+        counted = layer / "upper" / str(self.folder / "steps")[1:]
+        return Left(layer, result.stdout, len(counted.read_text("utf-8")))
+
+    def wrong(
+        self, before: Left | None, places: tuple[str, ...], *command: str, apart: str = "-"
+    ) -> list[str]:
+        """What differs after a stop and a second run; the command has to succeed without a stop.
+
+        :param apart: the start of names that may differ.
+        """
+        whole = self.run(before, *command)
+        assert whole.statuses == (0,), whole.said
+        assert whole.temporary == [], whole.said
+        wanted = whole.files(*places)
+        found = []
+        number = min(whole.steps, STOPS)
+        for turn in range(number):
+            step = 1 + turn * whole.steps // number
+            for signal, status in (("INT", 130), ("TERM", 143)):
+                if number < whole.steps and (turn % 2 == 0) == (signal == "INT"):
+                    continue  # one of the two
+                left = self.run(before, *command, step=step, signal=signal)
+                files = left.files(*places)
+                differ = [it for it in sorted({*files} ^ {*wanted}) if not it.startswith(apart)]
+                if left.statuses != (status, 0) or left.temporary or differ:
+                    found.append(f"{signal} at {step} of {whole.steps}: {differ}\n{left.said}")
+        return found

@@ -1,0 +1,148 @@
+"""The scripts of docker and systemd, stopped at their steps: running one again succeeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.live.stopped import Left, Machine
+from tests.template import render
+
+PYTHON = """case " $* " in
+    *" -m venv "*)
+        for place; do :; done
+        mkdir -p "$place/bin"
+        ln -s "$STEPPING/python" "$place/bin/python"
+        ;;
+    *" -c import secrets"*) /usr/bin/head -c 36 /dev/urandom | /usr/bin/base64 ;;
+    *" outside.py provider "* | *"/outside.py provider "*) echo id.test:443 ;;
+    *" -V "*) echo Python 3 ;;
+esac
+"""
+HOST = {
+    "python3": PYTHON,
+    "python": PYTHON,
+    "pg_lsclusters": "echo 17 main 5432 online",
+    "pg_ctlcluster": "",
+    "dpkg": "",
+    "dpkg-query": """for package; do :; done
+[ "$package" = redis-server ] && [ ! -e /opt/installed ] || echo install ok installed
+""",
+    "apt-get": "case $1 in install) touch /opt/installed ;; esac",
+    "runuser": 'while [ "$1" != -- ]; do shift; done; shift; "$@"',
+    "systemd-sysusers": """while read -r _ account _; do
+    id "$account" >/dev/null 2>&1 || useradd --system --no-create-home "$account"
+done <"$1"
+""",
+    "certbot": """for word; do
+    [ "$last" != --config-dir ] || folder=$word
+    last=$word
+done
+mkdir -p "$folder/live/demo"
+echo certificate >"$folder/live/demo/fullchain.pem"
+echo key >"$folder/live/demo/privkey.pem"
+""",
+    "getent": 'case $1 in ahosts) ;; *) exec /usr/bin/getent "$@" ;; esac',
+    "systemctl": """for unit; do
+    case $unit in *.service | *.socket | *.timer) touch "/opt/$1-$unit" ;; esac
+done
+""",
+} | dict.fromkeys(("systemd-run", "journalctl", "nginx", "psql"), "")
+PLACES = ("etc", "opt", "var/lib", "var/www", "run")
+OIDC = {"OIDC_ISSUER": "https://id.test", "OIDC_CLIENT_ID": "demo"}
+
+
+@dataclass
+class Host:
+    """A machine, and the project that is installed there."""
+
+    machine: Machine
+    project: Path
+
+    @property
+    def install(self) -> str:
+        return str(self.project / "deploy" / "systemd" / "install.sh")
+
+    def runs(self, before: Left | None, *command: str) -> Left:
+        after = self.machine.run(before, *command)
+        assert after.statuses == (0,), after.said
+        return after
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
+    folder = tmp_path_factory.mktemp("host")
+    answers = {"deployment": "systemd", "database": "postgresql", "auth": "oidc"}
+    project = render(folder, **answers, project_slug="demo")
+    secret = folder / "client-secret"
+    secret.write_text("given")
+    values = {"OIDC_CLIENT_SECRET_FILE": str(secret), "STATE_DIRECTORY": "/var/lib/state"}
+    values["ACME_EMAIL"] = "a@example.com"
+    return Host(Machine(folder / "machine", HOST, **OIDC, **values), project)
+
+
+@pytest.fixture(scope="module")
+def updated(host: Host) -> Left:
+    """Two releases, the second in charge."""
+    first = host.runs(None, host.install)
+    with (host.project / "app" / "__init__.py").open("a") as code:
+        code.write("# new\n")
+    return host.runs(first, host.install)
+
+
+@pytest.mark.systemd
+def test_an_installation_can_be_stopped(host: Host) -> None:
+    wrong = host.machine.wrong(None, PLACES, host.install)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize("action", ["update", "rollback", "uninstall", "purge", "certificate"])
+def test_what_follows_can_be_stopped(host: Host, updated: Left, action: str) -> None:
+    commands = {
+        "update": (host.install, "--no-acme"),
+        "rollback": (host.install, "--rollback"),
+        "uninstall": (host.install, "--uninstall"),
+        "purge": (host.install, "--uninstall", "--purge"),
+        "certificate": (str(Path(host.install).with_name("certificate.sh")),),
+    }
+    if action == "update":
+        with (host.project / "app" / "__init__.py").open("a") as code:
+            code.write("# newer\n")
+    # A release that was taken back may not be offered once more after a stop.
+    apart = "opt/demo/previous" if action == "rollback" else "-"
+    wrong = host.machine.wrong(updated, PLACES, *commands[action], apart=apart)
+    assert not wrong, "\n".join(wrong)
+
+
+# A container keeps the keys that it was started with. The other must accept what it signs.
+DOCKER = """case " $* " in
+    *" up "*" app-"*)
+        for name; do :; done
+        key=$(cat secrets/SECRET_KEY)
+        for other in /opt/app-*; do
+            [ ! -e "$other" ] || grep -qxF "$key" "$other" || touch /opt/refused
+        done
+        cat secrets/SECRET_KEY secrets/SECRET_KEY_FALLBACKS >"/opt/$name"
+        ;;
+    *" migrate "*) touch /opt/half && sleep 0.05 && rm /opt/half ;;
+esac
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("action", ["first", "update", "rotate-key", "rotate-roles", "use"])
+def test_the_scripts_of_docker_can_be_stopped(tmp_path: Path, action: str) -> None:
+    answers = {"deployment": "docker", "database": "mysql", "auth": "oidc"}
+    project = render(tmp_path, **answers, project_slug="demo")
+    machine = Machine(tmp_path / "machine", {"docker": DOCKER}, **OIDC, OIDC_CLIENT_SECRET="x")
+    host = Host(machine, project)
+    deploy, setup = (str(project / "deploy/docker" / name) for name in ("deploy.sh", "setup.sh"))
+    before = None if action == "first" else host.runs(None, deploy)
+    if action == "use":
+        before = host.runs(before, setup, "rotate-key")
+    command = (setup, action) if action.startswith("rotate") else (deploy,)
+    wrong = machine.wrong(before, ("opt", str(project / "secrets")[1:]), *command)
+    assert not wrong, "\n".join(wrong)
