@@ -37,7 +37,7 @@ from tests.template import (
 TOP_LEVEL = {
     *(".env", ".env.example", ".gitattributes", ".github", ".gitignore", ".pre-commit-config.yaml"),
     *("Makefile", "README.md", "SECURITY.md", "pyproject.toml", "wsgi.py"),
-    *("app", "deploy", "migrations", "requirements.lock", "tests"),
+    *("app", "deploy", "docs", "migrations", "requirements.lock", "tests"),
     *("requirements-audit.lock", "requirements-dev.lock", ".gitleaks.toml", ".template"),
 }
 SECRET = re.compile(r"^SECRET_KEY=(\S{64})$", re.MULTILINE)
@@ -202,8 +202,9 @@ def test_every_setting_is_documented(project: Path) -> None:
     assert {"APP_ENV", "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "DOMAIN_NAME"} < settings
     example = (project / ".env.example").read_text(encoding="utf-8")
     assert settings == set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE))
-    readme = (project / "README.md").read_text(encoding="utf-8")
-    assert settings <= set(re.findall(r"`([A-Z_]+)`", readme))
+    documents = [project / "README.md", *(project / "docs").iterdir()]
+    text = "".join(path.read_text(encoding="utf-8") for path in documents)
+    assert settings <= set(re.findall(r"`([A-Z_]+)`", text))
 
 
 # --- The sources

@@ -39,7 +39,7 @@ INLINE = {
     "requirements.lock",
 }
 DOCUMENTS = {  # where the databases need other words
-    *(".env.example", "README.md", "SECURITY.md"),
+    *(".env.example", "README.md"),
     *("deploy/docker/README.md", "deploy/docker/deploy.sh"),
 }
 MODULES = {  # the same names everywhere
