@@ -227,7 +227,7 @@ def test_overlays_are_the_choices() -> None:
     assert folders == {name: set(choices) for name, choices in AXES.items()} | {
         "interface": interface,
         "runtime": {"container"},
-        "door": {"provider"},
+        "forwarder": {"provider"},
     }
 
 

@@ -14,7 +14,7 @@ from cookiecutter.exceptions import FailedHookException
 
 from tests.template import ROOT, environment, render, run
 
-NOTICE = "Nothing was rendered, because of these answers:"
+NOTICE = "Nothing was rendered. These answers are invalid:"
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def test_everything_that_is_wrong_is_said_at_once(output: Path) -> None:
     )
     names = ["databse", "_template_url", "x", "project_slug", "domain_name"]
     assert refused(result, output) == names
-    assert "  databse 'mysql' answers no question; the nearest is database.\n" in result.stdout
-    assert "  x 'y' answers no question; there are project_name, " in result.stdout
-    assert "  _template_url 'x' is set by the template itself; leave that out.\n" in result.stdout
+    assert "  databse 'mysql' is not a question; did you mean database.\n" in result.stdout
+    assert "  x 'y' is not a question; the questions are project_name, " in result.stdout
+    assert "  _template_url 'x' is set by the template; remove it.\n" in result.stdout
 
 
 def test_arguments_are_refused_before_the_first_question(output: Path) -> None:
@@ -139,6 +139,6 @@ def test_code_from_elsewhere_is_refused_after_it_ran(output: Path) -> None:
     configuration = "default_context: {description: << 7*7 >>}\n"
     (output.parent / "home" / ".cookiecutterrc").write_text(configuration, encoding="utf-8")
     assert refused(start(output), output) == ["description"]
-    with pytest.raises(FailedHookException, match="which the template reads as its own"):
+    with pytest.raises(FailedHookException, match="which are tags of the template"):
         render(output, description="<< 7*7 >>")
     assert list(output.iterdir()) == []

@@ -501,7 +501,7 @@ def test_without_a_name_nobody_is_asked(postgresql: Machine) -> None:
     assert served_certificate(postgresql) == own
 
 
-# --- The provider's door
+# --- The provider's forwarder
 
 
 def test_the_service_reaches_its_provider_and_nothing_else(
@@ -541,8 +541,8 @@ def test_the_service_reaches_its_provider_and_nothing_else(
         for _ in range(2):
             assert f"{issuer}/authorize" in sign_in(machine)
             programs = machine.shell(f"systemctl show -P ExecStart '{SLUG}-outside@*.service'")
-            assert "door.py id.example.com:8443" in programs
-            _, reached = inside(machine, DOORS)
+            assert "forwarder.py id.example.com:8443" in programs
+            _, reached = inside(machine, FORWARDERS)
             assert reached == "[('127.0.1.1', 8443)] [('127.0.1.2', 443)] no no"
             machine.reboot()
             ready(machine)
@@ -556,7 +556,7 @@ def test_the_service_reaches_its_provider_and_nothing_else(
         machine.run(*threshold)
 
 
-DOORS = """
+FORWARDERS = """
 import socket
 def at(*server):
     return [found[4] for found in socket.getaddrinfo(*server, type=socket.SOCK_STREAM)]

@@ -101,9 +101,9 @@ write_settings
 say "Copying the code"
 stage_release # sets $release
 make_database
-find_doors # sets $doors
+find_forwarders # sets $forwarders
 place_units "$units"
-open_doors
+open_forwarders
 activate "$release"
 # <% if cookiecutter.auth == "oidc" %>
 # With the new code and settings from the next connection on; those that run may end.
