@@ -78,5 +78,7 @@ def report() -> str:
 if __name__ == "__main__":
     apply_overlays()
     write_environment()
-    sys.stdout.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack letters of the name
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # the terminal's encoding may lack letters of the name
     print(report())

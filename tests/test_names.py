@@ -10,11 +10,11 @@ from tests.template import render, run
 
 # What every Debian has: a name, and what of that name install.sh finds.
 TAKEN = {
-    "backup": "the user backup is there already",
-    "shadow": "the group shadow is there already",
-    "security": "/etc/security is there already",
-    "dpkg": "/etc/dpkg is there already",
-    "misc": "/var/lib/misc is there already",
+    "backup": "the user backup already exists",
+    "shadow": "the group shadow already exists",
+    "security": "/etc/security exists",
+    "dpkg": "/etc/dpkg exists",
+    "misc": "/var/lib/misc exists",
 }
 
 

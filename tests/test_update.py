@@ -209,7 +209,7 @@ def test_an_untouched_service_becomes_what_the_new_version_renders(
 ) -> None:
     secret = (service / ".env").read_bytes()
     said = update(service, template)
-    assert "Merged v2, not committed yet" in said
+    assert "Merged v2 without a commit" in said
     assert 'version: "2"' in (service / ANSWERS).read_text(encoding="utf-8")
     assert (service / "app/regain.py").exists()
     assert not (service / "app/database/backups.py").exists()
@@ -233,7 +233,7 @@ def test_edits_deletions_and_renames_are_kept(service: Path, template: Path) -> 
     assert health.startswith('"""Changed by v2.')
     assert health.endswith("OURS = 1\n")
     assert "Changed by v2" in (service / "app/our_keys.py").read_text(encoding="utf-8")
-    assert "Stays deleted, though the template changed it: tests/traceability.py" in said
+    assert "Kept deleted, although the template changed it: tests/traceability.py" in said
     for name in ("app/commands/keys.py", "tests/traceability.py", "SECURITY.md"):
         assert not (service / name).exists(), name
     assert (service / "own.py").exists()
@@ -299,11 +299,11 @@ def test_a_service_in_a_folder_of_a_repository(template: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "Where is the template? Name its path or URL"),
+        ((), "Set the path or URL of the template"),
         (("TEMPLATE=/nowhere",), "Cannot read the template"),
-        (("TEMPLATE", "TO=v9"), "The template has no v9"),
-        (("TEMPLATE", "TO=--all"), "The template has no --all"),
-        (("TEMPLATE", "FROM=v9"), "Name the one that this service was rendered from: FROM="),
+        (("TEMPLATE", "TO=v9"), "The template has no tag or commit v9"),
+        (("TEMPLATE", "TO=--all"), "The template has no tag or commit --all"),
+        (("TEMPLATE", "FROM=v9"), "Set the version that this service was rendered from: FROM="),
         (("TEMPLATE", "DATABASE=oracle"), "did not render; nothing was changed"),
     ],
     ids=str,
@@ -328,7 +328,7 @@ def test_a_dirty_tree_is_refused(staged: bool, service: Path, template: Path) ->
     before = state(service)
     result = make(service, "update", f"TEMPLATE={template}")
     assert result.returncode != 0
-    assert "changes that are not committed. Commit them" in result.stdout
+    assert "uncommitted changes. Commit them" in result.stdout
     assert state(service) == before
 
 
@@ -339,7 +339,7 @@ def test_what_is_edited_while_it_renders_is_not_lost(service: Path, template: Pa
     change(program, "#!/bin/sh\n", f"#!/bin/sh\n{edit}\n")
     result = make(service, "update", f"TEMPLATE={template}")
     assert result.returncode != 0
-    assert "changes that are not committed" in result.stdout
+    assert "uncommitted changes" in result.stdout
     assert (service / "wsgi.py").read_text(encoding="utf-8").endswith("# meanwhile\n")
     assert list(Path(found["TMPDIR"]).iterdir()) == []
 
@@ -356,7 +356,7 @@ def test_a_file_that_git_does_not_know_is_not_overwritten(
     before = state(service)
     result = make(service, "update", f"TEMPLATE={template}")
     assert result.returncode != 0
-    assert "app/added.py is in the way" in result.stdout
+    assert "The template adds app/added.py" in result.stdout
     assert state(service) == before
 
 

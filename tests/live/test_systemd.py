@@ -356,7 +356,7 @@ def test_installing_again_changes_nothing(postgresql: Machine) -> None:
     visit(postgresql, "token", "Kept")
     before = postgresql.shell(STATE)
     said = postgresql.run("sh", INSTALL, "--no-acme")
-    assert "same as before" in said
+    assert "has not changed" in said
     assert postgresql.shell(STATE) == before
     assert "Kept" in visit(postgresql, "token")
 
@@ -383,9 +383,9 @@ def downgrade(): op.drop_table("more")
 
 
 SAID = {
-    "import": "the database was not made",
-    "migration": "the database was not migrated",
-    "readiness": "The previous release is back",
+    "import": "the database was not created",
+    "migration": "the migration failed and nothing was started",
+    "readiness": "The previous release runs again",
 }
 
 
@@ -666,4 +666,4 @@ def test_install_refuses_with_a_reason(sqlite: Machine) -> None:
     status, said = sqlite.start("sh", INSTALL, check=False)
     sqlite.run("rm", "/etc/nginx/conf.d/other.conf")
     assert status == 1
-    assert "serves something else" in said
+    assert "already serves another site" in said

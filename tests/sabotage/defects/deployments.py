@@ -92,8 +92,21 @@ DEFECTS = [
     docker(
         "an instance that dies stays dead",
         "compose.yaml",
-        "within 20\n    restart: unless-stopped\n",
-        "within 20\n",
+        '/app-1.sock"]\n'
+        "      interval: 30s\n"
+        "      timeout: 10s\n"
+        "      start_period: 60s\n"
+        "      start_interval: 1s\n"
+        "    depends_on: *migrated\n"
+        "    stop_grace_period: 30s # gunicorn finishes started requests within 20\n"
+        "    restart: unless-stopped\n",
+        '/app-1.sock"]\n'
+        "      interval: 30s\n"
+        "      timeout: 10s\n"
+        "      start_period: 60s\n"
+        "      start_interval: 1s\n"
+        "    depends_on: *migrated\n"
+        "    stop_grace_period: 30s\n",
         f"{TESTS}::test_what_dies_is_started_again",
     ),
     systemd(

@@ -8,11 +8,11 @@ here=$(dirname "$(readlink -f "$0")")
 state=${STATE_DIRECTORY:?is set by systemd}
 
 if [ "${ACME_SERVER:-}" = none ]; then
-    say "ACME is off: the certificate in $certificate is yours to replace; then: systemctl reload nginx"
+    say "ACME is off: replace the certificate in $certificate yourself; then: systemctl reload nginx"
     exit 0
 fi
 if ! getent ahosts "$domain" >/dev/null; then
-    say "$domain does not resolve yet, so no certificate is asked for. The self-signed one stays."
+    say "$domain does not resolve yet, so no certificate was requested. The self-signed one stays."
     exit 0
 fi
 
@@ -32,4 +32,4 @@ install -m 0600 "$lineage/privkey.pem" "$certificate/privkey.pem"
 install -m 0644 "$lineage/fullchain.pem" "$certificate/fullchain.pem"
 systemctl reload nginx.service
 cp "$lineage/fullchain.pem" "$state/shown.pem" # not before Nginx has it: stopped half way, it is done again
-say "The certificate of $domain is new, and Nginx shows it."
+say "Nginx uses the new certificate of $domain."

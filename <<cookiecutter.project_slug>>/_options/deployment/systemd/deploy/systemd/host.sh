@@ -3,13 +3,13 @@
 
 check_host() {
     [ "$(id -u)" = 0 ] || die "not root; run: sudo sh $0"
-    [ -d /run/systemd/system ] || die "systemd does not run here; on another host take deployment=docker"
+    [ -d /run/systemd/system ] || die "systemd does not run here; use deployment=docker on this host"
     # shellcheck source=/dev/null
     . /etc/os-release
     case $ID in
         debian) oldest=13 ;;
         ubuntu) oldest=25.04 ;;
-        *) die "this is $ID; the script knows Debian and Ubuntu" ;;
+        *) die "this is $ID; this script supports Debian and Ubuntu" ;;
     esac
     dpkg --compare-versions "${VERSION_ID:-99}" ge "$oldest" ||
         die "this is $ID $VERSION_ID, whose Nginx is too old; $oldest or newer is needed"
@@ -19,35 +19,35 @@ check_host() {
 check_settings() {
     for name in "$user" "$migrator" "$user-redis"; do
         id=$(id -u "$name" 2>/dev/null || echo 0)
-        [ "$id" -lt 1000 ] || die "the user $name is a person's; choose another project_slug"
+        [ "$id" -lt 1000 ] || die "the user $name is not a system user; choose another project_slug"
     done
     # Before the first installation all that has its names is somebody else's. A service called "backup" would run
     # as an account of Debian's, and to purge one called "security" would remove /etc/security.
     if [ ! -e "/etc/sysusers.d/$slug.conf" ] && [ ! -e "$config/packages" ]; then
         for name in "$user" "$migrator" "$user-redis"; do
-            ! getent passwd "$name" >/dev/null || die "the user $name is there already; choose another project_slug"
-            ! getent group "$name" >/dev/null || die "the group $name is there already; choose another project_slug"
+            ! getent passwd "$name" >/dev/null || die "the user $name already exists; choose another project_slug"
+            ! getent group "$name" >/dev/null || die "the group $name already exists; choose another project_slug"
         done
         for place in "$config" "$data"; do
-            [ ! -e "$place" ] || die "$place is there already, and not of this service; choose another project_slug"
+            [ ! -e "$place" ] || die "$place exists and does not belong to this service; choose another project_slug"
         done
     fi
     [ -e "$config/nginx-before" ] || for site in /etc/nginx/sites-enabled/* /etc/nginx/conf.d/*; do
         case $site in
             */default | *\*) ;;
-            *) die "this host's Nginx serves something else ($site); the service needs one of its own" ;;
+            *) die "Nginx on this host already serves another site ($site); the service needs its own Nginx" ;;
         esac
     done
 # <% if cookiecutter.auth == "oidc" %>
     if [ ! -e "$config/environment" ]; then
-        [ -n "${OIDC_ISSUER:-}" ] || die "OIDC_ISSUER is not set; README.md, \"The provider\", says where it stands"
+        [ -n "${OIDC_ISSUER:-}" ] || die "OIDC_ISSUER is not set; see docs/sign-in.md"
         [ -n "${OIDC_CLIENT_ID:-}" ] || die "OIDC_CLIENT_ID is not set; the provider gave it to this service"
         [ -r "${OIDC_CLIENT_SECRET_FILE:-}" ] || die "OIDC_CLIENT_SECRET_FILE does not name a file; write the secret into one"
     fi
 # <% endif %>
 # <% if cookiecutter.database != "sqlite" %>
     [ -n "${DATABASE_URL:-}" ] && [ -z "${MIGRATION_DATABASE_URL:-}" ] &&
-        die "MIGRATION_DATABASE_URL is not set; DATABASE_URL alone cannot make tables"
+        die "MIGRATION_DATABASE_URL is not set; DATABASE_URL alone cannot create tables"
     return 0
 # <% endif %>
 }
@@ -133,7 +133,7 @@ keep_secret() {
 random() { python3 -c 'import secrets; print(secrets.token_urlsafe(48))'; }
 
 write_settings() {
-    say "Settings are in $config; secrets are made once and kept"
+    say "Settings are in $config; existing secrets are kept"
     random | keep_secret SECRET_KEY
     : | keep_secret SECRET_KEY_FALLBACKS
 # <% if cookiecutter.database == "sqlite" %>
@@ -155,7 +155,7 @@ write_settings() {
     [ -e "$config/credentials/OIDC_CLIENT_SECRET" ] || keep_secret OIDC_CLIENT_SECRET <"$OIDC_CLIENT_SECRET_FILE"
 # <% endif %>
     [ -e "$config/environment" ] || {
-        say "# Settings of $slug, but for secrets: .env.example explains them. Then: systemctl restart $slug"
+        say "# Settings of $slug without secrets; .env.example explains them. After a change: systemctl restart $slug"
         say "DOMAIN_NAME=$domain"
         say "REDIS_URL=redis+unix:///run/$slug-redis/redis.sock"
 # <% if cookiecutter.auth == "oidc" %>

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs or updates << cookiecutter.project_name >> on this host, Debian 13 or Ubuntu 25.04 or newer. README.md
-# in this folder explains what it does. Running it again changes nothing but the code.
+# in this folder explains it. A second run updates the code and changes nothing else.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 project=$(dirname "$(dirname "$here")")
@@ -27,10 +27,10 @@ sh deploy/systemd/install.sh --rollback
 sh deploy/systemd/install.sh --uninstall [--purge]
     removes the service and keeps its data; with --purge removes them too"
 # <% if cookiecutter.auth == "oidc" %>
-    say "The first time it needs the variables OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET_FILE."
+    say "The first installation needs the variables OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET_FILE."
 # <% endif %>
 # <% if cookiecutter.database != "sqlite" %>
-    say "DATABASE_URL and MIGRATION_DATABASE_URL name a database elsewhere; the first time."
+    say "For a database elsewhere, set DATABASE_URL and MIGRATION_DATABASE_URL at the first installation."
 # <% endif %>
 }
 
@@ -61,7 +61,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $action$purge in
-    installyes | rollbackyes) die "--purge goes with --uninstall" ;;
+    installyes | rollbackyes) die "--purge requires --uninstall" ;;
 esac
 
 check_host
@@ -114,9 +114,9 @@ activate "$release"
 say "Enabling backups and the certificate"
 systemctl enable --quiet --now "$slug-backup.timer" "$slug-certificate.timer"
 if ! systemctl start "$slug-certificate.service"; then
-    say "There is no certificate of an authority yet; the self-signed one stays. The reason:"
+    say "No certificate from an authority yet; the self-signed one stays. The reason:"
     journal "$slug-certificate"
-    say "It is tried again every six hours. At once: systemctl start $slug-certificate.service"
+    say "The next try is within six hours. To try now: systemctl start $slug-certificate.service"
 fi
 journal "$slug-certificate" '--grep=does not resolve|ACME is off' || true # what is not done is said
 say "https://$domain is served. Log: journalctl -u $slug"

@@ -14,7 +14,7 @@ stage_release() {
         *"-$contents")
             rm -rf "$release"
             release=$(readlink -f "$home/current")
-            say "The code is the same as before"
+            say "The code has not changed"
             return
             ;;
     esac
@@ -39,7 +39,7 @@ stage_release() {
 make_database() { :; } # the unit that migrates makes the file
 # <% else %>
 make_database() {
-    say "Making the database, unless it is there"
+    say "Creating the database, if it does not exist"
     administrator=$migrator admin=${ADMIN_DATABASE_URL:-}
     if is_here; then
 # <% if cookiecutter.database == "postgresql" %>
@@ -60,7 +60,7 @@ make_database() {
         options="$options --property=LoadCredential=MIGRATION_DATABASE_URL:$scratch/once"
     fi
 # <% endif %>
-    run_flask "$administrator" db create || die "the database was not made; the lines above say why"
+    run_flask "$administrator" db create || die "the database was not created; the lines above show the reason"
     options=
 # <% if cookiecutter.database == "postgresql" %>
     ! is_here || runuser -u postgres -- psql --quiet --port "$(postgresql_port)" \
@@ -105,7 +105,7 @@ activate() { # RELEASE
     if ! systemctl start "$slug-migrate.service"; then
         journal "$slug-migrate" >&2
         [ -z "$before" ] || put_in_charge "$before"
-        die "the database was not migrated, so nothing was started; the lines above say why"
+        die "the migration failed and nothing was started; the lines above show the reason"
     fi
     [ -z "$before" ] || [ "$before" = "$1" ] || link previous "$before"
     unfinished=
@@ -113,9 +113,9 @@ activate() { # RELEASE
     if ! restart; then
         journal "$slug" >&2
         case $before in
-            '' | "$1") die "the service does not run; the lines above say why" ;;
+            '' | "$1") die "the service does not run; the lines above show the reason" ;;
         esac
-        say "The new release does not run; the lines above say why" >&2
+        say "The new release does not run; the lines above show the reason" >&2
         roll_back
         exit 1
     fi
@@ -136,11 +136,11 @@ print(S('migrations').get_current_head())")
 
 roll_back() {
     new=$(readlink -f "$home/current") old=$(readlink -f "$home/previous")
-    say "Going back to ${old##*/}"
+    say "Rolling back to ${old##*/}"
     release=$new # it knows the way back
     [ "$(schema_of "$new")" = "$(schema_of "$old")" ] || run_flask "$migrator" db downgrade "$(schema_of "$old")"
     put_in_charge "$old"
     link previous "$new"
     restart || die "the previous release does not run either: journalctl -u $slug"
-    say "The previous release is back"
+    say "The previous release runs again"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154 # names that common.sh and install.sh set
-# Removes what install.sh has put on the host. Part of install.sh --uninstall.
+# Removes everything that install.sh has installed. Part of install.sh --uninstall.
 
 say "Removing $slug from this host"
 [ -d "$config" ] || [ -e "/etc/sysusers.d/$slug.conf" ] || die "it is not installed"
@@ -30,7 +30,7 @@ packages=$(cat "$config/packages" 2>/dev/null || true)
 if [ -z "$purge" ]; then
     say "Kept: $config (settings, keys), $certificate and $data-certificate (certificate)"
     say "Kept: $backups (backups), and the database<< ' in ' ~ '$data' if cookiecutter.database == 'sqlite' else ' on its server' >>"
-    say "install.sh brings the service back with them; --uninstall --purge removes them too"
+    say "install.sh reinstalls the service with them; --uninstall --purge removes them too"
 else
 # <% if cookiecutter.database == "postgresql" %>
     if is_here; then
@@ -51,6 +51,6 @@ else
         ! id "$name" >/dev/null 2>&1 || userdel "$name"
     done
     rm -f "/etc/sysusers.d/$slug.conf" # the last one: without it, nothing here is known as ours
-    say "Settings, keys, data and backups are gone"
+    say "Removed settings, keys, data and backups"
 fi
-[ -z "$packages" ] || say "Packages that it brought are still installed:$packages"
+[ -z "$packages" ] || say "Packages that install.sh installed are still there:$packages"
