@@ -78,7 +78,5 @@ def report() -> str:
 if __name__ == "__main__":
     apply_overlays()
     write_environment()
-    sys.stdout.reconfigure(
-        errors="backslashreplace"
-    )  # the terminal's encoding may lack letters of the name
+    sys.stdout.reconfigure(errors="backslashreplace")  # the encoding may lack a letter
     print(report())
