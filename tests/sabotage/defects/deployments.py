@@ -29,7 +29,7 @@ DEFECTS = [
         f"{IMAGES}::test_no_image_runs_as_root",
     ),
     docker(
-        "the base is another one tomorrow",
+        "the base image is not pinned",
         "Dockerfile",
         " AS base\n",
         "\nFROM python:3.13-slim AS base\n",
@@ -90,7 +90,7 @@ DEFECTS = [
         f"{TESTS}::test_a_container_has_the_network_that_it_needs",
     ),
     docker(
-        "an instance that dies stays dead",
+        "a killed instance is not restarted",
         "compose.yaml",
         '/app-1.sock"]\n'
         "      interval: 30s\n"

@@ -62,7 +62,7 @@ DEFECTS = [
         f"{TOKEN_TESTS}::test_a_wrong_claim_is_refused",
     ),
     token(
-        "a refresh token is good more than once",
+        "a refresh token has more than one use",
         TOKENS,
         ".where(this_session, Session.token_hash == sessions.hash_token(token))",
         ".where(this_session)",
@@ -84,7 +84,7 @@ DEFECTS = [
         f"{TOKEN_TESTS}::test_another_scheme_or_place_is_not_read",
     ),
     token(
-        "what is unknown is passed over",
+        "unknown fields are ignored",
         "app/validation.py",
         'extra="forbid"',
         'extra="ignore"',
@@ -317,7 +317,7 @@ DEFECTS = [
         f"{FORWARDER_TESTS}::test_it_does_not_lead_inside",
     ),
     forwarder(
-        "whatever the provider names gets a forwarder",
+        "every server that the provider names gets a forwarder",
         "deploy/systemd/outside.py",
         "        permitted(host, port, allowed)\n",
         "",
