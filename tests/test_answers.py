@@ -1,4 +1,4 @@
-"""Bad answers are refused together, in plain words, and leave nothing behind."""
+"""Invalid answers are refused together with a clear message, and no file is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.template import LONGEST, QUESTIONS, render
 
 YAML_WORDS = ["true", "false", "yes", "no", "on", "off", "null"]
 BAD = [
-    # Free text: what would leave its string literal, its line or its place in the template
+    # Free text: characters that would end its string literal, its line or its tag
     ("project_name", "", "is empty"),
     ("project_name", "   ", "is empty"),
     ("project_name", "x" * 41, "at most 40"),
@@ -105,8 +105,8 @@ BAD = [
     ("domain_name", "example.com; return 200", "not a valid host name"),
     ("domain_name", "example.com\n", "not a valid host name"),
 ]
-# Typed at a prompt these arrive as they are; on a command line cookiecutter reads them as templates
-# first, and nothing of them would be left to see.
+# At a prompt these arrive unchanged. On a command line cookiecutter renders them as templates, which
+# would remove the tags before the check.
 BAD_AS_TYPED = [
     ("description", "two\r\nlines", "U+000A U+000D"),
     ("description", "1 << 2", "contains <<"),

@@ -1,4 +1,4 @@
-"""Plain cookiecutter: its arguments are checked with the answers, and before it runs them."""
+"""Plain cookiecutter: arguments are checked together, before cookiecutter renders them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def start(
 
 
 def refused(result: subprocess.CompletedProcess[str], output: Path) -> list[str]:
-    """The names of what a run refused; it said so in words and left nothing."""
+    """Return the names of the refused answers; the run printed a message and left no file."""
     assert result.returncode == 1
     assert "Traceback" not in result.stdout
     assert NOTICE in result.stdout
@@ -104,7 +104,7 @@ def test_signs_of_the_template_in_an_argument_are_refused(value: str, output: Pa
 
 
 def test_a_choice_that_is_not_offered_stops_cookiecutter(output: Path) -> None:
-    """By itself, with a traceback, and before any code of the template is loaded."""
+    """cookiecutter itself stops, with a traceback, before it loads code of the template."""
     result = start(output, "database=oracle")
     assert result.returncode != 0
     assert "oracle provided for choice variable database" in result.stdout.splitlines()[-1]
@@ -135,7 +135,7 @@ def test_arguments_of_another_program_are_not_ours(
 
 
 def test_code_from_elsewhere_is_refused_after_it_ran(output: Path) -> None:
-    """cookiecutter has rendered a configuration by then: it is refused for its author to see."""
+    """cookiecutter has already rendered the configuration; its author sees the refusal."""
     configuration = "default_context: {description: << 7*7 >>}\n"
     (output.parent / "home" / ".cookiecutterrc").write_text(configuration, encoding="utf-8")
     assert refused(start(output), output) == ["description"]

@@ -1,4 +1,4 @@
-"""``make compare`` shows what answers change, and the README's table says the same."""
+"""``make compare`` shows what answers change, and the README's table agrees with it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ ODD = {
 
 
 def values(folder: Path, **more: str) -> dict[str, str]:
-    """A newcomer's environment, with cookiecutter on the path and a folder of its own for files."""
+    """The environment of a new user, with cookiecutter on the path and a separate TMPDIR."""
     temporary = folder.parent / "tmp"
     temporary.mkdir(exist_ok=True)
     programs = folder.parent / "bin"
@@ -58,7 +58,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this template with two versions: v1 as it is, v2 with a change of each kind."""
+    """A copy of this template with two versions: v1 unchanged, v2 with a change of each kind."""
     copy = copied(tmp_path_factory.mktemp("template") / "template")
     git(copy, "init", "--quiet", "--initial-branch", "main")
     version = f'"_template_version": "{QUESTIONS["_template_version"]}"'
@@ -71,7 +71,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     change(service / "app/commands/keys.py", '"""', '"""Changed by v2. ')
     change(service / "tests/traceability.py", '"""', '"""Changed by v2. ')
     change(service / "wsgi.py", '"""', '"""Changed by v2. ')
-    change(service / "README.md", "\n## Next\n", "\n## Next, says v2\n")
+    change(service / "README.md", "\n## Next steps\n", "\n## Next, says v2\n")
     git(copy, "mv", f"{SERVICE.name}/app/database/backups.py", f"{SERVICE.name}/app/regain.py")
     (service / "app" / "added.py").write_text('"""New in v2."""\n', encoding="utf-8")
     (service / ".gitleaks.toml").unlink()
@@ -117,7 +117,7 @@ def update(service: Path, template: Path, *arguments: str) -> str:
 
 
 def state(service: Path) -> dict[str, bytes]:
-    """Every file that is there, ignored ones too, and what git would say of them."""
+    """All files, including ignored ones, and the status of git."""
     files = {
         str(path.relative_to(service)): path.read_bytes()
         for path in service.rglob("*")
@@ -142,7 +142,7 @@ def test_the_answers_are_recorded_and_no_secret(tmp_path: Path) -> None:
 
 
 def test_any_answer_survives_the_record(tmp_path: Path) -> None:
-    """Rendering from the record gives the same bytes, whatever signs the answers hold."""
+    """A rendering from the record has the same bytes, with any characters in the answers."""
     first = render(tmp_path / "first", **ODD)
     record = yaml.safe_load((first / ANSWERS).read_text(encoding="utf-8"))
     assert ODD.items() <= record["default_context"].items()
@@ -241,7 +241,7 @@ def test_edits_deletions_and_renames_are_kept(service: Path, template: Path) -> 
 
 
 def test_both_sides_in_one_place_are_an_ordinary_conflict(service: Path, template: Path) -> None:
-    change(service / "README.md", "\n## Next\n", "\n## Next, say we\n")
+    change(service / "README.md", "\n## Next steps\n", "\n## Next, say we\n")
     commit(service, "ours")
     before = state(service)
     result = make(service, "update", f"TEMPLATE={template}")
@@ -371,7 +371,7 @@ def test_without_git_it_says_what_to_do(template: Path, service: Path) -> None:
 def test_an_interrupted_run_leaves_everything_as_it_was(
     moment: str, service: Path, template: Path
 ) -> None:
-    """The program that runs at that moment does its work, or begins it, and is interrupted."""
+    """Interrupt the program of that moment after or during its work."""
     before = state(service)
     found = values(service, TEMPLATE=str(template))
     program = "cookiecutter" if moment == "rendering" else "git"

@@ -1,7 +1,7 @@
 """``make manifest``: tests/manifest.txt, the files that each combination of choices renders.
 
 Each line has the mode and name of a file and the choices that render it; without choices, all do.
-The diff of a change shows each file that it adds, removes or makes executable, and for which choices.
+The diff of a change shows each file that it adds, removes or makes executable, and the choices.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Run in a service's folder with its Python: fill the database, print the data for requests as JSON.
+"""Run in a service's folder with its Python: fill the database, print data for requests as JSON.
 
 ``python filling.py NOTES``: one account has a tenth of the notes; the others are spread in random
 order over a hundredth as many accounts. It prints access tokens of that account and of others, and

@@ -39,7 +39,7 @@ def between_marks(text: str, name: str, content: str, *, kind: str = "bench") ->
 
 
 def write(results: dict[str, Result], machine: str) -> None:
-    """Store the results of these parts; write the stored results of all parts into pages and picture.
+    """Store the results of these parts; write those of all parts into pages and picture.
 
     :param machine: what they were measured on, and when.
     :raises ValueError: when no page has a place for one of the parts.
