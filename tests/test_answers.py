@@ -105,8 +105,8 @@ BAD = [
     ("domain_name", "example.com; return 200", "not a valid host name"),
     ("domain_name", "example.com\n", "not a valid host name"),
 ]
-# At a prompt these arrive unchanged. On a command line cookiecutter renders them as templates, which
-# would remove the tags before the check.
+# At a prompt these arrive unchanged. On a command line cookiecutter renders them as templates, and
+# the tags are gone before the check.
 BAD_AS_TYPED = [
     ("description", "two\r\nlines", "U+000A U+000D"),
     ("description", "1 << 2", "contains <<"),
