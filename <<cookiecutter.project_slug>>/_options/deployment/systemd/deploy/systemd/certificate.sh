@@ -1,6 +1,6 @@
 #!/bin/sh
-# Obtains or renews the certificate by ACME and puts it where Nginx reads it. NAME-certificate.service
-# runs this, with ACME_SERVER and ACME_EMAIL of /etc/NAME/acme.
+# Obtains or renews the certificate by ACME and installs it for Nginx. NAME-certificate.service runs this script with
+# ACME_SERVER and ACME_EMAIL from /etc/NAME/acme.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=common.sh
@@ -16,7 +16,7 @@ if ! getent ahosts "$domain" >/dev/null; then
     exit 0
 fi
 
-# Asks nobody as long as the certificate is good for another month.
+# Sends no request if the certificate is valid for another month.
 certbot certonly --quiet --non-interactive --agree-tos --no-eff-email \
     --email "${ACME_EMAIL:?is missing in $config/acme}" ${ACME_SERVER:+--server "$ACME_SERVER"} \
     --config-dir "$state/config" --work-dir "$state/work" --logs-dir "$state/log" \
@@ -27,9 +27,9 @@ lineage=$state/config/live/$slug
 if cmp -s "$lineage/fullchain.pem" "$state/shown.pem"; then
     exit 0
 fi
-# Nginx reads both files in a reload alone, so they need not change at the same moment.
+# Nginx reads both files only during a reload, so they need not change at the same moment.
 install -m 0600 "$lineage/privkey.pem" "$certificate/privkey.pem"
 install -m 0644 "$lineage/fullchain.pem" "$certificate/fullchain.pem"
 systemctl reload nginx.service
-cp "$lineage/fullchain.pem" "$state/shown.pem" # not before Nginx has it: stopped half way, it is done again
+cp "$lineage/fullchain.pem" "$state/shown.pem" # last step: an interrupted run is repeated
 say "Nginx uses the new certificate of $domain."

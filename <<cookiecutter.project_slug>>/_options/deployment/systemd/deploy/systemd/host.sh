@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154 # names that common.sh and install.sh set
-# What the service needs of the host: packages, users, settings, database, Nginx. Part of install.sh.
+# Prepares the host: packages, users, settings, database, Nginx. Part of install.sh.
 
 check_host() {
     [ "$(id -u)" = 0 ] || die "not root; run: sudo sh $0"
@@ -15,14 +15,14 @@ check_host() {
         die "this is $ID $VERSION_ID, whose Nginx is too old; $oldest or newer is needed"
 }
 
-# Refuses before anything is changed.
+# Refuses unsuitable hosts and settings before it changes anything.
 check_settings() {
     for name in "$user" "$migrator" "$user-redis"; do
         id=$(id -u "$name" 2>/dev/null || echo 0)
         [ "$id" -lt 1000 ] || die "the user $name is not a system user; choose another project_slug"
     done
-    # Before the first installation all that has its names is somebody else's. A service called "backup" would run
-    # as an account of Debian's, and to purge one called "security" would remove /etc/security.
+    # Before the first installation, existing accounts and folders with this name belong to other software. A service
+    # called "backup" would run as an account of Debian; purging one called "security" would remove /etc/security.
     if [ ! -e "/etc/sysusers.d/$slug.conf" ] && [ ! -e "$config/packages" ]; then
         for name in "$user" "$migrator" "$user-redis"; do
             ! getent passwd "$name" >/dev/null || die "the user $name already exists; choose another project_slug"
@@ -53,7 +53,7 @@ check_settings() {
 }
 
 # <% if cookiecutter.database != "sqlite" %>
-# Whether the database is on this host: reached by a socket below /run.
+# True if the database is on this host: its URL has a socket below /run.
 is_here() {
     case ${DATABASE_URL:-$(cat "$config/credentials/DATABASE_URL" 2>/dev/null)} in
         '' | */run/*) return 0 ;;
@@ -63,14 +63,14 @@ is_here() {
 
 # <% endif %>
 # <% if cookiecutter.database == "postgresql" %>
-# The first cluster that runs here; Debian counts their ports up from 5432.
+# The port of the first running cluster; Debian assigns ports from 5432 upwards.
 postgresql_port() {
     port=$(pg_lsclusters --no-header 2>/dev/null | awk '/ online / { print $3; exit }')
     say "${port:-5432}"
 }
 
 # <% endif %>
-# From here on the names are ours, also when it is stopped.
+# From here on the names belong to this service, even if the script is interrupted.
 mark_names() {
     install -d /etc/sysusers.d
     {
@@ -102,14 +102,14 @@ install_packages() {
 # <% endif %>
     [ -n "$missing" ] || return 0
     say "Installing packages:$missing"
-    DEBIAN_FRONTEND=noninteractive dpkg --configure -a >/dev/null # what was stopped half way
+    DEBIAN_FRONTEND=noninteractive dpkg --configure -a >/dev/null # finish an interrupted installation
     apt-get update -qq
     # shellcheck disable=SC2086 # a list
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
     install -d "$config"
     say "$missing" >>"$config/packages"
     case $missing in
-        *redis-server*) systemctl disable --quiet --now redis-server.service ;; # ours is another
+        *redis-server*) systemctl disable --quiet --now redis-server.service ;; # the service uses its own Redis
     esac
 }
 
@@ -117,10 +117,10 @@ make_users() {
     install -d -m 0755 "$config" "$home" "$home/releases" "$home/packages" /var/www/acme
     install -d -m 0700 "$config/credentials"
     systemd-sysusers "/etc/sysusers.d/$slug.conf"
-    install -d -m 0700 -o "$migrator" -g "$migrator" "$backups" # before the service starts, to be hidden
+    install -d -m 0700 -o "$migrator" -g "$migrator" "$backups" # must exist before the unit hides it
 }
 
-# Writes the secret $1 from standard input, unless it is there.
+# Writes the secret $1 from standard input, unless it exists.
 keep_secret() {
     if [ -e "$config/credentials/$1" ]; then
         cat >/dev/null
@@ -140,7 +140,7 @@ write_settings() {
     say "sqlite:///$data/database.sqlite3" | keep_secret DATABASE_URL
 # <% endif %>
 # <% if cookiecutter.database == "postgresql" %>
-    # On this host PostgreSQL knows the user by the socket (peer): there is no password to steal.
+    # On this host PostgreSQL identifies the system user at the socket (peer): no password can be stolen.
     ! is_here || systemctl enable --quiet --now postgresql.service
     socket="/$user?host=/run/postgresql&port=$(postgresql_port)"
     say "${DATABASE_URL:-postgresql+psycopg://$user@$socket}" | keep_secret DATABASE_URL

@@ -74,14 +74,14 @@ scratch=$(mktemp -d) unfinished='' before=''
 clean() {
     status=$?
     trap '' INT TERM
-    # Stopped between the new code and its database: the host keeps what it had.
+    # Interrupted between the new code and its migration: return to the previous release.
     if [ "$unfinished" ] && [ "$(readlink -e "$home/current")" = "$unfinished" ]; then
         if [ "$before" ]; then put_in_charge "$before"; else rm -f "$home/current"; fi
     fi
     rm -rf "$scratch" "$unfinished"
     exit "$status"
 }
-# On a signal (Ctrl-C, a connection that ended) dash runs no EXIT trap by itself.
+# dash runs no EXIT trap on a signal (Ctrl-C, a lost connection).
 trap clean EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -106,7 +106,7 @@ place_units "$units"
 open_forwarders
 activate "$release"
 # <% if cookiecutter.auth == "oidc" %>
-# With the new code and settings from the next connection on; those that run may end.
+# The next connection starts the new code and settings; current connections may finish.
 # shellcheck disable=SC2086 # a list
 [ -z "$checked" ] || systemctl stop $checked
 # <% endif %>
@@ -118,5 +118,5 @@ if ! systemctl start "$slug-certificate.service"; then
     journal "$slug-certificate"
     say "The next try is within six hours. To try now: systemctl start $slug-certificate.service"
 fi
-journal "$slug-certificate" '--grep=does not resolve|ACME is off' || true # what is not done is said
+journal "$slug-certificate" '--grep=does not resolve|ACME is off' || true # show the steps that were skipped
 say "https://$domain is served. Log: journalctl -u $slug"

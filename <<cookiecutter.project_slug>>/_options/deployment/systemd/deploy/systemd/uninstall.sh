@@ -4,7 +4,7 @@
 say "Removing $slug from this host"
 [ -d "$config" ] || [ -e "/etc/sysusers.d/$slug.conf" ] || die "it is not installed"
 systemctl stop "$slug-outside@*" 2>/dev/null || true
-# Timers and sockets first: they would start the others again.
+# Stop timers and sockets first, because they would restart the other units.
 for unit in "$here"/app*.timer "$here"/app*.socket "$here"/app*.service; do
     name=$slug${unit##*/app}
     systemctl disable --quiet --now "$name" 2>/dev/null || true
@@ -50,7 +50,7 @@ else
     for name in "$user" "$migrator" "$user-redis"; do
         ! id "$name" >/dev/null 2>&1 || userdel "$name"
     done
-    rm -f "/etc/sysusers.d/$slug.conf" # the last one: without it, nothing here is known as ours
+    rm -f "/etc/sysusers.d/$slug.conf" # last: without it, a second run would not recognise the files of this service
     say "Removed settings, keys, data and backups"
 fi
 [ -z "$packages" ] || say "Packages that install.sh installed are still there:$packages"
