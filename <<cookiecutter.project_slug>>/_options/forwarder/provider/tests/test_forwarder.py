@@ -136,7 +136,9 @@ def servers(issuer: str, certificate: Path, **settings: str) -> subprocess.Compl
 Provider = tuple[int, dict[str, str]]
 
 
-def test_the_provider_and_what_it_names_get_forwarders(provider: Provider, certificate: Path) -> None:
+def test_the_provider_and_what_it_names_get_forwarders(
+    provider: Provider, certificate: Path
+) -> None:
     issuer = describe(provider, jwks_uri="https://127.0.0.3/keys")
     allowed = {"OIDC_PRIVATE_NETWORKS": "127.0.0.2/31"}
     found = servers(issuer, certificate, **allowed)
@@ -160,7 +162,9 @@ HOSTILE = {
 
 @asvs("1.3.6", "13.2.4")
 @pytest.mark.parametrize("endpoint", HOSTILE.values(), ids=HOSTILE)
-def test_a_server_inside_gets_no_forwarder(provider: Provider, certificate: Path, endpoint: str) -> None:
+def test_a_server_inside_gets_no_forwarder(
+    provider: Provider, certificate: Path, endpoint: str
+) -> None:
     found = servers(describe(provider, token_endpoint=endpoint), certificate, **ONE_ADDRESS)
     assert found.returncode == 1
     assert found.stdout == ""
