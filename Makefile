@@ -1,6 +1,6 @@
-# Every command of the template; `make` alone lists them. The rendered service has its own Makefile.
+# All commands of the template; `make` without arguments lists them. The rendered service has its own Makefile.
 
-# Where `make new` puts the service: beside this checkout, unless said otherwise.
+# Parent folder for the service of `make new`; the default is next to this checkout.
 OUTPUT ?= ..
 ANSWERS ?=
 NO_INPUT ?=
@@ -12,7 +12,7 @@ DATABASES ?=
 AUTH ?=
 EXAMPLES ?= 20000
 
-# The first Python that is new enough; `make PYTHON=/path/to/python3 ...` names another.
+# The first Python that is new enough; `make PYTHON=/path/to/python3 ...` selects another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; \
 	done)
@@ -22,13 +22,13 @@ RUN := $(VENV)/bin/python -m
 INSTALLED := $(VENV)/installed
 DEMO := build/demo
 
-# Answers reach the program as they were typed: make would take a $ for a variable of its own.
+# Pass the answers unchanged: make would expand a $ in them.
 override ANSWERS := $(value ANSWERS)
 override A := $(value A)
 override B := $(value B)
 export ANSWERS NO_INPUT OUTPUT A B ONLY DATABASES AUTH
 
-# A virtual environment whose Python is gone or too old is built again.
+# Rebuild a virtual environment whose Python is missing or too old.
 ifneq ($(shell $(VENV)/bin/python -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null),True)
 .PHONY: $(INSTALLED)
 endif
@@ -39,8 +39,8 @@ help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): requirements-dev.lock
-	@echo "Installing the template's own tools into $(VENV); this needs the network, once"
-	@test -n "$(PYTHON)" || { echo "Found no Python 3.11 or newer. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Installing the template's own tools into $(VENV); this needs the network once"
+	@test -n "$(PYTHON)" || { echo "Found no Python 3.11 or newer. Install it, or set its path: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is not Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(PYTHON) -c 'import sys; print("Python lacks its venv module. On Debian and Ubuntu: apt-get install python%d.%d-venv" % sys.version_info[:2], file=sys.stderr)'; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV)
@@ -48,18 +48,18 @@ $(INSTALLED): requirements-dev.lock
 		-r requirements-dev.lock
 	@touch $@
 
-new: $(INSTALLED) ## Ask a few questions and render a service into OUTPUT (..), beside this checkout
+new: $(INSTALLED) ## Ask nine questions and render a service into OUTPUT (default: .., next to this checkout)
 	@$(VENV)/bin/python tools/new.py
 
 test: $(INSTALLED) ## Test the template and the service it renders (ARGS="-k answers" for some of it, JOBS=1 for one after the other)
 	@echo "Testing the template and the service it renders"
 	@$(RUN) pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
-fuzz: $(INSTALLED) ## Try hostile answers at random, more than make test does (EXAMPLES=20000)
+fuzz: $(INSTALLED) ## Try random hostile answers, more than make test does (EXAMPLES=20000)
 	@echo "Rendering $(EXAMPLES) sets of answers; 2,000 take about a minute"
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(RUN) pytest -s tests/fuzz/test_data.py $(ARGS)
 
-sabotage: $(INSTALLED) ## Plant every defect of tests/sabotage in a service, whose own checks must find it
+sabotage: $(INSTALLED) ## Plant each defect of tests/sabotage in a service; the service's checks must find it
 	@echo "Planting each defect alone; this takes about a quarter of an hour"
 	@SABOTAGE=all $(RUN) pytest -m sabotage tests/sabotage $(ARGS)
 
@@ -72,7 +72,7 @@ demo: $(INSTALLED) ## Render the default answers into build/demo and serve them 
 compare: $(INSTALLED) ## Show how two renderings differ (A="auth=session" B="auth=oidc"; the defaults for the rest)
 	@$(VENV)/bin/python tools/compare.py
 
-choices: $(INSTALLED) ## Write the table of README.md that says what each choice changes
+choices: $(INSTALLED) ## Write the table in README.md of what each choice changes
 	@echo "Rendering each choice for the table in README.md"
 	@$(VENV)/bin/python tools/compare.py choices
 
@@ -80,7 +80,7 @@ manifest: $(INSTALLED) ## Write tests/manifest.txt, the files and modes of every
 	@echo "Rendering every combination for tests/manifest.txt"
 	@$(VENV)/bin/python tools/manifest.py
 
-picture: $(INSTALLED) ## Draw docs/new.svg, README.md's picture, from a run of make new
+picture: $(INSTALLED) ## Draw docs/new.svg, the picture in README.md, from a run of make new
 	@echo "Drawing docs/new.svg"
 	@$(VENV)/bin/python tools/picture.py
 
@@ -95,24 +95,24 @@ format: $(INSTALLED) ## Format the template's own code
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
 
-lock: $(INSTALLED) ## Bring all locks in line with what is asked for; no package younger than a week
+lock: $(INSTALLED) ## Update all lock files after a change; ignore packages younger than a week
 	@echo "Resolving the locks of the template and of the service; this needs the network"
 	@$(VENV)/bin/python tools/lock.py $(ARGS)
 
-upgrade: ## Lock the newest versions that are allowed, everywhere
+upgrade: ## Lock the newest allowed versions in all lock files
 	@$(MAKE) --no-print-directory lock ARGS=--upgrade
 
-bench: $(INSTALLED) ## Measure, and write the results into README.md and docs (ONLY=overhead for one part)
+bench: $(INSTALLED) ## Measure the speed and write the results into README.md and docs (ONLY=overhead for one part)
 	@$(RUN) tools.bench $(ONLY)
 
-scale: $(INSTALLED) ## Simulate three regions, and write the tables of docs/scale.md
+scale: $(INSTALLED) ## Simulate three regions and write the tables of docs/scale.md
 	@echo "Simulating limits, sessions and writes over three regions"
 	@$(RUN) tools.regions
 
-cluster: $(INSTALLED) ## Run services in a Kubernetes of three nodes, as root (DATABASES=postgresql AUTH=session ONLY="update rollback")
+cluster: $(INSTALLED) ## Test services in a Kubernetes cluster of three nodes, as root (DATABASES=postgresql AUTH=session ONLY="update rollback")
 	@$(RUN) tools.cluster
 
-clean: ## Remove what can be made again
+clean: ## Remove generated files
 	@echo "Removing $(VENV), build and the caches"
 	@rm -rf $(VENV) build
 	@find . -type d \( -name __pycache__ -o -name '.*_cache' -o -name .hypothesis \) -prune -exec rm -rf {} +

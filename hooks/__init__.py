@@ -1,1 +1,1 @@
-"""The hooks, and what the questions use."""
+"""The hooks, and the functions that cookiecutter.json calls."""

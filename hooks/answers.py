@@ -1,9 +1,9 @@
-"""Refuse bad answers as soon as they are known, before a folder is made.
+"""Refuse invalid answers as early as possible, before any folder is created.
 
-When its pre-gen hook refuses, cookiecutter prints a traceback, and of a folder ``a/b`` it leaves
-``a``. An extension of Jinja does neither. It is loaded before the first question, when arguments
-have not been run as templates yet. It also checks the answers when the folder's name is rendered:
-that is the last moment to refuse answers that were replayed or come from a configuration file.
+If a pre-gen hook refuses, cookiecutter prints a traceback and, for a folder ``a/b``, leaves ``a``
+behind. An extension of Jinja avoids both. cookiecutter loads it before the first question and
+before it renders the arguments as templates. The extension checks the answers again when the
+folder's name is rendered: the last moment to refuse answers from a replay or configuration file.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ CHECKED_FOLDER = "<< check_all(cookiecutter, _cookiecutter|default({})) >>" + FO
 
 
 class Answers(Extension):
-    """Checks the arguments; offers ``check(answers)`` to the expressions in cookiecutter.json.
+    """Checks the arguments. Adds the function ``check`` and the filter ``markdown`` to Jinja.
 
-    Documents write answers with its filter ``markdown``.
+    cookiecutter.json calls ``check(answers)``; documents write answers with ``markdown``.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -42,40 +42,40 @@ class Answers(Extension):
         environment.filters["markdown"] = escapes.markdown
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        """Let the name of the service's folder check the answers before it is rendered."""
+        """Make the name of the service's folder check the answers when it is rendered."""
         return CHECKED_FOLDER if source == FOLDER else source
 
 
 def argument_problems(arguments: Mapping[str, str], questions: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with answers that were given as ``name=value``, by name.
+    """Return the problems of answers that were given as ``name=value``, by name.
 
-    :param questions: what cookiecutter.json holds.
+    :param questions: the contents of cookiecutter.json.
     """
     asked = [name for name in questions if not name.startswith("_")]
     found: dict[str, str] = {}
     for name, value in arguments.items():
         if name.startswith("_"):
-            found[name] = "is set by the template itself; leave that out"
+            found[name] = "is set by the template; remove it"
         elif name not in asked:
             near = difflib.get_close_matches(name, asked, n=1)
-            hint = f"the nearest is {near[0]}" if near else f"there are {', '.join(asked)}"
-            found[name] = f"answers no question; {hint}"
+            hint = f"did you mean {near[0]}" if near else f"the questions are {', '.join(asked)}"
+            found[name] = f"is not a question; {hint}"
         elif isinstance(questions[name], list) and value not in questions[name]:
             found[name] = f"is not offered; choose one of: {', '.join(questions[name])}"
     return found | problems({**arguments, "_reserved_slugs": questions["_reserved_slugs"]})
 
 
 def check(answers: Mapping[str, Any]) -> str:
-    """Return nothing.
+    """Return an empty string if all answers are valid.
 
-    :raises FailedHookException: naming every bad answer; cookiecutter prints it and stops.
+    :raises FailedHookException: with all invalid answers; cookiecutter prints it and stops.
     """
     refuse(answers, problems(answers))
     return ""
 
 
 def check_all(answers: Mapping[str, Any], unrendered: Mapping[str, Any]) -> str:
-    """The same, and what only shows in the answers before cookiecutter runs them as templates."""
+    """Also check the answers as they were before cookiecutter rendered them as templates."""
     refuse(answers, all_problems(answers, unrendered))
     return ""
 

@@ -1,4 +1,4 @@
-"""How cookiecutter was called, when it is the program that runs and no library of another one."""
+"""How cookiecutter was called, if it is the running program and not a library of another one."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import sys
 import click
 from click.core import ParameterSource
 
-# The answers of a command that asks again stand in it as arguments: beside these they cannot.
+# These options cannot be combined with answers as arguments.
 LEFT_OUT = ("no_input", "replay", "replay_file")
 
 
 def context() -> click.Context | None:
-    """The command line as cookiecutter has parsed it, or None in any other program."""
+    """Return the parsed command line of cookiecutter, or None in any other program."""
     current = click.get_current_context(silent=True)
     run = current and current.command.callback
     return current if run and run.__module__ == "cookiecutter.cli" else None
 
 
 def answers() -> dict[str, str]:
-    """The ``name=value`` arguments, as they were typed."""
+    """Return the ``name=value`` arguments as they were typed."""
     called = context()
     return dict(called.params["extra_context"] or {}) if called else {}
 
 
 def again() -> str | None:
-    """The beginning of the command that asks again, for a shell; None when there was none."""
+    """Return the start of a shell command that repeats this call, or None without a call."""
     if not (called := context()):
         return None
     words = [called.params["template"]]

@@ -1,6 +1,6 @@
-"""Put the chosen overlays in place and write the secrets of development.
+"""Move the chosen overlays into place and write the secret key for development.
 
-Standard library only; no network, no git. When a step fails, cookiecutter removes the project.
+Standard library only; no network, no git. If a step fails, cookiecutter removes the project.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import sys
 ANSWERS = json.loads(r"""<< cookiecutter|tojson >>""")
 CHOICES = {axis: ANSWERS[axis] for axis in ("database", "auth", "deployment")}
 OVERLAYS = {"interface": ANSWERS["__interface"], **CHOICES}
-if ANSWERS["__runtime"] == "container":  # a service on a host has nothing beyond its deployment
+if ANSWERS["__runtime"] == "container":
     OVERLAYS["runtime"] = "container"
-if ANSWERS["__door"] == "provider":  # only where a provider is reached through a door of systemd's
-    OVERLAYS["door"] = "provider"
+if ANSWERS["__forwarder"] == "provider":  # systemd forwards connections to the provider
+    OVERLAYS["forwarder"] = "provider"
 ENVIRONMENT = """\
-# Settings of development on this machine. Git ignores this file: it holds a secret.
+# Settings for development on this machine. Git ignores this file: it contains a secret.
 # .env.example explains every setting.
 APP_ENV=development
 SECRET_KEY={secret_key}
@@ -28,12 +28,12 @@ SECRET_KEY={secret_key}
 
 
 def apply_overlays() -> None:
-    """Move ``_options/<axis>/<choice>/`` of each axis over the project; drop the others."""
+    """Move ``_options/<axis>/<choice>/`` of each axis into the project; remove the others."""
     for axis, choice in OVERLAYS.items():
         overlay = os.path.join("_options", axis, choice)
         for folder, _, names in os.walk(overlay, onerror=stop):
             place = os.path.relpath(folder, overlay)
-            os.makedirs(place, exist_ok=True)  # as the umask says, not as the template's folder is
+            os.makedirs(place, exist_ok=True)  # with the mode of the umask, not of the template
             for name in names:
                 os.replace(os.path.join(folder, name), os.path.join(place, name))
     shutil.rmtree("_options")
@@ -44,19 +44,19 @@ def stop(error: OSError) -> None:
 
 
 def write_environment() -> None:
-    """Write ``.env`` with a fresh key, for the owner's eyes only; an existing one is kept."""
+    """Write ``.env`` with a new key, readable by its owner only; keep an existing file."""
     try:
         descriptor = os.open(".env", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return
-    # As secrets.token_urlsafe(48) does, without loading OpenSSL in every rendering.
+    # The same as secrets.token_urlsafe(48), without the import of OpenSSL in every rendering.
     secret_key = base64.urlsafe_b64encode(os.urandom(48)).decode()
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(ENVIRONMENT.format(secret_key=secret_key))
 
 
 def report() -> str:
-    """What was chosen, the next three commands, and where to read on."""
+    """Return the choices, the next three commands, and a pointer to the README."""
     return "\n".join(
         [
             "",
@@ -68,8 +68,8 @@ def report() -> str:
             "  make test",
             "  make run",
             "",
-            "It is safe to commit as it is: git ignores .env, the only file with a secret.",
-            "Its README.md goes on from there, up to production.",
+            "It is safe to commit now: git ignores .env, the only file with a secret.",
+            "README.md describes the next steps, up to production.",
             "",
         ]
     )
@@ -78,5 +78,5 @@ def report() -> str:
 if __name__ == "__main__":
     apply_overlays()
     write_environment()
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack the name's letters
+    sys.stdout.reconfigure(errors="backslashreplace")  # the encoding may lack a letter
     print(report())

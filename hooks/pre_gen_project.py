@@ -1,7 +1,7 @@
-"""Refuse answers that would render a broken or unsafe project, all of them at once.
+"""Refuse answers that would render a broken or unsafe project; list all of them at once.
 
-Answers end up in Python, TOML, YAML and Nginx files. What is refused here is what could leave its
-place there: a quote, a backslash, a line end, or the template's own tags.
+Answers are rendered into Python, TOML, YAML and Nginx files. An attack would end the string there
+with a quote, a backslash, a line end, or the template's own tags.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ import sys
 import unicodedata
 from collections.abc import Mapping
 
-# Longest free text, in characters. Names stand in one line of Python code, with 100 columns for it,
-# and a wide character takes two.
+# Maximum length of free text, in characters. Names are in lines of Python code of at most 100
+# columns, and a wide character takes two.
 TEXT_LIMITS = {"project_name": 40, "description": 120, "author_name": 60}
 EMAIL_LIMIT = 70
-# No two hyphens in a row: cut to 22 characters, "root------..." would name the account root.
+# No two hyphens in a row: cut to 22 characters, "root------..." would become the account root.
 SLUG = re.compile(r"(?=.{2,40}\Z)[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-# RFC 1123, section 2.1: the last label is alphabetic, or that of an international name (RFC 5890).
-# YAML reads 1.e5 as a number, and browsers 1.0x7f as an address.
+# RFC 1123, section 2.1: the last label is alphabetic, or belongs to an international name (RFC
+# 5890). YAML reads 1.e5 as a number, and browsers read 1.0x7f as an address.
 LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"(?=.{{4,253}}\Z)(?:{LABEL}\.)+(?:[a-z]{{1,63}}|(?=xn--){LABEL})")
-# At its beginning ' opens a quoted value in .env files, and - an option of certbot.
+# A leading ' starts a quoted value in .env files; a leading - starts an option of certbot.
 MAILBOX = re.compile(r"(?![-'])[A-Za-z0-9_+'-]+(?:\.[A-Za-z0-9_+'-]+)*")
 TAGS = ("<" * 2, ">" * 2, "<%", "%>", "<#", "#>")
 JOINERS = "\u200c\u200d"  # invisible, but part of the spelling of names
 
 
 def problems(answers: Mapping) -> dict[str, str]:
-    """Return what is wrong, by the name of the answer; empty when all are good.
+    """Return the problems by the name of the answer; empty if all answers are valid.
 
-    :param answers: the answers; those that are missing are not looked at.
+    :param answers: the answers; missing ones are not checked.
     """
     found = {
         **{name: text_problem(answers.get(name), limit) for name, limit in TEXT_LIMITS.items()},
@@ -47,12 +47,12 @@ def problems(answers: Mapping) -> dict[str, str]:
 
 
 def all_problems(answers: Mapping, unrendered: Mapping) -> dict[str, str]:
-    """The same, and what only shows in ``unrendered``: cookiecutter runs answers as templates."""
+    """Also check ``unrendered``: cookiecutter has rendered the answers as templates."""
     return problems({name: unrendered.get(name) for name in TEXT_LIMITS}) | problems(answers)
 
 
 def text_problem(value: str | None, limit: int) -> str | None:
-    """Why ``value`` cannot stand in a string literal or a heading, or None."""
+    """Return why ``value`` is invalid in a string literal or a heading, or None."""
     if value is None:
         return None
     if not value.strip():
@@ -60,77 +60,80 @@ def text_problem(value: str | None, limit: int) -> str | None:
     if len(value) > limit:
         return f"has {len(value)} characters; at most {limit} are allowed"
     if value != value.strip():
-        return "begins or ends with a space; leave that out"
+        return "begins or ends with a space; remove it"
     if tags := [tag for tag in TAGS if tag in value]:
-        return f"contains {' '.join(tags)}, which the template reads as its own; leave that out"
+        return f"contains {' '.join(tags)}, which are tags of the template; remove them"
     if quotes := [character for character in '"\\' if character in value]:
-        return f"contains {' '.join(quotes)}; use ' or leave it out"
-    # Cc: control characters and line ends; Cf: marks that turn the reading direction and other
-    # invisible ones (CVE-2021-42574); Cs: bytes that are no text; Zl, Zp: line ends of Unicode.
+        return f"contains {' '.join(quotes)}; use ' or remove it"
+    # Cc: control characters and line ends; Cf: marks that change the reading direction and other
+    # invisible ones (CVE-2021-42574); Cs: bytes that are not text; Zl, Zp: line ends of Unicode.
     hidden = sorted(
         {
             f"U+{ord(character):04X}"
             for character in value
             if (
                 unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-                or character in "\ufffe\uffff"  # YAML cannot hold them
+                or character in "\ufffe\uffff"  # invalid in YAML
             )
             and character not in JOINERS
         }
     )
     if hidden:
-        return f"contains {' '.join(hidden)}; write one line of visible characters"
+        return f"contains {' '.join(hidden)}; use one line of visible characters"
     return None
 
 
 def slug_problem(value: str | None, reserved: list[str]) -> str | None:
-    """Why ``value`` cannot be a folder, a repository and a system service, or None."""
+    """Return why ``value`` cannot name a folder, a repository and a system unit, or None."""
     if value is None:
         return None
     if not SLUG.fullmatch(value):
         return (
-            "is no short name; write 2 to 40 of a-z, 0-9 and single hyphens, "
-            "the first a letter, the last no hyphen"
+            "is not a valid short name; use 2 to 40 of a-z, 0-9 and single hyphens, "
+            "start with a letter and do not end with a hyphen"
         )
     if value in reserved:
         return (
-            "already names an account, a program, a folder or a device on many systems, "
-            "or is no name in YAML or SQL; choose another"
+            "is reserved: many systems use it for an account, a program, a folder or a device, "
+            "or it is a keyword in YAML or SQL; choose another name"
         )
     return None
 
 
 def email_problem(value: str | None) -> str | None:
-    """Why ``value`` cannot be published as the address for reports, or None."""
+    """Return why ``value`` cannot be the published address for reports, or None."""
     if value is None:
         return None
     mailbox, _, domain = value.rpartition("@")
     if len(value) > EMAIL_LIMIT:
         return f"has {len(value)} characters; at most {EMAIL_LIMIT} are allowed"
     if not MAILBOX.fullmatch(mailbox) or not DOMAIN.fullmatch(domain.lower()):
-        return "is no e-mail address; write name@example.com, in ASCII, the first neither - nor '"
+        return (
+            "is not a valid e-mail address; use the form name@example.com, in ASCII, "
+            "and do not start with - or '"
+        )
     return None
 
 
 def domain_problem(value: str | None) -> str | None:
-    """Why ``value`` cannot be the host name of the service, or None."""
+    """Return why ``value`` cannot be the host name of the service, or None."""
     if value is not None and not DOMAIN.fullmatch(value):
         return (
-            "is no host name; write two or more labels of a-z, 0-9 and hyphens, the last of a-z, "
-            "as in app.example.com, without scheme, port, path or IP address"
+            "is not a valid host name; use two or more labels of a-z, 0-9 and hyphens, the last "
+            "of a-z only, as in app.example.com, without scheme, port, path or IP address"
         )
     return None
 
 
 def report(answers: Mapping, refused: Mapping[str, str], start: str | None) -> str:
-    """What is wrong, what is allowed, and the command that asks again with the good answers kept.
+    """Return the problems, the allowed values, and a command that keeps the valid answers.
 
-    :param start: the beginning of that command, with the options it was called with; None when
-        there was none.
+    :param start: the start of that command with the options of this call; None if there was no
+        command.
     """
     lines = [
         "",
-        "Nothing was rendered, because of these answers:",
+        "Nothing was rendered. These answers are invalid:",
         *(f"  {name} {answers[name]!r} {problem}." for name, problem in refused.items()),
         "",
     ]
@@ -145,7 +148,7 @@ def report(answers: Mapping, refused: Mapping[str, str], start: str | None) -> s
             pairs = (f'{k}="{v}"' if " " in v else f"{k}={v}" for k, v in good.items())
             words = [f"ANSWERS={shlex.quote(' '.join(pairs))}"]
         command = " ".join([start, *words])
-        lines += ["This asks again and keeps the other answers:", f"  {command}", ""]
+        lines += ["This command asks again and keeps the valid answers:", f"  {command}", ""]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Renderings that several tests look at; a test that writes takes its own."""
+"""Renderings that several tests read; a test that changes files renders its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SLOW = [
 
 
 def group(nodeid: str) -> str:
-    """What one process runs: a file's tests, or one service's of it; and all that share a daemon.
+    """The tests that one process runs: those of a file or of one service; all that share a daemon.
 
     Those with a browser as well: Chromium drops its connections when a network interface appears,
     as one does with each container.
@@ -57,11 +57,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     scope="session", params=COMBINATIONS, ids=lambda answers: "-".join(answers.values())
 )
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The service with each combination of choices, and the defaults for the rest."""
+    """The service with each combination of choices; defaults for the other answers."""
     return render(tmp_path_factory.mktemp("rendered"), **request.param)
 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the template as somebody who has just cloned it has it, with no environment yet."""
+    """A copy of the template like a new clone, without a virtual environment."""
     return copied(tmp_path_factory.mktemp("checkout") / "template")

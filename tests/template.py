@@ -1,4 +1,4 @@
-"""What the tests know about the template, and how they start programs."""
+"""Constants of the template for the tests, and functions that start programs."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def render(output: Path, **answers: str) -> Path:
 
 
 def copied(place: Path) -> Path:
-    """Copy the template to ``place``, as somebody has it who has just got it."""
+    """Copy the template to ``place``, like a new clone."""
     ignored = shutil.ignore_patterns(".git", ".venv", "build", *LITTER)
     return Path(shutil.copytree(ROOT, place, ignore=ignored))
 
 
 def environment(home: Path, **values: str) -> dict[str, str]:
-    """The environment of a newcomer: a home of their own, nothing of this make or this pytest."""
+    """The environment of a new user: a separate home, no variables of this make or this pytest."""
     inherited = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_DIR", "SSL_CERT_FILE", "TERM")
     kept = {
         name: value
@@ -81,7 +81,7 @@ def environment(home: Path, **values: str) -> dict[str, str]:
 
 
 def with_uv(folder: Path, values: dict[str, str]) -> dict[str, str]:
-    """The environment of somebody who has uv, which installs a service in a quarter of the time."""
+    """The same environment with uv, which installs a service in a quarter of the time."""
     folder.mkdir()
     (folder / "uv").symlink_to(Path(sys.executable).with_name("uv"))
     return values | {"PATH": f"{folder}:{values['PATH']}"}
@@ -101,7 +101,7 @@ def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str
 
 
 def git(folder: Path, *arguments: str | Path) -> str:
-    """Run git as nobody in particular, without anybody's configuration; what it says."""
+    """Run git with a test identity and without user configuration; return its output."""
     who = ("-c", "user.name=Tester", "-c", "user.email=tester@example.test")
     values = environment(folder.parent, GIT_CONFIG_NOSYSTEM="1")
     result = run("git", *who, *arguments, cwd=folder, env=values)
@@ -116,7 +116,7 @@ def commit(folder: Path, message: str) -> None:
 
 @contextmanager
 def serving(command: str, folder: Path, values: dict[str, str], log: Path) -> Iterator[str]:
-    """Run a command of make that serves, on a free port; the host and port it answers at."""
+    """Run a make command that serves on a free port; yield its host and port."""
     (port,) = free_ports(1)
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
@@ -144,7 +144,7 @@ def serving(command: str, folder: Path, values: dict[str, str], log: Path) -> It
 
 
 def pass_checks(folder: Path, values: dict[str, str]) -> None:
-    """`make check` of a service: all that its own CI checks."""
+    """Run `make check` of a service: all checks of its CI."""
     command = ["make", "check", f"JOBS={SERVICE_JOBS}"]
     result = run(*command, cwd=folder, env=values, timeout=PATIENCE)
     assert result.returncode == 0, result.stdout[-20_000:]
@@ -153,7 +153,7 @@ def pass_checks(folder: Path, values: dict[str, str]) -> None:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
+    """Return free ports of 127.0.0.1."""
     with ExitStack() as stack:
         sockets = [
             stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
@@ -180,7 +180,7 @@ def get(address: str, path: str) -> tuple[int, str]:
 
 
 def files(folder: Path) -> list[Path]:
-    """Every file below ``folder``, without litter and what tools and git put there."""
+    """All files below ``folder``, except caches and files of tools and git."""
     skipped = {*LITTER, ".git", ".venv"}
     return sorted(
         path

@@ -1,4 +1,4 @@
-"""Bad answers are refused together, in plain words, and leave nothing behind."""
+"""Invalid answers are refused together with a clear message, and no file is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.template import LONGEST, QUESTIONS, render
 
 YAML_WORDS = ["true", "false", "yes", "no", "on", "off", "null"]
 BAD = [
-    # Free text: what would leave its string literal, its line or its place in the template
+    # Free text: characters that would end its string literal, its line or its tag
     ("project_name", "", "is empty"),
     ("project_name", "   ", "is empty"),
     ("project_name", "x" * 41, "at most 40"),
@@ -55,58 +55,58 @@ BAD = [
     ("project_slug", "../evil", "short name"),
     ("project_slug", "/tmp/evil", "short name"),  # noqa: S108 - refused
     ("project_slug", "x" * 300, "short name"),
-    ("project_slug", "redis", "already names"),
-    ("project_slug", "con", "already names"),
-    ("project_slug", "certs", "already names"),  # /etc/ssl/certs
-    ("project_slug", "user", "already names"),  # /run/user
-    ("project_slug", "none", "no name in YAML or SQL"),  # no role of PostgreSQL either
-    *(("project_slug", word, "no name in YAML") for word in YAML_WORDS),
+    ("project_slug", "redis", "is reserved"),
+    ("project_slug", "con", "is reserved"),
+    ("project_slug", "certs", "is reserved"),  # /etc/ssl/certs
+    ("project_slug", "user", "is reserved"),  # /run/user
+    ("project_slug", "none", "a keyword in YAML or SQL"),  # no role of PostgreSQL either
+    *(("project_slug", word, "a keyword in YAML") for word in YAML_WORDS),
     ("project_slug", "billing--api", "single hyphens"),
     ("project_slug", "root------------------------x", "single hyphens"),  # cut, the account root
     # The address that is published
-    ("author_email", "", "no e-mail address"),
-    ("author_email", "me", "no e-mail address"),
-    ("author_email", "me@localhost", "no e-mail address"),
-    ("author_email", "me@example.com, you@example.com", "no e-mail address"),
-    ("author_email", "Me <me@example.com>", "no e-mail address"),
-    ("author_email", 'me"@example.com', "no e-mail address"),
-    ("author_email", "me@example.com\nBcc: all@example.com", "no e-mail address"),
-    ("author_email", "mé@example.com", "no e-mail address"),
-    ("author_email", "a..b@example.com", "no e-mail address"),
+    ("author_email", "", "not a valid e-mail address"),
+    ("author_email", "me", "not a valid e-mail address"),
+    ("author_email", "me@localhost", "not a valid e-mail address"),
+    ("author_email", "me@example.com, you@example.com", "not a valid e-mail address"),
+    ("author_email", "Me <me@example.com>", "not a valid e-mail address"),
+    ("author_email", 'me"@example.com', "not a valid e-mail address"),
+    ("author_email", "me@example.com\nBcc: all@example.com", "not a valid e-mail address"),
+    ("author_email", "mé@example.com", "not a valid e-mail address"),
+    ("author_email", "a..b@example.com", "not a valid e-mail address"),
     ("author_email", "x" * 70 + "@example.com", "at most 70"),
-    ("author_email", "-me@example.com", "neither - nor '"),  # an option
-    ("author_email", "'me@example.com", "neither - nor '"),  # begins a quoted value
-    ("author_email", "me@example.e5", "no e-mail address"),
+    ("author_email", "-me@example.com", "do not start with - or '"),  # an option
+    ("author_email", "'me@example.com", "do not start with - or '"),  # begins a quoted value
+    ("author_email", "me@example.e5", "not a valid e-mail address"),
     # The host name
-    ("domain_name", "", "no host name"),
-    ("domain_name", "localhost", "no host name"),
-    ("domain_name", "App.example.com", "no host name"),
-    ("domain_name", "https://example.com", "no host name"),
-    ("domain_name", "example.com:8443", "no host name"),
-    ("domain_name", "example.com/app", "no host name"),
-    ("domain_name", "example.com.", "no host name"),
-    ("domain_name", "*.example.com", "no host name"),
-    ("domain_name", "192.0.2.1", "no host name"),
-    ("domain_name", "[2001:db8::1]", "no host name"),
+    ("domain_name", "", "not a valid host name"),
+    ("domain_name", "localhost", "not a valid host name"),
+    ("domain_name", "App.example.com", "not a valid host name"),
+    ("domain_name", "https://example.com", "not a valid host name"),
+    ("domain_name", "example.com:8443", "not a valid host name"),
+    ("domain_name", "example.com/app", "not a valid host name"),
+    ("domain_name", "example.com.", "not a valid host name"),
+    ("domain_name", "*.example.com", "not a valid host name"),
+    ("domain_name", "192.0.2.1", "not a valid host name"),
+    ("domain_name", "[2001:db8::1]", "not a valid host name"),
     # What YAML reads as a number, and browsers as an address
-    ("domain_name", "1.e5", "the last of a-z"),
-    ("domain_name", "192.0x7f", "the last of a-z"),
-    ("domain_name", "app.0x7f", "the last of a-z"),
-    ("domain_name", "app.127", "the last of a-z"),
-    ("domain_name", "app.e5", "the last of a-z"),
-    ("domain_name", "app.c-m", "the last of a-z"),
-    ("domain_name", "app.xn--", "the last of a-z"),
-    ("domain_name", "my_app.example.com", "no host name"),
-    ("domain_name", "-a.example.com", "no host name"),
-    ("domain_name", "a..example.com", "no host name"),
-    ("domain_name", "münchen.example", "no host name"),
-    ("domain_name", "x" * 64 + ".example.com", "no host name"),
-    ("domain_name", ".".join(["x" * 63] * 4), "no host name"),
-    ("domain_name", "example.com; return 200", "no host name"),
-    ("domain_name", "example.com\n", "no host name"),
+    ("domain_name", "1.e5", "of a-z only"),
+    ("domain_name", "192.0x7f", "of a-z only"),
+    ("domain_name", "app.0x7f", "of a-z only"),
+    ("domain_name", "app.127", "of a-z only"),
+    ("domain_name", "app.e5", "of a-z only"),
+    ("domain_name", "app.c-m", "of a-z only"),
+    ("domain_name", "app.xn--", "of a-z only"),
+    ("domain_name", "my_app.example.com", "not a valid host name"),
+    ("domain_name", "-a.example.com", "not a valid host name"),
+    ("domain_name", "a..example.com", "not a valid host name"),
+    ("domain_name", "münchen.example", "not a valid host name"),
+    ("domain_name", "x" * 64 + ".example.com", "not a valid host name"),
+    ("domain_name", ".".join(["x" * 63] * 4), "not a valid host name"),
+    ("domain_name", "example.com; return 200", "not a valid host name"),
+    ("domain_name", "example.com\n", "not a valid host name"),
 ]
-# Typed at a prompt these arrive as they are; on a command line cookiecutter reads them as templates
-# first, and nothing of them would be left to see.
+# At a prompt these arrive unchanged. On a command line cookiecutter renders them as templates, and
+# the tags are gone before the check.
 BAD_AS_TYPED = [
     ("description", "two\r\nlines", "U+000A U+000D"),
     ("description", "1 << 2", "contains <<"),

@@ -1,4 +1,4 @@
-"""What `make cluster` refuses, how it judges and what it writes; a cluster runs by hand."""
+"""`make cluster`: its refusals, its verdicts and its output; the cluster itself runs by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain cookiecutter: its arguments are checked with the answers, and before it runs them."""
+"""Plain cookiecutter: arguments are checked together, before cookiecutter renders them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cookiecutter.exceptions import FailedHookException
 
 from tests.template import ROOT, environment, render, run
 
-NOTICE = "Nothing was rendered, because of these answers:"
+NOTICE = "Nothing was rendered. These answers are invalid:"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def start(
 
 
 def refused(result: subprocess.CompletedProcess[str], output: Path) -> list[str]:
-    """The names of what a run refused; it said so in words and left nothing."""
+    """Return the names of the refused answers; the run printed a message and left no file."""
     assert result.returncode == 1
     assert "Traceback" not in result.stdout
     assert NOTICE in result.stdout
@@ -53,9 +53,9 @@ def test_everything_that_is_wrong_is_said_at_once(output: Path) -> None:
     )
     names = ["databse", "_template_url", "x", "project_slug", "domain_name"]
     assert refused(result, output) == names
-    assert "  databse 'mysql' answers no question; the nearest is database.\n" in result.stdout
-    assert "  x 'y' answers no question; there are project_name, " in result.stdout
-    assert "  _template_url 'x' is set by the template itself; leave that out.\n" in result.stdout
+    assert "  databse 'mysql' is not a question; did you mean database.\n" in result.stdout
+    assert "  x 'y' is not a question; the questions are project_name, " in result.stdout
+    assert "  _template_url 'x' is set by the template; remove it.\n" in result.stdout
 
 
 def test_arguments_are_refused_before_the_first_question(output: Path) -> None:
@@ -104,7 +104,7 @@ def test_signs_of_the_template_in_an_argument_are_refused(value: str, output: Pa
 
 
 def test_a_choice_that_is_not_offered_stops_cookiecutter(output: Path) -> None:
-    """By itself, with a traceback, and before any code of the template is loaded."""
+    """cookiecutter itself stops, with a traceback, before it loads code of the template."""
     result = start(output, "database=oracle")
     assert result.returncode != 0
     assert "oracle provided for choice variable database" in result.stdout.splitlines()[-1]
@@ -135,10 +135,10 @@ def test_arguments_of_another_program_are_not_ours(
 
 
 def test_code_from_elsewhere_is_refused_after_it_ran(output: Path) -> None:
-    """cookiecutter has rendered a configuration by then: it is refused for its author to see."""
+    """cookiecutter has already rendered the configuration; its author sees the refusal."""
     configuration = "default_context: {description: << 7*7 >>}\n"
     (output.parent / "home" / ".cookiecutterrc").write_text(configuration, encoding="utf-8")
     assert refused(start(output), output) == ["description"]
-    with pytest.raises(FailedHookException, match="which the template reads as its own"):
+    with pytest.raises(FailedHookException, match="which are tags of the template"):
         render(output, description="<< 7*7 >>")
     assert list(output.iterdir()) == []

@@ -85,15 +85,15 @@ def test_it_asks(ready: Path, tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "unknown": ("databse=sqlite", "databse 'sqlite' answers no question; the nearest is database."),
-    "private": ("_extensions=os", "_extensions 'os' is set by the template itself"),
+    "unknown": ("databse=sqlite", "databse 'sqlite' is not a question; did you mean database."),
+    "private": ("_extensions=os", "_extensions 'os' is set by the template"),
     "not offered": ("database=oracle", "database 'oracle' is not offered; choose one of: sqlite"),
     "no pair": ("project_name=Billing API", "'API' is not name=value"),
     "open quote": ('project_name="Billing', "No closing quotation"),
-    "twice": ("auth=session auth=session", "auth is answered twice"),
+    "twice": ("auth=session auth=session", "auth has two answers"),
     "template code": ('description="1 << 2"', "contains <<"),
     "run code": ('description="<< 7*7 >>"', "contains << >>"),
-    "path": ("project_slug=../evil", "project_slug '../evil' is no short name"),
+    "path": ("project_slug=../evil", "project_slug '../evil' is not a valid short name"),
 }
 
 
@@ -164,7 +164,7 @@ def test_it_says_when_it_may_not_write(ready: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     result = make(ready, "new", "NO_INPUT=1", f"OUTPUT={tmp_path}")
     assert result.returncode != 0
-    assert "cannot be written" in result.stdout
+    assert "is not a writable folder" in result.stdout
 
 
 # --- Which Python

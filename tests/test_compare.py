@@ -1,4 +1,4 @@
-"""``make compare`` shows what answers change, and the README's table says the same."""
+"""``make compare`` shows what answers change, and the README's table agrees with it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_equal_answers_render_the_same_and_no_secret_is_shown() -> None:
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
-        ("databse=mysql", "databse 'mysql' answers no question; the nearest is database."),
+        ("databse=mysql", "databse 'mysql' is not a question; did you mean database."),
         ("database=oracle", "database 'oracle' is not offered; choose one of: sqlite"),
         ('description="<< 7*7 >>"', "contains << >>"),
         ("Billing", "B: 'Billing' is not name=value"),

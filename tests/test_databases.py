@@ -1,4 +1,4 @@
-"""The service on a database server: made, served and tested there, and what the choice changes."""
+"""The service on a database server: `make` commands, its own tests, and the changed files."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.template import (
     with_uv,
 )
 
-# What may differ between two renderings that differ in their database alone: these, and the files
-# that _options/database/ holds.
+# If only the database differs, two renderings may differ in these files, and in the files of
+# _options/database/.
 INLINE = {
     ".github/workflows/ci.yml",  # starts the server
     ".template/answers.yaml",
@@ -38,8 +38,8 @@ INLINE = {
     "pyproject.toml",  # the driver
     "requirements.lock",
 }
-DOCUMENTS = {  # where the databases need other words
-    *(".env.example", "README.md", "SECURITY.md"),
+DOCUMENTS = {  # texts that depend on the database
+    *(".env.example", "README.md"),
     *("deploy/docker/README.md", "deploy/docker/deploy.sh"),
 }
 MODULES = {  # the same names everywhere
@@ -55,7 +55,7 @@ DRIVERS = {
 
 @dataclass(frozen=True)
 class Server:
-    """One of the servers: how an administrator talks to it, and what stands in its way."""
+    """A database server: how to run SQL as its administrator, and why it may be missing."""
 
     name: str
     command: tuple[str, ...]  # runs SQL as this machine's user, and prints bare values
@@ -71,7 +71,7 @@ class Server:
         return result.stdout.split()
 
     def missing(self) -> str:
-        """Why the tests of this server cannot run; empty when they can."""
+        """Return why the tests of this server cannot run; empty if they can."""
         if not shutil.which(self.command[0]):
             return f"no {self.name} on this machine; .ci/run installs it"
         answer = run(*self.command, "SELECT 1")
@@ -130,7 +130,7 @@ class Service:
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service rendered for the server, with each way to sign in and a name of its own there."""
+    """A service for the server with each auth style, and a unique database name."""
     database, auth = request.param
     server = SERVERS[database]
     if reason := server.missing():

@@ -1,4 +1,4 @@
-"""The locks of every database and sign-in as one, with conditions around what only some have."""
+"""One lock file for all databases and auth styles, with conditions around differences."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_the_condition_is_the_shortest(owners: set[tuple[str, ...]], expected: s
     "name", ["requirements.lock", "requirements-dev.lock", "requirements-audit.lock"]
 )
 def test_the_lock_of_the_service_is_what_its_renderings_make(name: str) -> None:
-    """Nobody wrote into it by hand, and no condition is wider or narrower than it must be."""
+    """The lock was not edited by hand, and each condition is exact."""
     text = (SERVICE / name).read_text(encoding="utf-8")
     locks = {
         combination: rendered(text, dict(zip(CHOICES, combination, strict=True)))
@@ -139,7 +139,7 @@ def test_the_lock_of_the_service_is_what_its_renderings_make(name: str) -> None:
     ("database", "auth"), [("sqlite", "session"), ("postgresql", "token"), ("mysql", "oidc")]
 )
 def test_the_locks_install_on_another_python(tmp_path: Path, database: str, auth: str) -> None:
-    """As wheels alone and with every hash checked; on this Python the suites install them."""
+    """As wheels only, with all hashes checked; the suites install them on this Python."""
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = [
         program

@@ -1,4 +1,4 @@
-"""What is rendered has the files and modes that are written down, and the same bytes everywhere."""
+"""Renderings have the files and modes of the manifest, and the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def rendered(
     template: str = str(ROOT),
     **values: str,
 ) -> Path:
-    """The service that cookiecutter's program renders from the same answers, there and so."""
+    """Render the service with the program cookiecutter, from the same answers."""
     (folder / output).mkdir(parents=True)
     (folder / "answers.yaml").write_text(ANSWERS, encoding="utf-8")
     result = run(
@@ -82,7 +82,7 @@ def rendered(
 
 
 def content(project: Path) -> dict[str, tuple[int, bytes]]:
-    """Mode and bytes of every file; of the secrets the mode alone."""
+    """Return mode and bytes of each file; for secrets only the mode."""
     return {
         name: (stat.S_IMODE(path.stat().st_mode), b"" if name == ".env" else path.read_bytes())
         for path in files(project)
@@ -108,7 +108,7 @@ def test_it_is_the_same_elsewhere(
 def test_it_is_the_same_in_another_language(
     usual: dict[str, tuple[int, bytes]], tmp_path: Path
 ) -> None:
-    """In one whose encoding holds neither the template's letters nor those of the answers."""
+    """In a locale whose encoding lacks letters of the template and of the answers."""
     if not shutil.which("localedef") or not Path("/usr/share/i18n/locales/de_DE").exists():
         pytest.skip("no sources of locales on this machine: apt-get install locales")
     made = run("localedef", "-f", "ISO-8859-1", "-i", "de_DE", tmp_path / "de_DE")

@@ -1,4 +1,4 @@
-"""A host's own accounts and folders are never taken for those of a service of that name."""
+"""install.sh refuses a service name that belongs to an account or a folder of the host."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import pytest
 
 from tests.template import render, run
 
-# What every Debian has: a name, and what of that name install.sh finds.
+# Names that each Debian system uses, and the message of install.sh.
 TAKEN = {
-    "backup": "the user backup is there already",
-    "shadow": "the group shadow is there already",
-    "security": "/etc/security is there already",
-    "dpkg": "/etc/dpkg is there already",
-    "misc": "/var/lib/misc is there already",
+    "backup": "the user backup already exists",
+    "shadow": "the group shadow already exists",
+    "security": "/etc/security exists",
+    "dpkg": "/etc/dpkg exists",
+    "misc": "/var/lib/misc exists",
 }
 
 
 def said(slug: str, folder: Path) -> str:
-    """What install.sh says of this host before it changes anything."""
+    """Return the messages of install.sh about this host before it changes anything."""
     scripts = render(folder, deployment="systemd", project_slug=slug) / "deploy" / "systemd"
     check = "set -eu; here=$1; . ./common.sh; . ./host.sh; check_settings"
     return run("sh", "-c", check, "sh", scripts, cwd=scripts).stdout

@@ -1,4 +1,4 @@
-"""The README's picture is what the program shows, and asks no other server for anything."""
+"""The README's picture shows the program's output and loads nothing from another server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A release: one version, a changelog that says what to port by hand, and a tag."""
+"""A release has one version, a tag, and a changelog that names the files to port by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEADING = re.compile(r"^## (\d+)\.(\d+)\.(\d+) - (unreleased|\d{4}-\d\d-\d\d)$",
 
 
 def security_entries(changelog: str) -> list[str]:
-    """The entries below every heading "Security"."""
+    """Return the entries below all headings "Security"."""
     sections = re.findall(r"^### Security\n(.*?)(?=^#|\Z)", changelog, re.MULTILINE | re.DOTALL)
     return [
         " ".join(entry.split())
@@ -25,7 +25,7 @@ def security_entries(changelog: str) -> list[str]:
 
 
 def names_a_file(entry: str) -> bool:
-    """Whether an entry names, in backticks, a file that some service has."""
+    """Return whether an entry names, in backticks, a file of some service."""
     return any(is_rendered(path) for path in re.findall(r"`([^`\s]+)`", entry))
 
 

@@ -1,4 +1,4 @@
-"""The service without pages, as a newcomer gets it: `make run`, its own suite, and its client."""
+"""The JSON API of a new user: `make run`, its own tests, and its client."""
 
 from __future__ import annotations
 

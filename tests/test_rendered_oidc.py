@@ -1,4 +1,4 @@
-"""The service with a provider, as a newcomer gets it: `make run` without one, and its own suite."""
+"""The OpenID Connect service of a new user: `make run` without a provider, and its own tests."""
 
 from __future__ import annotations
 

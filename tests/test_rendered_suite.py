@@ -1,4 +1,4 @@
-"""The service a newcomer gets: `make demo`, then all that its own CI checks, from nothing."""
+"""The service of a new user: `make demo`, then all checks of its CI, from a clean start."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ LEAST = {"/healthz": (0.3, 0.74), "/": (0.35, 0.88)}
 def test_hardening_costs_a_request_no_more_than_before(
     demo: tuple[Path, str], tmp_path: Path
 ) -> None:
-    """`make bench ONLY=layers` says which practice it is when this fails."""
+    """If this fails, `make bench ONLY=layers` shows which practice is the cause."""
     folder = tmp_path / "service"
     left_out = shutil.ignore_patterns(".venv", "__pycache__", ".*_cache", "build")
     shutil.copytree(demo[0], folder, ignore=left_out)
@@ -196,7 +196,7 @@ def test_the_audit_fails_when_nobody_can_be_asked(
 def test_a_broken_environment_is_built_again(
     demo: tuple[Path, str], values: dict[str, str], tmp_path: Path
 ) -> None:
-    """After the system's Python was replaced, or the folder came from another machine."""
+    """After an update of the system's Python, or a copy of the folder from another machine."""
     folder = tmp_path / "moved"
     shutil.copytree(demo[0], folder, ignore=shutil.ignore_patterns(".venv", "__pycache__"))
     (folder / ".venv" / "bin").mkdir(parents=True)
@@ -216,7 +216,7 @@ print(*sorted(f"{it.name}=={it.version}" for it in distributions()))
 def test_uv_installs_what_pip_does_and_checks_the_same_hashes(
     demo: tuple[Path, str], values: dict[str, str], tmp_path: Path
 ) -> None:
-    """Where uv is installed, `make setup` calls it."""
+    """If uv is installed, `make setup` uses it."""
     folder = tmp_path / "quick"
     shutil.copytree(demo[0], folder, ignore=shutil.ignore_patterns(".venv", "__pycache__"))
     command = ["make", "setup", f"UV={Path(sys.executable).with_name('uv')}"]

@@ -1,4 +1,4 @@
-"""The template from wherever it is: a path, a git URL, a zip; and once more, with ``--replay``."""
+"""The template from a path, a git URL and a zip file, and again with ``--replay``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
-    """What stands for the template on the command line, by kind; v1 is as it is here."""
+    """The arguments for the template on the command line, by kind; v1 is the current version."""
     folder = tmp_path_factory.mktemp("sources")
     copy = copied(folder / "hardened-flask")
     git(copy, "init", "--quiet")
@@ -60,7 +60,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def content(project: Path) -> dict[str, bytes]:
-    """Every file of a rendering, but the secrets of development."""
+    """All files of a rendering, except the secrets of development."""
     found = {str(path.relative_to(project)): path.read_bytes() for path in files(project)}
     assert found.pop(".env")
     return found
@@ -69,7 +69,7 @@ def content(project: Path) -> dict[str, bytes]:
 def cookiecutter(
     home: Path, output: str, *words: str, reply: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run it without a network but this machine's own."""
+    """Run cookiecutter with access to the loopback network only."""
     (home / output).mkdir(exist_ok=True)
     return run(
         *(sys.executable, "-m", "cookiecutter", *words, "--output-dir", output),
@@ -110,7 +110,7 @@ def kept(kind: str) -> str:
 
 @pytest.mark.parametrize("extension", [True, False], ids=["by the extension", "by the hook"])
 def test_replayed_answers_are_checked(extension: bool, tmp_path: Path) -> None:
-    """They may be those of a version that allowed more, or edited; so may the extension's name."""
+    """A replay file may be edited or from an older version; so may the extension's name in it."""
     result = cookiecutter(tmp_path, "first", str(ROOT), "--no-input", "author_name=Me")
     assert result.returncode == 0, result.stdout
     replay = tmp_path / ".cookiecutter_replay" / f"{ROOT.name}.json"

@@ -1,4 +1,4 @@
-"""The table of requirements that a service's report quotes: a text for each number in the tests."""
+"""The table of ASVS requirements in a service's report has a text for each number in the tests."""
 
 from __future__ import annotations
 

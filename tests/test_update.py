@@ -37,7 +37,7 @@ ODD = {
 
 
 def values(folder: Path, **more: str) -> dict[str, str]:
-    """A newcomer's environment, with cookiecutter on the path and a folder of its own for files."""
+    """The environment of a new user, with cookiecutter on the path and a separate TMPDIR."""
     temporary = folder.parent / "tmp"
     temporary.mkdir(exist_ok=True)
     programs = folder.parent / "bin"
@@ -58,7 +58,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this template with two versions: v1 as it is, v2 with a change of each kind."""
+    """A copy of this template with two versions: v1 unchanged, v2 with a change of each kind."""
     copy = copied(tmp_path_factory.mktemp("template") / "template")
     git(copy, "init", "--quiet", "--initial-branch", "main")
     version = f'"_template_version": "{QUESTIONS["_template_version"]}"'
@@ -71,7 +71,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     change(service / "app/commands/keys.py", '"""', '"""Changed by v2. ')
     change(service / "tests/traceability.py", '"""', '"""Changed by v2. ')
     change(service / "wsgi.py", '"""', '"""Changed by v2. ')
-    change(service / "README.md", "\n## Next\n", "\n## Next, says v2\n")
+    change(service / "README.md", "\n## Next steps\n", "\n## Next, says v2\n")
     git(copy, "mv", f"{SERVICE.name}/app/database/backups.py", f"{SERVICE.name}/app/regain.py")
     (service / "app" / "added.py").write_text('"""New in v2."""\n', encoding="utf-8")
     (service / ".gitleaks.toml").unlink()
@@ -117,7 +117,7 @@ def update(service: Path, template: Path, *arguments: str) -> str:
 
 
 def state(service: Path) -> dict[str, bytes]:
-    """Every file that is there, ignored ones too, and what git would say of them."""
+    """All files, including ignored ones, and the status of git."""
     files = {
         str(path.relative_to(service)): path.read_bytes()
         for path in service.rglob("*")
@@ -142,7 +142,7 @@ def test_the_answers_are_recorded_and_no_secret(tmp_path: Path) -> None:
 
 
 def test_any_answer_survives_the_record(tmp_path: Path) -> None:
-    """Rendering from the record gives the same bytes, whatever signs the answers hold."""
+    """A rendering from the record has the same bytes, with any characters in the answers."""
     first = render(tmp_path / "first", **ODD)
     record = yaml.safe_load((first / ANSWERS).read_text(encoding="utf-8"))
     assert ODD.items() <= record["default_context"].items()
@@ -209,7 +209,7 @@ def test_an_untouched_service_becomes_what_the_new_version_renders(
 ) -> None:
     secret = (service / ".env").read_bytes()
     said = update(service, template)
-    assert "Merged v2, not committed yet" in said
+    assert "Merged v2 without a commit" in said
     assert 'version: "2"' in (service / ANSWERS).read_text(encoding="utf-8")
     assert (service / "app/regain.py").exists()
     assert not (service / "app/database/backups.py").exists()
@@ -233,7 +233,7 @@ def test_edits_deletions_and_renames_are_kept(service: Path, template: Path) -> 
     assert health.startswith('"""Changed by v2.')
     assert health.endswith("OURS = 1\n")
     assert "Changed by v2" in (service / "app/our_keys.py").read_text(encoding="utf-8")
-    assert "Stays deleted, though the template changed it: tests/traceability.py" in said
+    assert "Kept deleted, although the template changed it: tests/traceability.py" in said
     for name in ("app/commands/keys.py", "tests/traceability.py", "SECURITY.md"):
         assert not (service / name).exists(), name
     assert (service / "own.py").exists()
@@ -241,7 +241,7 @@ def test_edits_deletions_and_renames_are_kept(service: Path, template: Path) -> 
 
 
 def test_both_sides_in_one_place_are_an_ordinary_conflict(service: Path, template: Path) -> None:
-    change(service / "README.md", "\n## Next\n", "\n## Next, say we\n")
+    change(service / "README.md", "\n## Next steps\n", "\n## Next, say we\n")
     commit(service, "ours")
     before = state(service)
     result = make(service, "update", f"TEMPLATE={template}")
@@ -299,11 +299,11 @@ def test_a_service_in_a_folder_of_a_repository(template: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "Where is the template? Name its path or URL"),
+        ((), "Set the path or URL of the template"),
         (("TEMPLATE=/nowhere",), "Cannot read the template"),
-        (("TEMPLATE", "TO=v9"), "The template has no v9"),
-        (("TEMPLATE", "TO=--all"), "The template has no --all"),
-        (("TEMPLATE", "FROM=v9"), "Name the one that this service was rendered from: FROM="),
+        (("TEMPLATE", "TO=v9"), "The template has no tag or commit v9"),
+        (("TEMPLATE", "TO=--all"), "The template has no tag or commit --all"),
+        (("TEMPLATE", "FROM=v9"), "Set the version that this service was rendered from: FROM="),
         (("TEMPLATE", "DATABASE=oracle"), "did not render; nothing was changed"),
     ],
     ids=str,
@@ -328,7 +328,7 @@ def test_a_dirty_tree_is_refused(staged: bool, service: Path, template: Path) ->
     before = state(service)
     result = make(service, "update", f"TEMPLATE={template}")
     assert result.returncode != 0
-    assert "changes that are not committed. Commit them" in result.stdout
+    assert "uncommitted changes. Commit them" in result.stdout
     assert state(service) == before
 
 
@@ -339,7 +339,7 @@ def test_what_is_edited_while_it_renders_is_not_lost(service: Path, template: Pa
     change(program, "#!/bin/sh\n", f"#!/bin/sh\n{edit}\n")
     result = make(service, "update", f"TEMPLATE={template}")
     assert result.returncode != 0
-    assert "changes that are not committed" in result.stdout
+    assert "uncommitted changes" in result.stdout
     assert (service / "wsgi.py").read_text(encoding="utf-8").endswith("# meanwhile\n")
     assert list(Path(found["TMPDIR"]).iterdir()) == []
 
@@ -356,7 +356,7 @@ def test_a_file_that_git_does_not_know_is_not_overwritten(
     before = state(service)
     result = make(service, "update", f"TEMPLATE={template}")
     assert result.returncode != 0
-    assert "app/added.py is in the way" in result.stdout
+    assert "The template adds app/added.py" in result.stdout
     assert state(service) == before
 
 
@@ -371,7 +371,7 @@ def test_without_git_it_says_what_to_do(template: Path, service: Path) -> None:
 def test_an_interrupted_run_leaves_everything_as_it_was(
     moment: str, service: Path, template: Path
 ) -> None:
-    """The program that runs at that moment does its work, or begins it, and is interrupted."""
+    """Interrupt the program of that moment after or during its work."""
     before = state(service)
     found = values(service, TEMPLATE=str(template))
     program = "cookiecutter" if moment == "rendering" else "git"

@@ -1,4 +1,4 @@
-"""The workflows of the template and of the service: least rights, fixed actions, our commands."""
+"""The workflows of template and service: least privileges, pinned actions, our commands."""
 
 from __future__ import annotations
 

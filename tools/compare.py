@@ -1,4 +1,4 @@
-"""``make compare`` and ``make choices``: what an answer changes, seen in two renderings.
+"""``make compare`` and ``make choices``: compare renderings with different answers.
 
 The summary comes first, then the differences of files that both have. Files that a tool writes, and
 files of one side alone, are named and not shown.
@@ -40,10 +40,10 @@ Rendering = dict[str, str]
 
 @contextmanager
 def rendered(answers: dict[str, str]) -> Iterator[dict[str, Path]]:
-    """Every file that these answers render, by its place in the service, while it lasts."""
+    """Yield the rendered files by their path in the service; remove them afterwards."""
     logging.getLogger("cookiecutter").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as output:
-        # The hooks say what comes next, which is of no use here; they write to the descriptor.
+        # Hide the output of the hooks; they write to the file descriptor.
         kept = os.dup(1)
         sys.stdout.flush()
         with open(os.devnull, "w", encoding="utf-8") as nowhere:
@@ -69,7 +69,7 @@ def rendered(answers: dict[str, str]) -> Iterator[dict[str, Path]]:
 
 
 def rendering(answers: dict[str, str]) -> Rendering:
-    """The text of every file that these answers render, without the secrets of development."""
+    """Return the text of each rendered file, without the secrets of development."""
     with rendered(answers) as found:
         return {
             name: path.read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ def is_generated(name: str) -> bool:
 
 
 def differences(a: Rendering, b: Rendering) -> tuple[list[str], list[str], list[str]]:
-    """The files of ``a`` alone, of ``b`` alone, and those of both that differ."""
+    """Return the files only in ``a``, only in ``b``, and those in both that differ."""
     both = a.keys() & b.keys()
     return (
         sorted(a.keys() - both),
@@ -93,13 +93,13 @@ def differences(a: Rendering, b: Rendering) -> tuple[list[str], list[str], list[
 
 
 def patch(name: str, a: Rendering, b: Rendering) -> list[str]:
-    """The unified diff of one file."""
+    """Return the unified diff of a file."""
     sides = (a[name].splitlines(), b[name].splitlines())
     return list(difflib.unified_diff(*sides, f"A/{name}", f"B/{name}", lineterm=""))
 
 
 def compared(a: Rendering, b: Rendering) -> str:
-    """What ``make compare`` prints below its heading."""
+    """Return the output of ``make compare`` without its heading."""
     only_a, only_b, changed = differences(a, b)
     if not only_a and not only_b and not changed:
         return "Both render the same files.\n"
@@ -134,7 +134,7 @@ def count(names: list[str]) -> str:
 
 
 def grouped(names: list[str]) -> str:
-    """File names for a table: a folder stands for three or more files; tests follow the code."""
+    """Return file names for the table; a folder stands for three or more files in it."""
     left_out = ("tests/", ".template/")  # the second records the answers
     shown = [name for name in names if not name.startswith(left_out) and not is_generated(name)]
     folders: dict[str, list[str]] = {}
@@ -152,7 +152,7 @@ def packages(rendered: Rendering) -> set[str]:
 
 
 def table() -> str:
-    """What each choice changes beside the default of its question."""
+    """Return the table of the changes of each choice compared with the default."""
     default = rendering({})
     rows = [
         "| Instead of | | Adds | Leaves out | Changes | Packages |",
@@ -182,7 +182,7 @@ def with_table(readme: str, text: str) -> str:
 
 
 def main(arguments: list[str]) -> str | None:
-    """Compare, or write the table; return why not, or None."""
+    """Compare, or write the table; return an error message, or None."""
     if arguments == ["choices"]:
         readme = README.read_text(encoding="utf-8")
         README.write_text(with_table(readme, table()), encoding="utf-8")
@@ -212,5 +212,5 @@ if __name__ == "__main__":
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         sys.exit(main(sys.argv[1:]))
-    except BrokenPipeError:  # a pager that was closed
+    except BrokenPipeError:  # the pager was closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -41,7 +41,7 @@ def lock_tools(options: list[str]) -> None:
 
 
 def lock_live_tests(options: list[str]) -> None:
-    """Lock the judges that the live tests run; sslyze is released as source only."""
+    """Lock the external checkers of the live tests; sslyze is released as source only."""
     wheels = ["requirements.in", "--no-emit-package", "sslyze", "--output-file", "requirements.txt"]
     sources = ["-", "--no-deps", "--output-file", "requirements-sdist.txt"]
     name = "requirements-deployments"  # checkov wants other versions than schemathesis
@@ -52,13 +52,13 @@ def lock_live_tests(options: list[str]) -> None:
 
 
 def lock_service(options: list[str]) -> None:
-    """Lock the service for each database and sign-in that is offered."""
+    """Lock the service for each database and sign-in choice."""
     with tempfile.TemporaryDirectory() as folder:
         projects = {
             combination: render(Path(folder, "-".join(combination)), combination)
             for combination in product(*CHOICES.values())
         }
-        # All of them together first: they bind the others, so no package gets two versions.
+        # First resolve all together: this binds the other locks, so no package gets two versions.
         union = Path(folder, "union.lock")
         union.write_text(without_conditions(SERVICE / "requirements.lock"), encoding="utf-8")
         packages = [project / "pyproject.toml" for project in projects.values()]
@@ -97,12 +97,12 @@ def render(folder: Path, combination: Combination) -> Path:
 
 
 def without_conditions(lock: Path) -> str:
-    """Everything that some combination has."""
+    """Return the lock without conditions: the packages of all combinations."""
     return re.sub(r"^# <% .*\n", "", lock.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
 def merge(locks: Mapping[Combination, str], choices: Mapping[str, Sequence[str]]) -> str:
-    """One lock that renders to each of ``locks``.
+    """Merge ``locks`` into one lock with conditions that renders to each of them.
 
     :raises ValueError: when a package has other versions in one lock than in another.
     """
@@ -140,7 +140,7 @@ def name_of(pin: str) -> str:
 
 
 def condition(owners: set[Combination], choices: Mapping[str, Sequence[str]]) -> str:
-    """The shortest expression that is true for ``owners`` alone; empty when they are all."""
+    """Return the shortest expression that is true only for ``owners``; empty if they are all."""
     # A block is a set of choices on each axis, all of whose combinations are owners.
     blocks = sorted(
         (
@@ -173,14 +173,14 @@ def subsets(choices: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def rendered(text: str, answers: dict[str, str]) -> str:
-    """``text`` as cookiecutter renders it."""
+    """Render ``text`` as cookiecutter does."""
     tags = QUESTIONS["_jinja2_env_vars"]
     template = Environment(keep_trailing_newline=True, **tags).from_string(text)  # noqa: S701
     return template.render(cookiecutter=answers)
 
 
 def environment() -> dict[str, str]:
-    """The environment with the template's tools first, and nothing of the make that runs this."""
+    """Return the environment with the template's tools first and without variables of make."""
     kept = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     return kept | {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}"}
 

@@ -1,7 +1,7 @@
 """``make manifest``: tests/manifest.txt, the files that each combination of choices renders.
 
-A line is a file's mode, its name and the choices that render it; with none, all do. So a change
-shows there each file that it adds, loses or makes executable, and for whom.
+Each line has the mode and name of a file and the choices that render it; without choices, all do.
+The diff of a change shows each file that it adds, removes or makes executable, and the choices.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tools import compare, lock  # noqa: E402
 
 MANIFEST = ROOT / "tests" / "manifest.txt"
 HEADER = (
-    "# Written by make manifest: mode, file, and the choices that render it; with none, all do.\n"
+    "# Written by make manifest: mode, file, and the choices that render it (none: all choices).\n"
 )
 
 Combination = tuple[str, ...]  # one choice of each axis
@@ -29,8 +29,8 @@ FileSet = dict[str, int]  # the mode of each file, by its place in the service
 def file_set(combination: Combination) -> FileSet:
     """The files that these choices render.
 
-    Git keeps of a mode only whether the file can be executed, and so does this, for the umask of
-    whoever cloned the template made the rest. Secrets have the mode that their hook gives them.
+    As in Git, the mode only tells whether a file is executable, because the rest depends on the
+    umask of the clone. Secrets have the mode that their hook sets.
     """
     answers = dict(zip(compare.AXES, combination, strict=True))
     with compare.rendered(answers) as found:
@@ -60,7 +60,7 @@ def manifest(file_sets: dict[Combination, FileSet]) -> str:
 
 
 def current() -> str:
-    """The manifest of what the template renders now."""
+    """Return the manifest of the current template."""
     return manifest({choices: file_set(choices) for choices in product(*compare.AXES.values())})
 
 

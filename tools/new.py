@@ -1,7 +1,7 @@
 """``make new``: check the answers, then let cookiecutter ask and render.
 
-Plain cookiecutter ends in a traceback over a choice that is not offered, before it loads any code
-of the template. Here all answers are checked together first.
+For a choice that does not exist, plain cookiecutter prints a traceback before it loads any code of
+the template. This program checks all answers first.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ DEFAULT_OUTPUT = ".."
 
 
 def parse(text: str) -> dict[str, str]:
-    """Split ``name=value`` pairs; a value with spaces stands in double quotes.
+    """Split ``name=value`` pairs; a value with spaces is in double quotes.
 
-    :raises ValueError: saying which part is not such a pair.
+    :raises ValueError: with the part that is not such a pair.
     """
     lexer = shlex.shlex(text, posix=True, punctuation_chars="")
     lexer.whitespace_split = True
@@ -39,27 +39,27 @@ def parse(text: str) -> dict[str, str]:
         name, equals, value = part.partition("=")
         if not equals:
             raise ValueError(
-                f"{part!a} is not name=value; a value with spaces stands in double quotes: "
+                f"{part!a} is not name=value; put a value with spaces in double quotes: "
                 "ANSWERS='project_name=\"Billing API\" auth=session'"
             )
         if name in answers:
-            raise ValueError(f"{name} is answered twice")
+            raise ValueError(f"{name} has two answers")
         answers[name] = value
     return answers
 
 
 def output_problem(output: Path) -> str | None:
-    """Why nothing can be rendered into ``output``, or None."""
+    """Return why ``output`` is not a usable folder, or None."""
     if output.is_relative_to(ROOT) and not output.is_relative_to(ROOT / "build"):
-        return f"OUTPUT={output} is inside the template itself; choose a folder outside"
+        return f"OUTPUT={output} is inside the template; choose a folder outside"
     parent = next(path for path in (output, *output.parents) if path.exists())
     if not os.access(parent, os.W_OK) or not parent.is_dir():
-        return f"OUTPUT={output} cannot be written; choose another folder"
+        return f"OUTPUT={output} is not a writable folder; choose another folder"
     return None
 
 
 def main() -> str | None:
-    """Render one service; return why not, or None."""
+    """Render a service; return an error message, or None."""
     output_option = os.environ.get("OUTPUT") or DEFAULT_OUTPUT
     output = Path(output_option).expanduser().resolve()
     make = "make new"
@@ -79,7 +79,7 @@ def main() -> str | None:
 
     logging.getLogger("cookiecutter").addHandler(logging.NullHandler())
     logging.getLogger("cookiecutter").propagate = False
-    warnings.simplefilter("error", UserWarning)  # a bad choice in the user's own configuration
+    warnings.simplefilter("error", UserWarning)  # an invalid choice in the user's configuration
     try:
         output.mkdir(parents=True, exist_ok=True)
         cookiecutter(
@@ -89,7 +89,7 @@ def main() -> str | None:
             output_dir=str(output),
         )
     except FailedHookException as error:
-        return str(error)  # says all
+        return str(error)  # contains the full message
     except (CookiecutterException, UserWarning, OSError) as error:
         return f"Nothing was rendered: {error}."
     except (EOFError, KeyboardInterrupt):

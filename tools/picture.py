@@ -1,7 +1,7 @@
-"""``make picture``: docs/new.svg, drawn from what ``make new`` shows in a terminal.
+"""``make picture``: draw docs/new.svg from the output of ``make new`` in a terminal.
 
-It holds no path of this machine, no date and no font of somebody else's server, so that two runs
-draw the same.
+The picture contains no path of this machine, no date and no font from another server, so two runs
+draw the same picture.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rich.text import Text
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "new.svg"
 ROWS, COLUMNS = 60, 80
-PATIENCE = 30  # seconds without anything new
+TIMEOUT = 30  # seconds without new output
 HOME = "/home/you"
 REPLIES = ["Billing API", "", "Invoices and who paid them", "", "", "", "2", "1", "2"]
 PROMPT = b")\x1b[0m: "
@@ -50,7 +50,7 @@ FRAME = """\
 
 
 def played(folder: Path) -> str:
-    """What a terminal shows of a run that gets the replies; it renders beside ``folder``.
+    """Return the terminal output of a run with the replies; it renders next to ``folder``.
 
     :raises RuntimeError: when it ends without a service, or waits for another reply.
     """
@@ -70,27 +70,27 @@ def played(folder: Path) -> str:
     shown = b""
     replies = [f"{reply}\n".encode() for reply in REPLIES]
     try:
-        while select.select([screen], [], [], PATIENCE)[0] and (more := read(screen)):
+        while select.select([screen], [], [], TIMEOUT)[0] and (more := read(screen)):
             shown += more
             if shown.endswith(PROMPT) and replies:
                 os.write(screen, replies.pop(0))
     finally:
-        os.close(screen)  # a program that still waits ends with it
-    if process.wait(PATIENCE) != 0 or replies:
+        os.close(screen)  # this ends a program that still waits
+    if process.wait(TIMEOUT) != 0 or replies:
         raise RuntimeError(f"make new did not come to its end:\n{shown.decode()}")
     return shown.decode().replace("\r\n", "\n")
 
 
 def read(screen: int) -> bytes:
-    """What is shown next; empty at the end."""
+    """Return the next output; empty at the end."""
     try:
         return os.read(screen, 4096)
-    except OSError:  # so Linux says that the program has closed its terminal
+    except OSError:  # on Linux: the program has closed its terminal
         return b""
 
 
 def drawn() -> str:
-    """The picture, as SVG."""
+    """Return the picture as SVG."""
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home).resolve() / "hardened-flask"
         folder.mkdir()

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Compares this service with its template, or merges the template's changes into it:
 #   update.sh diff|update [database=... auth=... deployment=...]
-# TEMPLATE is the template's path or URL, FROM and TO are its tags or commits. It runs the template's hooks,
-# so let TEMPLATE be one that you trust. Nothing is written before the merge itself; `git reset --hard` undoes that.
+# TEMPLATE is the path or URL of the template; FROM and TO are its tags or commits. This script runs the template's
+# hooks, so use only a template that you trust. It writes nothing before the merge; `git reset --hard` undoes that.
 set -eu
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-export PYTHONWARNINGS=error::UserWarning # a choice that the template no longer offers stops it
+export PYTHONWARNINGS=error::UserWarning # stop if the template no longer offers a choice
 cd "$(dirname "$0")/.."
 answers=.template/answers.yaml
 mode=$1
@@ -17,14 +17,14 @@ known() { git ls-files --error-unmatch -- ":/$1" >/dev/null 2>&1; }
 conflicts() { git -C "$top" ls-files --unmerged; }
 
 git rev-parse --quiet --verify HEAD >/dev/null 2>&1 ||
-    stop "This needs the service in git, with a commit: git init, git add --all, git commit"
+    stop "The service needs a git repository with a commit: git init, git add --all, git commit"
 top=$(git rev-parse --show-toplevel)
 template=${TEMPLATE:-$(recorded template)}
-[ "$template" ] || stop "Where is the template? Name its path or URL: make template-$mode TEMPLATE=..." \
+[ "$template" ] || stop "Set the path or URL of the template: make template-$mode TEMPLATE=..." \
     "or write it into $answers, at \"template\""
 clean() {
     [ -z "$(git status --porcelain --untracked-files=no)" ] ||
-        stop "There are changes that are not committed. Commit them, or put them aside with git stash, then try again"
+        stop "There are uncommitted changes. Commit them or run git stash, then try again"
 }
 [ "$mode" = diff ] || clean
 
@@ -34,10 +34,10 @@ merging=
 leave() {
     status=$?
     trap '' INT TERM HUP PIPE
-    if [ "$merging" ]; then # back to the commit, without the files that the merge had begun to add
+    if [ "$merging" ]; then # return to the commit and remove files that the merge added
         git reset --quiet --hard
         while read -r path; do known "$path" || rm -f "$top/$path"; done <"$tmp/added"
-        echo "Not merged: the service is as it was" >&2
+        echo "Nothing was merged; the service is unchanged" >&2
     fi
     rm -rf "$tmp"
     exit "$status"
@@ -50,7 +50,7 @@ commit() { # TAG-OR-COMMIT
     for name in "$1" "origin/$1"; do
         git -C "$tmp/template" rev-parse --quiet --verify --end-of-options "$name^{commit}" && return
     done
-    stop "The template has no $1. FROM= and TO= name tags or commits of it"
+    stop "The template has no tag or commit $1. Set FROM= or TO= to a tag or commit of it"
 }
 program() {
     if [ -x "$template/.venv/bin/cookiecutter" ]; then "$template/.venv/bin/python" -m cookiecutter "$@"
@@ -59,14 +59,14 @@ program() {
     else echo "Install cookiecutter 2.6 or newer: pipx install cookiecutter" && return 1
     fi
 }
-render() { # NAME TAG-OR-COMMIT [CHOICE=ANSWER...]: the tree of a rendering, kept apart from index and files
+render() { # NAME TAG-OR-COMMIT [CHOICE=ANSWER...]: the tree of a rendering, with a separate index
     at=$(commit "$2")
     git -C "$tmp/template" checkout --quiet --detach "$at"
     { echo "replay_dir: \"$tmp/replay\""; cat "$answers"; } >"$tmp/config.yaml"
     name=$1
     shift 2
     for choice; do
-        case $choice in *[!a-z=]*) stop "$choice is no choice of the template" ;; esac
+        case $choice in *[!a-z=]*) stop "$choice is not a choice of the template" ;; esac
         sed "s/^  ${choice%%=*}: .*/  ${choice%%=*}: \"${choice#*=}\"/" "$tmp/config.yaml" >"$tmp/changed.yaml"
         mv "$tmp/changed.yaml" "$tmp/config.yaml"
     done
@@ -90,15 +90,15 @@ render() { # NAME TAG-OR-COMMIT [CHOICE=ANSWER...]: the tree of a rendering, kep
 
 from=${FROM:-v$(recorded version)}
 to=${TO:-$from}
-if [ "$mode$#${TO:-}" = update0 ]; then # else another choice, within the version
+if [ "$mode$#${TO:-}" = update0 ]; then # otherwise keep the version and change a choice
     to=$(git -C "$tmp/template" -c versionsort.suffix=- tag --list 'v*' --sort=-version:refname | head -n 1)
     [ "$to" ] || to=HEAD
 fi
-(commit "$from") >/dev/null || stop "Name the one that this service was rendered from: FROM=..."
+(commit "$from") >/dev/null || stop "Set the version that this service was rendered from: FROM=..."
 (commit "$to") >/dev/null
 old=$(render old "$from")
 if [ "$mode$#$to" = "diff0$from" ]; then
-    set -- --diff-filter=a "$old" # with the files here, but those of the service's own
+    set -- --diff-filter=a "$old" # compare with the files here, without files that only the service has
 else
     new=$(render new "$to" "$@")
     set -- "$old" "$new"
@@ -115,20 +115,20 @@ fi
 git diff --name-only --no-renames --diff-filter=A "$old" "$new" >"$tmp/added"
 while read -r path; do
     [ ! -e "$top/$path" ] || known "$path" ||
-        stop "$path is in the way: the template adds it, and git does not know yours. Commit or move it"
+        stop "The template adds $path, and an untracked file has that name. Commit or move your file"
 done <"$tmp/added"
-# A commit needs an author; these two are on no branch.
+# A commit needs an author; these two commits are on no branch.
 export GIT_AUTHOR_NAME=template GIT_AUTHOR_EMAIL=template GIT_COMMITTER_NAME=template GIT_COMMITTER_EMAIL=template
 base=$(git commit-tree -m "template $from" "$old")
 theirs=$(git commit-tree -m "template $to" -p "$base" "$new")
-clean # again: rendering took a moment, and what goes wrong from here on is reset
+clean # check again: rendering took time, and a failure from here on resets the files
 merging=yes
 git -c merge.renames=true cherry-pick --no-commit "$theirs" >"$tmp/log" 2>&1 ||
     [ "$(conflicts)" ] || stop "$(cat "$tmp/log")"
-# What was deleted here stays deleted, also where the template changed it.
+# Files that were deleted here stay deleted, even if the template changed them.
 git status --porcelain | sed -n 's/^DU //p' | while read -r path; do
     git rm --quiet --force -- ":/$path"
-    echo "Stays deleted, though the template changed it: $path"
+    echo "Kept deleted, although the template changed it: $path"
 done
 merging=
 git status --short --untracked-files=no
@@ -136,5 +136,5 @@ echo
 [ -z "$(conflicts)" ] ||
     stop "Merged $to with conflicts, marked UU or AA above. Resolve them, then git add and git commit." \
         "git reset --hard undoes the update"
-echo "Merged $to, not committed yet: look at git diff --cached, run make check, commit."
+echo "Merged $to without a commit: read git diff --cached, run make check, then commit."
 echo "git reset --hard undoes the update"

@@ -58,7 +58,7 @@ def check(folder: Path, answers: dict[str, str], is_typed: bool) -> str:
     assert "Traceback" not in result.stdout
     if problems := wrong(answers):
         assert result.returncode == 1, result.stdout
-        assert "Nothing was rendered, because of these answers:\n" in result.stdout
+        assert "Nothing was rendered. These answers are invalid:\n" in result.stdout
         for name, problem in problems.items():
             assert f"\n  {name} {answers[name]!r} {problem}.\n" in result.stdout
         assert everything(folder) == before, "it left something"

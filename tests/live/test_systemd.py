@@ -356,7 +356,7 @@ def test_installing_again_changes_nothing(postgresql: Machine) -> None:
     visit(postgresql, "token", "Kept")
     before = postgresql.shell(STATE)
     said = postgresql.run("sh", INSTALL, "--no-acme")
-    assert "same as before" in said
+    assert "has not changed" in said
     assert postgresql.shell(STATE) == before
     assert "Kept" in visit(postgresql, "token")
 
@@ -383,9 +383,9 @@ def downgrade(): op.drop_table("more")
 
 
 SAID = {
-    "import": "the database was not made",
-    "migration": "the database was not migrated",
-    "readiness": "The previous release is back",
+    "import": "the database was not created",
+    "migration": "the migration failed and nothing was started",
+    "readiness": "The previous release runs again",
 }
 
 
@@ -501,7 +501,7 @@ def test_without_a_name_nobody_is_asked(postgresql: Machine) -> None:
     assert served_certificate(postgresql) == own
 
 
-# --- The provider's door
+# --- The provider's forwarder
 
 
 def test_the_service_reaches_its_provider_and_nothing_else(
@@ -541,8 +541,8 @@ def test_the_service_reaches_its_provider_and_nothing_else(
         for _ in range(2):
             assert f"{issuer}/authorize" in sign_in(machine)
             programs = machine.shell(f"systemctl show -P ExecStart '{SLUG}-outside@*.service'")
-            assert "door.py id.example.com:8443" in programs
-            _, reached = inside(machine, DOORS)
+            assert "forwarder.py id.example.com:8443" in programs
+            _, reached = inside(machine, FORWARDERS)
             assert reached == "[('127.0.1.1', 8443)] [('127.0.1.2', 443)] no no"
             machine.reboot()
             ready(machine)
@@ -556,7 +556,7 @@ def test_the_service_reaches_its_provider_and_nothing_else(
         machine.run(*threshold)
 
 
-DOORS = """
+FORWARDERS = """
 import socket
 def at(*server):
     return [found[4] for found in socket.getaddrinfo(*server, type=socket.SOCK_STREAM)]
@@ -666,4 +666,4 @@ def test_install_refuses_with_a_reason(sqlite: Machine) -> None:
     status, said = sqlite.start("sh", INSTALL, check=False)
     sqlite.run("rm", "/etc/nginx/conf.d/other.conf")
     assert status == 1
-    assert "serves something else" in said
+    assert "already serves another site" in said

@@ -1,1 +1,1 @@
-"""``make bench``: what the template and the services that it renders cost, part by part."""
+"""``make bench``: measure the cost of the template and of the rendered services, part by part."""

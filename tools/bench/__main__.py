@@ -1,8 +1,8 @@
-"""Measure all parts, or those that are named: ``python -m tools.bench overhead layers``.
+"""Measure all parts or some of them: ``python -m tools.bench overhead layers``.
 
-A part is a module here with a docstring that says what it measures, and a function
-``measure(place: Place) -> Result``. Its table is written into README.md or docs/bench.md, whichever
-has its marks.
+A part is a module in this package with a function ``measure(place: Place) -> Result``; its
+docstring describes what it measures. Its table is written between its marks in README.md or
+docs/bench.md.
 """
 
 from __future__ import annotations

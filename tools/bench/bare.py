@@ -1,9 +1,9 @@
-"""What the service is compared with: the same pages by Flask alone, without one of the practices.
+"""The app that the service is compared with: the same pages with bare Flask and no practices.
 
 It runs in the service's folder, under the same gunicorn, with the service's own templates, models,
-engine and database, so that the work of a page is the same. Who is signed in stands in Flask's
-cookie, or in a token of PyJWT, and is looked up in the database, as Flask-Login has it. It closes a
-database session where there is one, and has no log.
+engine and database, so a page needs the same work. The user's id is in Flask's cookie or in a token
+of PyJWT, and the user is loaded from the database, as Flask-Login does. The app closes database
+sessions and writes no log.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Run in a service's folder by its own Python: its own Nginx before gunicorn's sockets.
+"""Run in a service's folder with its Python: start the service's Nginx in front of gunicorn.
 
-``python behind.py SOCKET ...``: on loopback, with ``deploy/nginx/`` as in production but for paths,
-ports, user and domain. It prints where it listens and whom to trust, as JSON, and lasts until
-standard input ends.
+``python behind.py SOCKET ...``: on loopback, with ``deploy/nginx/`` as in production except for
+paths, ports, user and domain. It prints its address and its certificate authority as JSON, and
+runs until standard input ends.
 """
 
 from __future__ import annotations

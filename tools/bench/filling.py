@@ -1,8 +1,8 @@
-"""Run in a service's folder by its own Python: fill its database, print what requests need as JSON.
+"""Run in a service's folder with its Python: fill the database, print data for requests as JSON.
 
-``python filling.py NOTES``: a tenth of the notes is of one account, the others are spread over a
-hundredth as many accounts, in no order. It prints access tokens, of that account and of others, and
-ids of the account's notes from all over its list.
+``python filling.py NOTES``: one account has a tenth of the notes; the others are spread in random
+order over a hundredth as many accounts. It prints access tokens of that account and of others, and
+ids of notes from all parts of that account's list.
 """
 
 from __future__ import annotations

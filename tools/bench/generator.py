@@ -1,8 +1,7 @@
-"""What a rendering costs beside a template of one file, and how soon its tests pass.
+"""The cost of a rendering compared with a template of one file, and the time until its tests pass.
 
-The two take turns, so that a busy machine slows both. The least of the runs counts: whatever else
-the machine did only adds to it. The goal: at most 5 s from the command to a service that is
-installed and answers.
+The two alternate, so a busy machine slows both. The minimum of the runs counts, because other load
+only adds to it. The goal: at most 5 s from the command to an installed service that answers.
 """
 
 from __future__ import annotations

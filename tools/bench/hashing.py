@@ -1,4 +1,4 @@
-"""Run in a service's folder by its own Python: print what hashing costs, alone and in threes."""
+"""Run in a service's folder with its Python: print the cost of one hash and of three at once."""
 
 from __future__ import annotations
 

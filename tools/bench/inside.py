@@ -1,9 +1,9 @@
-"""Run in a service's folder by its own Python: time requests in one process, print JSON.
+"""Run in a service's folder with its Python: time requests in one process, print JSON.
 
-Nothing but the WSGI application: no server, no socket. The bare app, the service, and, if asked
-for, the service without one of its practices take turns, a block of requests each, in another order
-every time. What counts of a side is the mean of its fastest quarter of blocks: others on the
-machine only add. How many functions a request calls is the same on every machine, however busy.
+It calls only the WSGI application, without server and socket. The bare app, the service and, on
+request, the service without one practice alternate in blocks of requests, in a different order each
+time. The result of each is the mean of its fastest quarter of blocks, because other load only adds
+time. The number of function calls of a request is the same on every machine.
 """
 
 from __future__ import annotations

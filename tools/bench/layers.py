@@ -1,4 +1,4 @@
-"""What each practice costs a request, in the process: without a server, one left out at a time."""
+"""The cost of each practice for a request: in one process, with one practice left out at a time."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the parts measure with: a service in production, a load on it, and what that costs.
+"""Shared tools of the parts: a service with production settings, a load generator, CPU clocks.
 
-Two services, or two versions of one, take turns in rounds: a machine that is busy for a while slows
-both. What counts is the ratio of a round, and of all rounds the median. CPU is that of the server's
-processes alone, so the load may share the machine with it.
+Two services, or two versions of one, alternate in rounds, so other load slows both. The result is
+the median of the ratios of all rounds. CPU time is that of the server's processes only, so the load
+generator may run on the same machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Memory of a worker and time to the first answer, beside bare Flask with SQLAlchemy.
+"""Memory of a worker and time to the first answer, compared with bare Flask and SQLAlchemy.
 
-Both are started in turns, with the service's own gunicorn configuration. Memory is the proportional
-set size (Pss): what processes share counts once.
+Both start alternately, with the service's own gunicorn configuration. Memory is the proportional
+set size (Pss): shared memory counts once.
 """
 
 from __future__ import annotations

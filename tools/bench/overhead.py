@@ -1,6 +1,6 @@
-"""What hardening costs a request: the service beside a bare Flask app with the same pages.
+"""The cost of hardening for a request: the service and a bare Flask app with the same pages.
 
-Both run at the same time, in production, on the same database, and take turns.
+Both run at the same time with production settings and the same database, and alternate.
 """
 
 from __future__ import annotations

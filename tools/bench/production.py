@@ -1,6 +1,6 @@
-"""Run in a service's folder by its own Python: print the settings of production, then wait.
+"""Run in a service's folder with its Python: print production settings, then wait.
 
-Their Redis and their database last until standard input ends.
+Redis and database of these settings run until standard input ends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where the results are shown: tables between marks in README.md and docs/bench.md, and a picture.
+"""Write the results: tables between marks in README.md and docs/bench.md, and a picture.
 
-``docs/bench.json`` keeps what was measured last of each part: one part can be measured alone.
+``docs/bench.json`` stores the last result of each part, so one part can be measured alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def between_marks(text: str, name: str, content: str, *, kind: str = "bench") ->
 
 
 def write(results: dict[str, Result], machine: str) -> None:
-    """Keep the results of these parts, and write what is kept of all parts into pages and picture.
+    """Store the results of these parts; write those of all parts into pages and picture.
 
     :param machine: what they were measured on, and when.
     :raises ValueError: when no page has a place for one of the parts.

@@ -1,7 +1,7 @@
-"""Whether the service stays as fast: with many rows, with more workers, with more instances.
+"""The speed of the service with many rows, more workers and more instances.
 
-The API with access tokens: its requests are small, and signing in is not measured. Services beside
-each other take turns, as everywhere here; what counts is the ratio to the first of them.
+Uses the API with access tokens: its requests are small, and sign-in is not measured. The compared
+services alternate; the result is the ratio to the first of them.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ DEFECTS = [
         f"{CSRF}::test_without_a_token_nothing_is_done",
     ),
     csrf(
-        "the referrer is not looked at",
+        "the referrer is not checked",
         "app/security/csrf.py",
         "        WTF_CSRF_TIME_LIMIT=None,\n",
         "        WTF_CSRF_TIME_LIMIT=None,\n        WTF_CSRF_SSL_STRICT=False,\n",
@@ -55,7 +55,7 @@ DEFECTS = [
         "tests/test_templates.py::test_a_template_keeps_every_rule",
     ),
     csrf(
-        "a token from before sign-in is good after it",
+        "a token from before sign-in is valid after it",
         IDENTITY,
         "    session.clear()\n    started, session[SESSION_ID]",
         "    started, session[SESSION_ID]",
@@ -76,28 +76,28 @@ DEFECTS = [
         f"{CSRF}::test_another_origin_is_refused_even_with_a_good_token",
     ),
     csrf(
-        "an origin that begins like ours is ours",
+        "an origin with our prefix is accepted",
         "app/security/cross_origin.py",
         'origin == f"{request.scheme}://{request.host}"',
         'origin.startswith(f"{request.scheme}://{request.host}")',
         f"{CSRF}::test_another_origin_is_refused_even_with_a_good_token",
     ),
     csrf(
-        "another site's requests are counted as the visitor's",
+        "cross-site requests use up the visitor's limit",
         "app/security/__init__.py",
         "    cross_origin,\n    access,\n    rate_limits,\n",
         "    access,\n    rate_limits,\n    cross_origin,\n",
         f"{CSRF}::test_another_origin_cannot_use_up_the_visitors_limits",
     ),
     csrf(
-        "a rotated key makes open forms worthless",
+        "a key rotation invalidates open forms",
         "app/security/csrf.py",
         'WTF_CSRF_SECRET_KEY=[*reversed(app.config["SECRET_KEY_FALLBACKS"]), app.secret_key]',
         "WTF_CSRF_SECRET_KEY=[app.secret_key]",
         f"{CSRF}::test_an_open_form_survives_one_key_rotation",
     ),
     csrf(
-        "the answer tells which check failed",
+        "the response reveals which check failed",
         "app/security/csrf.py",
         "    error.description = "
         '"This form is no longer valid. Go back, reload the page and try again."\n',
@@ -105,7 +105,7 @@ DEFECTS = [
         f"{CSRF}::test_the_answer_does_not_tell_which_check_failed",
     ),
     cookies(
-        "signing out forgets the cookie alone",
+        "sign-out only removes the cookie",
         IDENTITY,
         "    if g.session is not None:\n"
         "        sessions.end(g.session)\n"
@@ -129,7 +129,7 @@ DEFECTS = [
         f"{COOKIES}::test_every_cookie_of_every_route_has_every_attribute",
     ),
     cookies(
-        "script may read the cookie, and start-up does not look",
+        "scripts can read the cookie, and start-up does not check",
         "app/security/cookies.py",
         '        "SESSION_COOKIE_HTTPONLY": True,\n',
         "",
@@ -150,7 +150,7 @@ DEFECTS = [
         f"{COOKIES}::test_a_session_expires",
     ),
     cookies(
-        "a session that is used goes on without end",
+        "an active session never ends",
         SESSIONS,
         "        or seen - session.created_at > ABSOLUTE_TIMEOUT\n",
         "",
@@ -164,7 +164,7 @@ DEFECTS = [
         f"{COOKIES}::test_the_timeouts_are_those_of_owasp",
     ),
     cookies(
-        "the database holds the tokens themselves",
+        "the database stores the tokens unhashed",
         SESSIONS,
         "return sha256(token.encode()).hexdigest()",
         "return token",
@@ -209,7 +209,7 @@ DEFECTS = [
         f"{COOKIES}::test_sign_out_clears_what_the_browser_kept",
     ),
     cookies(
-        "an account hoards sessions",
+        "an account has unlimited sessions",
         SESSIONS,
         "    for surplus in of_user(user)[MAX_SESSIONS - 1 :]:\n        end(surplus)\n",
         "",
@@ -251,7 +251,7 @@ DEFECTS = [
         f"{HEADERS}::test_another_origin_may_read_nothing",
     ),
     redirects(
-        "a backslash leads elsewhere",
+        "a redirect with a backslash leaves the site",
         "app/security/redirects.py",
         r'r"/(?![/\\])[^\\\x00-\x20\x7f]*"',
         r'r"/(?!/)[^\x00-\x20\x7f]*"',

@@ -59,7 +59,7 @@ DEFECTS = [
         "tests/security/test_sanitization.py::test_both_sanitizers_run_and_nh3_is_the_last",
     ),
     sanitization(
-        "the column trusts the form to have cleaned",
+        "the column does not sanitize",
         SANITIZATION,
         "return None if value is None else sanitize_html(value)",
         "return value",
@@ -74,7 +74,7 @@ DEFECTS = [
         "tests/test_notes.py::test_a_text_is_cleaned_once",
     ),
     sanitization(
-        "text may be shown backwards",
+        "text may contain direction marks",
         SANITIZATION,
         r"\ud800-\udfff\u202a-\u202e\u2066-\u2069]",
         r"\ud800-\udfff]",
@@ -95,7 +95,7 @@ DEFECTS = [
         f"{STORED}::test_bodies_are_bounded",
     ),
     sanitization(
-        "a title is not looked at",
+        "a title is not checked",
         "app/notes/forms.py",
         'StringField("Title", [PlainText(1, MAX_TITLE)])',
         'StringField("Title", [InputRequired()])',
@@ -109,7 +109,7 @@ DEFECTS = [
         f"{STORED}::test_stored_attacks_do_nothing",
     ),
     templates(
-        "a filter that trusts",
+        "a template uses the filter safe",
         "app/templates/notes/show.html",
         '<div class="rich">{{ note.body }}</div>',
         '<div class="rich">{{ note.body|safe }}</div>',
@@ -206,14 +206,14 @@ DEFECTS = [
         f"{SQL}::test_a_failure_in_the_middle_leaves_no_rows",
     ),
     queries(
-        "SQLite does not look at foreign keys",
+        "SQLite does not enforce foreign keys",
         "app/database/dialect.py",
         '    cursor.execute("PRAGMA foreign_keys = ON")\n',
         "",
         "tests/test_dialect.py::test_every_connection_is_set_up",
     ),
     access(
-        "whose note it is makes no difference",
+        "the owner of a note is not checked",
         "app/security/access.py",
         "model.public_id == public_id, model.owner_id == g.user.id",
         "(model.public_id == public_id,)",
@@ -234,7 +234,7 @@ DEFECTS = [
         f"{ACCESS}::test_lists_contain_ones_own_things_only",
     ),
     access(
-        "a page goes on from anybody's note",
+        "a cursor may be another user's note",
         "app/notes/views.py",
         "get_owned(Note, before) if before else None",
         "db.session.query(Note).filter_by(public_id=before).first() if before else None",
@@ -264,7 +264,7 @@ DEFECTS = [
         f"{ACCESS}::test_mass_assignment_changes_no_other_column",
     ),
     access(
-        "ids can be counted up",
+        "ids are sequential",
         "app/database/__init__.py",
         "return secrets.token_urlsafe(16)",
         'return f"{secrets.randbelow(10**9):022d}"',
@@ -285,7 +285,7 @@ DEFECTS = [
         PLANS,
     ),
     plans(
-        "a list has no end",
+        "a list has no limit",
         "app/notes/service.py",
         ".order_by(*newest).limit(PAGE + 1)",
         ".order_by(*newest)",

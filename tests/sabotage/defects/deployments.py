@@ -29,7 +29,7 @@ DEFECTS = [
         f"{IMAGES}::test_no_image_runs_as_root",
     ),
     docker(
-        "the base is another one tomorrow",
+        "the base image is not pinned",
         "Dockerfile",
         " AS base\n",
         "\nFROM python:3.13-slim AS base\n",
@@ -90,10 +90,23 @@ DEFECTS = [
         f"{TESTS}::test_a_container_has_the_network_that_it_needs",
     ),
     docker(
-        "an instance that dies stays dead",
+        "a killed instance is not restarted",
         "compose.yaml",
-        "within 20\n    restart: unless-stopped\n",
-        "within 20\n",
+        '/app-1.sock"]\n'
+        "      interval: 30s\n"
+        "      timeout: 10s\n"
+        "      start_period: 60s\n"
+        "      start_interval: 1s\n"
+        "    depends_on: *migrated\n"
+        "    stop_grace_period: 30s # gunicorn finishes started requests within 20\n"
+        "    restart: unless-stopped\n",
+        '/app-1.sock"]\n'
+        "      interval: 30s\n"
+        "      timeout: 10s\n"
+        "      start_period: 60s\n"
+        "      start_interval: 1s\n"
+        "    depends_on: *migrated\n"
+        "    stop_grace_period: 30s\n",
         f"{TESTS}::test_what_dies_is_started_again",
     ),
     systemd(

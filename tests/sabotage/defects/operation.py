@@ -60,7 +60,7 @@ DEFECTS = [
         LEFT_OUT,
     ),
     audits(
-        "a random number that can be predicted",
+        "a predictable random number",
         "app/database/__init__.py",
         "    return secrets.token_urlsafe(16)\n",
         "    import random\n\n    return f'{random.getrandbits(88):022x}'\n",
@@ -88,7 +88,7 @@ DEFECTS = [
         "types",
     ),
     audits(
-        "start-up enforces nothing",
+        "start-up enforces no check",
         "app/__init__.py",
         "    security.enforce(app)\n",
         "",
@@ -137,7 +137,7 @@ DEFECTS = [
         f"{AUDITS}::test_every_workflow_may_only_read_and_takes_nothing_by_a_tag",
     ),
     workflows(
-        "strangers' code runs with our rights",
+        "code of forks runs with our permissions",
         CI_YML,
         "  pull_request:\n",
         "  pull_request_target:\n",
@@ -172,7 +172,7 @@ DEFECTS = [
         f"{ERRORS}::test_the_cause_is_in_the_log_alone",
     ),
     errors(
-        "nobody learns of an error",
+        "an error is not logged",
         "app/security/errors.py",
         '    current_app.logger.error("unexpected error", exc_info=error)\n',
         "",
@@ -207,7 +207,7 @@ DEFECTS = [
         f"{ERRORS}::test_an_unknown_host_is_refused_on_every_route",
     ),
     errors(
-        "a lost update is a mistake of the service",
+        "a lost update is an error 500",
         "app/security/errors.py",
         "    app.register_error_handler(StaleDataError, changed_meanwhile)\n",
         "",

@@ -28,7 +28,7 @@ VERSION = f"{ROLES}::test_the_version_of_the_schema_is_only_read_whatever_was_do
 
 DEFECTS = [
     errors(
-        "what is stored is read again after the commit",
+        "a row is read again after the commit",
         "app/database/__init__.py",
         'session_options={"expire_on_commit": False}',
         "session_options={}",
@@ -90,14 +90,14 @@ DEFECTS = [
         "tests/test_migrations.py::test_what_accounts_keep_already_is_counted_and_nothing_is_lost",
     ),
     throttling(
-        "guesses have no end",
+        "guesses at an account are not delayed",
         THROTTLING,
         "return min(FIRST * int(2 ** min(failures - FREE, 10)), LONGEST)",
         "return timedelta(0)",
         f"{GUESSES}::test_after_ten_failures_the_right_password_is_answered_like_a_wrong_one",
     ),
     throttling(
-        "a write tells that there is an account",
+        "a write reveals that an account exists",
         ACCOUNTS,
         "    throttling.count_failure(throttling.decoy(name))\n    db.session.commit()\n",
         "",
@@ -146,7 +146,7 @@ DEFECTS = [
         VERSION,
     ),
     postgresql(
-        "half a backup has the name of a whole one",
+        "an incomplete backup has the final name",
         "app/database/backups.py",
         'partial = target.with_name(f"{target.name}.partial")',
         "partial = target",

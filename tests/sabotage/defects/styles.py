@@ -8,7 +8,7 @@ from tests.sabotage.defect import Defect
 
 token = partial(Defect, "token", answers={"auth": "token"})
 identity_provider = partial(Defect, "identity_provider", answers={"auth": "oidc"})
-door = partial(Defect, "identity_provider", answers={"auth": "oidc", "deployment": "systemd"})
+forwarder = partial(Defect, "identity_provider", answers={"auth": "oidc", "deployment": "systemd"})
 database = partial(Defect, "database", answers={"database": "postgresql"})
 
 TOKENS = "app/auth/tokens.py"
@@ -22,7 +22,7 @@ REPLAYS = "tests/test_replays.py"
 LOGOUT = "tests/test_provider_logout.py"
 ADDRESSES = "tests/test_provider_addresses.py"
 CHECKED = "app/auth/checked_adapter.py"
-DOORS = "tests/test_door.py"
+FORWARDER_TESTS = "tests/test_forwarder.py"
 PRIVILEGES = "migrations/privileges.sql"
 
 DEFECTS = [
@@ -62,7 +62,7 @@ DEFECTS = [
         f"{TOKEN_TESTS}::test_a_wrong_claim_is_refused",
     ),
     token(
-        "a refresh token is good more than once",
+        "a refresh token has more than one use",
         TOKENS,
         ".where(this_session, Session.token_hash == sessions.hash_token(token))",
         ".where(this_session)",
@@ -84,7 +84,7 @@ DEFECTS = [
         f"{TOKEN_TESTS}::test_another_scheme_or_place_is_not_read",
     ),
     token(
-        "what is unknown is passed over",
+        "unknown fields are ignored",
         "app/validation.py",
         'extra="forbid"',
         'extra="ignore"',
@@ -309,33 +309,33 @@ DEFECTS = [
         "if not error.args:",
         f"{ADDRESSES}::test_what_was_sent_is_not_sent_to_the_next_address",
     ),
-    door(
-        "a door leads to any address",
-        "deploy/systemd/door.py",
+    forwarder(
+        "a forwarder leads to any address",
+        "deploy/systemd/forwarder.py",
         "await asyncio.to_thread(permitted, host, port, allowed)",
         "[host]",
-        f"{DOORS}::test_it_does_not_lead_inside",
+        f"{FORWARDER_TESTS}::test_it_does_not_lead_inside",
     ),
-    door(
-        "whatever the provider names gets a door",
+    forwarder(
+        "every server that the provider names gets a forwarder",
         "deploy/systemd/outside.py",
         "        permitted(host, port, allowed)\n",
         "",
-        f"{DOORS}::test_a_server_inside_gets_no_door",
+        f"{FORWARDER_TESTS}::test_a_server_inside_gets_no_forwarder",
     ),
-    door(
+    forwarder(
         "any text of the provider's becomes the name of a unit",
         "deploy/systemd/outside.py",
         " or not HOST_NAME.fullmatch(host)",
         "",
-        f"{DOORS}::test_what_is_no_name_of_a_host_gets_no_door",
+        f"{FORWARDER_TESTS}::test_what_is_no_name_of_a_host_gets_no_forwarder",
     ),
-    door(
-        "a door of the provider's is like one of the operator's",
+    forwarder(
+        "a forwarder of the provider's is like one of the operator's",
         "deploy/systemd/network.sh",
-        'if say "$named" | grep -qxF "$door"; then',
+        'if say "$named" | grep -qxF "$forwarder"; then',
         "if true; then",
-        f"{DOORS}::test_only_what_the_operator_names_may_be_anywhere",
+        f"{FORWARDER_TESTS}::test_only_what_the_operator_names_may_be_anywhere",
     ),
     database(
         "a tool of another version writes backups that cannot be restored",

@@ -32,6 +32,7 @@ SIGN_IN, NOTES, HOME = "/auth/emergency", "/notes/", "/"  # the sign-in by passw
 WRITE_NOTE = "/notes/new"
 CREATE_ACCOUNT = "create-operator"
 ACCOUNT_KEY = "subject"  # the column that tells accounts apart
+FAILED_SIGN_IN = ["authn_emergency_login", "authn_login_fail"]  # the log events of a wrong password
 SIGNED_UP = SIGNED_IN = WRITTEN = 302  # the page that comes next
 CHALLENGED = 302  # the sign-in page, for somebody who has to sign in first
 DISABLED = 403

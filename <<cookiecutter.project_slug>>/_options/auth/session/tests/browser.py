@@ -17,6 +17,7 @@ SIGN_IN, SIGN_UP, NOTES, HOME = "/auth/login", "/auth/register", "/notes/", "/"
 WRITE_NOTE = "/notes/new"
 CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
+FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
 SIGNED_UP = SIGNED_IN = CHANGED = WRITTEN = 302  # the page that comes next
 CHALLENGED = 302  # the sign-in page, for somebody who has to sign in first
 DISABLED = 401

@@ -30,6 +30,7 @@ SIGN_IN, SIGN_UP, NOTES, HOME = (
 WRITE_NOTE = NOTES
 CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
+FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
 SIGNED_UP = WRITTEN = 201
 SIGNED_IN = CHANGED = 200
 CHALLENGED = DISABLED = 401

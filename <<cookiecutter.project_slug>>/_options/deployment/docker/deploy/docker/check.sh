@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every checker of the deployment that is installed, and the names of those that are not. It starts nothing.
+# Runs each installed checker for this deployment and lists those that are missing. It starts no container.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 PATH=$PWD/.venv/bin:$PATH

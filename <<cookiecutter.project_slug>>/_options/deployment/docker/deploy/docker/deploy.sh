@@ -1,7 +1,7 @@
 #!/bin/sh
-# Brings what is checked out here into production, the first time and ever after: secrets, images, database,
-# migrations, then one instance of the app after the other, so that no request is lost. It stops at the first
-# step that fails; what ran before goes on.
+# Deploys this checkout, the first time and for each update: secrets, images, database, migrations, then one
+# instance of the app after the other, so that no request is lost. It stops at the first step that fails; the old
+# containers then continue.
 set -eu
 cd "$(dirname "$0")/../.."
 [ -x "$(command -v docker)" ] || { echo "Install Docker first: deploy/docker/README.md" >&2; exit 1; }
@@ -29,7 +29,7 @@ docker compose up --detach --wait database valkey
 docker compose run --rm create
 
 step "Backup, then migrations"
-# The newest one of these is kept, beside those of every day.
+# Keep one backup from before the last update, in addition to the daily ones.
 docker compose run --rm --no-deps backup \
     sh -c 'rm -f backups/before-update && flask db backup backups/before-update'
 # <% if cookiecutter.database == "mysql" %>
@@ -47,7 +47,7 @@ replace() {
 }
 replace
 if [ -e secrets/SECRET_KEY_NEXT ]; then
-    step "The new key, which both accept by now"
+    step "The new key, which both instances accept now"
     sh deploy/docker/setup.sh use-key
     replace
 fi
@@ -58,5 +58,5 @@ docker compose up --detach --no-deps certbot backup
 docker compose ps
 
 step "Done: https://<< cookiecutter.domain_name >>/"
-echo "Until the first certificate is there, a minute or so, browsers warn of a self-signed one."
-echo "docker compose logs certbot says what it waits for."
+echo "The first certificate takes about a minute; until then browsers warn of a self-signed one."
+echo "docker compose logs certbot shows the progress."

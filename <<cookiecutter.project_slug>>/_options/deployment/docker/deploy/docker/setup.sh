@@ -1,29 +1,29 @@
 #!/bin/sh
-# Writes what is secret into the folder secrets/, each value into a file of its own; compose.yaml hands
-# them to the containers. What is there already stays as it is.
+# Writes the secrets into the folder secrets/, one file for each; compose.yaml mounts them into the containers.
+# It keeps existing files.
 #
-#   sh deploy/docker/setup.sh               make what is missing
-#   sh deploy/docker/setup.sh rotate-key    make a new SECRET_KEY; the old one still verifies
+#   sh deploy/docker/setup.sh               create missing secrets
+#   sh deploy/docker/setup.sh rotate-key    create a new SECRET_KEY; the old one is still accepted
 # <% if cookiecutter.database != "sqlite" %>
-#   sh deploy/docker/setup.sh rotate-roles  make new passwords for the two roles of the database
+#   sh deploy/docker/setup.sh rotate-roles  create new passwords for the two database roles
 # <% endif %>
 set -eu
 umask 077
 cd "$(dirname "$0")/../.."
 
-# The containers run under other numbers than the operator, so everybody may read the files; but nobody
-# reaches them, because the folder is its owner's alone. Docker mounts a file into a container by itself.
+# The containers run under other user ids than the operator, so the files are readable by everybody. The folder
+# protects them: only its owner can enter it. Docker mounts single files into the containers.
 mkdir -p secrets
 chmod 0700 secrets
 
 silent=''
-clean() { # a terminal that shows what is typed, and no half of a file
+clean() { # make the terminal show typed text again, and leave no half-written file
     status=$?
     [ -z "$silent" ] || stty echo
     rm -f secrets/.[A-Z]*
     exit "$status"
 }
-# On a signal dash runs no EXIT trap by itself.
+# dash runs no EXIT trap on a signal.
 trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -41,7 +41,7 @@ keep() { # NAME VALUE
 # <% if cookiecutter.auth == "oidc" %>
 ask() { # NAME QUESTION
     if [ -s "secrets/$1" ]; then return; fi
-    eval "answer=\${$1:-}" # from the environment, when nobody is there to answer
+    eval "answer=\${$1:-}" # from the environment, for a call without a terminal
     if [ -z "$answer" ] && [ -t 0 ]; then
         printf '%s: ' "$2" >&2
         case $1 in *SECRET*) silent=yes && stty -echo ;; esac
@@ -49,7 +49,7 @@ ask() { # NAME QUESTION
         case $1 in *SECRET*) stty echo && silent='' && echo >&2 ;; esac
     fi
     if [ -z "$answer" ]; then
-        echo "Missing: $2. Write it into secrets/$1, or give it in the variable $1." >&2
+        echo "Missing: $2. Write it into secrets/$1, or set the variable $1." >&2
         exit 1
     fi
     write "$1" "$answer"
@@ -58,30 +58,30 @@ ask() { # NAME QUESTION
 
 case ${1:-} in
 rotate-key)
-    # Both instances accept it before one of them signs with it: deploy.sh replaces them twice.
+    # Both instances must accept the key before one of them signs with it: deploy.sh replaces them twice.
     write SECRET_KEY_NEXT "$(random)"
-    echo "The new key counts after: sh deploy/docker/deploy.sh"
+    echo "To use the new key, run: sh deploy/docker/deploy.sh"
     ;;
-use-key) # deploy.sh calls it between the two
+use-key) # deploy.sh calls it between the two replacements
     write SECRET_KEY_FALLBACKS "$(cat secrets/SECRET_KEY)"
     mv -f secrets/SECRET_KEY_NEXT secrets/SECRET_KEY
     ;;
 # <% if cookiecutter.database != "sqlite" %>
 rotate-roles)
     rm -f secrets/DATABASE_URL secrets/MIGRATION_DATABASE_URL
-    echo "The new passwords count after: sh deploy/docker/deploy.sh"
+    echo "To use the new passwords, run: sh deploy/docker/deploy.sh"
     ;;
 # <% endif %>
 "") ;;
 *)
-    echo "There is no command $1." >&2
+    echo "Unknown command: $1" >&2
     exit 2
     ;;
 esac
 
 keep SECRET_KEY "$(random)"
 keep SECRET_KEY_FALLBACKS ""
-# The next key is accepted before it signs, also after a use-key that was stopped half way.
+# Instances accept the next key before it signs, also after an interrupted use-key.
 if [ -e secrets/SECRET_KEY_NEXT ]; then write SECRET_KEY_FALLBACKS "$(cat secrets/SECRET_KEY_NEXT)"; fi
 # <% if cookiecutter.database == "postgresql" %>
 keep ADMIN_PASSWORD "$(random)"
@@ -98,7 +98,7 @@ keep MIGRATION_DATABASE_URL "$scheme//<< cookiecutter.__user >>-migrator:$(rando
 keep ADMIN_DATABASE_URL "$scheme//root:$(cat secrets/ADMIN_PASSWORD)@localhost?$socket"
 # <% endif %>
 # <% if cookiecutter.auth == "oidc" %>
-ask OIDC_ISSUER 'The issuer of your OpenID Connect provider (README.md, "The provider")'
-ask OIDC_CLIENT_ID "The client id that it gave to this service"
+ask OIDC_ISSUER 'The issuer of your OpenID Connect provider (see docs/sign-in.md)'
+ask OIDC_CLIENT_ID "The client id of this service at the provider"
 ask OIDC_CLIENT_SECRET "The client secret"
 # <% endif %>

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Obtains or renews the certificate by ACME and puts it where Nginx reads it. NAME-certificate.service
-# runs this, with ACME_SERVER and ACME_EMAIL of /etc/NAME/acme.
+# Obtains or renews the certificate by ACME and installs it for Nginx. NAME-certificate.service runs this script with
+# ACME_SERVER and ACME_EMAIL from /etc/NAME/acme.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=common.sh
@@ -8,15 +8,15 @@ here=$(dirname "$(readlink -f "$0")")
 state=${STATE_DIRECTORY:?is set by systemd}
 
 if [ "${ACME_SERVER:-}" = none ]; then
-    say "ACME is off: the certificate in $certificate is yours to replace; then: systemctl reload nginx"
+    say "ACME is off: replace the certificate in $certificate yourself; then: systemctl reload nginx"
     exit 0
 fi
 if ! getent ahosts "$domain" >/dev/null; then
-    say "$domain does not resolve yet, so no certificate is asked for. The self-signed one stays."
+    say "$domain does not resolve yet, so no certificate was requested. The self-signed one stays."
     exit 0
 fi
 
-# Asks nobody as long as the certificate is good for another month.
+# Sends no request if the certificate is valid for another month.
 certbot certonly --quiet --non-interactive --agree-tos --no-eff-email \
     --email "${ACME_EMAIL:?is missing in $config/acme}" ${ACME_SERVER:+--server "$ACME_SERVER"} \
     --config-dir "$state/config" --work-dir "$state/work" --logs-dir "$state/log" \
@@ -27,9 +27,9 @@ lineage=$state/config/live/$slug
 if cmp -s "$lineage/fullchain.pem" "$state/shown.pem"; then
     exit 0
 fi
-# Nginx reads both files in a reload alone, so they need not change at the same moment.
+# Nginx reads both files only during a reload, so they need not change at the same moment.
 install -m 0600 "$lineage/privkey.pem" "$certificate/privkey.pem"
 install -m 0644 "$lineage/fullchain.pem" "$certificate/fullchain.pem"
 systemctl reload nginx.service
-cp "$lineage/fullchain.pem" "$state/shown.pem" # not before Nginx has it: stopped half way, it is done again
-say "The certificate of $domain is new, and Nginx shows it."
+cp "$lineage/fullchain.pem" "$state/shown.pem" # last step: an interrupted run is repeated
+say "Nginx uses the new certificate of $domain."

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the files of this folder without installing them: scripts, units, their exposure, Nginx. Runs
-# what is installed here, names what is not, and fails on a finding.
+# Checks the files of this folder without installing them: scripts, units, their exposure, Nginx. Runs the installed
+# checkers, lists missing ones, and fails on a finding.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=common.sh
@@ -27,12 +27,12 @@ elif [ -n "$version" ]; then
     units=$scratch/units
     mkdir "$units"
     place_units "$units"
-    # The programs are on the host alone; install.sh fails there when one is missing.
+    # Only the target host has the programs; install.sh fails there if one is missing.
     sed -E 's,^(Exec[A-Za-z]+)=/[^ ]+,\1=/bin/true,' -i "$units"/*.service
     systemd-analyze verify --man=no "$units"/*.service "$units"/*.socket "$units"/*.timer 2>&1 | grep . && fail "systemd-analyze verify"
     for unit in "$units"/*.service; do
         case $unit in
-            # Reaches authority and provider over the network.
+            # These units need the network for the authority and the provider.
             *-certificate.service | *-outside@.service) most=20 ;;
             *) most=5 ;;
         esac
@@ -49,7 +49,7 @@ if has nginx "Nginx's configuration"; then
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj /CN=check \
         -keyout "$scratch/privkey.pem" -out "$scratch/fullchain.pem" 2>/dev/null
     sed -E -i "s,/etc/ssl/$slug,$scratch,; s,(listen (\[::\]:)?)(80|443),\118\3," "$scratch/nginx/site.conf"
-    # As whoever calls this, who may not write where Nginx does.
+    # Runs as the current user, who cannot write to Nginx's folders.
     temporary=
     for module in client_body proxy fastcgi uwsgi scgi; do
         temporary="$temporary ${module}_temp_path $scratch/$module;"

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # used, and $here set, by those who read this file
-# Names and places, for the scripts in this folder.
+# Names and paths for the scripts in this folder.
 
 slug='<< cookiecutter.project_slug >>'
 user='<< cookiecutter.__user >>'
@@ -13,7 +13,7 @@ migrator=$user-migrator
 
 home=/opt/$slug             # releases, and links to the current and the previous one
 config=/etc/$slug           # settings and secrets
-certificate=/etc/ssl/$slug  # what Nginx shows
+certificate=/etc/ssl/$slug  # the certificate that Nginx uses
 data=/var/lib/$slug
 backups=/var/lib/$slug-backups
 units=/etc/systemd/system
@@ -25,7 +25,7 @@ die() {
     exit 1
 }
 
-# Puts the units into the folder $1 under their names on the host.
+# Copies the units into the folder $1 with their names on the host.
 place_units() {
     for unit in "$here"/app*.service "$here"/app*.socket "$here"/app*.timer; do
         name=$slug${unit##*/app}
@@ -36,7 +36,7 @@ place_units() {
     done
 }
 
-# Runs flask with the settings of production, as the user $1. $options: more of systemd-run's.
+# Runs flask with production settings as the user $1. $options: further options of systemd-run.
 run_flask() {
     as=$1
     shift
@@ -46,8 +46,8 @@ run_flask() {
     for file in "$config"/credentials/*; do
         name=${file##*/}
         case $as/$name:${options:-} in
-            root/*) set -- --setenv="${name}_FILE=$file" "$@" ;; # to be rewritten
-            "$user/MIGRATION_DATABASE_URL:"* | *=$name:*) ;; # not for the service; given already
+            root/*) set -- --setenv="${name}_FILE=$file" "$@" ;; # root rewrites this file
+            "$user/MIGRATION_DATABASE_URL:"* | *=$name:*) ;; # not for the service, or already set
             *) set -- --property="LoadCredential=$name:$file" "$@" ;;
         esac
     done

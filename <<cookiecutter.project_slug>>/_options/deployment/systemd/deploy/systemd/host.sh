@@ -1,59 +1,59 @@
 # shellcheck shell=sh disable=SC2154 # names that common.sh and install.sh set
-# What the service needs of the host: packages, users, settings, database, Nginx. Part of install.sh.
+# Prepares the host: packages, users, settings, database, Nginx. Part of install.sh.
 
 check_host() {
     [ "$(id -u)" = 0 ] || die "not root; run: sudo sh $0"
-    [ -d /run/systemd/system ] || die "systemd does not run here; on another host take deployment=docker"
+    [ -d /run/systemd/system ] || die "systemd does not run here; use deployment=docker on this host"
     # shellcheck source=/dev/null
     . /etc/os-release
     case $ID in
         debian) oldest=13 ;;
         ubuntu) oldest=25.04 ;;
-        *) die "this is $ID; the script knows Debian and Ubuntu" ;;
+        *) die "this is $ID; this script supports Debian and Ubuntu" ;;
     esac
     dpkg --compare-versions "${VERSION_ID:-99}" ge "$oldest" ||
         die "this is $ID $VERSION_ID, whose Nginx is too old; $oldest or newer is needed"
 }
 
-# Refuses before anything is changed.
+# Refuses unsuitable hosts and settings before it changes anything.
 check_settings() {
     for name in "$user" "$migrator" "$user-redis"; do
         id=$(id -u "$name" 2>/dev/null || echo 0)
-        [ "$id" -lt 1000 ] || die "the user $name is a person's; choose another project_slug"
+        [ "$id" -lt 1000 ] || die "the user $name is not a system user; choose another project_slug"
     done
-    # Before the first installation all that has its names is somebody else's. A service called "backup" would run
-    # as an account of Debian's, and to purge one called "security" would remove /etc/security.
+    # Before the first installation, existing accounts and folders with this name belong to other software. A service
+    # called "backup" would run as an account of Debian; purging one called "security" would remove /etc/security.
     if [ ! -e "/etc/sysusers.d/$slug.conf" ] && [ ! -e "$config/packages" ]; then
         for name in "$user" "$migrator" "$user-redis"; do
-            ! getent passwd "$name" >/dev/null || die "the user $name is there already; choose another project_slug"
-            ! getent group "$name" >/dev/null || die "the group $name is there already; choose another project_slug"
+            ! getent passwd "$name" >/dev/null || die "the user $name already exists; choose another project_slug"
+            ! getent group "$name" >/dev/null || die "the group $name already exists; choose another project_slug"
         done
         for place in "$config" "$data"; do
-            [ ! -e "$place" ] || die "$place is there already, and not of this service; choose another project_slug"
+            [ ! -e "$place" ] || die "$place exists and does not belong to this service; choose another project_slug"
         done
     fi
     [ -e "$config/nginx-before" ] || for site in /etc/nginx/sites-enabled/* /etc/nginx/conf.d/*; do
         case $site in
             */default | *\*) ;;
-            *) die "this host's Nginx serves something else ($site); the service needs one of its own" ;;
+            *) die "Nginx on this host already serves another site ($site); the service needs its own Nginx" ;;
         esac
     done
 # <% if cookiecutter.auth == "oidc" %>
     if [ ! -e "$config/environment" ]; then
-        [ -n "${OIDC_ISSUER:-}" ] || die "OIDC_ISSUER is not set; README.md, \"The provider\", says where it stands"
+        [ -n "${OIDC_ISSUER:-}" ] || die "OIDC_ISSUER is not set; see docs/sign-in.md"
         [ -n "${OIDC_CLIENT_ID:-}" ] || die "OIDC_CLIENT_ID is not set; the provider gave it to this service"
         [ -r "${OIDC_CLIENT_SECRET_FILE:-}" ] || die "OIDC_CLIENT_SECRET_FILE does not name a file; write the secret into one"
     fi
 # <% endif %>
 # <% if cookiecutter.database != "sqlite" %>
     [ -n "${DATABASE_URL:-}" ] && [ -z "${MIGRATION_DATABASE_URL:-}" ] &&
-        die "MIGRATION_DATABASE_URL is not set; DATABASE_URL alone cannot make tables"
+        die "MIGRATION_DATABASE_URL is not set; DATABASE_URL alone cannot create tables"
     return 0
 # <% endif %>
 }
 
 # <% if cookiecutter.database != "sqlite" %>
-# Whether the database is on this host: reached by a socket below /run.
+# True if the database is on this host: its URL has a socket below /run.
 is_here() {
     case ${DATABASE_URL:-$(cat "$config/credentials/DATABASE_URL" 2>/dev/null)} in
         '' | */run/*) return 0 ;;
@@ -63,14 +63,14 @@ is_here() {
 
 # <% endif %>
 # <% if cookiecutter.database == "postgresql" %>
-# The first cluster that runs here; Debian counts their ports up from 5432.
+# The port of the first running cluster; Debian assigns ports from 5432 upwards.
 postgresql_port() {
     port=$(pg_lsclusters --no-header 2>/dev/null | awk '/ online / { print $3; exit }')
     say "${port:-5432}"
 }
 
 # <% endif %>
-# From here on the names are ours, also when it is stopped.
+# From here on the names belong to this service, even if the script is interrupted.
 mark_names() {
     install -d /etc/sysusers.d
     {
@@ -104,12 +104,12 @@ install_packages() {
     [ -n "$missing" ] || return 0
     say "Installing packages:$missing"
     say "$missing" >"$config/packages.new"
-    DEBIAN_FRONTEND=noninteractive dpkg --configure -a >/dev/null # what was stopped half way
+    DEBIAN_FRONTEND=noninteractive dpkg --configure -a >/dev/null # finish an interrupted installation
     apt-get update -qq
     # shellcheck disable=SC2086 # a list
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
     case $missing in
-        *redis-server*) systemctl disable --quiet --now redis-server.service ;; # ours is another
+        *redis-server*) systemctl disable --quiet --now redis-server.service ;; # the service uses its own Redis
     esac
     cat "$config/packages.new" >>"$config/packages"
     rm "$config/packages.new"
@@ -119,10 +119,10 @@ make_users() {
     install -d -m 0755 "$config" "$home" "$home/releases" "$home/packages" /var/www/acme
     install -d -m 0700 "$config/credentials"
     systemd-sysusers "/etc/sysusers.d/$slug.conf"
-    install -d -m 0700 -o "$migrator" -g "$migrator" "$backups" # before the service starts, to be hidden
+    install -d -m 0700 -o "$migrator" -g "$migrator" "$backups" # must exist before the unit hides it
 }
 
-# Writes the secret $1 from standard input, unless it is there.
+# Writes the secret $1 from standard input, unless it exists.
 keep_secret() {
     if [ -e "$config/credentials/$1" ]; then
         cat >/dev/null
@@ -135,14 +135,14 @@ keep_secret() {
 random() { python3 -c 'import secrets; print(secrets.token_urlsafe(48))'; }
 
 write_settings() {
-    say "Settings are in $config; secrets are made once and kept"
+    say "Settings are in $config; existing secrets are kept"
     random | keep_secret SECRET_KEY
     : | keep_secret SECRET_KEY_FALLBACKS
 # <% if cookiecutter.database == "sqlite" %>
     say "sqlite:///$data/database.sqlite3" | keep_secret DATABASE_URL
 # <% endif %>
 # <% if cookiecutter.database == "postgresql" %>
-    # On this host PostgreSQL knows the user by the socket (peer): there is no password to steal.
+    # On this host PostgreSQL identifies the system user at the socket (peer): no password can be stolen.
     ! is_here || systemctl enable --quiet --now postgresql.service
     socket="/$user?host=/run/postgresql&port=$(postgresql_port)"
     say "${DATABASE_URL:-postgresql+psycopg://$user@$socket}" | keep_secret DATABASE_URL
@@ -157,7 +157,7 @@ write_settings() {
     [ -e "$config/credentials/OIDC_CLIENT_SECRET" ] || keep_secret OIDC_CLIENT_SECRET <"$OIDC_CLIENT_SECRET_FILE"
 # <% endif %>
     [ -e "$config/environment" ] || {
-        say "# Settings of $slug, but for secrets: .env.example explains them. Then: systemctl restart $slug"
+        say "# Settings of $slug without secrets; .env.example explains them. After a change: systemctl restart $slug"
         say "DOMAIN_NAME=$domain"
         say "REDIS_URL=redis+unix:///run/$slug-redis/redis.sock"
 # <% if cookiecutter.auth == "oidc" %>

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs or updates << cookiecutter.project_name >> on this host, Debian 13 or Ubuntu 25.04 or newer. README.md
-# in this folder explains what it does. Running it again changes nothing but the code.
+# in this folder explains it. A second run updates the code and changes nothing else.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 project=$(dirname "$(dirname "$here")")
@@ -27,10 +27,10 @@ sh deploy/systemd/install.sh --rollback
 sh deploy/systemd/install.sh --uninstall [--purge]
     removes the service and keeps its data; with --purge removes them too"
 # <% if cookiecutter.auth == "oidc" %>
-    say "The first time it needs the variables OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET_FILE."
+    say "The first installation needs the variables OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET_FILE."
 # <% endif %>
 # <% if cookiecutter.database != "sqlite" %>
-    say "DATABASE_URL and MIGRATION_DATABASE_URL name a database elsewhere; the first time."
+    say "For a database elsewhere, set DATABASE_URL and MIGRATION_DATABASE_URL at the first installation."
 # <% endif %>
 }
 
@@ -61,7 +61,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $action$purge in
-    installyes | rollbackyes) die "--purge goes with --uninstall" ;;
+    installyes | rollbackyes) die "--purge requires --uninstall" ;;
 esac
 
 check_host
@@ -74,14 +74,14 @@ scratch=$(mktemp -d) unfinished='' before=''
 clean() {
     status=$?
     trap '' INT TERM
-    # Stopped between the new code and its database: the host keeps what it had.
+    # Interrupted between the new code and its migration: return to the previous release.
     if [ "$unfinished" ] && [ "$(readlink -e "$home/current")" = "$unfinished" ]; then
         if [ "$before" ]; then put_in_charge "$before"; else rm -f "$home/current"; fi
     fi
     rm -rf "$scratch" "$unfinished"
     exit "$status"
 }
-# On a signal (Ctrl-C, a connection that ended) dash runs no EXIT trap by itself.
+# dash runs no EXIT trap on a signal (Ctrl-C, a lost connection).
 trap clean EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -101,12 +101,12 @@ write_settings
 say "Copying the code"
 stage_release # sets $release
 make_database
-find_doors # sets $doors
+find_forwarders # sets $forwarders
 place_units "$units"
-open_doors
+open_forwarders
 activate "$release"
 # <% if cookiecutter.auth == "oidc" %>
-# With the new code and settings from the next connection on; those that run may end.
+# The next connection starts the new code and settings; current connections may finish.
 # shellcheck disable=SC2086 # a list
 [ -z "$checked" ] || systemctl stop $checked
 # <% endif %>
@@ -114,9 +114,9 @@ activate "$release"
 say "Enabling backups and the certificate"
 systemctl enable --quiet --now "$slug-backup.timer" "$slug-certificate.timer"
 if ! systemctl start "$slug-certificate.service"; then
-    say "There is no certificate of an authority yet; the self-signed one stays. The reason:"
+    say "No certificate from an authority yet; the self-signed one stays. The reason:"
     journal "$slug-certificate"
-    say "It is tried again every six hours. At once: systemctl start $slug-certificate.service"
+    say "The next try is within six hours. To try now: systemctl start $slug-certificate.service"
 fi
-journal "$slug-certificate" '--grep=does not resolve|ACME is off' || true # what is not done is said
+journal "$slug-certificate" '--grep=does not resolve|ACME is off' || true # show the steps that were skipped
 say "https://$domain is served. Log: journalctl -u $slug"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs flask with the settings of production: manage.sh users disable EMAIL, manage.sh db restore FILE
+# Runs flask with production settings: manage.sh users disable EMAIL, manage.sh db restore FILE
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=common.sh

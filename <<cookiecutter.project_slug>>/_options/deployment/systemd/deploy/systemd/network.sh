@@ -1,35 +1,36 @@
 # shellcheck shell=sh disable=SC2154 # names that common.sh and install.sh set
-# The ways out of the service's own network, and Nginx as the way in. Part of install.sh.
+# Connections from the service's own network to the outside, and Nginx for the other direction. Part of install.sh.
 
 setting() { sed -n "s/^$1=//p" "$config/environment"; }
 
-# Sets $named, the servers that the settings and a list name, and $doors, these and those of the provider.
-find_doors() {
+# Sets $named to the servers in the settings and in the list "outside", and $forwarders to these and the
+# provider's servers.
+find_forwarders() {
     [ -e "$config/outside" ] ||
-        say "# Servers outside that the service may reach: a line host:port each; then run install.sh" >"$config/outside"
+        say "# Outside servers that the service may reach, one host:port per line; then run install.sh" >"$config/outside"
     python=$release/.venv/bin/python outside=$release/deploy/systemd/outside.py
     named=$(
         export DATABASE_URL
         DATABASE_URL=$(cat "$config/credentials/DATABASE_URL")
         runuser -u "$user" -- "$python" "$outside" database
-    ) || die "DATABASE_URL names no server; the lines above say why"
+    ) || die "cannot read a server from DATABASE_URL; the lines above show the reason"
     named=$( (grep -v '^#' "$config/outside" || true; say "$named") | sort -u)
-    doors=$named
+    forwarders=$named
 # <% if cookiecutter.auth == "oidc" %>
-    doors=$(
+    forwarders=$(
         export OIDC_ISSUER OIDC_CA_FILE OIDC_PRIVATE_NETWORKS
         OIDC_ISSUER=$(setting OIDC_ISSUER) OIDC_CA_FILE=$(setting OIDC_CA_FILE)
         OIDC_PRIVATE_NETWORKS=$(setting OIDC_PRIVATE_NETWORKS)
         runuser -u "$user" -- "$python" "$outside" provider
-    ) || die "the provider's servers are not known; the lines above say why"
-    doors=$(say "$named
-$doors" | sort -u)
+    ) || die "cannot find the provider's servers; the lines above show the reason"
+    forwarders=$(say "$named
+$forwarders" | sort -u)
 # <% endif %>
 }
 
-# The service has a network of its own without a way out. Each of those servers gets a door: an address in
-# there, which the server's name leads to.<< " Sets $checked, the doors that look at where they lead." if cookiecutter.auth == "oidc" else "" >>
-open_doors() {
+# The service's own network has no connection to the outside. Each of those servers gets a forwarder: an address in
+# that network, to which the server's name resolves.<< " Sets $checked to the forwarders that check addresses." if cookiecutter.auth == "oidc" else "" >>
+open_forwarders() {
     say "127.0.0.1 localhost" >"$config/hosts.new"
     opened=$(sed -n 's/^Wants=//p' "$units/$slug.service.d/outside.conf" 2>/dev/null || true)
     rm -rf "$units/$slug-outside@"*:*.d
@@ -37,29 +38,29 @@ open_doors() {
     checked=
 # <% endif %>
     sockets='' count=0
-    for door in $doors; do
-        host=${door%:*} port=${door##*:}
+    for forwarder in $forwarders; do
+        host=${forwarder%:*} port=${forwarder##*:}
         address=$(awk -v host="$host" '$2 == host { print $1 }' "$config/hosts.new")
         case $host in 127.*) address=$host ;; esac
         if [ -z "$address" ]; then
             count=$((count + 1)) address=127.0.1.$count
             say "$address $host" >>"$config/hosts.new"
         fi
-        install -d "$units/$slug-outside@$door.socket.d"
-        printf '[Socket]\nListenStream=\nListenStream=%s:%s\n' "$address" "$port" >"$units/$slug-outside@$door.socket.d/listen.conf"
+        install -d "$units/$slug-outside@$forwarder.socket.d"
+        printf '[Socket]\nListenStream=\nListenStream=%s:%s\n' "$address" "$port" >"$units/$slug-outside@$forwarder.socket.d/listen.conf"
 # <% if cookiecutter.auth == "oidc" %>
-        # What you have named may be anywhere. What the provider names is looked at by door.py.
-        if say "$named" | grep -qxF "$door"; then
-            install -d "$units/$slug-outside@$door.service.d"
+        # A server that you list may have any address. forwarder.py checks those that the provider names.
+        if say "$named" | grep -qxF "$forwarder"; then
+            install -d "$units/$slug-outside@$forwarder.service.d"
             printf '[Service]\nType=notify\nExecStart=\nExecStart=%s %s\n' \
-                "/usr/lib/systemd/systemd-socket-proxyd --exit-idle-time=10min" "$door" \
-                >"$units/$slug-outside@$door.service.d/named.conf"
+                "/usr/lib/systemd/systemd-socket-proxyd --exit-idle-time=10min" "$forwarder" \
+                >"$units/$slug-outside@$forwarder.service.d/named.conf"
         else
-            checked="$checked $slug-outside@$door.service"
+            checked="$checked $slug-outside@$forwarder.service"
         fi
 # <% endif %>
-        sockets="$sockets $slug-outside@$door.socket"
-        say "It may reach $door"
+        sockets="$sockets $slug-outside@$forwarder.socket"
+        say "Allowed connection: $forwarder"
     done
     mv "$config/hosts.new" "$config/hosts"
     [ "$sockets" = "$opened" ] || systemctl stop "$slug-outside@*.socket" # their addresses have changed

@@ -1,11 +1,11 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # names that common.sh and install.sh set, or read
-# The code and its database: a release is a folder that nobody but root changes. Part of install.sh.
+# Installs the code and migrates the database. Only root can change the folder of a release. Part of install.sh.
 
-# Copies the project into a new release and sets $release. The same code again is the same release.
+# Copies the project into a new release and sets $release. Unchanged code keeps the current release.
 stage_release() {
     release=$(mktemp -d "$home/releases/.new.XXXXXX")
     unfinished=$release
-    # Nothing else: no .env, no tests, no history.
+    # Only these files: no .env, no tests, no git history.
     tar -C "$project" --exclude=__pycache__ -cf - app deploy migrations requirements.lock wsgi.py |
         tar -C "$release" --no-same-owner -xf -
     chmod -R u=rwX,go=rX "$release"
@@ -14,7 +14,7 @@ stage_release() {
         *"-$contents")
             rm -rf "$release"
             release=$(readlink -f "$home/current")
-            say "The code is the same as before"
+            say "The code has not changed"
             return
             ;;
     esac
@@ -22,7 +22,7 @@ stage_release() {
     mv "$release" "$named"
     release=$named unfinished=$named
     ln -s "$backups" "$release/backups"
-    # Releases with the same lock share the packages.
+    # Releases with the same lock file share a virtual environment.
     packages=$home/packages/$( (python3 -V && cat "$release/requirements.lock") | sha256sum | cut -c 1-12)
     if [ ! -e "$packages/complete" ]; then
         say "Installing the locked packages"
@@ -36,10 +36,10 @@ stage_release() {
 }
 
 # <% if cookiecutter.database == "sqlite" %>
-make_database() { :; } # the unit that migrates makes the file
+make_database() { :; } # the unit for migrations creates the file
 # <% else %>
 make_database() {
-    say "Making the database, unless it is there"
+    say "Creating the database, if it does not exist"
     administrator=$migrator admin=${ADMIN_DATABASE_URL:-}
     if is_here; then
 # <% if cookiecutter.database == "postgresql" %>
@@ -55,12 +55,12 @@ make_database() {
     options=--property=LoadCredential=ADMIN_DATABASE_URL:$scratch/admin
 # <% if cookiecutter.database == "postgresql" %>
     if is_here; then
-        # The socket lets a system user be one role, and this takes two: a password for the while.
+        # At the socket a system user has only one role; this step needs two, so it uses a temporary password.
         (umask 077 && say "postgresql+psycopg://$migrator:$(random)@127.0.0.1:$(postgresql_port)/$user" >"$scratch/once")
         options="$options --property=LoadCredential=MIGRATION_DATABASE_URL:$scratch/once"
     fi
 # <% endif %>
-    run_flask "$administrator" db create || die "the database was not made; the lines above say why"
+    run_flask "$administrator" db create || die "the database was not created; the lines above show the reason"
     options=
 # <% if cookiecutter.database == "postgresql" %>
     ! is_here || runuser -u postgres -- psql --quiet --port "$(postgresql_port)" \
@@ -71,20 +71,20 @@ make_database() {
 
 link() { # NAME RELEASE
     ln -sfn "$2" "$home/$1.new"
-    mv -T "$home/$1.new" "$home/$1" # at once: a restart in between finds one or the other
+    mv -T "$home/$1.new" "$home/$1" # atomic: a restart meanwhile finds the old or the new release
 }
 
-# Its code, its units and its files of Nginx are those of the host from now on.
+# Activates the code, the units and the Nginx files of this release on the host.
 put_in_charge() { # RELEASE
     here=$1/deploy/systemd release=$1
-    install_nginx # refuses what Nginx does not take
+    install_nginx # fails if Nginx rejects the files
     place_units "$units"
     systemctl daemon-reload
     link current "$1"
 }
 
-# What the unit $1 has said since this script began. (Not by --invocation: the journal does not know that of
-# a process which ends at once.)
+# Prints the log of the unit $1 since the start of this script. (Not with --invocation: the journal lacks it for a
+# process that ends at once.)
 journal() {
     journalctl --sync
     journalctl --quiet --unit "$1" --since "@$started" --lines 15 --output cat "${2:---quiet}"
@@ -105,7 +105,7 @@ activate() { # RELEASE
     if ! systemctl start "$slug-migrate.service"; then
         journal "$slug-migrate" >&2
         [ -z "$before" ] || put_in_charge "$before"
-        die "the database was not migrated, so nothing was started; the lines above say why"
+        die "the migration failed and nothing was started; the lines above show the reason"
     fi
     [ -z "$before" ] || [ "$before" = "$1" ] || link previous "$before"
     unfinished=
@@ -113,9 +113,9 @@ activate() { # RELEASE
     if ! restart; then
         journal "$slug" >&2
         case $before in
-            '' | "$1") die "the service does not run; the lines above say why" ;;
+            '' | "$1") die "the service does not run; the lines above show the reason" ;;
         esac
-        say "The new release does not run; the lines above say why" >&2
+        say "The new release does not run; the lines above show the reason" >&2
         roll_back
         exit 1
     fi
@@ -136,13 +136,13 @@ print(S('migrations').get_current_head())")
 
 roll_back() {
     new=$(readlink -f "$home/current") old=$(readlink -f "$home/previous")
-    say "Going back to ${old##*/}"
-    release=$new # it knows the way back
-    # Without a terminal, whose Ctrl-C would end it half way.
+    say "Rolling back to ${old##*/}"
+    release=$new # only the new release can downgrade its migrations
+    # Without a terminal: Ctrl-C must not stop a downgrade half way.
     [ "$(schema_of "$new")" = "$(schema_of "$old")" ] ||
         run_flask "$migrator" db downgrade "$(schema_of "$old")" </dev/null
     put_in_charge "$old"
     restart || die "the previous release does not run either: journalctl -u $slug"
-    link previous "$new" # at the end: stopped before, and run again, it still goes back
-    say "The previous release is back"
+    link previous "$new" # last: a rollback that was stopped before still goes back when it runs again
+    say "The previous release runs again"
 }

@@ -1,10 +1,10 @@
 # shellcheck shell=sh disable=SC2154 # names that common.sh and install.sh set
-# Removes what install.sh has put on the host. Part of install.sh --uninstall.
+# Removes everything that install.sh has installed. Part of install.sh --uninstall.
 
 say "Removing $slug from this host"
 [ -d "$config" ] || [ -e "/etc/sysusers.d/$slug.conf" ] || die "it is not installed"
 systemctl stop "$slug-outside@*" 2>/dev/null || true
-# Timers and sockets first: they would start the others again.
+# Stop timers and sockets first, because they would restart the other units.
 for unit in "$here"/app*.timer "$here"/app*.socket "$here"/app*.service; do
     name=$slug${unit##*/app}
     systemctl disable --quiet --now "$name" 2>/dev/null || true
@@ -31,8 +31,8 @@ packages=$(cat "$config/packages" 2>/dev/null || true)
 if [ -z "$purge" ]; then
     say "Kept: $config (settings, keys), $certificate and $data-certificate (certificate)"
     say "Kept: $backups (backups), and the database<< ' in ' ~ '$data' if cookiecutter.database == 'sqlite' else ' on its server' >>"
-    say "install.sh brings the service back with them; --uninstall --purge removes them too"
-    rm -rf "$home" # at the end: this script may be there
+    say "install.sh reinstalls the service with them; --uninstall --purge removes them too"
+    rm -rf "$home" # last: this script may be in it
 else
 # <% if cookiecutter.database == "postgresql" %>
     if is_here; then
@@ -53,7 +53,7 @@ else
         ! id "$name" >/dev/null 2>&1 || userdel "$name"
     done
     rm -rf "$home"
-    rm -f "/etc/sysusers.d/$slug.conf" # the last one: without it, nothing here is known as ours
-    say "Settings, keys, data and backups are gone"
+    rm -f "/etc/sysusers.d/$slug.conf" # last: without it, a second run would not recognise the files of this service
+    say "Removed settings, keys, data and backups"
 fi
-[ -z "$packages" ] || say "Packages that it brought are still installed:$packages"
+[ -z "$packages" ] || say "Packages that install.sh installed are still there:$packages"

@@ -1,8 +1,8 @@
-// Comfort only: every page works without this file. Text is never turned into HTML here (the
-// policy "require-trusted-types-for 'script'" would refuse it): elements are made one by one.
+// Convenience only: all pages work without this file. It never converts text to HTML (the policy
+// "require-trusted-types-for 'script'" would refuse that) and creates each element separately.
 "use strict";
 
-// What goes before and after the caret when the selected text is wrapped.
+// The text before and after the caret after a button has wrapped the selected text.
 const items = (text) => text.split("\n").join("</li>\n<li>");
 const FORMATS = [
   { label: "Bold", name: "Bold", parts: (text) => [`<strong>${text}`, "</strong>"] },
@@ -15,7 +15,7 @@ function wrapSelection(area, parts) {
   const start = area.selectionStart;
   const [head, tail] = parts(area.value.slice(start, area.selectionEnd));
   area.focus();
-  // insertText keeps the browser's undo history; setRangeText is for browsers without it.
+  // insertText keeps the browser's undo history; setRangeText is the fallback.
   if (!document.execCommand("insertText", false, head + tail)) {
     area.setRangeText(head + tail);
   }
@@ -46,7 +46,7 @@ for (const form of document.querySelectorAll("form:has(input[type=password])")) 
   const show = (visible) => fields.forEach((field) => { field.type = visible ? "text" : "password"; });
   box.type = "checkbox";
   box.addEventListener("change", () => show(box.checked));
-  form.addEventListener("submit", () => show(false)); // or the browser would remember it as plain text
+  form.addEventListener("submit", () => show(false)); // otherwise the browser would save the password as plain text
   label.className = "check";
   label.append(box, fields.length > 1 ? "Show passwords" : "Show password");
   fields.at(-1).closest(".field").after(label);

@@ -1,16 +1,16 @@
 #!/bin/sh
-# The certificate, by ACME (RFC 8555): the first one, and a new one in good time, for ever. The challenge is
-# answered by Nginx, from the folder /var/www/acme. nginx.sh notices the new files in /srv/certificates.
+# Requests the certificate by ACME (RFC 8555) and renews it before it expires. Nginx answers the challenge from
+# the folder /var/www/acme. nginx.sh detects the new files in /srv/certificates.
 set -u
 
 certificates=/srv/certificates
 state=/var/lib/certbot
 
-if [ "${1:-}" = deploy ]; then # called by certbot below, when there is a certificate
+if [ "${1:-}" = deploy ]; then # certbot calls this after it received a certificate
     set -e
     umask 077
     for file in privkey fullchain; do
-        # Whole or not at all. The group is Nginx's.
+        # Replace each file atomically. The group is that of Nginx.
         cp "$RENEWED_LINEAGE/$file.pem" "$certificates/.$file.new"
         chmod 0640 "$certificates/.$file.new"
         mv "$certificates/.$file.new" "$certificates/$file.pem"
@@ -19,7 +19,7 @@ if [ "${1:-}" = deploy ]; then # called by certbot below, when there is a certif
 fi
 
 while :; do
-    # Does nothing while the certificate is good for a while.
+    # Does nothing while the certificate is valid for long enough.
     if certbot certonly --non-interactive --keep-until-expiring --agree-tos --no-eff-email \
         --email "${ACME_EMAIL:-<< cookiecutter.author_email >>}" ${ACME_SERVER:+--server "$ACME_SERVER"} \
         --webroot --webroot-path /var/www/acme --domain "<< cookiecutter.domain_name >>" \
@@ -28,7 +28,7 @@ while :; do
         touch /tmp/succeeded
         wait=43200 # seconds: twice a day, as the authority asks for
     else
-        wait=3600 # it refuses after five failures in an hour
+        wait=3600 # the authority refuses after five failures in an hour
     fi
     sleep "$wait" &
     wait $!

@@ -1,7 +1,7 @@
 #!/bin/sh
-# gunicorn as one of several instances behind one Nginx: gunicorn.sh NAME. Stopping it loses no request:
-# first its socket goes away, so that Nginx turns to another instance at once; then what has been sent
-# to it is answered; then it stops.
+# gunicorn.sh NAME: runs gunicorn as one of several instances behind one Nginx. A stop loses no request: the
+# script first removes the socket, so Nginx uses another instance at once; then gunicorn answers the requests
+# that it has received; then it stops.
 set -eu
 
 export GUNICORN_BIND="unix:/run/<< cookiecutter.project_slug >>/$1.sock"
@@ -17,8 +17,8 @@ wait "$gunicorn" || status=$?
 if [ "$stopping" ]; then
     trap '' TERM INT
     rm -f "$socket"
-    : >"$socket" # gunicorn removes it, and would stumble over its absence
-    sleep 1      # what waits in the socket is accepted
+    : >"$socket" # gunicorn removes this file when it stops, and fails without it
+    sleep 1      # time to accept the connections that wait in the socket
     kill -TERM "$gunicorn"
     wait "$gunicorn" && status=0 || status=$?
 fi

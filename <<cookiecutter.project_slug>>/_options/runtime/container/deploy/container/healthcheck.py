@@ -1,9 +1,9 @@
-"""Ask for a page as a health check does: ``healthcheck.py /readyz [ADDRESS]``; exit status 0 or 1.
+"""``healthcheck.py /readyz [ADDRESS]``: request a page; exit status 0 if it succeeds, else 1.
 
-``healthcheck.py connect`` only connects: whether somebody takes requests, be it that all threads
-wait for a database that has vanished.
+``healthcheck.py connect`` only connects. It succeeds while the process accepts connections, even if
+all threads wait for an unreachable database.
 
-ADDRESS is ``unix:/path`` or ``host:port``; when it is not given, where gunicorn listens.
+ADDRESS is ``unix:/path`` or ``host:port``; the default is the address of gunicorn.
 """
 
 import os

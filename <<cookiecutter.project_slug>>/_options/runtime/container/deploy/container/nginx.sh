@@ -1,7 +1,7 @@
 #!/bin/sh
-# Nginx with the certificate that is in $CERTIFICATES: certbot's fullchain.pem and privkey.pem, or
-# Kubernetes' tls.crt and tls.key. Until there is one, with a self-signed one: Nginx has to answer the
-# challenge for the first. Whenever another one arrives, Nginx takes it without losing a request.
+# Runs Nginx with the certificate in $CERTIFICATES: fullchain.pem and privkey.pem of certbot, or tls.crt and
+# tls.key of Kubernetes. Without a certificate it uses a self-signed one, because Nginx must answer the challenge
+# for the first certificate. Nginx loads each new certificate without losing a request.
 set -eu
 
 certificates=${CERTIFICATES:-/srv/certificates}
@@ -11,13 +11,13 @@ umask 077
 
 log() { printf '{"logger":"nginx.sh","event":"%s"}\n' "$1"; }
 
-# Whether the certificate is one, and the key is its key: two files are never replaced at once.
+# Check that the key belongs to the certificate: the two files are not replaced at the same moment.
 fits() {
     public=$(openssl x509 -in "$1" -noout -pubkey 2>/dev/null) \
         && [ "$public" = "$(openssl pkey -in "$2" -pubout 2>/dev/null)" ]
 }
 
-# Put what has arrived in its place; false when there is nothing new, or nothing whole.
+# Install a new certificate; false if there is none, or if it is incomplete.
 take() {
     for pair in fullchain.pem:privkey.pem tls.crt:tls.key; do
         certificate=$certificates/${pair%:*} key=$certificates/${pair#*:}
@@ -32,14 +32,14 @@ take() {
             mv "$installed/fullchain.new" "$installed/fullchain.pem"
             return 0
         fi
-        log "the certificate in $certificates does not fit its key; waiting for one that does"
+        log "the certificate in $certificates does not match its key; waiting for a matching pair"
         return 1
     done
     return 1
 }
 
 if ! take && ! fits "$installed/fullchain.pem" "$installed/privkey.pem"; then
-    log "no certificate yet; self-signed until there is one"
+    log "no certificate yet; using a self-signed one"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 30 \
         -subj "/CN=not yet certified" -addext "subjectAltName=DNS:<< cookiecutter.domain_name >>" \
         -keyout "$installed/privkey.pem" -out "$installed/fullchain.pem" 2>/dev/null
@@ -50,16 +50,16 @@ nginx=$!
 
 while sleep "$interval"; do
     if take; then
-        log "a new certificate"
+        log "loaded a new certificate"
         kill -HUP "$nginx"
     fi
 done &
 
-# QUIT finishes the requests that were begun; HUP reads the configuration anew.
+# QUIT finishes current requests; HUP reloads the configuration.
 trap 'kill -QUIT "$nginx" 2>/dev/null || true' TERM INT QUIT
 trap 'kill -HUP "$nginx" 2>/dev/null || true' HUP
 status=129
-while [ "$status" -gt 128 ] && kill -0 "$nginx" 2>/dev/null; do # a signal interrupts it
+while [ "$status" -gt 128 ] && kill -0 "$nginx" 2>/dev/null; do # a signal interrupts wait
     wait "$nginx" && status=0 || status=$?
 done
 exit "$status"

@@ -1,7 +1,7 @@
 """Doors: what the provider names, the host's own network above all, is not connected to.
 
-``door.py`` runs as systemd runs it, with a listening socket as its descriptor 3; ``outside.py`` and
-``open_doors`` as ``install.sh`` calls them. The provider is at 127.0.0.2, which is allowed.
+``forwarder.py`` runs as systemd runs it, with a listening socket as its descriptor 3;
+``outside.py`` and ``open_forwarders`` run as ``install.sh`` calls them. The provider is at 127.0.0.2, which is allowed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 
 from tests.marks import asvs, practice
 
-# The servers of the attacks are the same as those that a service without doors is attacked with.
+# The servers of the attacks are the same as those that a service without forwarders is attacked with.
 from tests.test_provider_addresses import (
     LOOPBACK_NAMES,
     ONE_ADDRESS,
@@ -58,11 +58,11 @@ def echo() -> Iterator[int]:
 
 
 @contextmanager
-def door(server: str, **settings: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """Run a door to ``host:port``: the port that it listens on, and its process."""
+def forwarder(server: str, **settings: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """Run a forwarder to ``host:port``: the port that it listens on, and its process."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         number = listening.fileno()
-        started = [sys.executable, str(FOLDER / "door.py"), server]
+        started = [sys.executable, str(FOLDER / "forwarder.py"), server]
         process = subprocess.Popen(
             [sys.executable, "-c", HAND_OVER, str(number), *started],
             pass_fds=[number],
@@ -80,7 +80,7 @@ def door(server: str, **settings: str) -> Iterator[tuple[int, subprocess.Popen[s
 
 
 def ask(port: int, text: bytes = b"hello") -> bytes:
-    """What comes back through the door."""
+    """What comes back through the forwarder."""
     with socket.create_connection(("127.0.0.1", port), ENDS) as client:
         client.settimeout(ENDS)
         try:
@@ -92,7 +92,7 @@ def ask(port: int, text: bytes = b"hello") -> bytes:
 
 
 def test_it_passes_on_what_comes(echo: int) -> None:
-    with door(f"{PROVIDER}:{echo}", **ONE_ADDRESS) as (port, _):
+    with forwarder(f"{PROVIDER}:{echo}", **ONE_ADDRESS) as (port, _):
         assert ask(port) == b"HELLO"
         assert ask(port, b"a" * 10**6) == b"A" * 10**6
 
@@ -101,7 +101,7 @@ def test_it_passes_on_what_comes(echo: int) -> None:
 @pytest.mark.parametrize("name", [name for name in LOOPBACK_NAMES.split() if ":" not in name])
 def test_it_does_not_lead_inside(inside: tuple[int, list[str]], name: str) -> None:
     server, callers = inside
-    with door(f"{name}:{server}", **ONE_ADDRESS) as (port, process):
+    with forwarder(f"{name}:{server}", **ONE_ADDRESS) as (port, process):
         assert ask(port) == b""
         process.terminate()
         assert "is not public" in process.communicate(timeout=ENDS)[1]
@@ -110,7 +110,7 @@ def test_it_does_not_lead_inside(inside: tuple[int, list[str]], name: str) -> No
 
 def test_what_runs_may_end_when_it_is_closed(echo: int) -> None:
     """An update ends it, and loses no sign-in."""
-    with door(f"{PROVIDER}:{echo}", **ONE_ADDRESS) as (port, process):
+    with forwarder(f"{PROVIDER}:{echo}", **ONE_ADDRESS) as (port, process):
         with socket.create_connection(("127.0.0.1", port), ENDS) as client:
             client.sendall(b"one")
             assert ask(port) == b"HELLO"  # so it has begun, and passes on several at once
@@ -121,7 +121,7 @@ def test_what_runs_may_end_when_it_is_closed(echo: int) -> None:
         assert process.wait(ENDS) == 0
 
 
-# --- Which doors there are
+# --- Which forwarders there are
 
 
 def servers(issuer: str, certificate: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -136,7 +136,9 @@ def servers(issuer: str, certificate: Path, **settings: str) -> subprocess.Compl
 Provider = tuple[int, dict[str, str]]
 
 
-def test_the_provider_and_what_it_names_get_doors(provider: Provider, certificate: Path) -> None:
+def test_the_provider_and_what_it_names_get_forwarders(
+    provider: Provider, certificate: Path
+) -> None:
     issuer = describe(provider, jwks_uri="https://127.0.0.3/keys")
     allowed = {"OIDC_PRIVATE_NETWORKS": "127.0.0.2/31"}
     found = servers(issuer, certificate, **allowed)
@@ -160,14 +162,16 @@ HOSTILE = {
 
 @asvs("1.3.6", "13.2.4")
 @pytest.mark.parametrize("endpoint", HOSTILE.values(), ids=HOSTILE)
-def test_a_server_inside_gets_no_door(provider: Provider, certificate: Path, endpoint: str) -> None:
+def test_a_server_inside_gets_no_forwarder(
+    provider: Provider, certificate: Path, endpoint: str
+) -> None:
     found = servers(describe(provider, token_endpoint=endpoint), certificate, **ONE_ADDRESS)
     assert found.returncode == 1
     assert found.stdout == ""
     assert "Traceback" not in found.stderr
 
 
-def test_what_is_no_name_of_a_host_gets_no_door(provider: Provider, certificate: Path) -> None:
+def test_what_is_no_name_of_a_host_gets_no_forwarder(provider: Provider, certificate: Path) -> None:
     """It would be the name of units and files, which root makes."""
     allowed = {"OIDC_PRIVATE_NETWORKS": f"{PROVIDER}/32, ::1/128"}
     found = servers(
@@ -191,14 +195,14 @@ config=$2/config units=$2/units
 systemctl() { say "systemctl $*"; }
 mkdir -p "$config" "$units/$slug-outside@.service.d"
 for unit in "$slug" "$slug-migrate" "$slug-backup"; do mkdir "$units/$unit.service.d"; done
-named=$3 doors=$4
-open_doors
+named=$3 forwarders=$4
+open_forwarders
 """
 
 
 @asvs("13.2.4")
 def test_only_what_the_operator_names_may_be_anywhere(tmp_path: Path) -> None:
-    """A door of the provider's keeps the unit's own program, which looks at the address."""
+    """A forwarder of the provider's keeps the unit's own program, which looks at the address."""
     named, both = "db.example.com:5432", "db.example.com:5432\nid.example.com:443"
     command = ["sh", "-eu", "-c", OPEN, "sh", str(FOLDER), str(tmp_path), named, both]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -211,10 +215,10 @@ def test_only_what_the_operator_names_may_be_anywhere(tmp_path: Path) -> None:
     (unit,) = FOLDER.glob("app-outside@.service")
     started = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
     assert len(started) == 1
-    assert started[0].endswith("/deploy/systemd/door.py %i")
+    assert started[0].endswith("/deploy/systemd/forwarder.py %i")
 
 
-def test_the_service_may_use_its_doors_and_nothing_else() -> None:
+def test_the_service_may_use_its_forwarders_and_nothing_else() -> None:
     unit = (FOLDER / "app.service").read_text()
     assert "\nExecStart=/usr/bin/env OIDC_PRIVATE_NETWORKS=127.0.0.0/8 " in unit
     assert "\nPrivateNetwork=yes\n" in unit

@@ -1,7 +1,7 @@
-"""door.py HOST:PORT: pass each connection on a socket of systemd's on to one server outside.
+"""forwarder.py HOST:PORT: forward each connection on a socket of systemd to one outside server.
 
-The provider has named the server, and could name one of this host or its network. So the name is
-looked up for each connection, and the address that is connected to is one that was looked at.
+The provider names the server, and could name one on this host or in its network. Therefore the
+name is resolved for each connection, and the program connects only to a checked address.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import socket
 import sys
 from pathlib import Path
 
-# Not app.addresses, which would load the whole service into every door.
+# Not app.addresses, which would load the whole service into every forwarder.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "app"))
 from addresses import Network, networks, permitted
 
 SOCKET = 3  # the first that systemd hands over: SD_LISTEN_FDS_START, sd_listen_fds(3)
 CONNECT = 2  # seconds; as app/auth/outbound.py
-ENDING = 6  # seconds for what runs when the door is closed; a sign-in takes 4.5 at most
+ENDING = 6  # seconds for what runs when the forwarder is closed; a sign-in takes 4.5 at most
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
