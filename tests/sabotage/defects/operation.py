@@ -77,6 +77,7 @@ DEFECTS = [
         "            os.replace(file.name, path)\n",
         '            os.system(f"mv {file.name} {path}")\n',
         "lint",
+        answers={"deployment": "systemd"},
     ),
     audits(
         "an account that may be missing is taken for one",

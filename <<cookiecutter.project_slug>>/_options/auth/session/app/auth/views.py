@@ -6,8 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth import account, accounts, identity, limits, throttling
-from app.auth.forms import LoginForm
-from app.auth.password_forms import PasswordForm, RegisterForm
+from app.auth.forms import LoginForm, PasswordForm, RegisterForm
 from app.database import db
 from app.security import rate_limits
 from app.security.access import public
