@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -135,6 +136,46 @@ def test_half_a_backup_has_no_name_of_a_whole_one(
     assert [path.name for path in Path().glob("saved*")] == ["saved.partial"]
     backup(service)
     assert [path.name for path in Path().glob("saved*")] == ["saved"]
+
+
+STOPPED = """
+import os
+import signal
+import sys
+from app import create_app
+from app.database import dumps
+
+command, file = sys.argv[1:]
+original = getattr(dumps, command)
+
+def stopped(*arguments):
+    original(*arguments)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+app = create_app()
+setattr(dumps, command, stopped)
+sys.exit(app.test_cli_runner().invoke(args=["db", command, file]).exit_code)
+"""
+
+
+def test_a_command_that_is_stopped_cleans_up(
+    service: Flask, alice: Browser, environment: dict[str, str], own_database: dict[str, str]
+) -> None:
+    """The first process of a container has to handle SIGTERM, or it is killed half a minute later."""
+    values = os.environ | environment | own_database | {"PYTHONPATH": str(PROJECT)}
+
+    def stopped(*command: str) -> int:
+        return subprocess.run(
+            [sys.executable, "-c", STOPPED, *command], env=values, check=False
+        ).returncode
+
+    assert stopped("backup", "saved") == 128 + signal.SIGTERM
+    assert list(Path().glob("saved*")) == []
+    assert alice.is_signed_in()
+    backup(service)
+    assert stopped("restore", "saved") == 128 + signal.SIGTERM
+    assert not alice.is_signed_in(), "the backup had this session"
+    assert alice.sign_in(alice.email).status_code == SIGNED_IN
 
 
 def test_what_was_there_comes_back_and_nobody_is_signed_in(

@@ -59,7 +59,13 @@ def restore(file: Path, saved: Path) -> None:
     :raises ValueError: when ``file`` is not a backup of this service.
     """
     urls = db.engine.url, migration_engine().url
-    dumps.restore(*urls, file, saved)
+    try:
+        dumps.restore(*urls, file, saved)
+    except dumps.Failed:
+        raise  # it has changed nothing
+    except BaseException:
+        _end_sessions(file)  # stopped by a signal, perhaps after the last table
+        raise
     try:
         _end_sessions(file)
     except BaseException:
