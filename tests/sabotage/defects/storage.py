@@ -113,7 +113,7 @@ DEFECTS = [
     throttling(
         "guesses at once are all looked at",
         ACCOUNTS,
-        "    hold(user)\n    if correct and user.password_hash != verified:",
+        "    lock_row(user)\n    if correct and user.password_hash != verified:",
         "    if correct and user.password_hash != verified:",
         f"{GUESSES}::test_of_guesses_at_once_one_is_looked_at",
     ),

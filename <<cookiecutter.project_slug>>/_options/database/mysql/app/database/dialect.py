@@ -1,8 +1,8 @@
-"""TLS to the database: somebody on the network reads or poses as the server.
+"""TLS to the database: an attacker on the network reads data or poses as the server.
 
-MySQL and MariaDB: what the engine needs on this database, and nowhere else. Only a verified server
-is spoken to over a network. PyMySQL alone would take any certificate, and plain text when the
-server offers none.
+MySQL and MariaDB: what the engine needs on this database, and nowhere else. Over a network, it
+connects to a verified server only. By default, PyMySQL accepts any certificate, and plain text when
+the server offers no TLS.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def set_up(engine: Engine) -> None:
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
-    """The driver's arguments for ``url``; over a network only to a server that is verified."""
+    """The driver's arguments for ``url``; over a network they verify the server."""
     given = dict(url.get_dialect()().create_connect_args(url)[1])
     given.pop("ssl", None)  # SQLAlchemy's form of the options below
     given.pop("client_flag", None)  # a default of SQLAlchemy that only matters inside an engine
@@ -98,7 +98,7 @@ def connect_arguments(url: URL) -> dict[str, Any]:
 
 
 def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) -> str | None:
-    """Why ``url`` cannot be used at all, or None. An administrator's need not name a database."""
+    """Why ``url`` cannot be used at all, or None. Only an administrator's may lack a database."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
@@ -139,7 +139,7 @@ def hide_values(context: ExceptionContext) -> None:
 
 
 def is_local(url: URL) -> bool:
-    """Whether nobody can stand between us and the server: a unix socket, or the loopback."""
+    """Whether no network lies in between: a unix socket, or the loopback."""
     if "unix_socket" in url.query or url.host == "localhost":
         return True
     try:
@@ -149,6 +149,6 @@ def is_local(url: URL) -> bool:
 
 
 def option(url: URL, name: str) -> str | None:
-    """The option ``name`` behind the question mark of ``url``."""
+    """The option ``name`` of ``url``."""
     value = url.query.get(name)
     return value if isinstance(value, str) else None

@@ -34,9 +34,9 @@ def backup(url: URL, target: Path) -> None:
 
 
 def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
-    """Put the tables of ``source`` in the place of all that are there, or those of ``saved``.
+    """Replace all tables with those of ``source``, or with those of ``saved`` when that fails.
 
-    :param saved: a backup of what is there. MySQL cannot take back a change of its tables.
+    :param saved: a backup of the present tables. MySQL cannot roll back a change of its tables.
     """
     with source.open("rb") as data:
         beginning = data.read(200)

@@ -1,7 +1,7 @@
-"""Roles of the database: whoever takes over the service changes tables or reads other databases.
+"""Roles of the database: an attacker in the service changes tables or reads other databases.
 
-MySQL and MariaDB: what an administrator does, once. The SQL is in ``migrations/``. The app's role
-reads and writes rows, nothing else.
+MySQL and MariaDB: what an administrator does once. The SQL is in ``migrations/``. The app's user
+may read and write rows, and nothing else.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ VERSION = "alembic_version"  # the table with the version of the schema
 
 
 def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
-    """Make the two users and the database; what is there already is kept, with these passwords.
+    """Create the two users and the database. Existing ones are kept, with these passwords.
 
-    :param development: let the migrator make databases, for the tests.
+    :param development: let the migrator create databases, for the tests.
     :raises ValueError: when a user has no password or administers the server. Nothing was changed.
     """
     with connected(admin) as connection:
@@ -38,10 +38,10 @@ def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
 
 
 def grant_tables(app: URL, migrator: URL) -> None:
-    """Let the app's user write every table but the schema's version, which it only reads.
+    """Let the app's user write every table except the schema's version, which it only reads.
 
-    Whoever takes over the service could otherwise make every instance unready. MySQL and MariaDB
-    cannot take a table out of the rights on its database, so they are given table by table.
+    Otherwise an attacker in the service could make every instance unready. MySQL and MariaDB cannot
+    exclude a table from rights on its database, so rights are granted table by table.
     """
     if app.username != migrator.username:
         with connected(migrator) as connection:
@@ -51,7 +51,7 @@ def grant_tables(app: URL, migrator: URL) -> None:
 
 
 def tables(connection: pymysql.Connection, database: str | None) -> list[str]:
-    """The tables, each with its database, in quotes."""
+    """The tables, quoted, each with its database."""
     cursor = connection.cursor()
     cursor.execute(
         "SELECT table_name FROM information_schema.tables"
@@ -69,7 +69,7 @@ def connected(url: URL) -> closing[pymysql.Connection]:
 def run(
     connection: pymysql.Connection, text: str, app: URL, migrator: URL, granted: str = ""
 ) -> None:
-    """Run statements of ours, with names and passwords in quotes."""
+    """Run our statements, with quoted names and passwords."""
     values = {
         "database": _identifier(app.database),
         "granted": granted,
@@ -93,7 +93,7 @@ def _account(connection: pymysql.Connection, app: URL, url: URL) -> str:
 
 
 def _refuse_powerful(connection: pymysql.Connection, url: URL, account: str) -> None:
-    """A user without a password is everybody's; the administrator's would be changed."""
+    """Refuse a user without a password, and an administrator, whose password would change."""
     if not url.password:
         raise ValueError(f"the user {url.username} has no password in its URL")
     cursor = connection.cursor()
@@ -120,6 +120,6 @@ def _identifier(name: str | None) -> str:
 
 
 def _pattern(name: str | None, suffix: str = "") -> str:
-    """The database in a GRANT, where _ and % would stand for any letter: rights on others' data."""
+    """The database in a GRANT, where _ and % are wildcards: they would include other databases."""
     escaped = re.sub(r"([\\_%])", r"\\\1", str(name))
     return _identifier(f"{escaped}{suffix}")

@@ -1,8 +1,8 @@
-"""TLS to the database: somebody on the network reads or poses as the server.
+"""TLS to the database: an attacker on the network reads data or poses as the server.
 
-PostgreSQL: what the engine needs on this database, and nowhere else. Only a verified server is
-spoken to over a network. libpq alone would take any certificate, and plain text when the server
-offers none (``sslmode=prefer``).
+PostgreSQL: what the engine needs on this database, and nowhere else. Over a network, it connects to
+a verified server only. By default, libpq accepts any certificate, and plain text when the server
+offers no TLS (``sslmode=prefer``).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Install and start one. On Debian and Ubuntu:
 Then run: make db"""
 OPTIONS = {"application_name", "host", "port", "sslcert", "sslkey", "sslmode", "sslrootcert"}
 OPTIONS |= {"target_session_attrs"}  # which of several hosts: the one that accepts writes
-VERIFIED = "verify-full"  # the only sslmode of libpq that no server in between can pass
+VERIFIED = "verify-full"  # the only sslmode that verifies certificate and name
 
 TIMEOUTS = {
-    # Milliseconds. A statement, a wait for a lock, a transaction that somebody forgot: each ends
-    # before gunicorn ends the worker (30 s). The transaction of a request hashes a password.
+    # Milliseconds. Each ends before gunicorn ends the worker (30 s). The transaction of a request
+    # hashes a password.
     "statement_timeout": 5_000,
     "lock_timeout": 5_000,
     "idle_in_transaction_session_timeout": 10_000,
@@ -77,7 +77,7 @@ def set_up(engine: Engine) -> None:
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
-    """The driver's arguments for ``url``; an option that it leaves open is the safe one."""
+    """The driver's arguments for ``url``, with safe defaults."""
     given = dict(url.get_dialect()().create_connect_args(url)[1])
     if _is_local(given) or given.get("sslmode", VERIFIED) != VERIFIED:
         return given
@@ -87,7 +87,7 @@ def connect_arguments(url: URL) -> dict[str, Any]:
 
 
 def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) -> str | None:
-    """Why ``url`` cannot be used at all, or None. An administrator's need not name a database."""
+    """Why ``url`` cannot be used at all, or None. Only an administrator's may lack a database."""
     try:
         parsed = make_url(url)
         if parsed.drivername not in ("postgresql", "postgresql+psycopg"):
@@ -129,9 +129,9 @@ def hide_values(context: ExceptionContext) -> None:
 
 
 def _is_local(arguments: Mapping[str, Any]) -> bool:
-    """Whether nobody can stand between us and the server: a unix socket, or the loopback.
+    """Whether no network lies in between: a unix socket, or the loopback.
 
-    Without a host, that is not known: libpq takes it from PGHOST, or a socket, which ignores TLS.
+    Without a host it is unknown: libpq takes it from PGHOST, or a socket, which ignores TLS.
     """
 
     def local(host: str) -> bool:
