@@ -70,13 +70,15 @@ class Decoy(Attempts, Base):
 
 
 class Session(Attempts, Base):
+    # <% if cookiecutter.auth == "oidc" %>
+    """A sign-in that has not ended. Only the SHA-256 of its token is stored."""
+    # <% else %>
     """A sign-in that has not ended. Only the SHA-256 of its token is stored.
-    # <% if cookiecutter.auth != "oidc" %>
 
     It counts wrong passwords when the password is changed: a thief's session has its own delay, and
     an attacker at the sign-in form does not keep the owner from a new password.
-    # <% endif %>
     """
+    # <% endif %>
 
     __tablename__ = "sessions"
 

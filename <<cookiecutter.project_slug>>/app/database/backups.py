@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
@@ -58,9 +59,15 @@ def restore(file: Path, saved: Path) -> None:
     :param saved: a backup of the present database, restored when ``file`` is not usable.
     :raises ValueError: when ``file`` is not a backup of this service.
     """
-    urls = db.engine.url, migration_engine().url
+    # <% if cookiecutter.database == "sqlite" %>
+    replace = partial(dumps.restore, db.engine.url)
+    # <% elif cookiecutter.database == "postgresql" %>
+    replace = partial(dumps.restore, db.engine.url, migration_engine().url)
+    # <% else %>
+    replace = partial(dumps.restore, db.engine.url, migration_engine().url, saved)
+    # <% endif %>
     try:
-        dumps.restore(*urls, file, saved)
+        replace(file)
     except dumps.Failed:
         raise  # it has changed nothing
     except BaseException:
@@ -69,7 +76,7 @@ def restore(file: Path, saved: Path) -> None:
     try:
         _end_sessions(file)
     except BaseException:
-        dumps.restore(*urls, saved, saved)
+        replace(saved)
         raise
 
 

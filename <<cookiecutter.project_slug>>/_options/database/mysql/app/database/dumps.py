@@ -33,7 +33,7 @@ def backup(url: URL, target: Path) -> None:
         _tool(url, ("mariadb-dump", "mysqldump"), *options, stdout=output)
 
 
-def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
+def restore(app: URL, migrator: URL, saved: Path, source: Path) -> None:
     """Replace all tables with those of ``source``, or with those of ``saved`` when that fails.
 
     :param saved: a backup of the present tables. MySQL cannot roll back a change of its tables.

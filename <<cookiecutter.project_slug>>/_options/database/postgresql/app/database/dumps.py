@@ -27,7 +27,7 @@ def backup(url: URL, target: Path) -> None:
     _tool(url, "pg_dump", "--format=custom", f"--file={target}")
 
 
-def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
+def restore(app: URL, migrator: URL, source: Path) -> None:
     """Replace all tables with those of ``source``, or change nothing."""
     _tool(migrator, "pg_restore", "--list", f"{source.absolute()}")  # fails when it is no backup
     with connected(migrator) as connection:

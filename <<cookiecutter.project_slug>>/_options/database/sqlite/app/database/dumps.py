@@ -24,11 +24,11 @@ def backup(url: URL, target: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log next to it
 
 
-def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
+def restore(url: URL, source: Path) -> None:
     """Replace all tables with those of ``source``, or change nothing."""
     with (
         closing(sqlite3.connect(str(source), factory=ExistingFile)) as copy,
-        closing(sqlite3.connect(str(app.database), factory=ExistingFile)) as target,
+        closing(sqlite3.connect(str(url.database), factory=ExistingFile)) as target,
     ):
         found = copy.execute("PRAGMA integrity_check").fetchone()[0]
         pages = copy.execute("PRAGMA page_count").fetchone()[0]
