@@ -1,4 +1,4 @@
-"""Alembic's environment: run by ``flask db ...`` inside the app, as the role that may migrate."""
+"""Alembic's environment: ``flask db`` runs it inside the app."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ def delete_expired(model: Any, time: InstrumentedAttribute[datetime], before: da
     """Delete rows of all users whose ``time`` is before ``before``, the oldest first.
 
     Call it in a request that writes anyway. The caller commits. To avoid deadlocks, rows that
-    another request has locked are skipped, and each row is deleted by its key: MySQL locks every
-    row that a DELETE examines, and examines the whole table for a list of keys.
+    another request has locked are skipped, and each row is deleted by its key: a database may lock
+    every row that a DELETE examines, and examine the whole table for a list of keys.
     """
     expired = select(model.id).where(time < before).order_by(time).limit(CLEAN_UP)
     for key in db.session.scalars(expired.with_for_update(skip_locked=True)).all():

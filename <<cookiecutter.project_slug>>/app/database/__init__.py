@@ -1,6 +1,6 @@
 """The database: engine, column types, and the version of the schema.
 
-What differs between SQLite, PostgreSQL and MySQL is in :mod:`app.database.dialect`.
+What differs from database to database is in :mod:`app.database.dialect`.
 """
 
 from __future__ import annotations

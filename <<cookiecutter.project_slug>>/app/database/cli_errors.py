@@ -39,7 +39,7 @@ def readable_errors() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What the database, its driver or its tool says, without what Python adds."""
+    """The words of the database, without what Python adds."""
     # <% if cookiecutter.database != "sqlite" %>
     if isinstance(error, CalledProcessError):
         output = error.stderr
