@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy.types import TypeDecorator
 
 from app.auth import models as auth_models  # noqa: F401 - registers its tables
 # <% if cookiecutter.database == "sqlite" %>
@@ -12,12 +16,33 @@ from app.database import Base, db, migrating, migration_engine
 # <% endif %>
 from app.notes import models as note_models  # noqa: F401 - registers its tables
 
+
+def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | Literal[False]:
+    """Write the app's own column types as what the database stores: a migration outlives them."""
+    if kind != "type" or not isinstance(item, TypeDecorator):
+        return False  # as Alembic writes it
+    stored = item.impl_instance
+    package = type(stored).__module__.rpartition(".")[0]
+    if package == "sqlalchemy.sql":
+        return f"sa.{stored!r}"
+    autogenerate.imports.add(f"import {package}")
+    return f"{package}.{stored!r}"
+
+
 with migration_engine().connect() as connection:
+    # <% if cookiecutter.database == "sqlite" %>
+    # To alter a table, batch mode drops it and makes it anew. With foreign keys on, SQLite would
+    # delete every row that refers to it: all notes, when a column of users changes.
+    connection.detach()  # no request gets this connection afterwards
+    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    connection.commit()
+    # <% endif %>
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         compare_type=True,
         compare_server_default=True,
+        render_item=render_item,
         # <% if cookiecutter.database == "sqlite" %>
         render_as_batch=True,  # SQLite cannot alter a column; batch mode copies the table
         # <% endif %>
@@ -27,6 +52,8 @@ with migration_engine().connect() as connection:
         # Wait for a migration that runs at the same time: only one connection writes.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         context.run_migrations()
+        if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+            raise ValueError(f"rows would refer to rows that are gone: {broken[:3]}")
         # <% else %>
         migrating.before(connection)
         context.run_migrations()

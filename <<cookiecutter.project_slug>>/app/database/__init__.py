@@ -117,8 +117,9 @@ def close_session(error: BaseException | None) -> None:
 
 
 @cache
-def _head() -> str | None:
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+def heads() -> set[str]:
+    """The migrations that no other one follows: the schema that this code was written for."""
+    return set(ScriptDirectory(str(MIGRATIONS)).get_heads())
 
 
 def is_migrated() -> bool:
@@ -127,4 +128,4 @@ def is_migrated() -> bool:
     :raises SQLAlchemyError: when the database does not answer.
     """
     with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == _head()
+        return set(MigrationContext.configure(connection).get_current_heads()) == heads()
