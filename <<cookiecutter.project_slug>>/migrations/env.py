@@ -6,6 +6,9 @@ from typing import Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.rewriter import Rewriter
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy.types import TypeDecorator
 
 from app.auth import models as auth_models  # noqa: F401 - registers its tables
@@ -29,6 +32,24 @@ def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | 
     return f"{package}.{stored!r}"
 
 
+rewriter = Rewriter()
+
+
+@rewriter.rewrites(ops.UpgradeOps)
+@rewriter.rewrites(ops.DowngradeOps)
+def drop_a_table_alone(
+    context: MigrationContext, revision: object, directive: ops.OpContainer
+) -> ops.OpContainer:
+    """Leave out the indexes of a table that is dropped: MySQL keeps one that a foreign key needs."""
+    dropped = {it.table_name for it in directive.ops if isinstance(it, ops.DropTableOp)}
+    directive.ops = [
+        it
+        for it in directive.ops
+        if isinstance(it, ops.DropTableOp) or getattr(it, "table_name", None) not in dropped
+    ]
+    return directive
+
+
 with migration_engine().connect() as connection:
     # <% if cookiecutter.database == "sqlite" %>
     # To alter a table, batch mode drops it and makes it anew. With foreign keys on, SQLite would
@@ -43,6 +64,7 @@ with migration_engine().connect() as connection:
         compare_type=True,
         compare_server_default=True,
         render_item=render_item,
+        process_revision_directives=rewriter,
         # <% if cookiecutter.database == "sqlite" %>
         render_as_batch=True,  # SQLite cannot alter a column; batch mode copies the table
         # <% endif %>
