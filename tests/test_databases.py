@@ -30,6 +30,8 @@ from tests.template import (
 # If only the database differs, two renderings may differ in these files, and in the files of
 # _options/database/.
 INLINE = {
+    "app/database/backups.py",  # how a restore is undone
+    "app/database/commands.py",  # flask db create
     ".github/workflows/ci.yml",  # starts the server
     ".template/answers.yaml",
     "Dockerfile",  # the tools of backup and restore
@@ -42,10 +44,11 @@ DOCUMENTS = {  # texts that depend on the database
     *(".env.example", "README.md"),
     *("deploy/docker/README.md", "deploy/docker/deploy.sh"),
 }
-MODULES = {  # the same names everywhere
-    *("app/database/provisioning.py", "app/database/dumps.py"),
-    *("app/database/dialect.py", "app/database/migrating.py"),
+ROLES = {  # a server has two roles and an administrator, a file has none
+    *("app/database/__init__.py", "app/database/cli_errors.py", "app/settings.py"),
+    *("app/security/queries.py", "migrations/env.py", "tests/database.py", "Makefile"),
 }
+MODULES = {"app/database/dialect.py", "app/database/dumps.py"}  # the same names everywhere
 DRIVERS = {
     "sqlite": set(),
     "postgresql": {"psycopg", "psycopg-binary", "tzdata"},
@@ -202,8 +205,8 @@ def test_the_database_changes_few_files(one: str, other: str, tmp_path: Path) ->
         {str(path.relative_to(folder)) for path in files(folder)}
         for folder in (OPTIONS / "database" / one, OPTIONS / "database" / other)
     ]
-    makefile = {"Makefile"} if "sqlite" in (one, other) else set()  # tests of a file need no server
-    assert different - {".env"} - DOCUMENTS == INLINE | makefile | overlays[0] | overlays[1]
+    roles = ROLES if "sqlite" in (one, other) else set()
+    assert different - {".env"} - DOCUMENTS == INLINE | roles | overlays[0] | overlays[1]
     assert overlays[0] & overlays[1] >= MODULES
     locked = [pins(folder / "requirements.lock") for folder in (here, there)]
     assert {pin.partition("==")[0] for pin in locked[0] - locked[1]} == DRIVERS[one]

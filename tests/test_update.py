@@ -68,7 +68,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     service = copy / SERVICE.name
     change(copy / "cookiecutter.json", '"_template_version": "1"', '"_template_version": "2"')
     change(service / "app/health.py", '"""', '"""Changed by v2. ')
-    change(service / "app/commands/keys.py", '"""', '"""Changed by v2. ')
+    change(service / "app/commands/users.py", '"""', '"""Changed by v2. ')
     change(service / "tests/traceability.py", '"""', '"""Changed by v2. ')
     change(service / "wsgi.py", '"""', '"""Changed by v2. ')
     change(service / "README.md", "\n## Next steps\n", "\n## Next, says v2\n")
@@ -173,7 +173,7 @@ def test_edits_are_shown_and_neither_own_files_nor_secrets(service: Path, templa
     change(service / "app/health.py", '"""', '"""Ours. ')
     (service / "own.py").write_text("mine = 1\n", encoding="utf-8")
     commit(service, "ours")
-    (service / "app/commands/keys.py").unlink()
+    (service / "app/commands/users.py").unlink()
     result = make(service, "diff", f"TEMPLATE={template}")
     assert result.returncode == 0, result.stdout
     assert '+"""Ours. ' in result.stdout
@@ -223,7 +223,7 @@ def test_an_untouched_service_becomes_what_the_new_version_renders(
 def test_edits_deletions_and_renames_are_kept(service: Path, template: Path) -> None:
     with (service / "app/health.py").open("a", encoding="utf-8") as file:
         file.write("\n\nOURS = 1\n")
-    git(service, "mv", "app/commands/keys.py", "app/our_keys.py")
+    git(service, "mv", "app/commands/users.py", "app/our_users.py")
     (service / "tests/traceability.py").unlink()  # v2 changes it
     (service / "SECURITY.md").unlink()  # v2 does not
     (service / "own.py").write_text("mine = 1\n", encoding="utf-8")
@@ -232,9 +232,9 @@ def test_edits_deletions_and_renames_are_kept(service: Path, template: Path) -> 
     health = (service / "app/health.py").read_text(encoding="utf-8")
     assert health.startswith('"""Changed by v2.')
     assert health.endswith("OURS = 1\n")
-    assert "Changed by v2" in (service / "app/our_keys.py").read_text(encoding="utf-8")
+    assert "Changed by v2" in (service / "app/our_users.py").read_text(encoding="utf-8")
     assert "Kept deleted, although the template changed it: tests/traceability.py" in said
-    for name in ("app/commands/keys.py", "tests/traceability.py", "SECURITY.md"):
+    for name in ("app/commands/users.py", "tests/traceability.py", "SECURITY.md"):
         assert not (service / name).exists(), name
     assert (service / "own.py").exists()
     assert git(service, "ls-files", "--unmerged") == ""

@@ -138,3 +138,10 @@ echo
         "git reset --hard undoes the update"
 echo "Merged $to without a commit: read git diff --cached, run make check, then commit."
 echo "git reset --hard undoes the update"
+last() { # the migrations that no other one follows
+    for file in migrations/versions/*.py; do
+        revision=$(sed -n 's/^revision = "\(.*\)"/\1/p' "$file")
+        grep -q "^down_revision = .*\"$revision\"" migrations/versions/*.py || echo "$revision"
+    done
+}
+[ "$(last | wc -l)" -lt 2 ] || echo "Two migrations stand at the end:" $(last) "- type make merge-migrations before make migrate"

@@ -1,4 +1,4 @@
-"""A setting's value, from the environment or from a file, and the forms of some.
+"""The value of a setting, from the environment or from a file, and the form of a Redis URL.
 
 A value ``NAME`` comes from the variable ``NAME``, from the file named by ``NAME_FILE`` (Docker and
 Kubernetes secrets) or from the file ``NAME`` in ``$CREDENTIALS_DIRECTORY`` (systemd
@@ -43,7 +43,7 @@ def read_value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def redis_problem(url: str) -> str | None:
-    """Why ``url`` names no Redis, over a network or a unix socket; None when it does."""
+    """Why ``url`` is not the URL of a Redis; None when it is."""
     try:
         parts = urlsplit(url)
         given = parse_qsl(parts.query, strict_parsing=bool(parts.query))
@@ -68,10 +68,10 @@ def redis_problem(url: str) -> str | None:
 def redis_risk(url: str, private_host: str) -> str | None:
     """What is unsafe about the Redis of a service in production; None when nothing is.
 
-    Who reads the network could take the password and set every counter back. Allowed are a unix
-    socket, this machine, TLS that verifies the server, and plain text to ``private_host`` alone.
+    An attacker who reads the network could take the password and reset every counter. Allowed are
+    a unix socket, this machine, verified TLS, and plain text to ``private_host`` only.
 
-    :param url: one without a :func:`redis_problem`.
+    :param url: a URL without a :func:`redis_problem`.
     :param private_host: a host in a network that only this service reaches, or an empty string.
     """
     parts = urlsplit(url)

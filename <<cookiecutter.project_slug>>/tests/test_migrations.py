@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import MetaData, Table, insert, inspect, select
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    func,
+    insert,
+    inspect,
+    select,
+)
 
+from app import database
+from app.auth import sessions
 from app.auth.models import Session, User
-from app.database import Base, db, is_migrated, now
+from app.database import (
+    Base,
+    PublicId,
+    UTCDateTime,
+    commands,
+    db,
+    is_migrated,
+    migration_engine,
+    now,
+)
 from app.notes.models import Note
+from app.security.sanitization import RichText
 from tests.browser import account
 
 
@@ -19,6 +45,17 @@ from tests.browser import account
 def empty(make_app: Callable[..., Flask], own_database: dict[str, str]) -> Flask:
     """The service on a database without a table."""
     return make_app(**own_database)
+
+
+@pytest.fixture
+def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the migrations, for a test that writes one."""
+    copy = shutil.copytree(database.MIGRATIONS, tmp_path / "migrations")
+    for module in (database, commands):
+        monkeypatch.setattr(module, "MIGRATIONS", copy)
+    database.heads.cache_clear()
+    yield copy
+    database.heads.cache_clear()
 
 
 def run(app: Flask, *arguments: str) -> Any:
@@ -72,7 +109,7 @@ def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(empty: Flask)
     texts = dict.fromkeys(("address", "device"), "") | {"title": "Tä", "body": "\U0001f980"}
     owned = {"owner_id": 1, "user_id": 1, "version": 1, "token_hash": "t", "is_operator": False}
     values = moments | texts | owned | account("a@example.com")
-    with empty.app_context(), db.get_engine("migration").begin() as connection:
+    with empty.app_context(), migration_engine().begin() as connection:
         for name, number in (("users", 1), ("sessions", 1), ("notes", 1), ("notes", 2)):
             table = Table(name, MetaData(), autoload_with=connection)  # as it was then
             values |= {"id": number, "public_id": f"{number}" * 22}
@@ -91,7 +128,7 @@ def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(empty: Flask)
 
 def test_a_change_without_a_migration_is_noticed(empty: Flask) -> None:
     assert run(empty, "upgrade").exit_code == 0
-    with empty.app_context(), db.get_engine("migration").begin() as connection:
+    with empty.app_context(), migration_engine().begin() as connection:
         connection.exec_driver_sql("CREATE INDEX ix_notes_version ON notes (version)")
     assert run(empty, "check").exit_code != 0
 
@@ -100,3 +137,95 @@ def test_a_migration_that_fails_says_so(empty: Flask) -> None:
     result = run(empty, "upgrade", "no-such-revision")
     assert result.exit_code != 0
     assert "no-such-revision" in result.output + str(result.exception)
+
+
+# --- Migrations of the owner's
+
+
+@pytest.fixture
+def projects() -> Iterator[Table]:
+    """A table as the owner of the service adds one, with the column types of this app."""
+    table = Table(
+        "projects",
+        Base.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("public_id", PublicId, unique=True, nullable=False),
+        Column("owner_id", ForeignKey("users.id", ondelete="CASCADE"), index=True, nullable=False),
+        Column("body", RichText, nullable=False),
+        Column("due_at", UTCDateTime, nullable=True),
+    )
+    yield table
+    Base.metadata.remove(table)
+
+
+def test_a_new_model_becomes_a_migration(empty: Flask, migrations: Path, projects: Table) -> None:
+    assert run(empty, "upgrade").exit_code == 0
+    (head,), before = database.heads(), tables(empty)
+    result = run(empty, "revision", "--message", "add projects")
+    assert result.exit_code == 0, result.output
+    (written,) = migrations.glob("versions/*_add_projects.py")
+    text = written.read_text("utf-8")
+    assert "app." not in text, "a migration outlives the code of the app"
+    for check in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *check, written]
+        linted = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert linted.returncode == 0, linted.stdout
+    database.heads.cache_clear()
+    for _ in range(2):
+        assert run(empty, "upgrade").exit_code == 0
+        assert tables(empty) == before | {"projects"}
+        result = run(empty, "check")
+        assert result.exit_code == 0, result.output
+        assert run(empty, "downgrade", head).exit_code == 0
+        assert tables(empty) == before
+
+
+def write(migrations: Path, name: str, follows: str, statement: str) -> None:
+    """Write a migration by hand."""
+    text = (
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        f'revision = "{name}"\ndown_revision = "{follows}"\n'
+        f"def upgrade():\n    {statement}\ndef downgrade():\n    pass\n"
+    )
+    (migrations / "versions" / f"{name}.py").write_text(text, "utf-8")
+
+
+def test_a_change_of_a_table_loses_no_row_that_refers_to_it(empty: Flask, migrations: Path) -> None:
+    """SQLite alters a table by dropping it, and would delete every session with its user."""
+    (head,) = database.heads()
+    assert run(empty, "upgrade").exit_code == 0
+    with empty.app_context():
+        user = User(**account("a@example.com"))
+        db.session.add(user)
+        db.session.flush()
+        sessions.start(user, address="", device="")
+        db.session.commit()
+    column = 'sa.Column("nickname", sa.String(20))'
+    alter = f'with op.batch_alter_table("users", recreate="auto") as t: t.add_column({column}); '
+    write(migrations, "nickname", head, alter + 't.alter_column("failures", server_default="1")')
+    database.heads.cache_clear()
+    result = run(empty, "upgrade")
+    assert result.exit_code == 0, result.output
+    with empty.app_context(), db.engine.connect() as connection:
+        for table in (User.__table__, Session.__table__):
+            assert connection.scalar(select(func.count()).select_from(table)) == 1
+
+
+def test_two_lines_of_migrations_are_joined(empty: Flask, migrations: Path) -> None:
+    """The template brought one while the owner wrote one."""
+    (head,) = database.heads()
+    for name in ("mine", "theirs"):
+        write(migrations, name, head, f'op.create_table("{name}", sa.Column("id", sa.Integer()))')
+    result = run(empty, "upgrade")
+    assert result.exit_code != 0
+    assert "mine and theirs both stand at the end" in result.output
+    assert "make merge-migrations" in result.output
+    assert tables(empty) == set(), "nothing is half done"
+    assert run(empty, "merge").exit_code == 0
+    database.heads.cache_clear()
+    result = run(empty, "upgrade")
+    assert result.exit_code == 0, result.output
+    assert tables(empty) >= {"mine", "theirs"}
+    with empty.app_context():
+        assert is_migrated()
+    assert "nothing to merge" in run(empty, "merge").output

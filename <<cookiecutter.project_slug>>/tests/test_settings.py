@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 from flask import Flask
 
 from app.settings import ConfigurationError, Settings
-from tests.browser import HOME, Browser
+from tests.browser import HOME, SIGNED_IN, Browser
 from tests.marks import asvs, practice
 
 pytestmark = practice("secret_key")
@@ -206,3 +207,19 @@ def test_production_and_development_differ_where_they_must(make_app: Callable[..
     ]:
         scheme = {"X-Forwarded-Proto": url.split(":")[0]}
         assert Browser(app).get(HOME, base_url=url, headers=scheme).status_code == status, url
+
+
+@asvs("11.2.2")
+def test_a_new_key_signs_nobody_out_and_the_second_ends_the_old_one(
+    app: Flask, make_app: Callable[..., Flask]
+) -> None:
+    alice = Browser(app).signed_in_with_password("alice@example.com")
+    keys = [secrets.token_urlsafe(48) for _ in range(2)]
+    once = Browser(make_app(SECRET_KEY=keys[0], SECRET_KEY_FALLBACKS=str(app.secret_key)))
+    twice = Browser(make_app(SECRET_KEY=keys[1], SECRET_KEY_FALLBACKS=keys[0]))
+    for visitor in (once, twice):
+        visitor.use_credential(alice.credential())
+    assert once.is_signed_in()
+    assert once.write_note("Written", "after")
+    assert not twice.is_signed_in()
+    assert twice.sign_in(alice.email).status_code == SIGNED_IN

@@ -260,7 +260,7 @@ def test_an_operator_lets_the_owner_in_at_once(
     result = cli("users", "unlock", "Alice@example.com")
     assert (result.exit_code, result.stdout) == (
         0,
-        f"Unlocked {ALICE}; failed in a row: 40, came too early: 1.\n",
+        f"Unlocked {ALICE}; failures: 40, refused attempts: 1.\n",
     )
     assert guesser.attempt(ALICE, PASSWORD).status_code == SIGNED_IN
     assert cli("users", "unlock", NOBODY).exit_code == 1

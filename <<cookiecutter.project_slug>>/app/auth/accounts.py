@@ -1,15 +1,17 @@
-"""What can be done with an account."""
+"""What can be done with an account. The caller commits."""
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+import logging
+
+from sqlalchemy import select
 # <% if cookiecutter.auth != "oidc" %>
 from sqlalchemy.exc import IntegrityError
 # <% endif %>
 
 from app.auth import sessions, throttling
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth.models import LOCAL, Session, User, normalize_email
+from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
 from app.auth.models import Session, User, normalize_email
 # <% endif %>
@@ -20,9 +22,9 @@ from app.security.passwords import hash_password, needs_rehash, verify_password
 
 
 def register(email: str, password: str) -> User | None:
-    """A new account, not yet committed; None when the address is taken.
+    """Create an account; None when the address is taken.
 
-    The database decides, not a look-up before: two sign-ups at the same time cannot both win.
+    The database decides, not a query before: of two sign-ups at the same time, one succeeds.
     """
     user = User(email=email, password_hash=hash_password(password))
     db.session.add(user)
@@ -32,17 +34,17 @@ def register(email: str, password: str) -> User | None:
         db.session.rollback()
         security_event("user_create_refused", reason="address taken")
         return None
-    security_event("user_created", level=20, user=user.id)
+    security_event("user_created", level=logging.INFO, user=user.id)
     return user
 # <% endif %>
 
 
 def authenticate(email: str, password: str) -> User | None:
-    """The user with this address and password; None for unknown, wrong and disabled alike.
+    """The user with this address and password; None when there is none.
 
-    Also None for whoever has failed so often that this attempt comes too early. One password is
-    hashed and one failure counted in every case, so that the time does not tell whether an account
-    exists. The stored hash is renewed when the parameters have risen since. The caller commits.
+    Also None when the account is disabled, or when the attempt comes too early after many failures.
+    In every case one password is hashed and one failure is counted, so that the time does not tell
+    whether an account exists. The stored hash is renewed when the parameters have risen since.
     """
     try:
         # <% if cookiecutter.auth == "oidc" %>
@@ -60,7 +62,7 @@ def authenticate(email: str, password: str) -> User | None:
         return None
     if user.password_hash and needs_rehash(user.password_hash):
         user.password_hash = hash_password(password)
-    security_event("authn_login_success", level=20, account=user.id)
+    security_event("authn_login_success", level=logging.INFO, account=user.id)
     return user
 # <% if cookiecutter.auth != "oidc" %>
 
@@ -68,9 +70,8 @@ def authenticate(email: str, password: str) -> User | None:
 def change_password(session: Session, current: str, new: str) -> bool:
     """Set a new password and end every session; False when ``current`` is wrong.
 
-    Or when this session has sent so many wrong ones that it is too early for another: a thief could
-    guess for ever. The caller commits. A sign-in at the same time either ends here or finds another
-    password.
+    Also False when the attempt comes too early after many failures in this session: the thief of a
+    session could guess the password without end.
     """
     user = session.user
     if not _confirm(user, current, session):
@@ -79,68 +80,83 @@ def change_password(session: Session, current: str, new: str) -> bool:
     user.password_hash = hash_password(new)
     db.session.flush()
     sessions.end_all(user)
-    security_event("authn_password_change", level=20, account=user.id)
+    security_event("authn_password_change", level=logging.INFO, account=user.id)
     return True
 # <% endif %>
 
 
 def disable(user: User) -> int:
-    """Refuse every sign-in from now on, and end every session. The caller commits.
+    """Refuse every sign-in from now on, and end every session.
 
     :returns: how many sessions ended.
     """
     user.disabled_at = now()
     db.session.flush()  # a sign-in at the same time ends here, or finds the account disabled
     ended = sessions.end_all(user)
-    security_event("user_disabled", level=20, account=user.id)
+    security_event("user_disabled", level=logging.INFO, account=user.id)
     return ended
 
 
 def enable(user: User) -> None:
-    """Let a disabled account sign in again. The caller commits."""
+    """Let a disabled account sign in again."""
     user.disabled_at = None
-    security_event("user_enabled", level=20, account=user.id)
+    security_event("user_enabled", level=logging.INFO, account=user.id)
 
 
 def unlock(user: User) -> tuple[int, int]:
-    """Forget failed sign-ins, so that the next is looked at at once. The caller commits.
+    """Forget failed sign-ins, so that the next attempt is not delayed.
 
     :returns: how many failed in a row, and how many came too early.
     """
-    hold(user)
+    lock_row(user)
     counted = user.failures, user.refusals
     throttling.clear(user)
-    security_event("authn_login_unlock", level=20, account=user.id)
+    security_event("authn_login_unlock", level=logging.INFO, account=user.id)
     return counted
 
 
-def hold(user: User) -> None:
-    """Read the account again, and keep it as it is until the caller commits.
+def lock_row(user: User) -> None:
+    """Lock the account's row until the commit, and read it again.
 
-    The row is locked, by a write that changes nothing (SQLite has no other lock). Whoever signs in,
-    changes the password or disables the account meanwhile waits.
+    A sign-in, a password change or a disabling at the same time waits.
     """
-    lock = update(User).where(User.id == user.id).values(password_hash=User.password_hash)
-    db.session.execute(lock, execution_options={"synchronize_session": False})
+    throttling.lock_row(User, user.id)
     db.session.refresh(user)
 
 
-def _confirm(user: User, password: str, session: Session | None = None) -> bool:
-    """Whether ``password`` is right and the account enabled, from now until the caller commits.
+# <% if cookiecutter.auth == "oidc" %>
+def _confirm(user: User, password: str) -> bool:
+    """Whether ``password`` is right and the account enabled, from now until the commit.
 
-    When it is not, the failure is counted and committed.
+    If not, the failure is counted and committed.
 
-    :param session: asks for the password again; its own failures decide whether it is too early.
-
-    Hashing takes long enough for a password change or a disabling to finish in between: the old
-    password would open a session that outlives it, or its renewed hash would even bring it back. So
-    the row is held, and looked at again.
+    Hashing takes long enough for a new password or a disabling to be stored in between: the old
+    password would then open a session. So the row is locked and read again.
     """
+# <% else %>
+def _confirm(user: User, password: str, session: Session | None = None) -> bool:
+    """Whether ``password`` is right and the account enabled, from now until the commit.
+
+    If not, the failure is counted and committed.
+
+    :param session: the session that asks for the password again; its own failures decide whether
+        the attempt comes too early.
+
+    Hashing takes long enough for a new password or a disabling to be stored in between: the old
+    password would then open a session. So the row is locked and read again.
+    """
+# <% endif %>
     verified = user.password_hash
     correct = verify_password(verified, password)
-    hold(user)
+    lock_row(user)
     if correct and user.password_hash != verified:
         correct = verify_password(user.password_hash, password)
+    # <% if cookiecutter.auth == "oidc" %>
+    if correct and user.disabled_at is None and not throttling.is_delayed(user):
+        throttling.clear(user)
+        return True
+    throttling.count_failure(user)
+    # <% else %>
     asking = session and db.session.get(Session, session.id, populate_existing=True)
     early = throttling.is_delayed(asking or user)
     if correct and user.disabled_at is None and not early:
@@ -149,12 +165,13 @@ def _confirm(user: User, password: str, session: Session | None = None) -> bool:
     throttling.count_failure(user)
     if asking:
         throttling.count_failure(asking)
+    # <% endif %>
     db.session.commit()
     return False
 
 
 def _refuse(name: str, password: str) -> bool:
-    """Do for an account that is not there what is done for a wrong password."""
+    """Do the same for an unknown account as for a wrong password."""
     verify_password(None, password)
     throttling.count_failure(throttling.decoy(name))
     db.session.commit()

@@ -27,7 +27,7 @@ class Attempts:
 
     failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     failed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the last of them
-    # Attempts that came too early to be looked at, since the last success.
+    # Attempts that came too early, since the last success.
     refusals: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 
@@ -41,8 +41,8 @@ class User(Attempts, Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     # <% if cookiecutter.auth == "oidc" %>
-    # Who somebody is, both together. The address below is what the provider said last, and is only
-    # shown: accounts of two providers, or two accounts of one, may claim the same.
+    # Issuer and subject identify the account. The address below is only shown: several accounts may
+    # claim the same one.
     issuer: Mapped[str] = mapped_column(String(MAX_SUBJECT))
     subject: Mapped[str] = mapped_column(String(MAX_SUBJECT))
     is_operator: Mapped[bool] = mapped_column(default=False)
@@ -53,7 +53,7 @@ class User(Attempts, Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # What the account keeps here, as app.quotas counts it.
+    # What the account stores, as app.quotas counts it.
     stored_rows: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
@@ -62,7 +62,7 @@ class User(Attempts, Base):
 
 
 class Decoy(Attempts, Base):
-    """What a failed sign-in writes to when there is no such account; see app.auth.throttling."""
+    """The row that a failed sign-in to an unknown account writes; see app.auth.throttling."""
 
     __tablename__ = "decoys"
 
@@ -70,11 +70,15 @@ class Decoy(Attempts, Base):
 
 
 class Session(Attempts, Base):
+    # <% if cookiecutter.auth == "oidc" %>
+    """A sign-in that has not ended. Only the SHA-256 of its token is stored."""
+    # <% else %>
     """A sign-in that has not ended. Only the SHA-256 of its token is stored.
 
-    It counts wrong passwords too, where one is asked for to change it: a thief's session has its
-    own delay, and a guesser at the sign-in does not keep the owner from a new password.
+    It counts wrong passwords when the password is changed: a thief's session has its own delay, and
+    an attacker at the sign-in form does not keep the owner from a new password.
     """
+    # <% endif %>
 
     __tablename__ = "sessions"
 
@@ -96,10 +100,9 @@ class Session(Attempts, Base):
 def normalize_email(text: str) -> str:
     """The one form in which an address is stored, looked up and counted.
 
-    Case is folded in the local part too: two accounts that differ in case alone are a trap. Not so
-    in the domain: case folding makes "strasse.de" of "straße.de", which belongs to somebody else.
-    IDNA 2008 keeps them apart. The domain is stored in letters (U-labels), as it always was, not as
-    "xn--..." (A-labels); each label has exactly one of either form.
+    The local part is case-folded: two accounts that differ only in case would be a trap. The domain
+    is not: case folding turns "straße.de" into "strasse.de", which belongs to somebody else. IDNA
+    2008 keeps them apart. The domain is stored as Unicode (U-labels), not as "xn--..." (A-labels).
 
     :raises ValueError: when ``text`` is no e-mail address. No DNS look-up is made.
     """

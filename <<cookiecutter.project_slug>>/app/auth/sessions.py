@@ -33,7 +33,7 @@ def start(user: User, *, address: str, device: str) -> tuple[Session, str]:
     The caller commits.
     """
     token = secrets.token_urlsafe(32)
-    upkeep.delete_expired()
+    upkeep.delete_expired(Session, Session.last_seen_at, now() - IDLE_TIMEOUT)
     for surplus in of_user(user)[MAX_SESSIONS - 1 :]:
         end(surplus)
     session = Session(

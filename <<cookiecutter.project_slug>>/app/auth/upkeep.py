@@ -1,31 +1,30 @@
-"""Upkeep: a database that cannot write takes the pages with it that only read.
+"""Upkeep: pages that only read must not fail because the database cannot write.
 
-A full disk, or a failover to a server that is read-only: "last seen" and sessions that have expired
-are written down beside a request that only reads. When that fails, the request goes on.
+A request that only reads also writes: the time a session was last seen, and the end of an expired
+session. On a full disk, or after a failover to a read-only server, that write fails and the request
+goes on.
 """
 
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Delete, Update, delete, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import InstrumentedAttribute
 
-from app.auth.lifetimes import IDLE_TIMEOUT
-from app.auth.models import Session
-from app.database import db, now
+from app.database import db
 
-CLEAN_UP = 100  # expired sessions, of whomever, that a sign-in deletes at most
+CLEAN_UP = 100  # expired rows that one request deletes at most
 
 log = logging.getLogger("app.upkeep")
 
 
 def attempt(statement: Update | Delete) -> int | None:
-    """Carry out a statement that the request can do without, and commit it.
-
-    What was read before stays as it is, whatever happens here.
+    """Execute and commit a statement that the request can do without.
 
     :returns: how many rows changed; None when the database refused, which is logged.
     """
@@ -39,18 +38,13 @@ def attempt(statement: Update | Delete) -> int | None:
         return None
 
 
-def delete_expired() -> None:
-    """Delete what has expired, of every user, the longest unseen first: as the index has them.
+def delete_expired(model: Any, time: InstrumentedAttribute[datetime], before: datetime) -> None:
+    """Delete rows of all users whose ``time`` is before ``before``, the oldest first.
 
-    A part of each sign-in, which writes in any case. The caller commits.
-
-    What is too old cannot be used any more, so it is idle before long; no second index is needed.
-
-    Two requests that wait for each other are a deadlock. So what another one has locked is left to
-    it, and each row is deleted by its key: MySQL locks all that a DELETE looks at, and looks at the
-    whole table for a list of keys.
+    Call it in a request that writes anyway. The caller commits. To avoid deadlocks, rows that
+    another request has locked are skipped, and each row is deleted by its key: a database may lock
+    every row that a DELETE examines, and examine the whole table for a list of keys.
     """
-    expired = select(Session.id).where(Session.last_seen_at < now() - IDLE_TIMEOUT)
-    mine = expired.order_by(Session.last_seen_at).limit(CLEAN_UP).with_for_update(skip_locked=True)
-    for key in db.session.scalars(mine).all():
-        db.session.execute(delete(Session).where(Session.id == key))
+    expired = select(model.id).where(time < before).order_by(time).limit(CLEAN_UP)
+    for key in db.session.scalars(expired.with_for_update(skip_locked=True)).all():
+        db.session.execute(delete(model).where(model.id == key))

@@ -1,4 +1,4 @@
-"""``flask security``: look at the running configuration."""
+"""``flask security``: check the configuration."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from flask.cli import AppGroup
 
 from app import security
 
-security_cli = AppGroup("security", help="Look at the running configuration.")
+security_cli = AppGroup("security", help="Check the configuration.")
 
 
 @security_cli.command("check")
 def check_security() -> None:
-    """Print what is wrong with the running configuration; exit status 1 when something is."""
+    """Print what is wrong with the configuration; the exit status is 1 when something is."""
     problems = list(security.check(current_app))
     for problem in problems:
         click.echo(problem)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# <% if cookiecutter.auth == "oidc" %>
+import logging
+
+# <% endif %>
 import click
 from flask.cli import AppGroup
 from sqlalchemy import select
@@ -9,12 +13,14 @@ from sqlalchemy import select
 from app.auth import accounts
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth.models import LOCAL, User, normalize_email
-# <% else %>
-from app.auth.models import User, normalize_email
-# <% endif %>
 from app.database import db
 from app.security.logs import security_event
 from app.security.passwords import hash_password, password_problem
+# <% else %>
+from app.auth.models import User, normalize_email
+from app.database import db
+from app.security.passwords import password_problem
+# <% endif %>
 from app.settings import SERVICE_NAME
 
 # <% if cookiecutter.auth == "oidc" %>
@@ -29,10 +35,10 @@ users_cli = AppGroup("users", help="Create, disable, enable and unlock accounts.
 @users_cli.command("create")
 # <% endif %>
 @click.argument("email")
-@click.password_option(help="Asked for when not given; a command line is visible to others.")
+@click.password_option(help="Asked for when not given: a command line is visible to others.")
 def create_user(email: str, password: str) -> None:
     # <% if cookiecutter.auth == "oidc" %>
-    """Create an operator's account for emergencies: it signs in while EMERGENCY_LOGIN=1."""
+    """Create an operator's account for emergencies. It can sign in while EMERGENCY_LOGIN=1."""
     # <% else %>
     """Create an account."""
     # <% endif %>
@@ -47,21 +53,21 @@ def create_user(email: str, password: str) -> None:
     if db.session.scalar(select(User).filter_by(**local)):
         raise click.ClickException(f"There is an account with the address {address} already.")
     user = User(**local, email=address, is_operator=True, password_hash=hash_password(password))
-    # <% else %>
-    if db.session.scalar(select(User).where(User.email == address)):
-        raise click.ClickException(f"There is an account with the address {address} already.")
-    user = User(email=address, password_hash=hash_password(password))
-    # <% endif %>
     db.session.add(user)
     db.session.commit()
-    security_event("user_created", level=20, account=user.id)
+    security_event("user_created", level=logging.INFO, account=user.id)
+    # <% else %>
+    if accounts.register(address, password) is None:
+        raise click.ClickException(f"There is an account with the address {address} already.")
+    db.session.commit()
+    # <% endif %>
     click.echo(f"Created {address}.")
 
 
 @users_cli.command("disable")
 @click.argument("email")
 def disable_user(email: str) -> None:
-    """Disable an account: no sign-in, and every session ends at once."""
+    """Disable an account: it cannot sign in, and its sessions end at once."""
     user = find_user(email)
     ended = accounts.disable(user)
     db.session.commit()
@@ -81,16 +87,16 @@ def enable_user(email: str) -> None:
 @users_cli.command("unlock")
 @click.argument("email")
 def unlock_user(email: str) -> None:
-    """Forget an account's failed sign-ins: the next one is looked at at once."""
+    """Forget an account's failed sign-ins, so that the next attempt is not delayed."""
     user = find_user(email)
     failures, refusals = accounts.unlock(user)
     db.session.commit()
-    click.echo(f"Unlocked {user.email}; failed in a row: {failures}, came too early: {refusals}.")
+    click.echo(f"Unlocked {user.email}; failures: {failures}, refused attempts: {refusals}.")
 
 
 # <% if cookiecutter.auth == "oidc" %>
 def find_user(name: str) -> User:
-    """The account with this subject, or else with this address if only one has it."""
+    """The account with this subject, or else the only one with this address."""
     try:
         address = normalize_email(name)
     except ValueError:
@@ -99,7 +105,7 @@ def find_user(name: str) -> User:
         found = db.session.scalars(select(User).where(criterion).limit(MAX_SHOWN)).all()
         if len(found) > 1:
             subjects = ", ".join(user.subject for user in found)
-            raise click.ClickException(f"{name} is several accounts; name a subject: {subjects}.")
+            raise click.ClickException(f"Several accounts have this address; subjects: {subjects}.")
         if found:
             return found[0]
     raise click.ClickException(f"There is no account with the address or subject {name}.")

@@ -1,10 +1,11 @@
-"""The database: engines, a session per request, and the schema's version.
+"""The database: engine, column types, and the version of the schema.
 
-What differs between SQLite, PostgreSQL and MySQL is in :mod:`app.database.dialect`.
+What differs from database to database is in :mod:`app.database.dialect`.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
 from datetime import UTC, datetime
 from functools import cache
@@ -13,9 +14,9 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import Flask, current_app, g
+from flask import Flask
 from flask_sqlalchemy_lite import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, ExceptionContext, MetaData, String, event
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, String
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -25,20 +26,24 @@ from app.database import dialect
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 # At most 10 connections per process; a request that gets none within 5 seconds is answered 503.
 POOL = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
+log = logging.getLogger(__name__)
 PUBLIC_ID_LENGTH = 22  # characters of token_urlsafe(16): 128 random bits
 
 
-class Database(SQLAlchemy):
-    """Remembers whether a request has a session: most have nothing to close."""
+class RequestSession(Session):
+    """The session of a request. Its end loses no answer that is ready."""
 
-    def get_session(self, name: str = "default") -> Session:
-        g.has_database_session = True
-        return super().get_session(name)
+    def close(self) -> None:
+        """Return the connection. If that is lost by now, only the log says so."""
+        try:
+            super().close()
+        except DBAPIError as lost:
+            log.warning("database connection lost", exc_info=lost)
 
 
-# Nothing is read again after a commit: when that failed, what is stored would be answered with 503,
-# and whoever tries again stores it twice.
-db = Database(session_options={"expire_on_commit": False})
+# Nothing is read again after a commit: if that failed, the client would get 503 for a change that
+# is stored, and a client that tries again would store it twice.
+db = SQLAlchemy(session_options={"expire_on_commit": False, "class_": RequestSession})
 
 
 class Base(DeclarativeBase):
@@ -71,7 +76,7 @@ PublicId = String(PUBLIC_ID_LENGTH)
 
 
 def new_public_id() -> str:
-    """An identifier for URLs that tells nothing and cannot be guessed (128 bits)."""
+    """An identifier for URLs: it tells nothing and cannot be guessed (128 bits)."""
     return secrets.token_urlsafe(16)
 
 
@@ -81,56 +86,51 @@ def now() -> datetime:
 
 
 def init_app(app: Flask) -> None:
-    """Create the engines (``SQLALCHEMY_ENGINES``): one for requests, one for migrations."""
+    # <% if cookiecutter.database == "sqlite" %>
+    """Create the engine (``SQLALCHEMY_ENGINES``)."""
+    engines = {"default": dialect.engine_options(app.config["SETTINGS"].database_url)}
+    # <% else %>
+    """Create the engines (``SQLALCHEMY_ENGINES``): one for requests, one for ``flask db``."""
     settings = app.config["SETTINGS"]
     engines = {
         "default": dialect.engine_options(settings.database_url),
-        "migration": dialect.engine_options(settings.migration_database_url, patient=True),
+        "migration": dialect.engine_options(settings.migration_database_url, timeouts=False),
     }
+    # <% endif %>
     for options in engines.values():
         # Values never reach a log line or an exception's text; statements are not echoed.
         options.update(POOL, hide_parameters=True, echo=False)
     app.config["SQLALCHEMY_ENGINES"] = engines
     db.init_app(app)
-    app.teardown_request(close_session)
-    # Flask-SQLAlchemy-Lite also closes sessions of asyncio, of which there are none: a thread and
-    # an event loop for each request, which cost more than all the rest of it.
+    # Flask-SQLAlchemy-Lite also closes sessions of asyncio, of which there are none: that takes a
+    # thread and an event loop per request, longer than the request itself.
     app.teardown_appcontext_funcs = [
         close for close in app.teardown_appcontext_funcs if not iscoroutinefunction(close)
     ]
     with app.app_context():
         for engine in db.engines.values():
             dialect.set_up(engine)
-            event.listen(engine, "handle_error", hide_values)
 
 
-def close_session(error: BaseException | None) -> None:
-    """Give the connection of this request back. If it is lost, the answer is sent all the same."""
-    try:
-        if g.get("has_database_session"):
-            db.session.close()
-    except DBAPIError as lost:
-        current_app.logger.warning("database connection lost", exc_info=lost)
-
-
-def hide_values(context: ExceptionContext) -> None:
-    """Take the values out of the driver's message: it ends up in the log."""
-    original, error = context.original_exception, context.sqlalchemy_exception
-    dialect.hide_values(original)
-    if error is not None:
-        error.args = (f"({type(original).__module__}.{type(original).__name__}) {original}",)
+def migration_engine() -> Engine:
+    """The engine of ``flask db``, which may change tables."""
+    # <% if cookiecutter.database == "sqlite" %>
+    return db.engine
+    # <% else %>
+    return db.get_engine("migration")
+    # <% endif %>
 
 
 @cache
-def _head() -> str | None:
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+def heads() -> set[str]:
+    """The migrations that no other one follows: the schema that this code was written for."""
+    return set(ScriptDirectory(str(MIGRATIONS)).get_heads())
 
 
-def is_migrated(engine: str = "default") -> bool:
+def is_migrated() -> bool:
     """Whether the schema has the version this code was written for.
 
-    :param engine: whom to ask as, one of ``SQLALCHEMY_ENGINES``.
     :raises SQLAlchemyError: when the database does not answer.
     """
-    with db.get_engine(engine).connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == _head()
+    with db.engine.connect() as connection:
+        return set(MigrationContext.configure(connection).get_current_heads()) == heads()

@@ -33,8 +33,10 @@ def check(app: Flask) -> Iterator[str]:
     # The settings, because Flask-SQLAlchemy-Lite makes the URL of the engine absolute.
     settings = app.config["SETTINGS"]
     yield from dialect.check(make_url(settings.database_url), "DATABASE_URL")
+    # <% if cookiecutter.database != "sqlite" %>
     if (url := settings.migration_database_url) != settings.database_url:
         yield from dialect.check(make_url(url), "MIGRATION_DATABASE_URL")
+    # <% endif %>
 
 
 def _engine_problems(engine: Engine) -> Iterator[str]:

@@ -20,7 +20,7 @@ from sqlalchemy import text, update
 
 from app.auth import sessions
 from app.auth.models import Session
-from app.database import db, now
+from app.database import db, migration_engine, now
 from app.security import check
 from tests.browser import CREATE_ACCOUNT, FAILED_SIGN_IN, NOTES, PASSWORD, SIGN_IN, Browser
 from tests.events import INTERFACE_EVENTS
@@ -302,7 +302,7 @@ def test_a_failing_statement_leaves_no_value_in_the_log(
 ) -> None:
     # The exception's text has the statement, and would have its values.
     with browser.app.app_context():
-        migrator = db.get_engine("migration")
+        migrator = migration_engine()
     with migrator.begin() as connection:
         connection.execute(text("ALTER TABLE users RENAME TO lost"))
     try:

@@ -71,10 +71,10 @@ DEFECTS = [
     ),
     passwords(
         "spaces at the ends are cut off",
-        "app/auth/password_forms.py",
-        '    password = PasswordField("Password", [InputRequired()])',
+        "app/auth/forms.py",
+        '    password = PasswordField("Password", [InputRequired()])\n    confirm',
         '    password = PasswordField("Password", [InputRequired()],'
-        " filters=[lambda it: it and it.strip()])",
+        " filters=[lambda it: it and it.strip()])\n    confirm",
         f"{PASSWORD_TESTS}::test_the_shortest_and_the_longest_password_work",
     ),
     passwords(
@@ -87,7 +87,7 @@ DEFECTS = [
     ),
     passwords(
         "a change keeps to no rule",
-        "app/auth/password_forms.py",
+        "app/auth/forms.py",
         "        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):\n"
         "            raise ValidationError(problem)\n",
         "        pass\n",
@@ -95,7 +95,7 @@ DEFECTS = [
     ),
     passwords(
         "one's own address is a password",
-        "app/auth/password_forms.py",
+        "app/auth/forms.py",
         'password_problem(field.data, SERVICE_NAME, self.email.data or "")',
         "password_problem(field.data, SERVICE_NAME)",
         f"{PASSWORD_TESTS}::test_sign_up_and_change_keep_to_the_policy",

@@ -305,8 +305,8 @@ DEFECTS = [
     plans(
         "a sign-in looks for expired sessions among all",
         "app/auth/upkeep.py",
-        "expired.order_by(Session.last_seen_at)",
-        "expired.order_by(Session.id)",
+        ".order_by(time)",
+        ".order_by(model.id)",
         PLANS,
     ),
     plans(

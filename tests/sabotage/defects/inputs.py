@@ -73,7 +73,7 @@ DEFECTS = [
     ),
     sanitization(
         "one form takes more than text",
-        "app/auth/password_forms.py",
+        "app/auth/forms.py",
         "from app.fields import TextForm\n",
         "from flask_wtf import FlaskForm as TextForm\n",
         "tests/security/test_stored_text.py::test_every_form_takes_text_alone",

@@ -79,6 +79,7 @@ DEFECTS = [
         "            os.replace(file.name, path)\n",
         '            os.system(f"mv {file.name} {path}")\n',
         "lint",
+        answers={"deployment": "systemd"},
     ),
     audits(
         "an account that may be missing is taken for one",
@@ -341,7 +342,7 @@ DEFECTS = [
     ),
     secret_key(
         "everybody on the machine reads the database",
-        "app/database/provisioning.py",
+        "app/database/commands.py",
         "path.touch(mode=0o600)",
         "path.touch()",
         "tests/test_dialect.py::test_no_file_is_ever_readable_by_others",

@@ -113,7 +113,7 @@ DEFECTS = [
     throttling(
         "guesses at once are all looked at",
         ACCOUNTS,
-        "    hold(user)\n    if correct and user.password_hash != verified:",
+        "    lock_row(user)\n    if correct and user.password_hash != verified:",
         "    if correct and user.password_hash != verified:",
         f"{GUESSES}::test_of_guesses_at_once_one_is_looked_at",
     ),
@@ -151,6 +151,13 @@ DEFECTS = [
         'partial = target.with_name(f"{target.name}.partial")',
         "partial = target",
         "tests/test_backups.py::test_half_a_backup_has_no_name_of_a_whole_one",
+    ),
+    postgresql(
+        "a restore that is stopped leaves the sessions of the backup",
+        "app/database/backups.py",
+        "        _end_sessions(file)  # stopped by a signal, perhaps after the last table\n",
+        "",
+        "tests/test_backups.py::test_a_command_that_is_stopped_cleans_up",
     ),
     postgresql(
         "everybody may hold the lock of migrations",

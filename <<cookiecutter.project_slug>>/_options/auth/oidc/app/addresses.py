@@ -1,8 +1,8 @@
-"""Where this service may connect to: the provider names a server inside the network (SSRF).
+"""Which addresses this service may connect to: the provider could name an internal server (SSRF).
 
-Its description decides about host and port, and DNS about the address. So the address itself is
-looked at: a public one, or one in ``OIDC_PRIVATE_NETWORKS``. Standard library alone, so that a
-program beside the service can use this file without loading the service. ASVS 1.3.6, 13.2.4.
+The provider's metadata decide about host and port, DNS about the address. So the address itself is
+checked: it is public, or in ``OIDC_PRIVATE_NETWORKS``. Only the standard library is imported, so
+that another program can use this file without loading the service. ASVS 1.3.6, 13.2.4.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ipaddress import (
 Network = IPv4Network | IPv6Network
 
 MOST = 4  # addresses of one name that are tried; ours: each may take seconds
-# An IPv4 address is in the last 32 bits, and that one is looked at (RFC 6052 section 2.1).
+# The last 32 bits are an IPv4 address, which is checked (RFC 6052 section 2.1).
 NAT64 = IPv6Network("64:ff9b::/96")
 # Not public, whatever this version of Python says: 6to4 (RFC 3056), Teredo (RFC 4380) and local
-# NAT64 (RFC 8215), where somebody passes on to another network; site-local addresses (RFC 3879);
-# addresses of examples (RFC 9637).
+# NAT64 (RFC 8215), which lead to other networks; site-local addresses (RFC 3879); addresses for
+# documentation (RFC 9637).
 NOT_PUBLIC = tuple(
     map(IPv6Network, ("2002::/16", "2001::/32", "64:ff9b:1::/48", "fec0::/10", "3fff::/20"))
 )
@@ -38,7 +38,7 @@ class RefusedAddressError(OSError):
 def networks(text: str) -> tuple[Network, ...]:
     """The networks in a list with commas, such as ``10.1.2.0/24, fd00::/8``.
 
-    :raises ValueError: when one of them is none.
+    :raises ValueError: when one is no network.
     """
     return tuple(ip_network(part) for part in text.replace(",", " ").split())
 
@@ -58,13 +58,13 @@ def is_permitted(address: str, allowed: Iterable[Network]) -> bool:
 
 
 def permitted(host: str, port: int, allowed: Iterable[Network]) -> list[str]:
-    """The addresses of a server that may be connected to, at most four, as the system sorts them.
+    """At most four addresses of a server that may be connected to, in the system's order.
 
-    Connect to one of these, not to the name: it may have another address a moment later.
+    Connect to one of these and not to the name, which may have another address a moment later.
 
     :raises RefusedAddressError: when there is none.
     :raises OSError: when the name does not resolve.
-    :raises ValueError: when it is no name.
+    :raises ValueError: when ``host`` is no name.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -19,15 +19,15 @@ ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 @dataclass(frozen=True)
 class OIDCSettings:
-    """Where accounts are kept, and who may sign in.
+    """The provider, and who may sign in.
 
-    :param ca_file: certificates to trust in place of the public ones; empty means the public ones.
-    :param private_networks: where the provider may be, besides the public internet.
-    :param redirect_origins: where sign-in passes through besides the issuer's own origin.
-    :param groups_claim: the claim that lists somebody's groups or roles; dots lead into objects.
-    :param allowed_groups: who may sign in; empty means everybody the provider lets in.
-    :param operator_groups: who is an operator; empty means nobody but emergency accounts.
-    :param emergency_login: whether accounts that were made here may sign in with a password.
+    :param ca_file: certificates to trust instead of the public ones; empty means the public ones.
+    :param private_networks: networks that are not public and may be connected to.
+    :param redirect_origins: origins that sign-in redirects to, in addition to the issuer's.
+    :param groups_claim: the claim that lists a user's groups or roles; dots lead into objects.
+    :param allowed_groups: members may sign in; empty means every user of the provider.
+    :param operator_groups: members are operators; empty means only emergency accounts are.
+    :param emergency_login: whether emergency accounts may sign in with a password.
     """
 
     issuer: str
@@ -56,7 +56,7 @@ class OIDCSettings:
             "OIDC_CLIENT_SECRET": (client_secret, "name a file with it in OIDC_CLIENT_SECRET_FILE"),
         }
         problems += [
-            f"{n} is not set; {cure}" for n, (value, cure) in required.items() if not value
+            f"{n} is not set; {hint}" for n, (value, hint) in required.items() if not value
         ]
         if issuer and (problem := _issuer_problem(issuer, development)):
             problems.append(f"OIDC_ISSUER is {issuer!r}; {problem}")
@@ -99,17 +99,17 @@ class OIDCSettings:
 
     @property
     def host(self) -> str:
-        """Where people sign in, as they know it."""
+        """The provider, as the sign-in page names it."""
         return urlsplit(self.issuer).netloc
 
     @property
     def is_local(self) -> bool:
-        """Whether the provider is the one of development."""
+        """Whether this is the provider for development."""
         return self.issuer == LOCAL_PROVIDER
 
 
 def _names(text: str) -> frozenset[str]:
-    """The groups in a list with commas: a group's name may hold spaces."""
+    """The groups in a list with commas: the name of a group may contain spaces."""
     return frozenset(name for part in text.split(",") if (name := part.strip()))
 
 

@@ -231,18 +231,18 @@ def test_a_user_who_is_disabled_at_this_moment_gets_no_session(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the account was read, and before its session is there."""
-    hold = accounts.hold
+    lock_row = accounts.lock_row
 
     def late(user: User) -> None:
         with app.app_context():
             db.session.scalars(select(User)).one().disabled_at = now()
             db.session.commit()
-        hold(user)
+        lock_row(user)
 
     visitor = Browser(app)
     arrive(visitor)
     visitor.sign_out()
-    monkeypatch.setattr(accounts, "hold", late)
+    monkeypatch.setattr(accounts, "lock_row", late)
     assert arrive(visitor).status_code == 403
     assert not visitor.is_signed_in()
 
@@ -253,7 +253,7 @@ def test_accounts_are_named_by_address_or_subject(app: Flask, cli: Callable[...,
     arrive(two, sub="two")  # the same address
     result = cli("users", "disable", "alice@example.com")
     assert result.exit_code == 1
-    assert "is several accounts; name a subject: one, two." in result.stderr
+    assert "Several accounts have this address; subjects: one, two." in result.stderr
     assert one.is_signed_in()
     assert cli("users", "disable", "one").exit_code == 0
     assert not one.is_signed_in()

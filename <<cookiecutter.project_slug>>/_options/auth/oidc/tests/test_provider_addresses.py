@@ -94,7 +94,7 @@ def test_the_default_is_no_network_but_in_development(make_app: Callable[..., Fl
 
 def test_start_up_notices_that_every_address_is_allowed(make_app: Callable[..., Flask]) -> None:
     for everything in ("0.0.0.0/0", "10.0.0.0/8, ::/0"):
-        with pytest.raises(Exception, match="OIDC_PRIVATE_NETWORKS has every address"):
+        with pytest.raises(Exception, match="OIDC_PRIVATE_NETWORKS allows every address"):
             make_app(OIDC_PRIVATE_NETWORKS=everything)
     assert list(identity_provider.check(make_app(**ONE_ADDRESS))) == []
 

@@ -103,8 +103,8 @@ def test_a_database_nearby_or_verified_is_accepted(make_app: Callable[..., Flask
         assert problems(make_app, DATABASE_URL=url, MIGRATION_DATABASE_URL=None) == [], url
         assert problems(make_app, MIGRATION_DATABASE_URL=url) == [], url
     for url in VERIFIED:
-        for patient in (False, True):
-            arguments = dialect.engine_options(url, patient=patient)["connect_args"]
+        for timeouts in (True, False):
+            arguments = dialect.engine_options(url, timeouts=timeouts)["connect_args"]
             assert arguments["sslmode"] == "verify-full", url
             assert arguments["sslrootcert"] not in ("", "system"), url  # psycopg's has none
     # Without a host, libpq takes it from PGHOST; for a socket it ignores these.
@@ -188,7 +188,7 @@ def test_a_backup_that_could_not_be_restored_is_none(
     assert list(tmp_path.glob("backups/*")) == []
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match=reason):
-        dumps.restore(*urls, tmp_path / "file", tmp_path / "file")
+        dumps.restore(*urls, tmp_path / "file")
 
 
 def test_a_missing_tool_is_named(
@@ -201,4 +201,4 @@ def test_a_missing_tool_is_named(
     assert (result.exit_code, result.stderr) == (1, message)
     (tmp_path / "file").write_text("x")
     with pytest.raises(FileNotFoundError, match="pg_restore is not installed"):
-        dumps.restore(make_url(REMOTE), make_url(REMOTE), tmp_path / "file", tmp_path / "file")
+        dumps.restore(make_url(REMOTE), make_url(REMOTE), tmp_path / "file")

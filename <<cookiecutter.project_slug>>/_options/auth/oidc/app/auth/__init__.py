@@ -1,7 +1,7 @@
 """Accounts at an OpenID Connect provider; signed in by a session cookie.
 
-What the provider is asked and believed is in :mod:`app.auth.code_flow`; what guards the connection
-to it is wired and checked by :mod:`app.auth.identity_provider`.
+:mod:`app.auth.code_flow` asks the provider; :mod:`app.auth.identity_provider` wires and checks what
+guards the connection to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from app.security import access
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages: for signing in and out, the account, operators, and the provider."""
+    """Register the pages for signing in and out, the account and operators."""
     access.authenticate_by(app, identity.identify, identity.challenge)
     security.add_practice(app, identity_provider)
     app.register_blueprint(views.blueprint)

@@ -1,11 +1,13 @@
-"""Back-channel logout: a session outlives its end at the provider.
+"""Back-channel logout: a session must not outlive its end at the provider.
 
-The provider itself says that somebody has signed out there. OpenID Connect Back-Channel Logout 1.0.
-The request comes from a program: no cookie, no CSRF token. What it must have is a logout token that
-the provider signed for this service a moment ago, and that was not sent before.
+The provider reports that a user has signed out there (OpenID Connect Back-Channel Logout 1.0). The
+request comes from a program, without a cookie and without a CSRF token. It must carry a logout
+token that the provider has just signed for this service, and that was not used before.
 """
 
 from __future__ import annotations
+
+import logging
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
@@ -23,8 +25,7 @@ from app.security.limit_keys import client_address
 from app.security.logs import security_event
 
 NOTICES = "600 per minute"  # by address; ours: a provider that ends the sessions of a whole company
-
-KEPT = MAX_AGE + 2 * LEEWAY  # seconds after which no logout token that is taken now is taken again
+KEPT = MAX_AGE + 2 * LEEWAY  # seconds until a logout token that is accepted now has expired
 
 blueprint = Blueprint("backchannel", __name__, url_prefix="/auth")
 
@@ -39,8 +40,8 @@ def logout() -> ResponseReturnValue:
     token = request.form.get("logout_token")
     try:
         claims = in_time(lambda: provider_tokens.logout_token(token, known))
-        # Sent again, it would end a session that began after it (section 2.6, step 8). One
-        # transaction with the end of the sessions: when that fails, the provider may try again.
+        # Sent again, it would end a session that began after it (section 2.6, step 8). Both are
+        # one transaction: when ending the sessions fails, the provider may try again.
         if not single_use.use("logout", f"{known.settings.issuer} {claims['jti']}", KEPT):
             raise RefusedError("jti: used before")
     except RefusedError as error:
@@ -54,5 +55,5 @@ def logout() -> ResponseReturnValue:
     for session in ended:
         sessions.end(session)
     db.session.commit()
-    security_event("authn_backchannel_logout", level=20, ended=len(ended))
+    security_event("authn_backchannel_logout", level=logging.INFO, ended=len(ended))
     return "", 200

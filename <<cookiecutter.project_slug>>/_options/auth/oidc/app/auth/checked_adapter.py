@@ -1,7 +1,7 @@
-"""Connect to an address that was looked at, while TLS still asks for the name.
+"""Connect to an address that was checked, while TLS verifies the name.
 
-A library that is given a name looks it up itself, and may find another address than the one that
-was checked a moment ago (DNS rebinding). So it is given the address.
+A library that is given a name looks it up itself, and may find another address than the checked one
+(DNS rebinding). So it is given the address.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ PORTS = {"http": 80, "https": 443}
 
 
 class CheckedAdapter(BaseAdapter):
-    """For a session of requests, in the place of its own adapter.
+    """A transport adapter for a session of requests.
 
-    :param allowed: networks that are not public, and may be connected to.
+    :param allowed: networks that are not public and may be connected to.
     """
 
     def __init__(self, allowed: Iterable[Network]) -> None:
@@ -45,7 +45,7 @@ class CheckedAdapter(BaseAdapter):
                 return self.opened[-1].send(request, *args, **kwargs)
             except FailedConnection as error:
                 if not _is_unconnected(error):
-                    raise  # something was sent: a code must not be sent twice
+                    raise  # something was sent; a code must not be sent twice
                 failed = error
         raise failed or FailedConnection(f"{url.hostname} has no address", request=request)
 
@@ -56,7 +56,7 @@ class CheckedAdapter(BaseAdapter):
 
 
 class _AddressAdapter(HTTPAdapter):
-    """Connects to one address, whatever the name of the request's server."""
+    """Connects to one address, whatever host the request names."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class _AddressAdapter(HTTPAdapter):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         server, options = super().build_connection_pool_key_attributes(request, verify, cert)
         if server["scheme"] == "https":
-            options["server_hostname"] = server["host"]  # whose certificate it has to be
+            options["server_hostname"] = server["host"]  # the name in the certificate
         return {**server, "host": self.address}, options
 
 

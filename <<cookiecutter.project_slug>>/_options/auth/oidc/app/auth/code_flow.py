@@ -1,7 +1,7 @@
-"""Sign-in by authorization code with PKCE (RFC 6749 section 4.1, RFC 7636), as RFC 9700 asks.
+"""Sign-in by authorization code with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 9700).
 
-What binds an answer to the browser that asked for it is in :mod:`app.auth.pending`. Here: the
-provider is asked, and its answer exchanged for what it says about the user.
+This module asks the provider and exchanges its answer for claims about the user.
+:mod:`app.auth.pending` binds an answer to the browser that started the sign-in.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from app.auth.pending import Pending
 from app.auth.provider import Provider
 from app.auth.provider_tokens import RefusedError
 
-# The provider's word for "not now", RFC 6749 section 4.1.2.1.
+# Errors that pass, RFC 6749 section 4.1.2.1.
 NOT_NOW = ("server_error", "temporarily_unavailable")
 
 
 def authorization_url(provider: Provider, pending: Pending) -> str:
     """Where the browser goes to sign in.
 
-    :raises UnavailableError: when the provider's description cannot be had.
+    :raises UnavailableError: when the provider's metadata cannot be fetched.
     """
     endpoint = provider.metadata()["authorization_endpoint"]
     with provider.client(redirect_uri=pending.redirect_uri) as client:
@@ -36,13 +36,13 @@ def authorization_url(provider: Provider, pending: Pending) -> str:
 
 
 def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> dict[str, Any]:
-    """The claims about whoever signed in. The provider's tokens end with this function.
+    """The claims about the user who signed in. The provider's tokens are not kept.
 
     :raises RefusedError: when the answer or a token in it is wrong, or the user has cancelled.
     :raises UnavailableError: when the provider cannot be asked.
     """
     metadata = provider.metadata()
-    # Mix-up: the code of another provider would be sent to this one (RFC 9207).
+    # Mix-up attack: the code of another provider would be sent to this one (RFC 9207).
     promised = metadata.get("authorization_response_iss_parameter_supported") is True
     if ("iss" in answer or promised) and answer.get("iss") != provider.settings.issuer:
         raise RefusedError(f"iss of the answer: {answer.get('iss')!r}")
@@ -63,7 +63,7 @@ def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> d
             text = f"the token endpoint answers {error.error!r}"
             if error.error == "invalid_grant":  # the code was used before, is too old, or not ours
                 raise RefusedError(text) from error
-            raise UnavailableError(text) from error  # this service is not what the provider expects
+            raise UnavailableError(text) from error  # such as invalid_client: a wrong setting
         except (ValueError, TypeError, AttributeError) as error:
             raise UnavailableError(f"the token endpoint answers no JSON: {error}") from error
         access_token = str(token.get("access_token") or "")
@@ -82,7 +82,7 @@ def _userinfo(client: Client, endpoint: str, access_token: str, subject: str) ->
         found = client.get(endpoint, headers=headers, withhold_token=True).json()
     except ValueError as error:
         raise UnavailableError(f"userinfo is no JSON: {error}") from error
-    # Another user's: a token was swapped (OpenID Connect Core 1.0 section 5.3.2).
+    # Another sub: the token was swapped (OpenID Connect Core 1.0 section 5.3.2).
     if not isinstance(found, dict) or found.get("sub") != subject:
         raise RefusedError("userinfo: another sub")
     return found
@@ -95,9 +95,9 @@ def _complete(provider: Provider, claims: Mapping[str, Any]) -> bool:
 
 
 def logout_url(provider: Provider, home: str) -> str | None:
-    """Where to sign out at the provider (RP-Initiated Logout 1.0); None when it has no such place.
+    """Where to sign out at the provider (RP-Initiated Logout 1.0); None when it has no such page.
 
-    No ID token was kept that could be shown there (``id_token_hint``), so the provider may ask.
+    No ID token was kept to send as ``id_token_hint``, so the provider may ask for confirmation.
     """
     endpoint = provider.metadata().get("end_session_endpoint")
     if not endpoint:

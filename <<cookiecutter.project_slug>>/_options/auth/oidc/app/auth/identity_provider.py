@@ -1,11 +1,11 @@
-"""Sign-in at a provider: somebody gets in with an answer that the provider did not give to them.
+"""Sign-in at a provider: an attacker uses an answer that the provider gave to somebody else.
 
 Authorization code flow with PKCE (:mod:`app.auth.code_flow`), ``state`` and ``nonce`` bound to the
-browser (:mod:`app.auth.pending`), every claim of an ID token checked
-(:mod:`app.auth.provider_tokens`), requests that end (:mod:`app.auth.outbound`) and do not lead into
-the network (:mod:`app.addresses`), answers that count once (:mod:`app.auth.single_use`), accounts
-known by issuer and subject (:mod:`app.auth.members`). Here: their errors, and that what they are
-told is safe. RFC 9700; OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2, 10.5.
+browser (:mod:`app.auth.pending`), a check of every claim of an ID token
+(:mod:`app.auth.provider_tokens`), requests with time limits (:mod:`app.auth.outbound`) to public
+addresses only (:mod:`app.addresses`), answers that count once (:mod:`app.auth.single_use`),
+accounts identified by issuer and subject (:mod:`app.auth.members`). This module answers their
+errors and checks their settings. RFC 9700; OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2, 10.5.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = logging.getLogger("app.oidc")
 
 
 def init_app(app: Flask) -> None:
-    """Know the provider, answer its failures, and let forms lead to it."""
+    """Register the provider and the handlers of its errors; allow forms to lead to it."""
     settings = app.config["SETTINGS"].oidc
     app.extensions["oidc"] = Provider(settings)
     app.register_error_handler(RefusedError, refused)
@@ -38,8 +38,8 @@ def init_app(app: Flask) -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, JSONFormatter):
             handler.formatter.known_secrets.append(settings.client_secret)
-    # Signing in and out are forms that end at the provider, and Chromium holds the policy against
-    # where a form leads, not only where it is sent. Nothing but these origins is opened.
+    # The forms for signing in and out redirect to the provider, and Chromium applies form-action to
+    # redirects as well. Only these origins are allowed.
     origins = " ".join(("'self'", settings.origin, *settings.redirect_origins))
     headers = app.extensions["content_headers"]
     name = "Content-Security-Policy"
@@ -47,26 +47,26 @@ def init_app(app: Flask) -> None:
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield what would let somebody stand in for the provider, or for this service there."""
+    """Yield settings that let an attacker pose as the provider, or as this service there."""
     settings = app.config["SETTINGS"].oidc
     if not settings.issuer.startswith("https://"):
         yield "OIDC_ISSUER is not encrypted; write an address that starts with https://"
     if len(settings.client_secret) < MIN_SECRET:
         yield f"OIDC_CLIENT_SECRET has fewer than {MIN_SECRET} characters; let the provider make it"
     if any(network.prefixlen == 0 for network in settings.private_networks):
-        yield "OIDC_PRIVATE_NETWORKS has every address; write the network of the provider alone"
+        yield "OIDC_PRIVATE_NETWORKS allows every address; write only the provider's network"
     if settings.ca_file and not Path(settings.ca_file).is_file():
         yield f"OIDC_CA_FILE: there is no file {settings.ca_file}"
 
 
 def refused(error: RefusedError) -> ResponseReturnValue:
-    """Log what was wrong, answer 401 without a word about it."""
+    """Log the reason, answer 401 without it."""
     security_event("authn_login_fail", account=None, reason=str(error))
     return respond(Unauthorized("The sign-in was not completed. Please start it again."))
 
 
 def unavailable(error: UnavailableError) -> ResponseReturnValue:
-    """Log the reason, answer 503. Whoever is signed in stays signed in."""
+    """Log the reason, answer 503. Sessions go on."""
     log.error("provider unavailable", extra={"reason": str(error)})
     sorry = ServiceUnavailable("The sign-in service does not answer. Please sign in again shortly.")
     return respond(sorry, {"Retry-After": str(PAUSE)})

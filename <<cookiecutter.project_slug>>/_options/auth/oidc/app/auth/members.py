@@ -1,12 +1,13 @@
-"""Who may sign in, who is an operator, and which account that is.
+"""Which account signs in, whether it may, and whether it is an operator's.
 
-An account is known by issuer and subject, never by e-mail: whoever registers somebody else's
-address at a provider would otherwise get into their account (OpenID Connect Core 1.0 section 5.7;
-ASVS 6.8.1). Groups are asked for at every sign-in, and the provider's word counts as it is then.
+Issuer and subject identify an account, never the e-mail address: an attacker could register
+somebody else's address at a provider (OpenID Connect Core 1.0 section 5.7; ASVS 6.8.1). Groups are
+read at every sign-in.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,9 +22,9 @@ from app.security.logs import security_event
 
 
 def groups_of(claims: Mapping[str, Any], name: str) -> frozenset[str]:
-    """The groups in the claim ``name``: a list, or one alone. Nothing else is a group.
+    """The groups in the claim ``name``, which is a list or one string.
 
-    :param name: the claim as it is, or a path into objects: Keycloak's ``realm_access.roles``.
+    :param name: the claim, or a path into objects such as Keycloak's ``realm_access.roles``.
     """
     found: Any = claims
     for part in [name] if name in claims else name.split("."):
@@ -33,14 +34,14 @@ def groups_of(claims: Mapping[str, Any], name: str) -> frozenset[str]:
 
 
 def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
-    """The account of whoever signed in, made at the first time; None when they may not.
+    """The account that these claims identify, created at the first sign-in; None when refused.
 
-    The caller commits. Somebody who has left the allowed groups is signed out everywhere.
+    The caller commits. A user who has left the allowed groups is signed out everywhere.
     """
     known = User.issuer == settings.issuer, User.subject == claims["sub"]
     user = db.session.scalar(select(User).where(*known))
     if user is not None:
-        accounts.hold(user)  # or it could be disabled before its session is there
+        accounts.lock_row(user)  # or it could be disabled before its session starts
     groups = groups_of(claims, settings.groups_claim)
     if settings.allowed_groups and not groups & settings.allowed_groups:
         security_event("authz_fail", account=user.id if user else None, reason="groups")
@@ -49,7 +50,7 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
         return None
     if user is None:
         user = _create(settings.issuer, claims["sub"])
-    if user is None:  # made at this very moment by another request
+    if user is None:  # another request has created it at the same time
         user = db.session.scalars(select(User).where(*known)).one()
     user.email = shown_name(claims)
     is_operator = bool(groups & settings.operator_groups)
@@ -59,12 +60,12 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     if user.disabled_at is not None:
         security_event("authn_login_fail", account=user.id)
         return None
-    security_event("authn_login_success", level=20, account=user.id)
+    security_event("authn_login_success", level=logging.INFO, account=user.id)
     return user
 
 
 def _create(issuer: str, subject: str) -> User | None:
-    """A new account; None when it was made by another request at the same time."""
+    """Create an account; None when another request has created it at the same time."""
     user = User(issuer=issuer, subject=subject, email="")
     db.session.add(user)
     try:
@@ -72,12 +73,12 @@ def _create(issuer: str, subject: str) -> User | None:
     except IntegrityError:
         db.session.rollback()  # nothing else was written before
         return None
-    security_event("user_created", level=20, account=user.id)
+    security_event("user_created", level=logging.INFO, account=user.id)
     return user
 
 
 def shown_name(claims: Mapping[str, Any]) -> str:
-    """What the account's owner sees: the address that the provider knows, or else the subject."""
+    """The name that pages show: the address that the provider has, or else the subject."""
     try:
         return normalize_email(str(claims.get("email", "")))
     except ValueError:

@@ -1,9 +1,8 @@
-"""Pages for operators: a user calls what is for operators alone.
+"""Pages for operators: a user must not call a function that is for operators only.
 
-An operator may see who has an account, refuse somebody, let them in again. Who is an operator is
-the provider's word (``OIDC_OPERATOR_GROUPS``), or an emergency account; see
-:mod:`app.auth.members`. Function-level access control, ASVS 8.2.1: the whole blueprint is guarded,
-so that a route that is added here cannot be forgotten.
+An operator lists accounts, disables and enables them. The provider's groups make a user an operator
+(``OIDC_OPERATOR_GROUPS``, :mod:`app.auth.members`); emergency accounts are operators as well. The
+guard covers the whole blueprint, so that no route can be forgotten. ASVS 8.2.1.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from app.security import rate_limits
 from app.security.logs import security_event
 
 PAGE = 50  # accounts
-# The columns that the list shows: no hash of a password is loaded for it.
+# The columns that the list shows; password hashes are not loaded.
 SHOWN = load_only(User.email, User.issuer, User.subject, User.is_operator, User.disabled_at)
 MAX_ID = 2**31 - 1  # what an INTEGER holds in each of the databases
 
@@ -32,14 +31,14 @@ blueprint = Blueprint("operators", __name__, url_prefix="/operators")
 
 
 class AccountForm(TextForm):
-    """An account that something is done with."""
+    """The account that is disabled or enabled."""
 
     account = IntegerField(widget=HiddenInput(), validators=[NumberRange(1, MAX_ID)])
 
 
 @blueprint.before_request
 def require_operator() -> None:
-    """Stop everybody who is no operator; nobody gets here without having signed in."""
+    """Refuse every user who is no operator."""
     user = identity.current_user()
     if not user.is_operator:
         security_event("authz_fail", account=user.id, reason="operator", path=request.path)
@@ -48,7 +47,7 @@ def require_operator() -> None:
 
 @blueprint.get("/accounts")
 def index() -> str:
-    """The newest accounts, or those before another one."""
+    """The newest accounts, or the page before the account ``before``."""
     before = max(0, min(request.args.get("before", MAX_ID, type=int), MAX_ID))
     query = select(User).where(User.id < before).order_by(User.id.desc()).options(SHOWN)
     found = list(db.session.scalars(query.limit(PAGE + 1)))
@@ -61,8 +60,8 @@ def index() -> str:
 @blueprint.post("/disable")
 @rate_limits.write
 def disable() -> ResponseReturnValue:
-    """Refuse somebody, and sign them out everywhere."""
-    user = named()
+    """Disable an account and sign it out everywhere."""
+    user = chosen_account()
     ended = accounts.disable(user)
     db.session.commit()
     flash(f"{user.email} is disabled. Sessions ended: {ended}.")
@@ -72,19 +71,19 @@ def disable() -> ResponseReturnValue:
 @blueprint.post("/enable")
 @rate_limits.write
 def enable() -> ResponseReturnValue:
-    """Let somebody in again."""
-    user = named()
+    """Enable an account again."""
+    user = chosen_account()
     accounts.enable(user)
     db.session.commit()
     flash(f"{user.email} may sign in again.")
     return redirect(url_for("operators.index"))
 
 
-def named() -> User:
-    """The account that the form names, which is not one's own: nobody locks themselves out.
+def chosen_account() -> User:
+    """The account that the form names. Operators cannot lock themselves out.
 
     :raises werkzeug.exceptions.NotFound: when there is none.
-    :raises werkzeug.exceptions.Conflict: when it is one's own.
+    :raises werkzeug.exceptions.Conflict: when it is the operator's own.
     """
     form = AccountForm()
     user = db.session.get(User, form.account.data) if form.validate_on_submit() else None

@@ -1,10 +1,10 @@
-"""Requests to the provider: a slow, broken or hostile answer must not hold up the service.
+"""Requests to the provider: a slow, broken or hostile answer must not block the service.
 
-Every request has time limits of its own, and all requests of one page together end after ``TOTAL``:
-a host name that does not resolve, or an answer that comes byte by byte, knows no other limit. No
-redirect is followed and no address is connected to but a public one, so that nobody is sent inside
-the network (SSRF; :mod:`app.addresses`); no proxy and no ``.netrc`` is taken from the
-environment; answers are bounded. ASVS 15.3.2, 13.2.4, 16.5.2.
+Every request has time limits, and all requests of one page together end after ``TOTAL``: no other
+limit covers a slow DNS look-up, or an answer that arrives byte by byte. Redirects are not followed
+and only public addresses are connected to, so that no request reaches the internal network (SSRF;
+:mod:`app.addresses`). Proxies and ``.netrc`` of the environment are not used, and the size of an
+answer is limited. ASVS 15.3.2, 13.2.4, 16.5.2.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
+from io import BytesIO
 from typing import Any, TypeVar
 
 from authlib.integrations.requests_client import OAuth2Session
@@ -25,20 +26,20 @@ from app.oidc_settings import OIDCSettings
 Result = TypeVar("Result")
 
 TIMEOUT = (2, 3)  # seconds to connect, and between two parts of an answer
-TOTAL = 4.5  # seconds for a page; ASVS names none, people leave after about 5
-ANSWERS = (200, 400, 401, 403)  # an OAuth error is an answer; a redirect, 404, 429 or 5xx is none
-MAX_BYTES = 256 * 1024  # discovery documents have about 5 KiB, Entra's keys about 20
-# Threads that wait for the provider. When all hang, others fail after TOTAL instead of waiting.
+TOTAL = 4.5  # seconds for a page; ours: users leave after about 5
+ANSWERS = (200, 400, 401, 403)  # of OAuth and its errors; no redirect, 404, 429 or 5xx
+MAX_BYTES = 256 * 1024  # a discovery document has about 5 KiB, Entra's keys about 20 KiB
+# Threads that wait for the provider. When all are blocked, other requests fail after TOTAL.
 WAITING = ThreadPoolExecutor(max_workers=4, thread_name_prefix="oidc")
 log = logging.getLogger("app.oidc")
 
 
 class UnavailableError(Exception):
-    """The provider cannot be used now: 503. The text is for the log alone."""
+    """The provider cannot be used now: 503. The text is only for the log."""
 
 
 class Client(OAuth2Session):  # type: ignore[misc]
-    """Authlib's client, with the limits that it does not set."""
+    """Authlib's client with time limits, checked addresses and a limited size of answers."""
 
     def __init__(self, settings: OIDCSettings, **options: Any) -> None:
         super().__init__(
@@ -51,20 +52,21 @@ class Client(OAuth2Session):  # type: ignore[misc]
         for scheme in ("https://", "http://"):
             self.mount(scheme, CheckedAdapter(settings.private_networks))
         self.trust_env = False
-        self.headers["Accept-Encoding"] = "identity"  # what is read is as long as what was sent
+        self.headers["Accept-Encoding"] = "identity"  # MAX_BYTES limits what is decoded, too
         self.verify = settings.ca_file or True
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         """As in :class:`requests.Session`.
 
-        :raises UnavailableError: for no answer, a late, a long, a failed or a redirected one.
+        :raises UnavailableError: when there is no answer, or it is late, too long, or an error.
         """
         deadline = time.monotonic() + TOTAL
         kwargs.update(timeout=TIMEOUT, allow_redirects=False, stream=True)
         try:
             response: Response = super().request(method, url, *args, **kwargs)
             with response:
-                response._content = _read(response, deadline)
+                body = _read(response, deadline)
+            response.raw = BytesIO(body)  # the source of response.content
         except (RequestException, OSError, ValueError) as error:
             raise UnavailableError(f"{method} {url}: {error}") from error
         if response.status_code not in ANSWERS:
@@ -74,7 +76,7 @@ class Client(OAuth2Session):  # type: ignore[misc]
 
 def _read(response: Response, deadline: float) -> bytes:
     body = b""
-    # Piece by piece as it comes: read() would wait for the whole, however slowly it arrives.
+    # Piece by piece: read() would wait for the whole answer, however slowly it arrives.
     while part := response.raw.read1(65536, decode_content=False):
         body += part
         if len(body) > MAX_BYTES or time.monotonic() > deadline:
@@ -83,9 +85,9 @@ def _read(response: Response, deadline: float) -> bytes:
 
 
 def in_time(call: Callable[[], Result]) -> Result:
-    """What ``call`` returns or raises, within ``TOTAL``. It runs in a thread: no Flask in there.
+    """What ``call`` returns or raises. It runs in a thread, without Flask's context.
 
-    :raises UnavailableError: when it takes longer.
+    :raises UnavailableError: when it takes longer than ``TOTAL``.
     """
     future = WAITING.submit(call)
     try:

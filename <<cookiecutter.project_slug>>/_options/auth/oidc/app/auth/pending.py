@@ -1,11 +1,11 @@
-"""A sign-in that was started: what this browser remembers while its user is at the provider.
+"""A pending sign-in: what the browser keeps while its user is at the provider.
 
-``state``, ``nonce`` and the PKCE verifier are made for one sign-in and kept in the cookie of the
-browser that started it, for ten minutes. So an answer that somebody else started (login CSRF, a
-stolen code) has no state that fits, a code that leaks has no verifier, and an ID token that is
-played again has another nonce. A cache instead of the cookie would not be bound to the browser:
-GHSA-fg6f-75jq-6523. A cookie can be copied, though, so the database remembers each ``state`` that
-came back: one start leads to one call of the token endpoint. ASVS 10.2.1, 10.1.2.
+``state``, ``nonce`` and the PKCE verifier are made for one sign-in and kept for ten minutes in the
+cookie of the browser that started it. An answer to another browser's sign-in (login CSRF, a stolen
+code) has a wrong state, a leaked code has no verifier, and a replayed ID token has a wrong nonce. A
+server-side cache would not be bound to the browser (GHSA-fg6f-75jq-6523). A cookie can be copied,
+so the database stores each ``state`` that was used: one start leads to one call of the token
+endpoint. ASVS 10.2.1, 10.1.2.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from app.auth.provider_tokens import RefusedError
 from app.database import db
 
 PENDING = "oidc"  # the entry of the cookie: one sign-in, the last that was started
-LIFETIME = 600  # seconds for whoever signs in at the provider
-MAX_NEXT = 500  # characters of a path to return to: the cookie has room for 4096 in all
+LIFETIME = 600  # seconds to sign in at the provider
+MAX_NEXT = 500  # characters of the path to return to: a cookie has at most 4096 in all
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A sign-in that was started and goes on at the provider.
+    """A sign-in that continues at the provider.
 
-    :param target: the path to go to afterwards; empty means no particular one.
+    :param target: the path to go to afterwards; empty for the start page.
     """
 
     state: str
@@ -54,23 +54,23 @@ class Pending:
 
 
 def keep(pending: Pending) -> None:
-    """Remember the sign-in in this browser, in place of any other that was started."""
+    """Keep the sign-in in this browser, in place of an earlier one."""
     session[PENDING] = asdict(pending)
 
 
 def resume(answer: Mapping[str, str]) -> Pending:
-    """The sign-in that the provider's answer belongs to. It can be taken once, and commits that.
+    """The sign-in that the provider's answer belongs to. It can be resumed once; this commits.
 
-    :raises RefusedError: when this browser has started none, another one, or was here with it.
+    :raises RefusedError: when this browser has not started it, it is too old, or it was resumed.
     """
     kept = session.get(PENDING)
     state = answer.get("state", "")
     if not kept or not hmac.compare_digest(kept["state"].encode(), state.encode()):
-        raise RefusedError("state: not of this browser")  # and a sign-in that goes on is left alone
+        raise RefusedError("state: not of this browser")  # a pending sign-in goes on
     del session[PENDING]
     if time.time() - kept["started_at"] > LIFETIME:
         raise RefusedError("state: too old")
-    # Before the provider is asked: two hundred copies of the cookie would ask it two hundred times.
+    # Before the provider is asked: two hundred copies of the cookie lead to one request.
     if not single_use.use("state", state, LIFETIME):
         raise RefusedError("state: used before")
     db.session.commit()

@@ -1,8 +1,8 @@
-"""The provider's description and keys: fetched when needed, kept for a while, never just believed.
+"""The provider's metadata and keys, fetched when they are needed and cached for ten minutes.
 
-The issuer that the description names must be the one that was configured (mix-up, OpenID Connect
-Discovery 1.0 section 4.3). Nothing is fetched at start-up, and nothing is kept of a failure but a
-short pause: the service starts without its provider and recovers without a restart.
+The issuer in the metadata must be the configured one (mix-up attack, OpenID Connect Discovery 1.0
+section 4.3). Nothing is fetched at start-up, and a failure only causes a short pause: the service
+starts without its provider and needs no restart when the provider is back.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from joserfc.jwk import KeySet
 from app.auth.outbound import Client, UnavailableError
 from app.oidc_settings import OIDCSettings
 
-KEEP = 600  # seconds; how long a key that was withdrawn is still believed
-PAUSE = 3  # seconds without another try after a failure: an outage must not occupy every thread
-REFRESH = 10  # seconds between two looks for new keys: a forged key id must not flood the provider
+KEEP = 600  # seconds in the cache; so long is a withdrawn key still accepted
+PAUSE = 3  # seconds between two attempts after a failure: an outage must not block every thread
+REFRESH = 10  # seconds between two requests for new keys: forged key ids must not cause a flood
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 OPTIONAL_ENDPOINTS = ("userinfo_endpoint", "end_session_endpoint")
 
 
 class Provider:
-    """One provider, as each worker process knows it."""
+    """The provider; each worker process has its own cache."""
 
     def __init__(self, settings: OIDCSettings) -> None:
         self.settings = settings
@@ -39,7 +39,7 @@ class Provider:
     def metadata(self) -> dict[str, Any]:
         """The discovery document.
 
-        :raises UnavailableError: when it cannot be had, or is not this issuer's.
+        :raises UnavailableError: when it cannot be fetched, or is not this issuer's.
         """
         if self._metadata is None or time.monotonic() - self._metadata[0] > KEEP:
             url = self.settings.issuer.rstrip("/") + "/.well-known/openid-configuration"
@@ -51,8 +51,8 @@ class Provider:
     def keys(self, *, newer_than: KeySet | None = None) -> KeySet:
         """The keys that sign ID tokens.
 
-        :param newer_than: keys that did not fit; the same are returned when no others can be had.
-        :raises UnavailableError: when they cannot be had.
+        :param newer_than: keys that did not verify; returned again when there are no others yet.
+        :raises UnavailableError: when they cannot be fetched.
         """
         with self._lock:
             known, age = None, float("inf")
@@ -61,7 +61,7 @@ class Provider:
             if known is None or age > (KEEP if newer_than is not known else REFRESH):
                 found = self._fetch(self.metadata()["jwks_uri"])
                 try:
-                    # Only what verifies: not keys for encryption, and no shared secret.
+                    # Only keys that verify signatures, not those for encryption.
                     usable = [key for key in found["keys"] if key.get("use", "sig") == "sig"]
                     known = KeySet.import_key_set({"keys": usable})
                 except (JoseError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -70,7 +70,7 @@ class Provider:
             return known
 
     def client(self, **options: Any) -> Client:
-        """A client that introduces itself to the token endpoint as the provider asks."""
+        """A client that authenticates to the token endpoint as the provider asks."""
         offered = self.metadata().get("token_endpoint_auth_methods_supported") or []
         post = "client_secret_post" in offered and "client_secret_basic" not in offered
         method = "client_secret_post" if post else "client_secret_basic"
@@ -102,14 +102,14 @@ class Provider:
         for name in (*ENDPOINTS, *OPTIONAL_ENDPOINTS):
             if name in OPTIONAL_ENDPOINTS and not metadata.get(name):
                 continue
-            # As safe as the issuer: https, or plain http with a provider of development.
+            # The issuer's scheme: https, or http with a provider for development.
             scheme = urlsplit(str(metadata.get(name))).scheme
             if scheme not in ("https", urlsplit(self.settings.issuer).scheme):
                 raise UnavailableError(f"its {name} is no https:// address")
 
 
 def _basic(client: Client, method: str, uri: str, headers: dict[str, str], body: str) -> Any:
-    """HTTP Basic as RFC 6749 section 2.3.1 has it: Authlib sends a "%" in a secret as it is."""
+    """HTTP Basic as in RFC 6749 section 2.3.1: Authlib does not encode a "%" in the secret."""
     pair = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"
     headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
     return uri, headers, body

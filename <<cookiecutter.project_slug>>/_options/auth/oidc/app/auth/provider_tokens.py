@@ -1,8 +1,8 @@
-"""What the provider signs: ID tokens and logout tokens. Whatever is not exactly right is refused.
+"""The check of ID tokens and logout tokens, claim by claim.
 
-Authlib's own check takes the list of algorithms from the provider, believes a foreign audience when
-``azp`` is right, and lets a token be two minutes old; so it is done here, claim by claim, as OpenID
-Connect Core 1.0 sections 3.1.3.7 and 3.1.3.8 and Back-Channel Logout 1.0 section 2.6 say.
+It follows OpenID Connect Core 1.0 sections 3.1.3.7 and 3.1.3.8 and Back-Channel Logout 1.0 section
+2.6. Authlib's own check takes the list of algorithms from the provider, accepts another audience
+when ``azp`` is right, and allows two minutes of difference between the clocks.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from joserfc.jws import JWSRegistry
 from app.auth.models import MAX_SUBJECT
 from app.auth.provider import Provider
 
-# Only signatures by a private key that the provider alone has (RFC 8725 section 3.1): with HS256
-# anybody who knows a published key could sign, with "none" anybody at all.
+# Only signatures by the provider's private key (RFC 8725 section 3.1): with HS256, a published key
+# is enough to sign; with "none", no key is needed.
 HASHES = {
     **{f"{kind}{bits}": f"sha{bits}" for kind in ("RS", "PS", "ES") for bits in (256, 384, 512)},
     "EdDSA": "sha512",
@@ -31,27 +31,27 @@ HASHES = {
 REGISTRY = JWSRegistry(algorithms=list(HASHES), strict_check_header=False)
 LEEWAY = 30  # seconds that two clocks may differ
 MAX_AGE = 300  # seconds since a token was issued; it is used at once
-# What a logout token may call itself; most providers say JWT or nothing (Back-Channel Logout 1.0
-# section 2.4). Any other type was made for something else (RFC 8725 section 3.11).
+# The type of a logout token; most providers write JWT or none (Back-Channel Logout 1.0 section
+# 2.4). A token of another type was made for another purpose (RFC 8725 section 3.11).
 LOGOUT_TYPES = ("logout+jwt", "jwt")
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class RefusedError(Exception):
-    """A token, or an answer, that is not what it should be: 401. The text is for the log alone."""
+    """A token or an answer is wrong: 401. The text is only for the log."""
 
 
 def id_token(token: object, provider: Provider, *, nonce: str, access_token: str) -> dict[str, Any]:
     """The claims of an ID token that was issued for this sign-in.
 
-    :raises RefusedError: when it was not, or anything about it is wrong.
+    :raises RefusedError: for any other token.
     """
     header, claims = _verify(token, provider)
     _require(hmac.compare_digest(str(claims.get("nonce", "")), nonce), "nonce")
     _require("exp" in claims, "exp")
     _require(is_name(claims.get("sub")), "sub")
     if (at_hash := claims.get("at_hash")) is not None:
-        # The access token belongs to this ID token: nobody has put another one in its place.
+        # The access token was issued with this ID token: an attacker could have replaced it.
         made = hashlib.new(HASHES[header["alg"]], access_token.encode()).digest()
         half = urlsafe_b64encode(made[: len(made) // 2]).decode().rstrip("=")
         _require(hmac.compare_digest(str(at_hash).encode(), half.encode()), "at_hash")
@@ -59,11 +59,11 @@ def id_token(token: object, provider: Provider, *, nonce: str, access_token: str
 
 
 def logout_token(token: object, provider: Provider) -> dict[str, Any]:
-    """The claims of a logout token: ``sub``, ``sid`` or both say whose sessions end.
+    """The claims of a logout token; ``sub``, ``sid`` or both identify the sessions to end.
 
-    Whether it was sent before is for the caller to look at, by its ``jti``.
+    The caller checks by ``jti`` that it was not used before.
 
-    :raises RefusedError: for anything else, an ID token above all.
+    :raises RefusedError: for any other token, such as an ID token.
     """
     header, claims = _verify(token, provider)
     kind = str(header.get("typ", "JWT")).lower().removeprefix("application/")
@@ -79,9 +79,9 @@ def logout_token(token: object, provider: Provider) -> dict[str, Any]:
 
 
 def is_name(value: object) -> bool:
-    """Whether this can be a ``sub`` or ``sid``: up to 255 ASCII characters (Core 1.0 section 2).
+    """Whether this can be a ``sub`` or ``sid``: 1 to 255 ASCII characters (Core 1.0 section 2).
 
-    No space at the end: MySQL compares without it, and "alice " would get into alice's account.
+    Without a space at the end: MySQL ignores it, so that "alice " would be alice's account.
     """
     return (
         isinstance(value, str)
@@ -93,7 +93,7 @@ def is_name(value: object) -> bool:
 
 
 def _verify(token: object, provider: Provider) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims of a token that the provider signed for this client, and just now."""
+    """Header and claims of a token that the provider has just signed for this client."""
     if not isinstance(token, str):
         raise RefusedError("no token")
     keys = provider.keys()
@@ -107,7 +107,7 @@ def _verify(token: object, provider: Provider) -> tuple[dict[str, Any], dict[str
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     _require(client_id in audiences, "aud")
-    # For several audiences, azp says who asked for the token; it must have been us.
+    # With several audiences, azp is the client that the token was issued to.
     _require(claims.get("azp", client_id if len(audiences) == 1 else None) == client_id, "azp")
     _require(now - MAX_AGE - LEEWAY < _time(claims, "iat") <= now + LEEWAY, "iat")
     _require(_time(claims, "exp", default=now) > now - LEEWAY, "exp")

@@ -1,7 +1,7 @@
-"""What counts once: an answer, or a logout token, is copied and sent again (replay).
+"""Values that count once: an answer, or a logout token, is copied and sent again (replay).
 
-The database decides, so that it holds over all workers and instances: whoever writes the row first
-has used the value. Only a hash is kept, and no longer than the value could be taken. ASVS 10.2.1.
+The database decides, for all workers and instances: the first request to write the row has used the
+value. Only a hash is kept, and only as long as the value would be accepted. ASVS 10.2.1.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import String, delete, insert, select
+from sqlalchemy import String, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.auth import upkeep
 from app.database import Base, UTCDateTime, db, now
 
 MARGIN = timedelta(minutes=1)  # ours: the clocks of two instances may differ
-CLEAN_UP = 100  # expired rows that one use deletes at most
 
 
 class UsedOnce(Base):
@@ -34,7 +34,7 @@ def use(purpose: str, value: str, seconds: int) -> bool:
     The caller commits. Until then another request with the same value waits.
 
     :param purpose: what the value is for; the same value may be used once for each purpose.
-    :param seconds: how long the value could be taken from now on; it is remembered a little longer.
+    :param seconds: how long the value would be accepted; its hash is kept a minute longer.
     """
     # JSON may hold half a surrogate pair, which UTF-8 does not know.
     digest = sha256(f"{purpose} {value}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -44,13 +44,5 @@ def use(purpose: str, value: str, seconds: int) -> bool:
     except IntegrityError:
         db.session.rollback()
         return False
-    _clean_up()
+    upkeep.delete_expired(UsedOnce, UsedOnce.expires_at, now())
     return True
-
-
-def _clean_up() -> None:
-    """Delete expired rows, as :mod:`app.auth.sessions` does and for the same reasons."""
-    expired = select(UsedOnce.id).where(UsedOnce.expires_at < now()).order_by(UsedOnce.expires_at)
-    mine = expired.limit(CLEAN_UP).with_for_update(skip_locked=True)
-    for key in db.session.scalars(mine).all():
-        db.session.execute(delete(UsedOnce).where(UsedOnce.id == key))

@@ -18,11 +18,9 @@ from app.security.limit_keys import client_address
 from app.security.logs import security_event
 from app.security.redirects import own_path
 
-# No password can be guessed here; each start may ask the provider once. The number is ours: an
-# office behind one address begins its day.
-START = "60 per 5 minutes"
-# The provider's answer comes by GET, and each may ask the provider: as many as were started.
-CALLBACK = START
+# Each may send one request to the provider. The number is ours: an office with one address begins
+# its day.
+START = CALLBACK = "60 per 5 minutes"
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -34,7 +32,7 @@ def provider() -> Provider:
 
 
 def own_url(endpoint: str) -> str:
-    """A page of ours as it is registered at the provider, whatever host the request names."""
+    """The URL that is registered at the provider, whatever host the request names."""
     settings = current_app.config["SETTINGS"]
     if not settings.production:
         return url_for(endpoint, _external=True)
@@ -45,9 +43,9 @@ def own_url(endpoint: str) -> str:
 @public
 @rate_limits.limited("start", START, client_address)
 def login() -> ResponseReturnValue:
-    """A button, and what it does: send the browser to the provider.
+    """A button that sends the browser to the provider.
 
-    Not a link: any page could send its visitors through it and have them signed in unasked.
+    It is no link: another site could link to it and sign its visitors in without being asked.
     """
     settings, known = current_app.config["SETTINGS"], provider()
     if request.method != "POST":
@@ -63,7 +61,7 @@ def login() -> ResponseReturnValue:
 @public
 @rate_limits.limited("callback", CALLBACK, client_address)
 def callback() -> ResponseReturnValue:
-    """The provider's answer: in the browser that asked for it, or in another one."""
+    """The provider's answer."""
     answer = request.args.to_dict()
     if len(answer) != len(list(request.args.items(multi=True))):
         raise RefusedError("a parameter comes twice")
@@ -83,7 +81,7 @@ def callback() -> ResponseReturnValue:
 @blueprint.post("/logout")
 @public
 def logout() -> ResponseReturnValue:
-    """Sign out here and at the provider, or the next person at this machine could sign in again."""
+    """Sign out here and at the provider: the next user of this browser must not be signed in."""
     known, target = provider(), None
     if g.user is not None and g.user.issuer != LOCAL:
         home = own_url("home")

@@ -6,8 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth import account, accounts, identity, limits, throttling
-from app.auth.forms import LoginForm
-from app.auth.password_forms import PasswordForm, RegisterForm
+from app.auth.forms import LoginForm, PasswordForm, RegisterForm
 from app.database import db
 from app.security import rate_limits
 from app.security.access import public
@@ -20,7 +19,7 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 @public
 @rate_limits.sign_up
 def register() -> ResponseReturnValue:
-    """Open an account and sign in to it."""
+    """Create an account and sign in."""
     form = RegisterForm()
     if form.validate_on_submit():
         user = accounts.register(form.email.data or "", form.password.data or "")
@@ -38,7 +37,7 @@ def register() -> ResponseReturnValue:
 @public
 @limits.sign_in
 def login() -> ResponseReturnValue:
-    """Sign in. Whatever is wrong, the answer is the same: it must not tell which accounts exist."""
+    """Sign in. Every failure gets the same answer: it must not tell whether an account exists."""
     form = LoginForm()
     error = None
     if form.is_submitted():
@@ -58,7 +57,7 @@ def logout() -> ResponseReturnValue:
 @account.blueprint.route("/password", endpoint="password", methods=["GET", "POST"])
 @rate_limits.credential_change
 def change_password() -> ResponseReturnValue:
-    """Change the password: every session ends, this browser gets a new one."""
+    """Change the password. Every session ends; this browser gets a new one."""
     user = identity.current_user()
     form = PasswordForm(user.email)
     if form.validate_on_submit():

@@ -1,4 +1,4 @@
-"""What the routes for accounts take and answer. A password is taken as it was typed."""
+"""Input and output of the routes for accounts. A password is taken as it was typed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Email = Annotated[
     Field(max_length=MAX_EMAIL, json_schema_extra={"format": "email"}),
     AfterValidator(normalize_email),
 ]
-# Described; :func:`password_problem` decides, which counts after normalization.
+# Only for the API's description: :func:`password_problem` decides, and counts after normalization.
 NewPassword = Annotated[
     str, Field(json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH})
 ]
@@ -38,14 +38,14 @@ class Registration(Model):
 
 
 class Credentials(Model):
-    """A sign-in. No rule is repeated here: the answer must not tell which accounts exist."""
+    """A sign-in, without rules: the answer must not tell whether an account exists."""
 
     email: str
     password: str
 
 
 class RefreshToken(Model):
-    """The token that was not used yet."""
+    """The present refresh token."""
 
     refresh_token: str
 
@@ -55,19 +55,19 @@ class TokenPair(Model):
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
-    expires_in: int  # seconds that the access token is good for
+    expires_in: int  # seconds until the access token expires
     refresh_token: str
 
 
 class PasswordChange(Model):
-    """A new password, and the present one: a stolen access token must not be enough."""
+    """A new password and the present one: a stolen access token is not enough."""
 
     current_password: str
     new_password: NewPassword
 
 
 class Profile(Model):
-    """What the signed-in user may know of their account."""
+    """The account of the signed-in user."""
 
     email: str
     created_at: datetime

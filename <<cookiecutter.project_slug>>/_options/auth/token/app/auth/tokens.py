@@ -1,14 +1,13 @@
-"""Tokens: one that is stolen, forged, or used after its end.
+"""Tokens: a token is stolen, forged, or used after the session has ended.
 
-An access token is a JWT (RFC 9068) for a few minutes. This service alone makes and reads it, so one
-secret signs it: there is no public key that could pass for a secret. Nothing in a token chooses how
-it is checked (RFC 8725, section 3): algorithm and type are constant, the header has the three
-entries that we write and no other, and ``kid`` is looked up among our keys, never in a file or at
-an address. ``sid`` names the session, which is asked for on every request: a token ends with it.
+An access token is a JWT (RFC 9068) that is valid for a few minutes. Only this service makes and
+reads it, so a secret signs it. A token cannot choose how it is checked (RFC 8725, section 3):
+algorithm and type are constant, the header has exactly our three entries, and ``kid`` selects one
+of our keys. ``sid`` names the session, which is read on every request: a token ends with it.
 
-A refresh token is opaque, stored as a hash and good for one use, which gives the next one. A second
-use means that somebody holds a copy, the thief or the user: the whole sign-in ends (RFC 9700,
-section 4.14.2). Its signature only tells an old token of ours from a made-up one. ASVS 9.1.1-9.2.4.
+A refresh token is opaque, stored as a hash and valid for one use, which returns the next one. A
+second use means that it was copied, so the session ends (RFC 9700, section 4.14.2). The signature
+distinguishes a used token of ours from a forged one. ASVS 9.1.1-9.2.4.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ from app.database import db, new_public_id, now
 from app.security.logs import security_event
 
 ALGORITHM = "HS256"
-TYPE = "at+jwt"  # RFC 9068: no other token of ours, now or later, can be taken for this one
-HEADER = {"alg", "kid", "typ"}  # what we do not write is not read: crit, jku, jwk, x5u, b64
+TYPE = "at+jwt"  # RFC 9068; no other kind of token is accepted as an access token
+HEADER = {"alg", "kid", "typ"}  # no other: crit, jku, jwk, x5u, b64
 CLAIMS = ["aud", "exp", "iat", "iss", "jti", "nbf", "sid", "sub"]
 new_token = partial(secrets.token_urlsafe, 32)  # bytes
 
 
 def pair(session: Session, token: str) -> TokenPair:
-    """The two tokens of a session. Call it before the commit: after it the session may be gone.
+    """The two tokens of a session. Call it before the commit, after which the session may end.
 
     :param token: the 256 random bits whose hash the session has.
     """
@@ -64,7 +63,7 @@ def pair(session: Session, token: str) -> TokenPair:
 
 
 def session_of(access_token: str) -> Session | None:
-    """The running session that a good access token names; None for everything else."""
+    """The session of a valid access token; None for any other."""
     try:
         header = jwt.get_unverified_header(access_token)
         key = _keys().get(header["kid"]) if header.keys() == HEADER else None
@@ -86,9 +85,9 @@ def session_of(access_token: str) -> Session | None:
 
 
 def rotate(refresh_token: str) -> TokenPair | None:
-    """Use a refresh token up and return the next pair; None when it is not good any more.
+    """Exchange a refresh token for the next pair of tokens; None when it is not valid.
 
-    One statement decides: of many uses at the same time one wins, and the others are reuses.
+    One statement decides: of several uses at the same time one succeeds, the others are reuses.
     """
     public_id, _, token = refresh_parts(refresh_token)
     session = sessions.find(sessions.BY_PUBLIC_ID, public_id) if public_id else None
@@ -112,7 +111,7 @@ def rotate(refresh_token: str) -> TokenPair | None:
 
 
 def refresh_parts(refresh_token: str) -> tuple[str, str, str]:
-    """The session that a refresh token names, a dot, its secret; empty when we did not sign it."""
+    """Session id, dot and secret of a refresh token; empty when we did not sign it."""
     try:
         return _signer().unsign(refresh_token).decode().partition(".")
     except BadSignature:
@@ -120,17 +119,17 @@ def refresh_parts(refresh_token: str) -> tuple[str, str, str]:
 
 
 def issuer() -> str:
-    """This service, as ``iss`` names it."""
+    """This service, in the claim ``iss``."""
     return f"https://{current_app.config['SETTINGS'].trusted_hosts[-1]}"
 
 
 def audience() -> str:
-    """The API, as ``aud`` names it."""
+    """The API, in the claim ``aud``."""
     return f"{issuer()}/api/v1"
 
 
 def _secrets() -> list[str]:
-    """The keys of the service, the one in use first: a rotation signs nobody out."""
+    """The keys of the service, the present one first: a rotation signs nobody out."""
     return [str(current_app.secret_key), *current_app.config["SECRET_KEY_FALLBACKS"]]
 
 
@@ -140,7 +139,7 @@ def _keys() -> dict[str, bytes]:
 
 @cache
 def _derived(secret: str) -> tuple[str, bytes]:
-    """The key of the access tokens with its id: a key that signs nothing else (RFC 8725, 3.8)."""
+    """The id and the key of access tokens; it signs nothing else (RFC 8725, section 3.8)."""
     key = hmac.digest(secret.encode(), b"access token", "sha256")
     return sha256(key).hexdigest()[:16], key
 

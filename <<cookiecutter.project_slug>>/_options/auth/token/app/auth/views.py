@@ -1,4 +1,4 @@
-"""Sign up, sign in, refresh, sign out; the own account and its password."""
+"""Sign up, sign in, refresh, sign out; the account of the user and its password."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from app.security.passwords import password_problem
 from app.settings import SERVICE_NAME
 from app.validation import InvalidInput
 
-REFRESH = "30 per minute"  # an app needs one in ten minutes; several may share an address
+REFRESH = "30 per minute"  # a client needs one in ten minutes; several may share an address
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
 me = Blueprint("me", __name__, url_prefix="/api/v1/me")
 
 
 def attempted_session() -> str:
-    """The key of a limit by refresh token: all tokens of one sign-in count together.
+    """The key of a limit by session: all refresh tokens of one sign-in count together.
 
-    A token that we did not sign is counted by address alone.
+    A token that we did not sign is counted only by address.
     """
     return hashed_key("session", identity.attempted_session())
 
@@ -56,7 +56,7 @@ def register(body: Registration) -> TokenPair:
 def token(body: Credentials) -> TokenPair:
     user = accounts.authenticate(body.email, body.password)
     if user is None:
-        # Whatever is wrong, the answer is the same: it must not tell which accounts exist.
+        # Every failure gets the same answer, which does not tell whether an account exists.
         wrong = "The e-mail address or the password is wrong."
         raise identity.unauthorized(f"{wrong} {throttling.HINT}")
     pair = identity.remember(user)

@@ -1,8 +1,8 @@
-"""TLS to the database: somebody on the network reads or poses as the server.
+"""TLS to the database: an attacker on the network reads data or poses as the server.
 
-MySQL and MariaDB: what the engine needs on this database, and nowhere else. Only a verified server
-is spoken to over a network. PyMySQL alone would take any certificate, and plain text when the
-server offers none.
+MySQL and MariaDB: what the engine needs on this database, and nowhere else. Over a network, it
+connects to a verified server only. By default, PyMySQL accepts any certificate, and plain text when
+the server offers no TLS.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from pymysql import Error
-from sqlalchemy import URL, Engine, make_url
+from sqlalchemy import URL, Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 NAME = "MySQL"
-CURE = "write mysql+pymysql://user:password@host/database"
+HINT = "write mysql+pymysql://user:password@host/database"
 # How to get a server for development that lets `make db` work.
 HELP = """\
 Install and start one. On Debian and Ubuntu (with MySQL, it is IDENTIFIED WITH auth_socket):
@@ -57,16 +57,16 @@ def admin_url() -> str:
     return f"mysql+pymysql://{user}@localhost?unix_socket={found}"
 
 
-def engine_options(url: str, *, patient: bool = False) -> dict[str, Any]:
+def engine_options(url: str, *, timeouts: bool = True) -> dict[str, Any]:
     """Options of the engine.
 
-    :param patient: for migrations and backups, which may take long.
+    :param timeouts: False for migrations and backups, which may take long.
     """
     arguments: dict[str, Any] = {
         "charset": "utf8mb4",
-        "init_command": SESSION + (LOCK_TIMEOUT if patient else TIMEOUTS),
+        "init_command": SESSION + (TIMEOUTS if timeouts else LOCK_TIMEOUT),
     }
-    if not patient:
+    if timeouts:
         arguments |= {"read_timeout": 10, "write_timeout": 10}  # seconds without a word
     return {
         "url": url,
@@ -78,11 +78,12 @@ def engine_options(url: str, *, patient: bool = False) -> dict[str, Any]:
 
 
 def set_up(engine: Engine) -> None:
-    """Nothing more: a connection gets its settings when it is opened."""
+    """Keep values out of the messages of errors."""
+    event.listen(engine, "handle_error", hide_values)
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
-    """The driver's arguments for ``url``; over a network only to a server that is verified."""
+    """The driver's arguments for ``url``; over a network they verify the server."""
     given = dict(url.get_dialect()().create_connect_args(url)[1])
     given.pop("ssl", None)  # SQLAlchemy's form of the options below
     given.pop("client_flag", None)  # a default of SQLAlchemy that only matters inside an engine
@@ -97,11 +98,11 @@ def connect_arguments(url: URL) -> dict[str, Any]:
 
 
 def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) -> str | None:
-    """Why ``url`` cannot be used at all, or None. An administrator's need not name a database."""
+    """Why ``url`` cannot be used at all, or None. Only an administrator's may lack a database."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        return f"{name} is not a database URL; {CURE}"
+        return f"{name} is not a database URL; {HINT}"
     if parsed.drivername not in ("mysql+pymysql", "mariadb+pymysql"):
         return f"{name} is for {parsed.drivername}; this service was rendered for {NAME}"
     if unknown := sorted(set(parsed.query) - OPTIONS):
@@ -109,7 +110,7 @@ def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) ->
     if repeated := [key for key, value in parsed.query.items() if not isinstance(value, str)]:
         return f"{name} has the option {repeated[0]} twice; write it once"
     if not parsed.username or not parsed.host or not (parsed.database or admin):
-        return f"{name} does not name user, host and database; {CURE}"
+        return f"{name} does not name user, host and database; {HINT}"
     for file in ("ssl_ca", "ssl_cert", "ssl_key"):
         if (path := option(parsed, file)) and not Path(path).is_file():
             return f"{name} names a file that is not there: {file}={path}"
@@ -127,15 +128,18 @@ def is_unmigrated(error: DBAPIError) -> bool:
     return bool(error.orig and error.orig.args and error.orig.args[0] in MISSING)
 
 
-def hide_values(error: BaseException) -> None:
-    """Take out of ``error`` what the server quotes from rows and parameters."""
+def hide_values(context: ExceptionContext) -> None:
+    """Remove what the server quotes from rows and parameters: messages end up in the log."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
     if isinstance(error, Error) and len(error.args) > 1 and error.args[0] < CLIENT_ERRORS:
         number, message = error.args[:2]
         error.args = (number, re.sub("'.*'", "...", str(message), flags=re.DOTALL))
+    if wrapped is not None:
+        wrapped.args = (f"({type(error).__module__}.{type(error).__name__}) {error}",)
 
 
 def is_local(url: URL) -> bool:
-    """Whether nobody can stand between us and the server: a unix socket, or the loopback."""
+    """Whether no network lies in between: a unix socket, or the loopback."""
     if "unix_socket" in url.query or url.host == "localhost":
         return True
     try:
@@ -145,6 +149,6 @@ def is_local(url: URL) -> bool:
 
 
 def option(url: URL, name: str) -> str | None:
-    """The option ``name`` behind the question mark of ``url``."""
+    """The option ``name`` of ``url``."""
     value = url.query.get(name)
     return value if isinstance(value, str) else None

@@ -33,10 +33,10 @@ def backup(url: URL, target: Path) -> None:
         _tool(url, ("mariadb-dump", "mysqldump"), *options, stdout=output)
 
 
-def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
-    """Put the tables of ``source`` in the place of all that are there, or those of ``saved``.
+def restore(app: URL, migrator: URL, saved: Path, source: Path) -> None:
+    """Replace all tables with those of ``source``, or with those of ``saved`` when that fails.
 
-    :param saved: a backup of what is there. MySQL cannot take back a change of its tables.
+    :param saved: a backup of the present tables. MySQL cannot roll back a change of its tables.
     """
     with source.open("rb") as data:
         beginning = data.read(200)
@@ -54,7 +54,7 @@ def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
 def _load(url: URL, source: Path) -> None:
     """Drop every table and run the file."""
     text = url.render_as_string(hide_password=False)
-    engine = create_engine(**engine_options(text, patient=True))
+    engine = create_engine(**engine_options(text, timeouts=False))
     try:
         with engine.begin() as connection:
             # In any order, and where a load that failed left out what others refer to.

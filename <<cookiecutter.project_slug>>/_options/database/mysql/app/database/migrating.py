@@ -10,7 +10,7 @@ from app.database.dialect import COLLATION
 from app.database.provisioning import grant_tables
 
 LOCK_WAIT = 600  # seconds
-ROUNDS = 100_000  # that make the name of the lock: a tenth of a second for who guesses a password
+ROUNDS = 100_000  # of the hash that names the lock: a tenth of a second per guess of the password
 
 
 def before(connection: Connection) -> None:
@@ -32,15 +32,15 @@ def before(connection: Connection) -> None:
 
 
 def after(connection: Connection, app: URL) -> None:
-    """Give the app's user its rights on the tables that are new."""
+    """Grant the app's user its rights on new tables."""
     grant_tables(app, connection.engine.url)
 
 
 def lock_name(migrator: URL) -> str:
     """The name of a lock of the whole server, at most 64 characters.
 
-    Everybody may hold any lock. Whoever takes over the app would stop every upgrade with this one,
-    but does not know its name: it follows from the migrator's password.
+    Every user may take any lock, so an attacker in the app could stop every upgrade with this one.
+    But its name follows from the migrator's password, which the app does not know.
     """
     password, salt = str(migrator.password).encode(), str(migrator.database).encode()
     return "migration " + hashlib.pbkdf2_hmac("sha256", password, salt, ROUNDS).hex()[:40]

@@ -27,8 +27,8 @@ def backup(url: URL, target: Path) -> None:
     _tool(url, "pg_dump", "--format=custom", f"--file={target}")
 
 
-def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
-    """Put the tables of ``source`` in the place of all that are there, or change nothing."""
+def restore(app: URL, migrator: URL, source: Path) -> None:
+    """Replace all tables with those of ``source``, or change nothing."""
     _tool(migrator, "pg_restore", "--list", f"{source.absolute()}")  # fails when it is no backup
     with connected(migrator) as connection:
         if connection.execute("SELECT FROM pg_namespace WHERE nspname = 'before_restore'").rowcount:
@@ -56,8 +56,8 @@ def _tool(url: URL, program: str, *arguments: str) -> None:
     path = shutil.which(program)
     if path is None:
         raise FileNotFoundError(f"{program} is not installed (Debian: postgresql-client)")
-    # A command line is visible to everybody on the machine. libpq reads PGHOST, PGUSER, PGPASSWORD,
-    # PGSSLMODE, ... and nothing else of our environment is any business of the tool.
+    # Every user of the machine sees a command line, so the password is in the environment, which
+    # holds PATH and the options of libpq only.
     options = connect_arguments(url).items()
     given = {f"PG{name.upper().replace('_', '')}": str(value) for name, value in options}
     environment = {"PATH": os.defpath, **given, "PGDATABASE": str(url.database)}
@@ -73,7 +73,7 @@ def _tool(url: URL, program: str, *arguments: str) -> None:
 
 
 def _check_version(url: URL, program: str, said: str) -> None:
-    """A backup that cannot be restored is none: version 17 of the tool writes what 15 refuses."""
+    """A backup must be restorable: version 17 of the tool writes what version 15 cannot read."""
     found = re.search(r"\(PostgreSQL\) (\d+)", said)
     tool = found.group(1) if found else said.strip()
     with connected(url) as connection:

@@ -15,8 +15,8 @@ FIRST_MIGRATION = 7_046_029  # any number, but the same in every process of this
 def before(connection: Connection) -> None:
     """Wait for a migration that runs at the same time; the lock ends with the transaction.
 
-    Everybody may hold an advisory lock: whoever takes over the app would stop every upgrade. So it
-    is for the first migration alone. After that there is a table, which the app may not lock.
+    Every role may take an advisory lock: an attacker in the app could stop every upgrade with it.
+    So it is only for the first migration. After that there is a table that the app may not lock.
     """
     server = _server_connection(connection)
     if not has_version(server):
@@ -26,7 +26,7 @@ def before(connection: Connection) -> None:
 
 
 def after(connection: Connection, app: URL) -> None:
-    """Take the app's rights on the version, which a new table has given to it."""
+    """Revoke the app's rights on the version, which it has on every new table."""
     protect_version(_server_connection(connection), app, connection.engine.url)
 
 

@@ -1,7 +1,7 @@
-"""Roles of the database: whoever takes over the service changes tables or reads other databases.
+"""Roles of the database: an attacker in the service changes tables or reads other databases.
 
-PostgreSQL: what an administrator does, once. The SQL is in ``migrations/``. The app's role reads
-and writes rows, nothing else.
+PostgreSQL: what an administrator does once. The SQL is in ``migrations/``. The app's role may read
+and write rows, and nothing else.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import Connection as ServerConnection
-from psycopg import Error, connect, errors, sql
+from psycopg import connect, errors, sql
 from sqlalchemy import URL
 
 from app.database.dialect import connect_arguments
 
-Failed = (Error, OSError, ValueError)  # what the functions here raise
 SQL = Path(__file__).parents[2] / "migrations"
 DATABASE = "CREATE DATABASE {database} OWNER {migrator} ENCODING 'UTF8' TEMPLATE template0"
 OLDEST = 15  # before it, everybody may make tables in the schema public
 
 
 def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
-    """Make the two roles and the database; what is there already is kept, with these passwords.
+    """Create the two roles and the database. Existing ones are kept, with these passwords.
 
-    :param development: let the migrator make databases, for the tests, and drop them in use.
-    :raises ValueError: when a name belongs to somebody else. Nothing was changed.
+    :param development: let the migrator create and drop databases, for the tests.
+    :raises ValueError: when a name is not the service's. Nothing was changed.
     """
     with connected(admin) as connection:
         is_made = _is_made(connection, app, migrator)
@@ -36,7 +35,7 @@ def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
                 rights = "ALTER ROLE {migrator} CREATEDB; GRANT {app} TO {migrator}"
                 run(connection, rights, app, migrator)
             if connection.info.parameter_status("is_superuser") != "on":
-                # Whoever names the owner of a database must belong to that role.
+                # To create a database for an owner, one must be a member of that role.
                 run(connection, "GRANT {migrator} TO CURRENT_USER", app, migrator)
         if not is_made:
             run(connection, DATABASE, app, migrator)
@@ -61,10 +60,10 @@ def grant_schema(connection: ServerConnection[Any], app: URL, migrator: URL) -> 
 
 
 def protect_version(connection: ServerConnection[Any], app: URL, migrator: URL) -> None:
-    """Let the app's role read the schema's version, and no more: it could stop every upgrade.
+    """Let the app's role only read the schema's version: it could stop every upgrade.
 
-    Call it whenever the table may be a new one: what a migration or a restore makes, the app may
-    write.
+    Call it when the table may be new: the app may write every table that a migration or a restore
+    creates.
     """
     if app.username != migrator.username and has_version(connection):
         run(connection, _read("version.sql"), app, migrator)
@@ -76,19 +75,6 @@ def has_version(connection: ServerConnection[Any]) -> bool:
     return bool(found and found[0])
 
 
-def create_scratch(app: URL, migrator: URL) -> None:
-    """Make one more database for the two roles, as the migrator: for a test."""
-    with connected(migrator.set(database="postgres")) as connection:
-        run(connection, DATABASE, app, migrator)
-    grant(app, migrator)
-
-
-def drop_scratch(app: URL, migrator: URL) -> None:
-    """Remove what :func:`create_scratch` has made."""
-    with connected(migrator.set(database="postgres")) as connection:
-        run(connection, "DROP DATABASE IF EXISTS {database} WITH (FORCE)", app, migrator)
-
-
 def connected(url: URL) -> ServerConnection[Any]:
     """A connection outside the pool; it commits each statement by itself."""
     arguments = {"connect_timeout": 5} | connect_arguments(url)
@@ -98,14 +84,17 @@ def connected(url: URL) -> ServerConnection[Any]:
 def run(
     connection: ServerConnection[Any], text: str, app: URL, migrator: URL, **more: sql.Composable
 ) -> None:
-    """Run statements of ours, with names that psycopg puts in quotes."""
+    """Run our statements; psycopg quotes the names."""
     values = {"app": app.username, "migrator": migrator.username, "database": app.database}
     names = {name: sql.Identifier(value or "") for name, value in values.items()}
     connection.execute(sql.SQL(text).format(**names, **more))
 
 
 def _is_made(connection: ServerConnection[Any], app: URL, migrator: URL) -> bool:
-    """Whether the database is there. Neither it nor the roles may be somebody else's."""
+    """Whether the database exists.
+
+    :raises ValueError: when it or a role is not the service's.
+    """
     query = """SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)
         AND (rolsuper OR rolreplication OR rolbypassrls OR rolname = CURRENT_USER)"""
     for (name,) in connection.execute(query, [[app.username, migrator.username]]):

@@ -27,7 +27,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def connect(host: str, port: int, allowed: tuple[Network, ...]) -> Streams:
     """A connection to the server.
 
-    :raises OSError: when there is none, or no address that may be connected to.
+    :raises OSError: when it has no address that may be connected to, or does not answer.
     :raises ValueError: when ``host`` is no name.
     """
     failed = OSError(f"{host} does not answer")
@@ -40,7 +40,7 @@ async def connect(host: str, port: int, allowed: tuple[Network, ...]) -> Streams
 
 
 async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Pass on what comes, and then that nothing more comes."""
+    """Forward the data, and then the end of the data."""
     while data := await source.read(65536):
         target.write(data)
         await target.drain()
@@ -48,7 +48,7 @@ async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
 
 
 async def pass_on(here: Streams, host: str, port: int, allowed: tuple[Network, ...]) -> None:
-    """One connection, from its beginning to its end."""
+    """Forward one connection until it ends."""
     try:
         there = await connect(host, port, allowed)
     except (OSError, ValueError) as error:
@@ -66,7 +66,7 @@ async def pass_on(here: Streams, host: str, port: int, allowed: tuple[Network, .
 
 
 async def serve(host: str, port: int, allowed: tuple[Network, ...]) -> None:
-    """Until systemd ends it. New connections wait in the socket then, those that run may end."""
+    """Run until systemd ends it. Then new connections wait in the socket, open ones may finish."""
     running: set[asyncio.Task[None]] = set()
 
     def begin(*here: *Streams) -> None:

@@ -1,4 +1,4 @@
-"""The account page: who one is, where one is signed in, and how to end that."""
+"""The account page: the profile, and the sessions that can be ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ blueprint = Blueprint("account", __name__, url_prefix="/account")
 
 @blueprint.get("/")
 def index() -> str:
-    """The profile and the running sessions."""
+    """The profile and the sessions."""
     has_password = "account.password" in current_app.view_functions
     return render_template(
         "account/index.html",
@@ -29,7 +29,7 @@ def index() -> str:
 @blueprint.post("/sessions/<public_id:public_id>/revoke")
 @rate_limits.write
 def revoke(public_id: str) -> ResponseReturnValue:
-    """End one of one's own sessions; a foreign one is as unknown as a missing one."""
+    """End a session of the user; another user's gets the same 404 as a missing one."""
     mine = Session.user_id == identity.current_user().id
     session = db.session.scalar(select(Session).where(Session.public_id == public_id, mine))
     if session is None:
@@ -43,7 +43,7 @@ def revoke(public_id: str) -> ResponseReturnValue:
 @blueprint.post("/sessions/revoke-others")
 @rate_limits.write
 def revoke_others() -> ResponseReturnValue:
-    """End all sessions but this one."""
+    """End all sessions except this one."""
     count = sessions.end_all(identity.current_user(), but=identity.current_session())
     db.session.commit()
     flash(f"Sessions ended: {count}.")

@@ -1,4 +1,4 @@
-"""The forms that set a password. It is taken as typed: nothing is stripped, cut or filtered."""
+"""The forms of accounts. A password is taken as it was typed: nothing is stripped or cut."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ def valid_email(form: Form, field: Field) -> None:
         raise ValidationError(str(error)) from error
 
 
+class LoginForm(TextForm):
+    """Sign-in. The rules for new passwords do not apply: an old one must still work."""
+
+    email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)])
+    password = PasswordField("Password", [InputRequired()])
+
+
 class RegisterForm(TextForm):
     """Sign-up."""
 
@@ -34,7 +41,7 @@ class RegisterForm(TextForm):
 
 
 class PasswordForm(TextForm):
-    """Change of one's own password; ``email`` is the context in which a new one must not repeat."""
+    """Change of one's own password; the new one must not repeat ``email``."""
 
     current_password = PasswordField("Current password", [InputRequired()])
     new_password = PasswordField("New password", [InputRequired()])

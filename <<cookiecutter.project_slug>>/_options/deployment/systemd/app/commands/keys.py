@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -29,7 +30,7 @@ def rotate_keys(env_file: str) -> None:
         changed = rotate(str(current_app.secret_key), Path(env_file))
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{error} Nothing was changed.") from error
-    security_event("sys_key_rotated", level=20)
+    security_event("sys_key_rotated", level=logging.INFO)
     click.echo(f"New SECRET_KEY in {changed}. Restart the service to use it.")
 
 

@@ -1,4 +1,4 @@
-"""The form for a password. It is taken as typed: nothing is stripped, cut or filtered."""
+"""The form of the emergency sign-in. A password is taken as it was typed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.fields import TextForm
 
 
 class LoginForm(TextForm):
-    """No rule for passwords is repeated here: an old one must still work, however it is typed."""
+    """Sign-in. The rules for new passwords do not apply: an old one must still work."""
 
     email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)])
     password = PasswordField("Password", [InputRequired()])
