@@ -11,13 +11,14 @@ import getpass
 import re
 import ssl
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from pymysql import Error
 from sqlalchemy import URL, Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from app.environment import is_loopback
 
 NAME = "MySQL"
 HINT = "write mysql+pymysql://user:password@host/database"
@@ -140,12 +141,7 @@ def hide_values(context: ExceptionContext) -> None:
 
 def is_local(url: URL) -> bool:
     """Whether no network lies in between: a unix socket, or the loopback."""
-    if "unix_socket" in url.query or url.host == "localhost":
-        return True
-    try:
-        return ip_address(str(url.host)).is_loopback
-    except ValueError:
-        return False
+    return "unix_socket" in url.query or is_loopback(str(url.host))
 
 
 def option(url: URL, name: str) -> str | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any
 
 from psycopg import DataError, Error, errors
@@ -18,6 +17,7 @@ from sqlalchemy import URL, Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app.database import timeouts
+from app.environment import is_loopback
 
 NAME = "PostgreSQL"
 HINT = "write postgresql+psycopg://user:password@host/database"
@@ -133,13 +133,5 @@ def _is_local(arguments: Mapping[str, Any]) -> bool:
 
     Without a host it is unknown: libpq takes it from PGHOST, or a socket, which ignores TLS.
     """
-
-    def local(host: str) -> bool:
-        if host == "localhost" or host.startswith("/"):
-            return True
-        try:
-            return ip_address(host).is_loopback
-        except ValueError:
-            return False
-
-    return all(map(local, str(arguments.get("host", "")).split(",")))
+    hosts = str(arguments.get("host", "")).split(",")
+    return all(host.startswith("/") or is_loopback(host) for host in hosts)
