@@ -41,7 +41,7 @@ def init_app(app: Flask) -> None:
     # Signing in and out are forms that end at the provider, and Chromium holds the policy against
     # where a form leads, not only where it is sent. Nothing but these origins is opened.
     origins = " ".join(("'self'", settings.origin, *settings.redirect_origins))
-    headers = app.extensions["content_headers"]
+    headers = app.config["CONTENT_HEADERS"]
     name = "Content-Security-Policy"
     headers[name] = headers[name].replace("form-action 'self'", f"form-action {origins}")
 
