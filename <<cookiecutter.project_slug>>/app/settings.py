@@ -5,7 +5,9 @@ Nothing else reads the environment.
 
 from __future__ import annotations
 
+# <% if cookiecutter.database != "sqlite" %>
 import hmac
+# <% endif %>
 import os
 import secrets
 from collections.abc import Mapping
@@ -19,12 +21,14 @@ from app.oidc_settings import OIDCSettings
 
 SERVICE_NAME = "<< cookiecutter.project_name >>"
 SECURITY_CONTACT = "mailto:<< cookiecutter.author_email >>"
-DATABASE_NAME = "<< cookiecutter.__user >>"  # in development; a role of MySQL has 32
-KEY_CURE = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+# <% if cookiecutter.database != "sqlite" %>
+DATABASE_NAME = "<< cookiecutter.__user >>"  # of development, and of its role
+# <% endif %>
+KEY_HINT = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
 class ConfigurationError(Exception):
-    """The service must not start. ``problems``: a line each, with setting and cure."""
+    """The service must not start. Each line of ``problems`` names a setting and says what to do."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -36,8 +40,10 @@ class Settings:
     """The settings of one process; ``repr`` shows no secret.
 
     :param environment: ``production`` or ``development``.
-    :param migration_database_url: the same database for the role that may change its tables.
+    # <% if cookiecutter.database != "sqlite" %>
+    :param migration_database_url: the same database, for the role that may change its tables.
     :param admin_database_url: for ``flask db create`` alone; empty means the user of this machine.
+    # <% endif %>
     :param trusted_hosts: names this service answers to, without port.
     :param redis_url: storage of the rate limits; empty means in memory (development only).
     :param redis_private_host: the one host to which ``redis_url`` may speak without TLS.
@@ -53,8 +59,10 @@ class Settings:
     secret_key: str = field(repr=False)
     secret_key_fallbacks: tuple[str, ...] = field(repr=False)
     database_url: str = field(repr=False)
+    # <% if cookiecutter.database != "sqlite" %>
     migration_database_url: str = field(repr=False)
     admin_database_url: str = field(repr=False)
+    # <% endif %>
     redis_url: str = field(repr=False)
     redis_private_host: str
     trusted_hosts: tuple[str, ...]
@@ -95,31 +103,40 @@ class Settings:
 
         secret_key = read("SECRET_KEY", secrets.token_urlsafe(48) if development else "")
         fallbacks = tuple(read("SECRET_KEY_FALLBACKS").replace(",", " ").split())
+        # <% if cookiecutter.database == "sqlite" %>
+        database_url = read("DATABASE_URL", dialect.DEVELOPMENT_URL if development else "")
+        # <% else %>
         app_url, migrator_url = _development_urls(secret_key) if development else ("", "")
         database_url = read("DATABASE_URL", app_url)
         same = database_url if database_url != app_url else migrator_url
         migration_database_url = read("MIGRATION_DATABASE_URL", same)
         admin_database_url = read("ADMIN_DATABASE_URL")
+        # <% endif %>
         redis_url = read("REDIS_URL")
         redis_private_host = read("REDIS_PRIVATE_HOST")
         domain_name = read("DOMAIN_NAME").lower()
         if not development:
             required = {
-                "SECRET_KEY": (secret_key, KEY_CURE),
+                "SECRET_KEY": (secret_key, KEY_HINT),
                 "DATABASE_URL": (database_url, "name the database, see .env.example"),
                 "REDIS_URL": (redis_url, "rate limits in memory do not hold across workers"),
                 "DOMAIN_NAME": (domain_name, "write the host name that users see"),
             }
             problems += [
-                f"{name} is not set; {cure}"
-                for name, (value, cure) in required.items()
+                f"{name} is not set; {hint}"
+                for name, (value, hint) in required.items()
                 if not value
             ]
+        # <% if cookiecutter.database == "sqlite" %>
+        if database_url and (problem := dialect.url_problem(database_url)):
+            problems.append(problem)
+        # <% else %>
         urls = {migration_database_url: "MIGRATION_DATABASE_URL", database_url: "DATABASE_URL"}
         for url, name in {admin_database_url: "ADMIN_DATABASE_URL", **urls}.items():
             admin = name.startswith("ADMIN")
             if url and (problem := dialect.url_problem(url, name, admin=admin)):
                 problems.append(problem)
+        # <% endif %>
         if redis_url and (problem := redis_problem(redis_url)):
             problems.append(problem)
         if domain_name and not HOST_NAME.fullmatch(domain_name):
@@ -143,8 +160,10 @@ class Settings:
             secret_key=secret_key,
             secret_key_fallbacks=fallbacks,
             database_url=database_url,
+            # <% if cookiecutter.database != "sqlite" %>
             migration_database_url=migration_database_url,
             admin_database_url=admin_database_url,
+            # <% endif %>
             redis_url=redis_url,
             redis_private_host=redis_private_host,
             trusted_hosts=hosts,
@@ -156,10 +175,11 @@ class Settings:
             oidc=oidc,
             # <% endif %>
         )
+# <% if cookiecutter.database != "sqlite" %>
 
 
 def _development_urls(secret_key: str) -> tuple[str, str]:
-    """The database of development for the app's role and for the migrator's.
+    """The database of development, for the app's role and for the migrator's.
 
     The passwords follow from the key: nobody has to choose them or write them down.
     """
@@ -171,3 +191,4 @@ def _development_urls(secret_key: str) -> tuple[str, str]:
         for role in roles
     )
     return app, migrator
+# <% endif %>

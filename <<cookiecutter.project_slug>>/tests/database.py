@@ -1,7 +1,11 @@
 """The databases of the tests: each is made for a purpose and removed when it is over.
 
-They are made on the server of development, beside its database and by the same two roles, or as
-files with SQLite. ``make db`` gives the roles what they need.
+# <% if cookiecutter.database == "sqlite" %>
+Each is a file of its own.
+# <% else %>
+They are made on the server of development, by the two roles of its database. ``make db`` gives the
+roles what they need.
+# <% endif %>
 """
 
 from __future__ import annotations
@@ -13,15 +17,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# <% if cookiecutter.database != "sqlite" %>
 import pytest
+# <% endif %>
 from dotenv import dotenv_values
 from flask import Flask
+# <% if cookiecutter.database == "sqlite" %>
+from sqlalchemy import event
+
+from app import create_app
+from app.database import db
+from app.settings import Settings
+from tests.live import PROJECT
+# <% else %>
 from sqlalchemy import event, make_url
 
 from app import create_app
-from app.database import db, dialect, provisioning
+from app.database import db, dialect, dumps
 from app.settings import Settings
+from tests import scratch as databases
 from tests.live import PROJECT
+# <% endif %>
 
 
 def development() -> Settings:
@@ -33,14 +49,22 @@ def development() -> Settings:
 @contextmanager
 def scratch(directory: Path) -> Iterator[dict[str, str]]:
     """An empty database, not migrated; the settings that name it."""
+    # <% if cookiecutter.database == "sqlite" %>
+    path = directory / f"{secrets.token_hex(4)}.sqlite3"
+    path.touch(mode=0o600)
+    try:
+        yield {"DATABASE_URL": f"sqlite:///{path}"}
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+    # <% else %>
     settings = development()
     app, migrator = make_url(settings.database_url), make_url(settings.migration_database_url)
-    name = secrets.token_hex(4)
-    database = f"{app.database}_test_{name}" if app.host else f"{directory}/{name}.sqlite3"
+    database = f"{app.database}_test_{secrets.token_hex(4)}"
     app, migrator = app.set(database=database), migrator.set(database=database)
     try:
-        provisioning.create_scratch(app, migrator)
-    except provisioning.Failed as error:
+        databases.create(app, migrator)
+    except dumps.Failed as error:
         pytest.exit(f"{dialect.NAME} is not there: {error}\n{dialect.HELP}", returncode=1)
     try:
         yield {
@@ -48,7 +72,8 @@ def scratch(directory: Path) -> Iterator[dict[str, str]]:
             "MIGRATION_DATABASE_URL": migrator.render_as_string(hide_password=False),
         }
     finally:
-        provisioning.drop_scratch(app, migrator)
+        databases.drop(app, migrator)
+    # <% endif %>
 
 
 def migrate(environment: dict[str, str]) -> None:

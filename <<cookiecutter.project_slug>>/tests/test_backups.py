@@ -19,7 +19,7 @@ from sqlalchemy import inspect, text
 
 from app import database
 from app.auth.models import User
-from app.database import backups, commands, db, dumps
+from app.database import backups, commands, db, dumps, migration_engine
 from app.notes.models import Note
 from tests.browser import SIGNED_IN, Browser
 from tests.database import migrate, scratch
@@ -170,7 +170,7 @@ def test_what_was_there_comes_back_and_nobody_is_signed_in(
 
     # What was there is not lost.
     (saved,) = before_restore()
-    assert f"Wrote what was there to {saved}." in result.stdout
+    assert f"Backed up the present database to {saved}." in result.stdout
     assert saved.stat().st_mode & 0o777 == 0o600
     saved.rename("was")
     assert run(service, "restore", "was").exit_code == 0
@@ -186,7 +186,7 @@ def test_old_backups_are_deleted_and_nothing_else(service: Flask, alice: Browser
         Path("backups", name).touch()
     result = run(service, "backup", "--keep", "2")
     assert result.exit_code == 0, result.output
-    assert "Deleted older ones: 2." in result.stdout
+    assert "Deleted older backups: 2." in result.stdout
     left = {path.name for path in Path("backups").iterdir()}
     assert left > {*others, dated[2]}
     assert len(left) == len(others) + 2  # the new one as well
@@ -257,7 +257,7 @@ def test_the_backup_of_something_else_changes_nothing(
             "CREATE TABLE alembic_version (version_num VARCHAR(32))",
             "INSERT INTO alembic_version VALUES ('of a newer version')",
         ):
-            with other.app_context(), db.get_engine("migration").begin() as connection:
+            with other.app_context(), migration_engine().begin() as connection:
                 connection.execute(text(statement))
             file = backup(other, "foreign")
             result = run(service, "restore", file)
@@ -282,7 +282,7 @@ def test_the_backup_of_an_older_version_is_upgraded(
         assert set(rows(service)) == set(was) | {"tags"}
         result = run(service, "restore", file)
         assert result.exit_code == 0, result.output
-        assert "It is of another version of the schema: run `flask db upgrade`." in result.stdout
+        assert "Its schema has another version: run `flask db upgrade`." in result.stdout
         assert alice.get("/readyz").json["database"] == "not migrated"
         assert rows(service) == was
         assert run(service, "upgrade").exit_code == 0

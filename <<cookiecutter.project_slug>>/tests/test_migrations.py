@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import MetaData, Table, insert, inspect, select
 
 from app.auth.models import Session, User
-from app.database import Base, db, is_migrated, now
+from app.database import Base, db, is_migrated, migration_engine, now
 from app.notes.models import Note
 from tests.browser import account
 
@@ -72,7 +72,7 @@ def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(empty: Flask)
     texts = dict.fromkeys(("address", "device"), "") | {"title": "Tä", "body": "\U0001f980"}
     owned = {"owner_id": 1, "user_id": 1, "version": 1, "token_hash": "t", "is_operator": False}
     values = moments | texts | owned | account("a@example.com")
-    with empty.app_context(), db.get_engine("migration").begin() as connection:
+    with empty.app_context(), migration_engine().begin() as connection:
         for name, number in (("users", 1), ("sessions", 1), ("notes", 1), ("notes", 2)):
             table = Table(name, MetaData(), autoload_with=connection)  # as it was then
             values |= {"id": number, "public_id": f"{number}" * 22}
@@ -91,7 +91,7 @@ def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(empty: Flask)
 
 def test_a_change_without_a_migration_is_noticed(empty: Flask) -> None:
     assert run(empty, "upgrade").exit_code == 0
-    with empty.app_context(), db.get_engine("migration").begin() as connection:
+    with empty.app_context(), migration_engine().begin() as connection:
         connection.exec_driver_sql("CREATE INDEX ix_notes_version ON notes (version)")
     assert run(empty, "check").exit_code != 0
 

@@ -19,7 +19,7 @@ from sqlalchemy import Select, String, Text, cast, event, insert, literal, selec
 
 from app.auth import sessions, upkeep
 from app.auth.models import Decoy, Session, User
-from app.database import Base, UTCDateTime, db, now
+from app.database import Base, UTCDateTime, db, migration_engine, now
 from app.notes.models import Note
 from app.security.rate_limits import limiter
 from tests import plans
@@ -50,7 +50,7 @@ def large(
     Browser(app).sign_up(ALICE)
     with app.app_context():
         fill()
-        plans.analyze(db.get_engine("migration"))
+        plans.analyze(migration_engine())
     return app
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from app import create_app
 from app.auth import sessions, tokens
 from app.auth.models import User
-from app.database import db
+from app.database import db, migration_engine
 from app.notes.models import Note
 from sqlalchemy import select
 
@@ -42,7 +42,7 @@ Rows = Iterable[tuple[Any, ...]]
 def load(table: str, columns: tuple[str, ...], rows: Rows) -> None:
     """Insert rows as fast as the database takes them."""
     names = f"{table} ({', '.join(columns)})"
-    engine, remaining = db.get_engine("migration"), iter(rows)
+    engine, remaining = migration_engine(), iter(rows)
     place = ", ".join(["?" if engine.dialect.name == "sqlite" else "%s"] * len(columns))
     connection = engine.raw_connection()
     try:
@@ -64,7 +64,7 @@ def load(table: str, columns: tuple[str, ...], rows: Rows) -> None:
 
 def settle() -> None:
     """Do what the database would do by itself sooner or later, in the middle of a measurement."""
-    engine = db.get_engine("migration")
+    engine = migration_engine()
     plans.analyze(engine)
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         if engine.dialect.name == "postgresql":

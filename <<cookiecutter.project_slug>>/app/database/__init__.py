@@ -1,4 +1,4 @@
-"""The database: engines, a session per request, and the schema's version.
+"""The database: engine, column types, and the version of the schema.
 
 What differs between SQLite, PostgreSQL and MySQL is in :mod:`app.database.dialect`.
 """
@@ -13,10 +13,11 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import Flask, g
+from flask import Flask, current_app
 from flask_sqlalchemy_lite import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, ExceptionContext, MetaData, String, event
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, String
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from app.database import dialect
@@ -26,18 +27,9 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 POOL = {"pool_size": 5, "max_overflow": 5, "pool_timeout": 5}
 PUBLIC_ID_LENGTH = 22  # characters of token_urlsafe(16): 128 random bits
 
-
-class Database(SQLAlchemy):
-    """Remembers whether a request has a session: most have nothing to close."""
-
-    def get_session(self, name: str = "default") -> Session:
-        g.has_database_session = True
-        return super().get_session(name)
-
-
-# Nothing is read again after a commit: when that failed, what is stored would be answered with 503,
-# and whoever tries again stores it twice.
-db = Database(session_options={"expire_on_commit": False})
+# Nothing is read again after a commit: if that failed, the client would get 503 for a change that is
+# stored, and a client that tries again would store it twice.
+db = SQLAlchemy(session_options={"expire_on_commit": False})
 
 
 class Base(DeclarativeBase):
@@ -70,7 +62,7 @@ PublicId = String(PUBLIC_ID_LENGTH)
 
 
 def new_public_id() -> str:
-    """An identifier for URLs that tells nothing and cannot be guessed (128 bits)."""
+    """An identifier for URLs: it tells nothing and cannot be guessed (128 bits)."""
     return secrets.token_urlsafe(16)
 
 
@@ -80,43 +72,48 @@ def now() -> datetime:
 
 
 def init_app(app: Flask) -> None:
-    """Create the engines (``SQLALCHEMY_ENGINES``): one for requests, one for migrations."""
+    # <% if cookiecutter.database == "sqlite" %>
+    """Create the engine (``SQLALCHEMY_ENGINES``)."""
+    engines = {"default": dialect.engine_options(app.config["SETTINGS"].database_url)}
+    # <% else %>
+    """Create the engines (``SQLALCHEMY_ENGINES``): one for requests, one for ``flask db``."""
     settings = app.config["SETTINGS"]
     engines = {
         "default": dialect.engine_options(settings.database_url),
-        "migration": dialect.engine_options(settings.migration_database_url, patient=True),
+        "migration": dialect.engine_options(settings.migration_database_url, timeouts=False),
     }
+    # <% endif %>
     for options in engines.values():
         # Values never reach a log line or an exception's text; statements are not echoed.
         options.update(POOL, hide_parameters=True, echo=False)
     app.config["SQLALCHEMY_ENGINES"] = engines
     db.init_app(app)
-    # Flask-SQLAlchemy-Lite also closes sessions of asyncio, of which there are none: a thread and
-    # an event loop for each request, which cost more than all the rest of it.
+    # Flask-SQLAlchemy-Lite also closes sessions of asyncio, of which there are none: that takes a
+    # thread and an event loop per request, longer than the request itself.
     app.teardown_appcontext_funcs = [
         close for close in app.teardown_appcontext_funcs if not iscoroutinefunction(close)
     ]
+    app.teardown_appcontext(close_session)
     with app.app_context():
         for engine in db.engines.values():
             dialect.set_up(engine)
-            event.listen(engine, "handle_error", hide_values)
 
 
-def close_session() -> None:
-    """Give the connection of this request back, if it has one.
+def migration_engine() -> Engine:
+    """The engine of ``flask db``, which may change tables."""
+    # <% if cookiecutter.database == "sqlite" %>
+    return db.engine
+    # <% else %>
+    return db.get_engine("migration")
+    # <% endif %>
 
-    :raises DBAPIError: when the connection is lost.
-    """
-    if g.get("has_database_session"):
+
+def close_session(error: BaseException | None) -> None:
+    """Return the connection. If it is lost by now, the response that is ready is still sent."""
+    try:
         db.session.close()
-
-
-def hide_values(context: ExceptionContext) -> None:
-    """Take the values out of the driver's message: it ends up in the log."""
-    original, error = context.original_exception, context.sqlalchemy_exception
-    dialect.hide_values(original)
-    if error is not None:
-        error.args = (f"({type(original).__module__}.{type(original).__name__}) {original}",)
+    except DBAPIError as lost:
+        current_app.logger.warning("database connection lost", exc_info=lost)
 
 
 @cache
@@ -124,11 +121,10 @@ def _head() -> str | None:
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
-def is_migrated(engine: str = "default") -> bool:
+def is_migrated() -> bool:
     """Whether the schema has the version this code was written for.
 
-    :param engine: whom to ask as, one of ``SQLALCHEMY_ENGINES``.
     :raises SQLAlchemyError: when the database does not answer.
     """
-    with db.get_engine(engine).connect() as connection:
+    with db.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() == _head()

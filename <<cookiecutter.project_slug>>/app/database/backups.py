@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import delete, table
 
-from app.database import MIGRATIONS, db, dumps
+from app.database import MIGRATIONS, db, dumps, migration_engine
 
 
 def new_file(prefix: str = "") -> Path:
@@ -33,9 +33,9 @@ def prune(keep: int) -> list[Path]:
 
 
 def back_up(target: Path) -> Path:
-    """Write a backup that only its owner reads; nothing when it fails, and nothing over another.
+    """Write a backup that only its owner may read. It overwrites nothing.
 
-    The file gets its name when it is whole: a command that is killed leaves "NAME.partial".
+    The file gets its name when it is complete: a command that is killed leaves "NAME.partial".
     """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if target.exists():
@@ -44,7 +44,7 @@ def back_up(target: Path) -> Path:
     partial.unlink(missing_ok=True)
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        dumps.backup(db.get_engine("migration").url, partial)
+        dumps.backup(migration_engine().url, partial)
         partial.rename(target)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -53,12 +53,12 @@ def back_up(target: Path) -> Path:
 
 
 def restore(file: Path, saved: Path) -> None:
-    """Put the backup ``file`` in the place of all that is there, and end every session.
+    """Replace the database with the backup ``file``, and end every session.
 
-    :param saved: a backup of what is there, which comes back when ``file`` is not one of ours.
-    :raises ValueError: when it is not.
+    :param saved: a backup of the present database, restored when ``file`` is not usable.
+    :raises ValueError: when ``file`` is not a backup of this service.
     """
-    urls = db.engine.url, db.get_engine("migration").url
+    urls = db.engine.url, migration_engine().url
     dumps.restore(*urls, file, saved)
     try:
         _end_sessions(file)
@@ -68,9 +68,9 @@ def restore(file: Path, saved: Path) -> None:
 
 
 def _end_sessions(file: Path) -> None:
-    """A backup may hold sessions that have been ended since: a stolen cookie would work again."""
+    """A backup may hold sessions that have ended since: a stolen cookie would work again."""
     known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    with db.get_engine("migration").begin() as connection:
+    with migration_engine().begin() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
         if revision not in known:
             raise ValueError(

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from alembic import command
 from alembic.config import Config
+# <% if cookiecutter.database != "sqlite" %>
 from flask import current_app
+# <% endif %>
 from flask.cli import AppGroup
+# <% if cookiecutter.database == "sqlite" %>
+
+from app.database import MIGRATIONS, backups, db, is_migrated
+from app.database.cli_errors import readable_errors
+# <% else %>
 from sqlalchemy import URL, make_url
 
-from app.database import MIGRATIONS, backups, db, dialect, is_migrated, provisioning
-from app.database.cli_errors import failure_of_database, is_one_role, reporting
+from app.database import (
+    MIGRATIONS,
+    backups,
+    db,
+    dialect,
+    is_migrated,
+    migration_engine,
+    provisioning,
+)
+from app.database.cli_errors import connection_error, is_one_role, readable_errors
+# <% endif %>
 from app.security.logs import security_event
 
-db_cli = AppGroup("db", help="Make the database, migrate its schema, back it up, restore it.")
+db_cli = AppGroup("db", help="Create the database, migrate its schema, back it up, restore it.")
 
 
 def alembic_config() -> Config:
@@ -26,29 +47,45 @@ def alembic_config() -> Config:
     return config
 
 
+# <% if cookiecutter.database == "sqlite" %>
 @db_cli.command("create")
 def create() -> None:
-    """Make the database, and on a server its two roles, as the administrator ADMIN_DATABASE_URL."""
-    app_url, migrator = db.engine.url, db.get_engine("migration").url
-    with reporting():
-        failure = failure_of_database()
+    """Create the database file, which only its owner may read."""
+    path = Path(str(db.engine.url.database))
+    if path.exists():
+        click.echo("The database is there.")
+        return
+    with readable_errors():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    click.echo(f"Created {path}.")
+# <% else %>
+@db_cli.command("create")
+def create() -> None:
+    """Create the database and its two roles, as the administrator ADMIN_DATABASE_URL."""
+    app_url, migrator = db.engine.url, migration_engine().url
+    with readable_errors():
+        failure = connection_error()
         if failure is None:
             click.echo("The database is there.")
+        elif is_one_role():
+            raise failure
         else:
-            if is_one_role():
-                raise failure
             development = not current_app.config["SETTINGS"].production
             provisioning.create(_administrator(), app_url, migrator, development=development)
+        # <% if cookiecutter.database == "postgresql" %>
         provisioning.grant(app_url, migrator)
+        # <% endif %>
     if failure:
-        click.echo(f"Made the database {app_url.database}.")
+        click.echo(f"Created {app_url.database}.")
+# <% endif %>
 
 
 @db_cli.command("upgrade")
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Apply the migrations up to REVISION."""
-    with reporting():
+    with readable_errors():
         command.upgrade(alembic_config(), revision)
     click.echo(f"Database schema is at {revision}.")
 
@@ -56,15 +93,15 @@ def upgrade(revision: str) -> None:
 @db_cli.command("downgrade")
 @click.argument("revision")
 def downgrade(revision: str) -> None:
-    """Take the migrations back down to REVISION."""
-    with reporting():
+    """Revert the migrations down to REVISION."""
+    with readable_errors():
         command.downgrade(alembic_config(), revision)
 
 
 @db_cli.command("check")
 def check_models() -> None:
-    """Fail when the models have changes that no migration makes."""
-    with reporting():
+    """Fail when the models differ from the migrated database."""
+    with readable_errors():
         command.check(alembic_config())
 
 
@@ -72,41 +109,60 @@ def check_models() -> None:
 @click.option("-m", "--message", required=True, help="What the migration does.")
 def revision(message: str) -> None:
     """Write a migration from the difference between models and database."""
-    with reporting():
+    with readable_errors():
         command.revision(alembic_config(), message, autogenerate=True)
 
 
 @db_cli.command("backup")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--keep", type=click.IntRange(1), help="Then delete all but the newest there.")
+@click.option("--keep", type=click.IntRange(1), help="Then delete all but the newest backups.")
 def backup(file: Path | None, keep: int | None) -> None:
-    """Write the database into FILE, or into a new one in the folder "backups"."""
-    with reporting():
+    """Write the database to FILE, or to a new file in the folder "backups"."""
+    with readable_errors(), stopped_by_sigterm():
         written = backups.back_up(file or backups.new_file())
         click.echo(f"Wrote {written}. It holds personal data: keep it safe.")
         if keep:
-            click.echo(f"Deleted older ones: {len(backups.prune(keep))}.")
+            click.echo(f"Deleted older backups: {len(backups.prune(keep))}.")
 
 
 @db_cli.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def restore(file: Path) -> None:
-    """Put the backup FILE in the place of all that is there, and end every session.
+    """Replace the database with the backup FILE, and end every session.
 
-    What was there is backed up first. A backup may hold sessions that have been ended since.
+    The present database is backed up first. A backup may hold sessions that have ended since.
     """
-    with reporting():
+    with readable_errors(), stopped_by_sigterm():
         saved = backups.back_up(backups.new_file("before-restore-"))
-        click.echo(f"Wrote what was there to {saved}.")
+        click.echo(f"Backed up the present database to {saved}.")
         backups.restore(file, saved)
-        security_event("sys_restore", level=20)
+        security_event("sys_restore", level=logging.INFO)
         click.echo(f"Restored {file}. Everybody is signed out.")
-        if not is_migrated("migration"):
-            click.echo("It is of another version of the schema: run `flask db upgrade`.")
+        if not is_migrated():
+            click.echo("Its schema has another version: run `flask db upgrade`.")
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """End on SIGTERM, and undo what is half done.
+
+    Without a handler, the first process of a container ignores the signal until it is killed.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the undoing
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+# <% if cookiecutter.database != "sqlite" %>
 
 
 def _administrator() -> URL:
-    """Whom ``flask db create`` connects as.
+    """The role of ``flask db create``.
 
     :raises ValueError: when production would send the password to a server that is not verified.
     """
@@ -116,3 +172,4 @@ def _administrator() -> URL:
     if settings.production and problems:
         raise ValueError(problems[0])
     return url
+# <% endif %>

@@ -22,7 +22,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from app.database import close_session, dialect
+from app.database import dialect
 from app.security.logs import request_id
 
 PROBLEM_JSON = "application/problem+json"
@@ -40,7 +40,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DBAPIError, database_error)
     app.register_error_handler(PoolTimeout, database_unavailable)
     app.register_error_handler(Exception, unexpected)
-    app.teardown_request(end_transaction)
 
 
 def check(app: Flask) -> Iterator[str]:
@@ -98,14 +97,6 @@ def database_error(error: DBAPIError) -> ResponseReturnValue:
     if unavailable or error.connection_invalidated or dialect.is_unmigrated(error):
         return database_unavailable(error)
     return unexpected(error)
-
-
-def end_transaction(error: BaseException | None) -> None:
-    """Give the connection back; when it is lost by now, the answer that is ready is still sent."""
-    try:
-        close_session()
-    except DBAPIError as lost:
-        current_app.logger.warning("database connection lost", exc_info=lost)
 
 
 def changed_meanwhile(error: StaleDataError | ObjectDeletedError) -> ResponseReturnValue:

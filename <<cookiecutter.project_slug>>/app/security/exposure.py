@@ -15,7 +15,7 @@ from flask import Flask, Response, current_app, request
 
 from app.database import now
 from app.security.access import public
-from app.settings import KEY_CURE
+from app.settings import KEY_HINT
 
 MIN_KEY_LENGTH = 43  # characters of token_urlsafe(32): 256 bits
 MIN_KEY_ALPHABET = 11  # different characters; 64 random hexadecimal digits have 12 or more
@@ -41,9 +41,9 @@ def check(app: Flask) -> Iterator[str]:
     keys = [app.secret_key or "", *app.config["SECRET_KEY_FALLBACKS"]]
     for index, key in enumerate(keys):
         if problem := _key_problem(str(key)):
-            yield f"SECRET_KEY{'_FALLBACKS' if index else ''} {problem}; {KEY_CURE}"
+            yield f"SECRET_KEY{'_FALLBACKS' if index else ''} {problem}; {KEY_HINT}"
     if len(set(keys)) < len(keys):
-        yield f"SECRET_KEY_FALLBACKS repeats a key; {KEY_CURE}"
+        yield f"SECRET_KEY_FALLBACKS repeats a key; {KEY_HINT}"
     contact = app.config["SETTINGS"].security_contact
     if not contact.startswith(("mailto:", "https://")):
         yield "SECURITY_CONTACT is no address; write mailto:... or https://..."

@@ -33,8 +33,10 @@ def check(app: Flask) -> Iterator[str]:
     # As they were set: the engine's own URL is made absolute by Flask-SQLAlchemy-Lite.
     settings = app.config["SETTINGS"]
     yield from dialect.check(make_url(settings.database_url), "DATABASE_URL")
+    # <% if cookiecutter.database != "sqlite" %>
     if (url := settings.migration_database_url) != settings.database_url:
         yield from dialect.check(make_url(url), "MIGRATION_DATABASE_URL")
+    # <% endif %>
 
 
 def _engine_problems(engine: Engine) -> Iterator[str]:

@@ -28,7 +28,7 @@ from app.auth.models import Session
 # <% else %>
 from app.auth.models import Session, User
 # <% endif %>
-from app.database import db, now
+from app.database import db, migration_engine, now
 from app.security import check
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import CREATE_ACCOUNT, NOTES, PASSWORD, SIGN_IN, Browser
@@ -326,7 +326,7 @@ def test_a_failing_statement_leaves_no_value_in_the_log(
 ) -> None:
     # The exception's text has the statement, and would have its values.
     with browser.app.app_context():
-        migrator = db.get_engine("migration")
+        migrator = migration_engine()
     with migrator.begin() as connection:
         connection.execute(text("ALTER TABLE users RENAME TO lost"))
     try:

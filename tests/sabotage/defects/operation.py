@@ -340,7 +340,7 @@ DEFECTS = [
     ),
     exposure(
         "everybody on the machine reads the database",
-        "app/database/provisioning.py",
+        "app/database/commands.py",
         "path.touch(mode=0o600)",
         "path.touch()",
         "tests/test_dialect.py::test_no_file_is_ever_readable_by_others",

@@ -116,8 +116,8 @@ def test_a_user_without_a_name_can_run_the_service(
 def test_only_a_database_nearby_is_spoken_to_without_tls(make_app: Callable[..., Flask]) -> None:
     for url in LOCAL + VERIFIED:
         assert problems(make_app, DATABASE_URL=url, MIGRATION_DATABASE_URL=None) == [], url
-        for patient in (False, True):
-            arguments = dialect.engine_options(url, patient=patient)["connect_args"]
+        for timeouts in (True, False):
+            arguments = dialect.engine_options(url, timeouts=timeouts)["connect_args"]
             assert arguments.get("ssl_disabled", False) == (url in LOCAL), url
             if url in VERIFIED:
                 assert arguments["ssl"].verify_mode == ssl.CERT_REQUIRED

@@ -245,7 +245,7 @@ def service(make_app: Callable[..., Flask]) -> Iterator[Service]:
 @asvs("13.2.2")
 def test_users_and_database_are_made_and_making_them_again_is_harmless(service: Service) -> None:
     result = service.flask("create")
-    assert (result.exit_code, result.stdout) == (0, f"Made the database {service.app.database}.\n")
+    assert (result.exit_code, result.stdout) == (0, f"Created {service.app.database}.\n")
     assert len(service.made()) == 3
     for _ in range(2):
         result = service.flask("create")

@@ -59,7 +59,7 @@ def connect_all(make_app: Callable[..., Flask], url: URL, tmp_path: Path, *, ref
             assert cipher[1].startswith(("TLS", "ECDHE")), cipher
 
     def administer() -> None:
-        with provisioning._connected(url):
+        with provisioning.connected(url):
             pass
 
     def load() -> None:

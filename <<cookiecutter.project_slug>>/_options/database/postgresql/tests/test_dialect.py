@@ -103,8 +103,8 @@ def test_a_database_nearby_or_verified_is_accepted(make_app: Callable[..., Flask
         assert problems(make_app, DATABASE_URL=url, MIGRATION_DATABASE_URL=None) == [], url
         assert problems(make_app, MIGRATION_DATABASE_URL=url) == [], url
     for url in VERIFIED:
-        for patient in (False, True):
-            arguments = dialect.engine_options(url, patient=patient)["connect_args"]
+        for timeouts in (True, False):
+            arguments = dialect.engine_options(url, timeouts=timeouts)["connect_args"]
             assert arguments["sslmode"] == "verify-full", url
             assert arguments["sslrootcert"] not in ("", "system"), url  # psycopg's has none
     # Without a host, libpq takes it from PGHOST; for a socket it ignores these.

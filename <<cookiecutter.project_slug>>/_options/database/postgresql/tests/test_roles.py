@@ -266,7 +266,7 @@ def fits(verifier: str, password: str) -> bool:
 @asvs("13.2.2")
 def test_roles_and_database_are_made_and_making_them_again_is_harmless(service: Service) -> None:
     result = service.flask("create")
-    assert (result.exit_code, result.stdout) == (0, f"Made the database {service.app.database}.\n")
+    assert (result.exit_code, result.stdout) == (0, f"Created {service.app.database}.\n")
     assert len(service.made()) == 3
     query = """SELECT rolcanlogin, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication
         OR rolbypassrls, rolpassword FROM pg_authid WHERE rolname = %s"""

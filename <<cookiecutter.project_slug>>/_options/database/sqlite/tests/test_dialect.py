@@ -36,8 +36,6 @@ def test_a_database_that_cannot_be_used_is_refused(make_app: Callable[..., Flask
         "sqlite+nonsense:////data/file": OTHER.format("sqlite+nonsense"),
     }.items():
         assert problems(make_app, DATABASE_URL=url) == [problem], url
-        named = problem.replace("DATABASE_URL", "MIGRATION_DATABASE_URL")
-        assert problems(make_app, MIGRATION_DATABASE_URL=url) == [named], url
 
 
 def test_a_file_that_others_may_read_is_refused(
@@ -58,7 +56,7 @@ def test_no_file_is_ever_readable_by_others(
 ) -> None:
     folder = tmp_path / "new"
     url = f"sqlite:///{folder}/file.sqlite3"
-    changes = {"DATABASE_URL": url, "MIGRATION_DATABASE_URL": url}
+    changes = {"DATABASE_URL": url}
     previous = os.umask(0)
     try:
         # A probe that comes before the first migration must not create the file.
@@ -144,7 +142,7 @@ def test_a_backup_of_nothing_makes_no_database(
     make_app: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    app = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/none.sqlite3", MIGRATION_DATABASE_URL=None)
+    app = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/none.sqlite3")
     result = run(app, "backup", "saved")
     assert result.exit_code == 1
     assert "unable to open database file" in result.stderr

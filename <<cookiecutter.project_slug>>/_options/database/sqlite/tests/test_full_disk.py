@@ -46,7 +46,7 @@ def test_a_full_disk_serves_reads(
 ) -> None:
     database = small / "database.sqlite3"
     database.touch(mode=0o600)
-    settings = {"DATABASE_URL": f"sqlite:///{database}", "MIGRATION_DATABASE_URL": ""}
+    settings = {"DATABASE_URL": f"sqlite:///{database}"}
     migrate({**environment, **settings})
     app = make_app(**settings)
     alice = Browser(app).sign_up("alice@example.com")

@@ -21,7 +21,6 @@ def alice(app: Flask) -> Browser:
     return Browser(app, "203.0.113.1").signed_in_with_password("alice@example.com")
 
 
-
 def rotate(app: Flask, *options: str) -> Any:
     return app.test_cli_runner().invoke(args=["keys", "rotate", *options])
 

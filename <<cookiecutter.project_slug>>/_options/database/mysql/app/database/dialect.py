@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from pymysql import Error
-from sqlalchemy import URL, Engine, make_url
+from sqlalchemy import URL, Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 NAME = "MySQL"
-CURE = "write mysql+pymysql://user:password@host/database"
+HINT = "write mysql+pymysql://user:password@host/database"
 # How to get a server for development that lets `make db` work.
 HELP = """\
 Install and start one. On Debian and Ubuntu (with MySQL, it is IDENTIFIED WITH auth_socket):
@@ -57,16 +57,16 @@ def admin_url() -> str:
     return f"mysql+pymysql://{user}@localhost?unix_socket={found}"
 
 
-def engine_options(url: str, *, patient: bool = False) -> dict[str, Any]:
+def engine_options(url: str, *, timeouts: bool = True) -> dict[str, Any]:
     """Options of the engine.
 
-    :param patient: for migrations and backups, which may take long.
+    :param timeouts: False for migrations and backups, which may take long.
     """
     arguments: dict[str, Any] = {
         "charset": "utf8mb4",
-        "init_command": SESSION + (LOCK_TIMEOUT if patient else TIMEOUTS),
+        "init_command": SESSION + (TIMEOUTS if timeouts else LOCK_TIMEOUT),
     }
-    if not patient:
+    if timeouts:
         arguments |= {"read_timeout": 10, "write_timeout": 10}  # seconds without a word
     return {
         "url": url,
@@ -78,7 +78,8 @@ def engine_options(url: str, *, patient: bool = False) -> dict[str, Any]:
 
 
 def set_up(engine: Engine) -> None:
-    """Nothing more: a connection gets its settings when it is opened."""
+    """Keep values out of the messages of errors."""
+    event.listen(engine, "handle_error", hide_values)
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) ->
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        return f"{name} is not a database URL; {CURE}"
+        return f"{name} is not a database URL; {HINT}"
     if parsed.drivername not in ("mysql+pymysql", "mariadb+pymysql"):
         return f"{name} is for {parsed.drivername}; this service was rendered for {NAME}"
     if unknown := sorted(set(parsed.query) - OPTIONS):
@@ -109,7 +110,7 @@ def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) ->
     if repeated := [key for key, value in parsed.query.items() if not isinstance(value, str)]:
         return f"{name} has the option {repeated[0]} twice; write it once"
     if not parsed.username or not parsed.host or not (parsed.database or admin):
-        return f"{name} does not name user, host and database; {CURE}"
+        return f"{name} does not name user, host and database; {HINT}"
     for file in ("ssl_ca", "ssl_cert", "ssl_key"):
         if (path := option(parsed, file)) and not Path(path).is_file():
             return f"{name} names a file that is not there: {file}={path}"
@@ -127,11 +128,14 @@ def is_unmigrated(error: DBAPIError) -> bool:
     return bool(error.orig and error.orig.args and error.orig.args[0] in MISSING)
 
 
-def hide_values(error: BaseException) -> None:
-    """Take out of ``error`` what the server quotes from rows and parameters."""
+def hide_values(context: ExceptionContext) -> None:
+    """Remove what the server quotes from rows and parameters: messages end up in the log."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
     if isinstance(error, Error) and len(error.args) > 1 and error.args[0] < CLIENT_ERRORS:
         number, message = error.args[:2]
         error.args = (number, re.sub("'.*'", "...", str(message), flags=re.DOTALL))
+    if wrapped is not None:
+        wrapped.args = (f"({type(error).__module__}.{type(error).__name__}) {error}",)
 
 
 def is_local(url: URL) -> bool:

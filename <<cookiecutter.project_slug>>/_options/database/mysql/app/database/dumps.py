@@ -54,7 +54,7 @@ def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
 def _load(url: URL, source: Path) -> None:
     """Drop every table and run the file."""
     text = url.render_as_string(hide_password=False)
-    engine = create_engine(**engine_options(text, patient=True))
+    engine = create_engine(**engine_options(text, timeouts=False))
     try:
         with engine.begin() as connection:
             # In any order, and where a load that failed left out what others refer to.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pymysql
@@ -16,7 +16,6 @@ from sqlalchemy import URL
 
 from app.database.dialect import connect_arguments, is_local
 
-Failed = (pymysql.Error, OSError, ValueError)  # what the functions here raise
 SQL = Path(__file__).parents[2] / "migrations"
 VERSION = "alembic_version"  # the table with the version of the schema
 
@@ -27,19 +26,15 @@ def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
     :param development: let the migrator make databases, for the tests.
     :raises ValueError: when a user has no password or administers the server. Nothing was changed.
     """
-    with _connected(admin) as connection:
+    with connected(admin) as connection:
         for url in (app, migrator):
             _refuse_powerful(connection, url, _account(connection, app, url))
-        _run(connection, _read("database.sql"), app, migrator)
+        run(connection, read("database.sql"), app, migrator)
         granted = [_pattern(app.database)]
         if development:
             granted.append(_pattern(f"{app.database}_test_", "%"))
         for pattern in granted:
-            _run(connection, _read("users.sql"), app, migrator, pattern)
-
-
-def grant(app: URL, migrator: URL) -> None:
-    """Nothing: only an administrator gives rights, and a user without them cannot connect."""
+            run(connection, read("users.sql"), app, migrator, pattern)
 
 
 def grant_tables(app: URL, migrator: URL) -> None:
@@ -49,29 +44,13 @@ def grant_tables(app: URL, migrator: URL) -> None:
     cannot take a table out of the rights on its database, so they are given table by table.
     """
     if app.username != migrator.username:
-        with _connected(migrator) as connection:
-            for table in _tables(connection, app.database):
+        with connected(migrator) as connection:
+            for table in tables(connection, app.database):
                 if not table.endswith(f".{_identifier(VERSION)}"):
-                    _run(connection, _read("tables.sql"), app, migrator, table)
+                    run(connection, read("tables.sql"), app, migrator, table)
 
 
-def create_scratch(app: URL, migrator: URL) -> None:
-    """Make one more database for the two users, as the migrator: for a test."""
-    with _connected(migrator) as connection:
-        _run(connection, _read("database.sql"), app, migrator)
-
-
-def drop_scratch(app: URL, migrator: URL) -> None:
-    """Remove what :func:`create_scratch` has made."""
-    with _connected(migrator) as connection:
-        # The rights on a table would outlive it. There are none where no migration has run.
-        for table in _tables(connection, app.database):
-            with suppress(pymysql.ProgrammingError, pymysql.OperationalError):
-                _run(connection, "REVOKE ALL ON {granted} FROM {app}", app, migrator, table)
-        _run(connection, "DROP DATABASE IF EXISTS {database}", app, migrator)
-
-
-def _tables(connection: pymysql.Connection, database: str | None) -> list[str]:
+def tables(connection: pymysql.Connection, database: str | None) -> list[str]:
     """The tables, each with its database, in quotes."""
     cursor = connection.cursor()
     cursor.execute(
@@ -82,12 +61,12 @@ def _tables(connection: pymysql.Connection, database: str | None) -> list[str]:
     return [f"{_identifier(database)}.{_identifier(name)}" for (name,) in cursor.fetchall()]
 
 
-def _connected(url: URL) -> closing[pymysql.Connection]:
+def connected(url: URL) -> closing[pymysql.Connection]:
     """A connection to the server of ``url`` without a database: it may have to be made."""
     return closing(pymysql.connect(**connect_arguments(url) | {"database": None}))
 
 
-def _run(
+def run(
     connection: pymysql.Connection, text: str, app: URL, migrator: URL, granted: str = ""
 ) -> None:
     """Run statements of ours, with names and passwords in quotes."""
@@ -104,7 +83,7 @@ def _run(
             connection.cursor().execute(statement.format(**values))
 
 
-def _read(file: str) -> str:
+def read(file: str) -> str:
     return (SQL / file).read_text(encoding="utf-8")
 
 

@@ -14,13 +14,13 @@ from ipaddress import ip_address
 from typing import Any
 
 from psycopg import DataError, Error, errors
-from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy import URL, Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app.database import timeouts
 
 NAME = "PostgreSQL"
-CURE = "write postgresql+psycopg://user:password@host/database"
+HINT = "write postgresql+psycopg://user:password@host/database"
 # How to get a server for development that lets `make db` work.
 HELP = """\
 Install and start one. On Debian and Ubuntu:
@@ -51,12 +51,12 @@ def admin_url() -> str:
     return "postgresql+psycopg:///postgres"
 
 
-def engine_options(url: str, *, patient: bool = False) -> dict[str, Any]:
+def engine_options(url: str, *, timeouts: bool = True) -> dict[str, Any]:
     """Options of the engine.
 
-    :param patient: for migrations and backups, which may take long.
+    :param timeouts: False for migrations and backups, which may take long.
     """
-    settings = LOCK_TIMEOUT if patient else TIMEOUTS
+    settings = TIMEOUTS if timeouts else LOCK_TIMEOUT
     arguments = {
         "connect_timeout": 5,  # seconds
         "tcp_user_timeout": 10_000,  # milliseconds until a server that vanished is given up
@@ -71,8 +71,9 @@ def engine_options(url: str, *, patient: bool = False) -> dict[str, Any]:
 
 
 def set_up(engine: Engine) -> None:
-    """Wait for no server for ever."""
+    """Limit how long a connection waits; keep values out of the messages of errors."""
     event.listen(engine, "do_connect", timeouts.connect)
+    event.listen(engine, "handle_error", hide_values)
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
@@ -93,13 +94,13 @@ def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) ->
             return f"{name} is for {parsed.drivername}; this service was rendered for {NAME}"
         given = connect_arguments(parsed)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        return f"{name} is not a database URL; {CURE}"
+        return f"{name} is not a database URL; {HINT}"
     if unknown := sorted(set(parsed.query) - OPTIONS):
         return f"{name} has the option {unknown[0]}; there are {', '.join(sorted(OPTIONS))}"
     if repeated := [key for key, value in parsed.query.items() if not isinstance(value, str)]:
         return f"{name} has the option {repeated[0]} twice; write it once"
     if not parsed.username or not given.get("host") or not (parsed.database or admin):
-        return f"{name} does not name role, host and database; {CURE}"
+        return f"{name} does not name role, host and database; {HINT}"
     return None
 
 
@@ -117,11 +118,14 @@ def is_unmigrated(error: DBAPIError) -> bool:
     return isinstance(error.orig, errors.UndefinedTable | errors.UndefinedColumn)
 
 
-def hide_values(error: BaseException) -> None:
-    """Take out of ``error`` what the server quotes from rows and parameters."""
+def hide_values(context: ExceptionContext) -> None:
+    """Remove what the server quotes from rows and parameters: messages end up in the log."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
     if isinstance(error, Error) and error.sqlstate:
         line = str(error).partition("\n")[0]  # without DETAIL: Key (email)=(...) already exists
         error.args = (re.sub('".*"', "...", line) if isinstance(error, DataError) else line,)
+    if wrapped is not None:
+        wrapped.args = (f"({type(error).__module__}.{type(error).__name__}) {error}",)
 
 
 def _is_local(arguments: Mapping[str, Any]) -> bool:

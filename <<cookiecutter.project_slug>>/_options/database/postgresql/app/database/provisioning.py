@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import Connection as ServerConnection
-from psycopg import Error, connect, errors, sql
+from psycopg import connect, errors, sql
 from sqlalchemy import URL
 
 from app.database.dialect import connect_arguments
 
-Failed = (Error, OSError, ValueError)  # what the functions here raise
 SQL = Path(__file__).parents[2] / "migrations"
 DATABASE = "CREATE DATABASE {database} OWNER {migrator} ENCODING 'UTF8' TEMPLATE template0"
 OLDEST = 15  # before it, everybody may make tables in the schema public
@@ -74,19 +73,6 @@ def has_version(connection: ServerConnection[Any]) -> bool:
     """Whether a migration has run before."""
     found = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
     return bool(found and found[0])
-
-
-def create_scratch(app: URL, migrator: URL) -> None:
-    """Make one more database for the two roles, as the migrator: for a test."""
-    with connected(migrator.set(database="postgres")) as connection:
-        run(connection, DATABASE, app, migrator)
-    grant(app, migrator)
-
-
-def drop_scratch(app: URL, migrator: URL) -> None:
-    """Remove what :func:`create_scratch` has made."""
-    with connected(migrator.set(database="postgres")) as connection:
-        run(connection, "DROP DATABASE IF EXISTS {database} WITH (FORCE)", app, migrator)
 
 
 def connected(url: URL) -> ServerConnection[Any]:

@@ -1,7 +1,7 @@
 """PostgreSQL: connections that do not wait for ever.
 
-libpq has no time limit for an answer. When the network swallows it, or the server is frozen, the
-server's own timeouts do not help, and each request would take a thread of its worker with it.
+libpq has no time limit for an answer. When the network loses the answer, or the server is frozen,
+the server's own timeouts do not help, and each request would block a thread of its worker.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sqlalchemy import Dialect
 ANSWER_TIMEOUT = 10  # seconds; more than the server's own, so that its message is what is logged
 
 
-class ImpatientConnection(Connection[Any]):
-    """Gives up a server that says nothing.
+class TimedConnection(Connection[Any]):
+    """Closes when the server does not answer in time.
 
-    ``timeout`` is an argument of psycopg 3.3 that is not public; the lock pins it, and
-    ``tests/test_outages.py`` fails when it changes.
+    ``timeout`` is a parameter that psycopg 3.3 has and does not document; the lock pins psycopg,
+    and ``tests/test_outages.py`` fails when the parameter changes.
     """
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
@@ -33,7 +33,7 @@ class ImpatientConnection(Connection[Any]):
 
 def connect(
     dialect: Dialect, record: object, args: object, given: dict[str, Any]
-) -> ImpatientConnection | None:
-    """SQLAlchemy's event: None for a migration or a backup, which may wait."""
-    patient = "statement_timeout" not in given["options"]
-    return None if patient else ImpatientConnection.connect(**given)
+) -> TimedConnection | None:
+    """SQLAlchemy's event ``do_connect``; None, the default, for migrations and backups."""
+    limited = "statement_timeout" in given["options"]
+    return TimedConnection.connect(**given) if limited else None

@@ -14,7 +14,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 NAME = "SQLite"
 HELP = "DATABASE_URL names its file, which `make db` makes."
-CURE = "write sqlite:////absolute/path.sqlite3"
+HINT = "write sqlite:////absolute/path.sqlite3"
+DEVELOPMENT_URL = "sqlite:///development.sqlite3"  # a file in the folder "instance"
 BUSY_TIMEOUT = 5  # seconds a writer waits for another writer before the request gets 503
 
 
@@ -25,25 +26,9 @@ class ExistingFile(sqlite3.Connection):
         super().__init__(f"file:{quote(path)}?mode=rw", *args, **{**kwargs, "uri": True})
 
 
-def development_url(role: str, password: str, database: str) -> str:
-    """The database of development: a file in the folder ``instance``."""
-    return "sqlite:///development.sqlite3"
-
-
-def admin_url() -> str:
-    """SQLite has no administrator."""
-    return "sqlite://"
-
-
-def engine_options(url: str, *, patient: bool = False) -> dict[str, Any]:
-    """Options of the engine.
-
-    :param patient: for migrations and backups, which may take long; here nothing has a time limit.
-    """
-    return {
-        "url": url,
-        "connect_args": {"timeout": BUSY_TIMEOUT, "factory": ExistingFile},
-    }
+def engine_options(url: str) -> dict[str, Any]:
+    """Options of the engine."""
+    return {"url": url, "connect_args": {"timeout": BUSY_TIMEOUT, "factory": ExistingFile}}
 
 
 def set_up(engine: Engine) -> None:
@@ -51,25 +36,23 @@ def set_up(engine: Engine) -> None:
     event.listen(engine, "connect", _on_connect)
 
 
-def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) -> str | None:
+def url_problem(url: str) -> str | None:
     """Why ``url`` cannot be used at all, or None."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        return f"{name} is not a database URL; {CURE}"
+        return f"DATABASE_URL is not a database URL; {HINT}"
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
-        return f"{name} is for {parsed.drivername}; this service was rendered for SQLite"
+        return f"DATABASE_URL is for {parsed.drivername}; this service was rendered for SQLite"
     if parsed.host or parsed.database in (None, "", ":memory:"):
-        return f"{name} does not name a file; {CURE}"
+        return f"DATABASE_URL does not name a file; {HINT}"
     return None
 
 
-def check(url: URL, name: str, *, admin: bool = False) -> Iterator[str]:
+def check(url: URL, name: str) -> Iterator[str]:
     """What is unsafe about the database of a service in production."""
-    if admin:
-        return  # SQLite has none
     if not url.database or not Path(url.database).is_absolute():
-        yield f"{name} is not an absolute path; {CURE}"
+        yield f"{name} is not an absolute path; {HINT}"
     elif (path := Path(url.database)).exists() and path.stat().st_mode & 0o077:
         yield f"{name}: others may read {path}; run chmod 600 on it"
 
@@ -79,13 +62,9 @@ def is_unmigrated(error: DBAPIError) -> bool:
     return str(error.orig).startswith(("no such table", "no such column"))
 
 
-def hide_values(error: BaseException) -> None:
-    """Nothing to take out: SQLite quotes names alone."""
-
-
 def _on_connect(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     # Foreign keys are off by default; trusted_schema off keeps a tampered schema from calling
-    # functions with side effects; the write-ahead log lets readers go on beside a writer.
+    # functions with side effects; with the write-ahead log, readers do not wait for a writer.
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA trusted_schema = OFF")

@@ -21,11 +21,11 @@ def backup(url: URL, target: Path) -> None:
         closing(sqlite3.connect(target)) as copy,
     ):
         source.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log next to it
 
 
 def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
-    """Put the tables of ``source`` in the place of all that are there, or change nothing."""
+    """Replace all tables with those of ``source``, or change nothing."""
     with (
         closing(sqlite3.connect(str(source), factory=ExistingFile)) as copy,
         closing(sqlite3.connect(str(app.database), factory=ExistingFile)) as target,
@@ -33,7 +33,7 @@ def restore(app: URL, migrator: URL, source: Path, saved: Path) -> None:
         found = copy.execute("PRAGMA integrity_check").fetchone()[0]
         pages = copy.execute("PRAGMA page_count").fetchone()[0]
         size = copy.execute("PRAGMA page_size").fetchone()[0]
-        # A page that is cut reads as if it ended in zeros.
+        # A truncated page reads as if it ended in zeros.
         if found != "ok" or source.stat().st_size != pages * size:
             raise sqlite3.DatabaseError("the backup is damaged; nothing was changed")
         copy.backup(target)

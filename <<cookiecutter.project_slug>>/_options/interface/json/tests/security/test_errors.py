@@ -23,7 +23,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.test import TestResponse
 
 from app.auth import sessions
-from app.database import db
+from app.database import migration_engine
 from app.notes import service
 from app.security import check
 from app.settings import ConfigurationError
@@ -349,7 +349,7 @@ def test_a_table_that_is_lost_is_a_503_with_its_cause_in_the_log(
     migrate({**environment, **own_database})
     app = make_app(**own_database)
     alice = Browser(app).sign_up("alice@example.com")
-    with app.app_context(), db.get_engine("migration").begin() as connection:
+    with app.app_context(), migration_engine().begin() as connection:
         connection.execute(text("DROP TABLE notes"))
     log()
     # The write fails after it was found out who asks: the log must not ask the database again.
