@@ -93,6 +93,31 @@ def test_hardening_costs_a_request_no_more_than_before(
         assert shares[path][1] >= least[1], f"{path} calls too many functions: {shares}"
 
 
+# What Flask's cookie, its hooks and the database session are asked for.
+WITHOUT_SPEEDUPS = [
+    "tests/test_pages.py",
+    "tests/test_health.py",
+    "tests/security/test_cookies.py",
+    "tests/security/test_csrf.py",
+]
+
+
+def test_nothing_depends_on_the_speedups(
+    demo: tuple[Path, str], values: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "service"
+    left_out = shutil.ignore_patterns(".venv", "__pycache__", ".*_cache", "build")
+    shutil.copytree(demo[0], folder, ignore=left_out)
+    path = folder / "app" / "__init__.py"
+    before = path.read_text("utf-8")
+    path.write_text(before.replace("    speedups.init_app(app)\n", ""), "utf-8")
+    assert path.read_text("utf-8") != before
+    python = demo[0] / ".venv" / "bin" / "python"
+    command = [python, "-m", "pytest", "--quiet", "--numprocesses=2", *WITHOUT_SPEEDUPS]
+    result = run(*command, cwd=folder, env=values, timeout=PATIENCE)
+    assert result.returncode == 0, result.stdout[-20_000:]
+
+
 # Each sign means something in a file that it lands in, or in one that holds the like.
 ODD = {
     "HTML and shell": {

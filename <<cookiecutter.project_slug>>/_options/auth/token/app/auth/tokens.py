@@ -81,7 +81,7 @@ def session_of(access_token: str) -> Session | None:
         )
     except jwt.PyJWTError:
         return None
-    session = sessions.find(Session.public_id == str(claims["sid"]))
+    session = sessions.find(str(claims["sid"]))
     return session if session and claims["sub"] == str(session.user_id) else None
 
 
@@ -91,11 +91,10 @@ def rotate(refresh_token: str) -> TokenPair | None:
     One statement decides: of many uses at the same time one wins, and the others are reuses.
     """
     public_id, _, token = refresh_parts(refresh_token)
-    this_session = Session.public_id == public_id
-    session = sessions.find(this_session) if public_id else None
+    session = sessions.find(public_id) if public_id else None
     if session is None:
         return None
-    user_id, new = session.user_id, new_token()
+    user_id, this_session, new = session.user_id, Session.public_id == public_id, new_token()
     used = db.session.execute(
         update(Session)
         .where(this_session, Session.token_hash == sessions.hash_token(token))

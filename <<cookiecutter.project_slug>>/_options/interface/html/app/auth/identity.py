@@ -22,7 +22,7 @@ def identify() -> None:
     g.user = g.session = None
     if (token := session.get(SESSION_ID)) is None:
         return
-    g.session = sessions.find(Session.token_hash == sessions.hash_token(str(token)))
+    g.session = sessions.find(sessions.hash_token(str(token)))
     if g.session is None:
         session.clear()  # the CSRF secret of an ended session ends with it
     else:
