@@ -65,10 +65,10 @@ def test_the_suite_of_the_service_passes(demo: tuple[Path, str], values: dict[st
 
 
 # The least share that the bare app has of the service's time and calls, for JSON and for a page.
-# Calls are the same on every machine: 0.43 and 0.67 with Python 3.11, since the libraries' own hooks
-# run (Flask-Limiter, logging, Flask's cookie). So their bound is close. Time finds what no call
-# shows, such as a thread for each request; its bound is about half of what was measured, since the
-# machine may be busy.
+# Calls are the same on every machine, so their bound is close: with Python 3.11 they were 0.43 and
+# 0.67, as the libraries' own hooks run (Flask-Limiter, logging, Flask's cookie). Time finds what no
+# call shows, such as a thread for each request; its bound is about half of what was measured, since
+# the machine may be busy.
 LEAST = {"/healthz": (0.2, 0.41), "/": (0.28, 0.64)}
 
 
