@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from flask import Flask
 
-from app import auth, commands, database, health, interface, notes, security
+# <% if cookiecutter.__interface == "json" %>
+from app import auth, commands, database, health, notes, openapi, security, speedups
+# <% else %>
+from app import auth, commands, database, health, notes, pages, security, speedups
+# <% endif %>
 from app.settings import SERVICE_NAME, Settings
 
 
@@ -17,9 +19,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     :raises ConfigurationError: in production, when a security check fails.
     """
     settings = settings or Settings.from_environment()
-    app = Flask("app", static_url_path="/static", static_folder=interface.STATIC_FOLDER)
-    # Flask asks about each hook and view, on every request, whether it is a coroutine. None is.
-    app.ensure_sync = lru_cache(maxsize=256)(app.ensure_sync)  # type: ignore[method-assign]
+    # <% if cookiecutter.__interface == "json" %>
+    app = Flask("app", static_folder=None)
+    # <% else %>
+    app = Flask("app")
+    # <% endif %>
     app.config.from_mapping(
         SERVICE_NAME=SERVICE_NAME,
         SETTINGS=settings,
@@ -30,11 +34,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     database.init_app(app)
     security.init_app(app)
 
-    interface.init_app(app)
+    # <% if cookiecutter.__interface == "json" %>
+    openapi.init_app(app)
+    # <% else %>
+    pages.init_app(app)
+    # <% endif %>
     auth.init_app(app)
     notes.init_app(app)
     health.init_app(app)
     commands.init_app(app)
 
+    speedups.init_app(app)
     security.enforce(app)
     return app

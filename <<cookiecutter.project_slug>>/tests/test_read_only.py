@@ -10,8 +10,8 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import event, select, update
 
-from app.auth.lifetimes import ABSOLUTE_TIMEOUT
 from app.auth.models import Session
+from app.auth.sessions import ABSOLUTE_TIMEOUT
 from app.database import db, now
 from tests import faults
 from tests.browser import CHALLENGED, HOME, NOTES, SIGNED_IN, WRITTEN, Browser

@@ -54,7 +54,7 @@ def alive() -> dict[str, str]:
 
 if Path("app/templates").exists():
     from app.auth.forms import LoginForm
-    from app.interface import Asset
+    from app.pages import Asset
 
     class Form(LoginForm):
         class Meta:

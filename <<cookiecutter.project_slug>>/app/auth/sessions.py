@@ -1,30 +1,50 @@
-"""Sessions: one that was saved goes on after sign-out, a new password, disabling or expiry.
+"""Sessions: a saved session must not work after sign-out, a new password, disabling or expiry.
 
-Here they are started, found again and ended. The database decides, whatever a client still holds.
+This module starts, finds and ends them. The database decides, whatever a client still holds.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
 from datetime import timedelta
 from hashlib import sha256
 
-from sqlalchemy import Select, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app.auth import upkeep
-from app.auth.lifetimes import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT
 from app.auth.models import Session, User
 from app.database import db, now
 from app.security.logs import security_event
 
-TOUCH_EVERY = timedelta(minutes=1)  # how exact "last seen" is; a write per request would be dear
-MAX_SESSIONS = 10  # per user; the oldest ends when one more starts
-BATCH = 1000  # sessions that end in one transaction, when everybody's do
+# <% if cookiecutter.__interface == "json" %>
+# A refresh token is good for one use within the idle time: an app that is opened once a week keeps
+# its user signed in. After the absolute time the user has to enter the password again; NIST SP
+# 800-63B-4 asks for that after 30 days at the latest where one factor is used.
+IDLE_TIMEOUT = timedelta(days=7)
+ABSOLUTE_TIMEOUT = timedelta(days=14)
+# Each use of an access token is checked against the database, so that it can end earlier. Its
+# lifetime limits the harm of a token in a log or a backup. RFC 9700 asks for short lifetimes; 5 to
+# 15 minutes are common.
+ACCESS_LIFETIME = timedelta(minutes=10)
+LEEWAY = timedelta(seconds=10)  # by which the clocks of two instances may differ; RFC 7519: minutes
+# <% else %>
+# OWASP Session Management cheat sheet: 15 to 30 minutes idle for a low-risk application, 4 to 8
+# hours absolute for an office day; NIST SP 800-63B-4 allows 24 hours. PyPI ends sessions after 12.
+IDLE_TIMEOUT = timedelta(minutes=30)
+ABSOLUTE_TIMEOUT = timedelta(hours=12)
+# <% endif %>
+TOUCH_EVERY = timedelta(minutes=1)  # precision of "last seen": a write per request costs too much
+MAX_SESSIONS = 10  # per user; one more ends the oldest
+BATCH = 1000  # sessions that revoke_all ends in one transaction
 MAX_DEVICE = 200  # characters kept of the User-Agent header
-# How a session is found. On each request: so the statements are built once.
-BY_TOKEN_HASH = select(Session).where(Session.token_hash == bindparam("value"))
-BY_PUBLIC_ID = select(Session).where(Session.public_id == bindparam("value"))
+# The statement of each signed-in request. To build it anew takes as long as to execute it.
+# <% if cookiecutter.__interface == "json" %>
+FIND = select(Session).where(Session.public_id == bindparam("value"))
+# <% else %>
+FIND = select(Session).where(Session.token_hash == bindparam("value"))
+# <% endif %>
 
 
 def start(user: User, *, address: str, device: str) -> tuple[Session, str]:
@@ -44,19 +64,17 @@ def start(user: User, *, address: str, device: str) -> tuple[Session, str]:
     )
     db.session.add(session)
     db.session.flush()
-    security_event("session_created", level=20, user=user.id)
+    security_event("session_created", level=logging.INFO, user=user.id)
     return session, token
 
 
-def find(query: Select[Session], value: str) -> Session | None:
-    """The running session that the value names, together with its user, in one query.
+def find(value: str) -> Session | None:
+    """The running session that ``FIND`` selects, together with its user, in one query.
 
-    :param query: ``BY_TOKEN_HASH`` or ``BY_PUBLIC_ID``.
-
-    Idle for too long, too old, or its user disabled: there is none, and the row is deleted. Call it
-    before anything is written: a transaction that has begun is committed.
+    A session that was idle for too long, is too old, or belongs to a disabled user does not run: it
+    is deleted. Call this before anything is written: a transaction that has begun is committed.
     """
-    session = db.session.scalar(query, {"value": value})
+    session = db.session.scalar(FIND, {"value": value})
     if session is None:
         return None
     seen = now()
@@ -65,14 +83,14 @@ def find(query: Select[Session], value: str) -> Session | None:
         or seen - session.last_seen_at > IDLE_TIMEOUT
         or seen - session.created_at > ABSOLUTE_TIMEOUT
     ):
-        security_event("session_expired", level=20, user=session.user_id)
+        security_event("session_expired", level=logging.INFO, user=session.user_id)
         upkeep.attempt(delete(Session).where(Session.id == session.id))
         return None
     if seen - session.last_seen_at > TOUCH_EVERY:
         touch = update(Session).where(Session.id == session.id).values(last_seen_at=seen)
         touched = upkeep.attempt(touch)
         if touched == 0:
-            return None  # it was ended at this very moment
+            return None  # another request has just ended it
         if touched:
             set_committed_value(session, "last_seen_at", seen)
     return session
@@ -87,8 +105,8 @@ def of_user(user: User) -> list[Session]:
 
 
 def end(session: Session) -> None:
-    """End one session, or none when another request has ended it. The caller commits."""
-    security_event("session_revoked", level=20, user=session.user_id)
+    """End one session, unless another request has already ended it. The caller commits."""
+    security_event("session_revoked", level=logging.INFO, user=session.user_id)
     db.session.execute(delete(Session).where(Session.id == session.id))
 
 
@@ -103,8 +121,8 @@ def end_all(user: User, *, but: Session | None = None) -> int:
     return len(ended)
 
 
-def end_everybodys() -> int:
-    """End every session of every user, and commit: a batch at a time, however many there are.
+def revoke_all() -> int:
+    """End every session of every user, in batches, and commit each batch.
 
     :returns: how many ended.
     """
@@ -112,7 +130,7 @@ def end_everybodys() -> int:
     every = select(Session.id, Session.user_id).order_by(Session.id).limit(BATCH)
     while batch := db.session.execute(every.where(Session.id > last)).all():
         for _, user in batch:
-            security_event("session_revoked", level=20, user=user)
+            security_event("session_revoked", level=logging.INFO, user=user)
         first, last = last, batch[-1].id
         db.session.execute(delete(Session).where(Session.id > first, Session.id <= last))
         db.session.commit()
@@ -121,5 +139,5 @@ def end_everybodys() -> int:
 
 
 def hash_token(token: str) -> str:
-    """What is stored of a token. It is random: nobody guesses it from its hash."""
+    """What the database stores of a token. It is random: nobody guesses it from its hash."""
     return sha256(token.encode()).hexdigest()

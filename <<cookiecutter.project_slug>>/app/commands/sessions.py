@@ -19,6 +19,6 @@ def revoke_sessions(email: str | None, everybody: bool) -> None:
     """End sessions at once: of one account, or of all."""
     if bool(email) == everybody:
         raise click.UsageError("Give either --user EMAIL or --all.")
-    ended = sessions.end_everybodys() if everybody else sessions.end_all(find_user(str(email)))
+    ended = sessions.revoke_all() if everybody else sessions.end_all(find_user(str(email)))
     db.session.commit()
     click.echo(f"Sessions ended: {ended}.")

@@ -9,7 +9,6 @@ import logging
 import secrets
 from datetime import UTC, datetime
 from functools import cache
-from inspect import iscoroutinefunction
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
@@ -102,11 +101,6 @@ def init_app(app: Flask) -> None:
         options.update(POOL, hide_parameters=True, echo=False)
     app.config["SQLALCHEMY_ENGINES"] = engines
     db.init_app(app)
-    # Flask-SQLAlchemy-Lite also closes sessions of asyncio, of which there are none: that takes a
-    # thread and an event loop per request, longer than the request itself.
-    app.teardown_appcontext_funcs = [
-        close for close in app.teardown_appcontext_funcs if not iscoroutinefunction(close)
-    ]
     with app.app_context():
         for engine in db.engines.values():
             dialect.set_up(engine)

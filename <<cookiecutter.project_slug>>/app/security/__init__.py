@@ -1,4 +1,4 @@
-"""The practices, one module each, each with the same two doors.
+"""The practices, one module each. Every module has the same two functions.
 
 ``init_app(app)`` wires the practice; ``check(app)`` yields what is wrong with the running
 configuration, one line per problem. ``tests/security/`` mirrors this folder file by file.
@@ -7,7 +7,6 @@ configuration, one line per problem. ``tests/security/`` mirrors this folder fil
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import ModuleType
 
 from flask import Flask
 
@@ -33,9 +32,9 @@ from app.security import (
 )
 from app.settings import ConfigurationError
 
-# In the order in which a request meets them. Three places matter: what another site sent is refused
-# before anything is counted; who asks is known before the limits by account; and the limits count
-# before the CSRF token is looked at, so that requests without one are counted as well.
+# In the order in which a request meets them. Three places matter: requests of another site are
+# refused before anything is counted; the user is known before the limits by account; and the limits
+# count before the CSRF token is checked, so that they count requests without one as well.
 PRACTICES = (
     logs,
     errors,
@@ -60,20 +59,14 @@ PRACTICES = (
 
 def init_app(app: Flask) -> None:
     """Wire every practice."""
-    app.extensions["practices"] = []
+    app.config["PRACTICES"] = list(PRACTICES)
     for practice in PRACTICES:
         practice.init_app(app)
 
 
-def add_practice(app: Flask, practice: ModuleType) -> None:
-    """Wire and check one more practice: one that needs more than this package may import."""
-    practice.init_app(app)
-    app.extensions["practices"].append(practice)
-
-
 def check(app: Flask) -> Iterator[str]:
     """Yield what every practice finds wrong with the running configuration."""
-    for practice in (*PRACTICES, *app.extensions["practices"]):
+    for practice in app.config["PRACTICES"]:
         yield from practice.check(app)
 
 

@@ -1,8 +1,8 @@
-"""Insecure direct object references: a user reads or changes what belongs to somebody else.
+"""Insecure direct object references: a user reads or changes what belongs to another user.
 
-Deny by default: a route is for signed-in users unless it says ``@public``. Rows that belong to a
-user are loaded by :func:`get_owned` alone, which puts the owner into the query; a foreign id and a
-missing id are the same 404. OWASP IDOR Prevention cheat sheet; ASVS 8.1-8.3, 15.3.3.
+Deny by default: a route is for signed-in users unless it is ``@public``. Only :func:`get_owned`
+loads rows that belong to a user. It puts the owner into the query, so that a foreign id and a
+missing id get the same 404. OWASP IDOR Prevention cheat sheet; ASVS 8.1-8.3, 15.3.3.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Owned:
 
 
 class PublicIdConverter(BaseConverter):
-    """``<public_id:name>`` in a route: anything else in its place is no route at all."""
+    """``<public_id:name>`` in a route. A path with anything else in its place matches no route."""
 
     regex = f"[A-Za-z0-9_-]{{{PUBLIC_ID_LENGTH}}}"
 
 
 def public(view: View) -> View:
-    """Let anybody use this route, signed in or not. It goes right below the route decorator."""
+    """Open this route to everybody, signed in or not. Write it right below the route decorator."""
     view.is_public = True  # type: ignore[attr-defined]
     return view
 
@@ -53,12 +53,12 @@ def is_public(app: Flask, endpoint: str) -> bool:
 def authenticate_by(
     app: Flask, identify: Callable[[], None], challenge: Callable[[], ResponseReturnValue]
 ) -> None:
-    """Say who asks: for :mod:`app.auth`, which knows.
+    """Set how users are recognized. :mod:`app.auth` calls this.
 
-    :param identify: sets ``g.user``, None for somebody who is not signed in.
-    :param challenge: what that one gets on a route that is not public.
+    :param identify: sets ``g.user``, to None when nobody is signed in.
+    :param challenge: returns the answer to an anonymous request for a route that is not public.
     """
-    app.extensions["authentication"] = identify, challenge
+    app.config["AUTHENTICATION"] = identify, challenge
 
 
 def init_app(app: Flask) -> None:
@@ -74,11 +74,11 @@ def check(app: Flask) -> Iterator[str]:
 
 
 def require_user() -> ResponseReturnValue | None:
-    """Find out who asks, and stop anonymous requests to routes that are not public."""
+    """Set ``g.user``, and stop anonymous requests to routes that are not public."""
     endpoint = request.endpoint
     if endpoint is None or endpoint == "static":
-        return None  # no route (404, 405) or a file that is the same for everybody
-    identify, challenge = current_app.extensions["authentication"]
+        return None  # no route (404, 405), or a file that is the same for everybody
+    identify, challenge = current_app.config["AUTHENTICATION"]
     identify()
     if g.user is None and not is_public(current_app, endpoint):
         return challenge()  # type: ignore[no-any-return]
@@ -86,12 +86,12 @@ def require_user() -> ResponseReturnValue | None:
 
 
 def get_owned(model: type[Model], public_id: str) -> Model:
-    """The row that is named ``public_id`` and belongs to the signed-in user.
+    """The row with this ``public_id`` that belongs to the signed-in user.
 
-    :raises werkzeug.exceptions.NotFound: for a missing row and for a row of somebody else alike.
+    :raises werkzeug.exceptions.NotFound: for a missing row, and for a row of another user.
     """
     if not re.fullmatch(PublicIdConverter.regex, public_id):
-        abort(404)  # a query argument may hold what a database cannot even compare, such as NUL
+        abort(404)  # a query argument may hold NUL, which some databases cannot compare
     if g.get("user") is None:
         abort(401, "Please sign in.")
     owned = model.public_id == public_id, model.owner_id == g.user.id

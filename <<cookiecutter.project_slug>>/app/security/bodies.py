@@ -1,4 +1,4 @@
-"""The body of a request, for :mod:`app.security.sanitization`: read once, before anything else."""
+"""Reads the body of each request before anything else does: :mod:`app.security.sanitization`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from werkzeug.exceptions import BadRequest, HTTPException
 def read_body() -> None:
     """Read the body of a request that changes something, and the form in it.
 
-    :raises werkzeug.exceptions.RequestEntityTooLarge: when it breaks a limit.
-    :raises werkzeug.exceptions.BadRequest: when it breaks off or has malformed chunks; for a field
-        without a name, which Flask-WTF does not expect where it looks for its token.
+    :raises werkzeug.exceptions.RequestEntityTooLarge: when it exceeds a limit.
+    :raises werkzeug.exceptions.BadRequest: when it ends early or has malformed chunks; also for a
+        field without a name, which makes Flask-WTF fail when it looks for its token.
     """
-    # Raised while Flask-Limiter asks for the account, these errors would pass for a dead Redis: one
-    # big request, and every limit would start again from zero in the worker's memory.
+    # Flask-Limiter takes any error of a key function for a failure of Redis. If the body was read
+    # there first, one big request would make every limit start again from zero in memory.
     if request.method in ("POST", "PUT", "PATCH", "DELETE"):
         try:
             request.get_data(parse_form_data=True)
         except HTTPException:
             raise
-        except Exception as error:  # each server has its own for a body that cannot be read
+        except Exception as error:  # each server raises its own for a body that cannot be read
             raise BadRequest("The body of this request cannot be read.") from error
         if None in request.form:
             raise BadRequest("A field of this form has no name.")

@@ -1,10 +1,10 @@
 """CSRF, first layer: a page of another origin makes its visitor's browser send a request.
 
-The browser itself says so, and such a request is refused. It needs no token, looks at no route and
-runs before anything is counted or looked up, so that a foreign page cannot even use up a visitor's
-rate limits. Fetch Metadata first, ``Origin`` where a browser does not send it. Origins that CORS
-was opened to, if any, may send requests as well. OWASP Cross-Site Request Forgery Prevention cheat
-sheet; ASVS 3.5.3.
+The browser itself says where a request comes from: in Fetch Metadata (``Sec-Fetch-Site``), or in
+``Origin`` where it does not send that. Requests from another origin are refused before anything is
+counted or looked up, so that a foreign page cannot use up the rate limits of its visitor. Origins
+that ``CORS_ORIGINS`` lists may send requests. The second layer, after the rate limits, is
+:mod:`app.security.csrf`. OWASP Cross-Site Request Forgery Prevention cheat sheet; ASVS 3.5.3.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1; 
 
 
 def init_app(app: Flask) -> None:
-    """Put the gate in front of every route, known or not."""
+    """Check every request, also for paths that match no route."""
     app.before_request(refuse_cross_origin)
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield a problem when the gate is not in place."""
+    """Yield a problem when requests are not checked."""
     if refuse_cross_origin not in app.before_request_funcs.get(None, []):
-        yield "the cross-origin gate is not wired; call cross_origin.init_app(app)"
+        yield "requests of other origins are not refused; call cross_origin.init_app(app)"
 
 
 def refuse_cross_origin() -> None:
@@ -36,7 +36,7 @@ def refuse_cross_origin() -> None:
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site is not None:
-        # A sibling subdomain is "same-site": it can plant cookies, so it is refused as well.
+        # A sibling subdomain is "same-site". It can plant cookies, so it is refused as well.
         same_origin = site in ("same-origin", "none")
     elif origin is not None:
         same_origin = origin == f"{request.scheme}://{request.host}"

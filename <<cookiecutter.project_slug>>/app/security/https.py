@@ -1,9 +1,9 @@
-"""HTTPS: someone on the network reads or changes what travels between browser and service.
+"""HTTPS: an attacker on the network reads or changes traffic between browser and service.
 
-Nginx terminates TLS (``deploy/nginx/``), redirects plain HTTP and sends HSTS. Here: what the app
-may believe of a request that came through it. Exactly one hop is trusted, because Nginx sets
-``X-Forwarded-For`` and ``X-Forwarded-Proto`` itself and drops what the client sent; the host comes
-from the ``Host`` header alone and must be on the list. ASVS 12.2.1, 12.3.1, 4.1.2.
+Nginx terminates TLS (``deploy/nginx/``), redirects plain HTTP and sends HSTS. This module decides
+which headers of Nginx the app believes. It trusts exactly one hop, because Nginx sets
+``X-Forwarded-For`` and ``X-Forwarded-Proto`` itself and drops the client's. The host comes only
+from the ``Host`` header and must be in ``TRUSTED_HOSTS``. ASVS 12.2.1, 12.3.1, 4.1.2.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HEALTH_CHECKS = ("/healthz", "/readyz")  # probes reach the socket without passi
 
 
 def init_app(app: Flask) -> None:
-    """Trust one proxy hop and refuse plain HTTP in production; answer only to known hosts."""
+    """Trust one proxy hop and refuse plain HTTP in production; accept only known hosts."""
     app.config.update(
         TRUSTED_HOSTS=list(app.config["SETTINGS"].trusted_hosts), PREFERRED_URL_SCHEME="https"
     )
@@ -41,9 +41,9 @@ def check(app: Flask) -> Iterator[str]:
 
 
 def refuse_plain_http() -> None:
-    """Refuse what did not come over TLS.
+    """Refuse a request that did not come over TLS.
 
-    It is not redirected: the cookie or token in the request has already been sent in the clear.
+    It is not redirected: its cookie or token has already crossed the network unencrypted.
     """
     if not request.is_secure and request.path not in HEALTH_CHECKS:
         abort(403, "This service answers over HTTPS only.")

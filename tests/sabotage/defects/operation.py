@@ -300,14 +300,14 @@ DEFECTS = [
     ),
     headers(
         "a file is kept for a year under any version",
-        "app/interface.py",
+        "app/pages.py",
         'own = request.args.get("v") == _version(digest)',
         'own = "v" in request.args',
         "tests/test_static.py::test_a_static_file_is_kept_under_its_version_alone",
     ),
     headers(
         "the hash of a file is the one that it had at first",
-        "app/interface.py",
+        "app/pages.py",
         "digest = sha384(Path(str(path)).read_bytes()).digest()",
         "digest = current_app.config.setdefault(path, sha384(Path(path).read_bytes()).digest())",
         "tests/test_static.py::test_another_version_s_file_is_not_kept",
@@ -335,9 +335,9 @@ DEFECTS = [
     ),
     headers(
         "caches keep personal pages",
-        "app/security/content_headers.py",
-        '        "Cache-Control": "no-store",\n',
-        '        "Cache-Control": "private",\n',
+        "app/security/headers.py",
+        '    "Cache-Control": "no-store",\n',
+        '    "Cache-Control": "private",\n',
         "tests/test_private_data.py::test_no_response_is_kept_but_static_files",
     ),
     secret_key(

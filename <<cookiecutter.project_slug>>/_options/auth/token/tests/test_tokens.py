@@ -20,8 +20,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.auth import sessions, tokens
-from app.auth.lifetimes import ABSOLUTE_TIMEOUT, ACCESS_LIFETIME, IDLE_TIMEOUT, LEEWAY
 from app.auth.models import Session, User
+from app.auth.sessions import ABSOLUTE_TIMEOUT, ACCESS_LIFETIME, IDLE_TIMEOUT, LEEWAY
 from app.database import Base, db, now
 from tests.browser import API, NOTES, ORIGIN, PASSWORD, Browser
 from tests.marks import asvs, practice

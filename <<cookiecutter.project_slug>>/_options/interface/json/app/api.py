@@ -1,4 +1,4 @@
-"""The contract of a route: what it takes and answers, checked and described by the same models."""
+"""The contract of a route: the same models check and describe its input and its answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FieldProblem(Model):
 
 
 class Problem(Model):
-    """Every error, as RFC 9457 and :mod:`app.security.errors` have it."""
+    """Every error, as RFC 9457 and :mod:`app.security.errors` define it."""
 
     type: str
     title: str
@@ -34,7 +34,7 @@ class Problem(Model):
 
 @dataclass(frozen=True)
 class Operation:
-    """What :mod:`app.openapi` says of a route."""
+    """The description of a route, for :mod:`app.openapi`."""
 
     summary: str
     status: int
@@ -53,11 +53,11 @@ def operation(
     status: int = 200,
     errors: list[int] | tuple[int, ...] = (),
 ) -> Callable[[View], View]:
-    """Check what comes in, hand it to the view as ``body`` and ``query``, answer what it returns.
+    """Check the input, pass it to the view as ``body`` and ``query``, and send what it returns.
 
-    The view returns a model (or None), alone or with headers. It goes right above the view.
+    The view returns a model (or None), alone or with headers. Write this right above the view.
 
-    :param errors: statuses that this route answers besides those that every route may.
+    :param errors: statuses that this route may answer, besides those of every route.
     """
 
     def decorate(view: View) -> View:
@@ -85,6 +85,6 @@ def operation(
 
 
 def operation_of(view: View) -> Operation | None:
-    """What was said of a view, or None."""
+    """The description of a view, or None."""
     found: Operation | None = getattr(view, "operation", None)
     return found

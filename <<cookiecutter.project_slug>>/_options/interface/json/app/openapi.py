@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from flask import Flask
+from flask import Flask, current_app
+from flask.typing import ResponseReturnValue
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from app.api import Operation, Problem, operation_of
-from app.security.access import PublicIdConverter, is_public
+from app.security.access import PublicIdConverter, is_public, public
 from app.settings import SERVICE_NAME
 from app.validation import Model
 
 PROBLEM_JSON = "application/problem+json"
 REFERENCE = "#/components/schemas/{model}"
 PUBLIC_ID = {"type": "string", "pattern": f"^{PublicIdConverter.regex}$"}
-# What every operation may answer besides its own: to a foreign host or broken JSON, over plain HTTP
-# or from another site, to a parameter it does not know, above a limit, or when something is down.
+# Statuses that every operation may answer: for a foreign host or broken JSON (400), over plain HTTP
+# or from another site (403), for an unknown parameter (422), above a limit, or when a part is down.
 EVERYWHERE = {400, 403, 422, 429, 500, 503}
 MEANING = {
     200: "Done",
@@ -26,16 +27,27 @@ MEANING = {
     400: "Not understood",
     401: "Not signed in, or no longer",
     403: "Refused",
-    404: "Not there, or not yours",
+    404: "Does not exist, or is not yours",
     409: "Changed in the meantime",
     413: "Too large",
     415: "Not JSON",
-    422: "Not acceptable, with a reason for each field",
+    422: "Not valid, with a reason for each field",
     429: "Too many requests",
-    500: "A mistake of the service",
+    500: "Internal error of the service",
     503: "Not available for the moment",
 }
 HEADERS = {201: "Location", 401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+
+
+def init_app(app: Flask) -> None:
+    """Register the description."""
+    app.add_url_rule("/api/v1/openapi.json", "openapi", description)
+
+
+@public
+def description() -> ResponseReturnValue:
+    """The description, for everybody."""
+    return document(current_app)
 
 
 def document(app: Flask) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import security
 from app.auth import account, backchannel, identity, identity_provider, operators, views
 from app.security import access
 
@@ -16,7 +15,8 @@ from app.security import access
 def init_app(app: Flask) -> None:
     """Register the pages for signing in and out, the account and operators."""
     access.authenticate_by(app, identity.identify, identity.challenge)
-    security.add_practice(app, identity_provider)
+    identity_provider.init_app(app)
+    app.config["PRACTICES"].append(identity_provider)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(backchannel.blueprint)
     app.register_blueprint(account.blueprint)

@@ -41,7 +41,7 @@ def init_app(app: Flask) -> None:
     # The forms for signing in and out redirect to the provider, and Chromium applies form-action to
     # redirects as well. Only these origins are allowed.
     origins = " ".join(("'self'", settings.origin, *settings.redirect_origins))
-    headers = app.extensions["content_headers"]
+    headers = app.config["CONTENT_HEADERS"]
     name = "Content-Security-Policy"
     headers[name] = headers[name].replace("form-action 'self'", f"form-action {origins}")
 

@@ -72,7 +72,7 @@ def callback() -> ResponseReturnValue:
         db.session.commit()
         abort(403, "Your account may not use this service. Ask its operator for access.")
     sid = claims.get("sid")
-    session = identity.remember(user)
+    session = identity.start_session(user)
     session.provider_sid = sid if is_name(sid) else None
     db.session.commit()
     return redirect(own_path(started.target) or url_for("notes.index"))
@@ -89,7 +89,7 @@ def logout() -> ResponseReturnValue:
             target = in_time(lambda: code_flow.logout_url(known, home))
         except UnavailableError:
             security_event("authn_provider_logout_fail", account=g.user.id)
-    return identity.forget(target or url_for("home"))
+    return identity.sign_out(target or url_for("home"))
 
 
 @blueprint.route("/emergency", methods=["GET", "POST"])

@@ -24,7 +24,7 @@ def register() -> ResponseReturnValue:
     if form.validate_on_submit():
         user = accounts.register(form.email.data or "", form.password.data or "")
         if user is not None:
-            identity.remember(user)
+            identity.start_session(user)
             db.session.commit()
             flash("Welcome. Your account is ready.")
             return redirect(url_for("notes.index"))
@@ -51,7 +51,7 @@ def login() -> ResponseReturnValue:
 @public
 def logout() -> ResponseReturnValue:
     """Sign out."""
-    return identity.forget(url_for("home"))
+    return identity.sign_out(url_for("home"))
 
 
 @account.blueprint.route("/password", endpoint="password", methods=["GET", "POST"])
@@ -63,7 +63,7 @@ def change_password() -> ResponseReturnValue:
     if form.validate_on_submit():
         current, new = form.current_password.data or "", form.new_password.data or ""
         if accounts.change_password(identity.current_session(), current, new):
-            identity.remember(user)
+            identity.start_session(user)
             db.session.commit()
             flash("Your password is changed. You are signed out everywhere else.")
             return redirect(url_for("account.index"))

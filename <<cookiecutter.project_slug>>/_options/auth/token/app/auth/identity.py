@@ -1,7 +1,7 @@
-"""Who sends this request: the user whose access token stands in the Authorization header.
+"""The user who sends this request, found by the access token in the Authorization header.
 
-Nowhere else: a cookie would be sent by any page that a browser shows, and an address with a token
-in it ends up in logs and histories (RFC 6750, sections 5.3 and 2.3).
+A token is accepted nowhere else: any page that a browser shows could send a cookie, and an address
+with a token in it ends up in logs and histories (RFC 6750, sections 5.3 and 2.3).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def identify() -> None:
 def current_user() -> User:
     """The signed-in user of this request.
 
-    :raises Unauthorized: on a public route that nobody is signed in to.
+    :raises Unauthorized: on a public route, when nobody is signed in.
     """
     if g.get("user") is None:
         raise unauthorized("Please sign in.")
@@ -47,7 +47,7 @@ def current_session() -> Session:
     return cast(Session, g.session)
 
 
-def remember(user: User) -> TokenPair:
+def start_session(user: User) -> TokenPair:
     """Start a session for ``user`` and return its tokens. The caller commits."""
     session, token = sessions.start(
         user, address=request.remote_addr or "", device=request.user_agent.string
@@ -56,9 +56,9 @@ def remember(user: User) -> TokenPair:
 
 
 def challenge() -> ResponseReturnValue:
-    """What an anonymous request to a private route gets: 401, and how to sign in.
+    """Answer an anonymous request for a private route: 401, and how to sign in.
 
-    One answer to a token that is forged, expired or revoked: the reason would help a forger alone.
+    A forged, an expired and a revoked token get the same answer: the reason helps only a forger.
     """
     sent_token = "Authorization" in request.headers
     raise unauthorized("Please sign in.", "invalid_token" if sent_token else None)
@@ -76,17 +76,18 @@ def unauthorized(detail: str, error: str | None = None) -> Unauthorized:
 
 
 def attempted_account() -> str:
-    """The account that a sign-in names, in the form in which it would be found."""
+    """The account that a sign-in names, spelled as it is stored."""
     text = validation.peek("email")
     try:
         return normalize_email(text)
     except ValueError:
-        return text[:MAX_EMAIL].strip().casefold()  # of no account, whatever follows
+        return text[:MAX_EMAIL].strip().casefold()  # such a name has no account
 
 
 def attempted_session() -> str:
     """The session that a refresh token of ours belongs to, or an empty string.
 
-    A made-up one names none: whoever knows a session's id could use up its owner's limit.
+    A token that we did not sign names no session: anybody who knows the id of a session could use
+    up the limit of its owner.
     """
     return tokens.refresh_parts(validation.peek("refresh_token"))[0]

@@ -25,9 +25,9 @@ from itsdangerous import BadSignature, Signer
 from sqlalchemy import CursorResult, delete, update
 
 from app.auth import sessions
-from app.auth.lifetimes import ACCESS_LIFETIME, LEEWAY
 from app.auth.models import Session
 from app.auth.schemas import TokenPair
+from app.auth.sessions import ACCESS_LIFETIME, LEEWAY
 from app.database import db, new_public_id, now
 from app.security.logs import security_event
 
@@ -80,7 +80,7 @@ def session_of(access_token: str) -> Session | None:
         )
     except jwt.PyJWTError:
         return None
-    session = sessions.find(sessions.BY_PUBLIC_ID, str(claims["sid"]))
+    session = sessions.find(str(claims["sid"]))
     return session if session and claims["sub"] == str(session.user_id) else None
 
 
@@ -90,7 +90,7 @@ def rotate(refresh_token: str) -> TokenPair | None:
     One statement decides: of several uses at the same time one succeeds, the others are reuses.
     """
     public_id, _, token = refresh_parts(refresh_token)
-    session = sessions.find(sessions.BY_PUBLIC_ID, public_id) if public_id else None
+    session = sessions.find(public_id) if public_id else None
     if session is None:
         return None
     user_id, this_session, new = session.user_id, Session.public_id == public_id, new_token()

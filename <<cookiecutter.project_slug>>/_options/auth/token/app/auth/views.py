@@ -44,7 +44,7 @@ def register(body: Registration) -> TokenPair:
     user = accounts.register(body.email, body.password)
     if user is None:
         raise InvalidInput(("#/email", "This address cannot be used. Sign in if it is yours."))
-    pair = identity.remember(user)
+    pair = identity.start_session(user)
     db.session.commit()
     return pair
 
@@ -59,7 +59,7 @@ def token(body: Credentials) -> TokenPair:
         # Every failure gets the same answer, which does not tell whether an account exists.
         wrong = "The e-mail address or the password is wrong."
         raise identity.unauthorized(f"{wrong} {throttling.HINT}")
-    pair = identity.remember(user)
+    pair = identity.start_session(user)
     db.session.commit()
     return pair
 
@@ -104,6 +104,6 @@ def change_password(body: PasswordChange) -> TokenPair:
     if not accounts.change_password(session, body.current_password, body.new_password):
         wrong = "This is not your current password."
         raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
-    pair = identity.remember(user)
+    pair = identity.start_session(user)
     db.session.commit()
     return pair

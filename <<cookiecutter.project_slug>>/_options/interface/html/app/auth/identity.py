@@ -1,4 +1,4 @@
-"""Who sends this request: the user whose session the cookie names."""
+"""The user who sends this request, found by the session that the cookie names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def identify() -> None:
     g.user = g.session = None
     if (token := session.get(SESSION_ID)) is None:
         return
-    g.session = sessions.find(sessions.BY_TOKEN_HASH, sessions.hash_token(str(token)))
+    g.session = sessions.find(sessions.hash_token(str(token)))
     if g.session is None:
         session.clear()  # the CSRF secret of an ended session ends with it
     else:
@@ -32,7 +32,7 @@ def identify() -> None:
 def current_user() -> User:
     """The signed-in user of this request.
 
-    :raises Unauthorized: on a public route that nobody is signed in to.
+    :raises Unauthorized: on a public route, when nobody is signed in.
     """
     if g.get("user") is None:
         raise Unauthorized("Please sign in.")
@@ -45,11 +45,10 @@ def current_session() -> Session:
     return cast(Session, g.session)
 
 
-def remember(user: User) -> Session:
+def start_session(user: User) -> Session:
     """Start a session for ``user`` in a fresh cookie. The caller commits.
 
-    Whatever the browser brought along is dropped: a planted cookie (session fixation) is worth
-    nothing after sign-in.
+    Nothing of the old cookie stays: a planted one (session fixation) is worthless after sign-in.
     """
     session.clear()
     started, session[SESSION_ID] = sessions.start(
@@ -59,17 +58,17 @@ def remember(user: User) -> Session:
 
 
 def sign_in(email: str, password: str) -> bool:
-    """Start a session for whoever has this address and password."""
+    """Start a session for the user with this address and password; False when there is none."""
     user = accounts.authenticate(email, password)
     if user is None:
         return False
-    remember(user)
+    start_session(user)
     db.session.commit()
     return True
 
 
-def forget(target: str) -> Response:
-    """Sign out here and go to ``target``; the browser forgets everything it kept of this site."""
+def sign_out(target: str) -> Response:
+    """End this session and go to ``target``; the browser deletes all it has stored of this site."""
     if g.session is not None:
         sessions.end(g.session)
         db.session.commit()
@@ -80,9 +79,9 @@ def forget(target: str) -> Response:
 
 
 def challenge() -> ResponseReturnValue:
-    """What an anonymous request to a private route gets: the sign-in page, or 401.
+    """Answer an anonymous request for a private route: with the sign-in page, or 401.
 
-    Only a page that can be asked for again is remembered as the place to return to.
+    Sign-in returns to this address only when it is a page that can be requested again.
     """
     if request.method in ("GET", "HEAD") and request.accept_mimetypes.accept_html:
         return redirect(url_for("auth.login", next=own_path(request.full_path.rstrip("?"))))
@@ -90,9 +89,9 @@ def challenge() -> ResponseReturnValue:
 
 
 def attempted_account() -> str:
-    """The account that a sign-in form names, in the form in which it would be found."""
+    """The account that a sign-in form names, spelled as it is stored."""
     text = request.form.get("email", "")
     try:
         return normalize_email(text)
     except ValueError:
-        return text[:MAX_EMAIL].strip().casefold()  # of no account, whatever follows
+        return text[:MAX_EMAIL].strip().casefold()  # such a name has no account

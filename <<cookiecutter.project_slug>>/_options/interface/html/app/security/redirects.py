@@ -6,8 +6,8 @@ import re
 from urllib.parse import quote
 
 MAX_LENGTH = 2000  # characters as sent; Nginx answers 502 to 4 KiB of headers from the app
-# One slash, then anything but what a browser reads as a second one. A backslash counts as a slash;
-# browsers drop tabs and line breaks before they look: "/\t/evil.example" is "//evil.example".
+# One slash, then no second one. Browsers read a backslash as a slash, and drop tabs and line breaks
+# first: for them "/\t/evil.example" is "//evil.example".
 OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_wtf import CSRFProtect
 
-from app.security import check
-from app.security.csrf import csrf_protect
+from app.security import check, csrf
+from app.security.csrf import require_token
 from tests.browser import ORIGIN, SIGN_IN, Browser, csrf_token, html
 from tests.marks import asvs, practice
 from tests.routes import fingerprint, own_id, routes, unsafe_routes
@@ -245,21 +246,29 @@ def test_the_answer_does_not_tell_which_check_failed(
     assert len(reasons) == 3
 
 
-@pytest.mark.parametrize(
-    "setting", ["WTF_CSRF_ENABLED", "WTF_CSRF_CHECK_DEFAULT", "WTF_CSRF_SSL_STRICT"]
-)
+@pytest.mark.parametrize("setting", ["WTF_CSRF_ENABLED", "WTF_CSRF_SSL_STRICT"])
 def test_start_up_notices_when_protection_is_off(app: Flask, setting: str) -> None:
     assert list(check(app)) == []
     app.config[setting] = False
     assert [line for line in check(app) if setting in line]
 
 
-def test_start_up_notices_an_exempted_view(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csrf_protect, "_exempt_views", {"app.notes.views.delete"})
-    assert [line for line in check(app) if "app.notes.views.delete" in line]
+def test_start_up_notices_that_no_token_is_required(app: Flask) -> None:
+    app.before_request_funcs[None].remove(require_token)
+    assert [line for line in check(app) if "CSRF protection is off" in line]
+
+
+def test_no_exemption_of_flask_wtf_has_an_effect(
+    app: Flask, victim: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exempting = CSRFProtect()
+    exempting.exempt("app.notes.views.delete")
+    exempting.exempt(app.blueprints["notes"])
+    monkeypatch.setattr(csrf, "csrf_protect", exempting)
+    test_without_a_token_nothing_is_done(app, victim)
 
 
 @practice("cross_origin")
 def test_start_up_notices_a_missing_gate(app: Flask) -> None:
     app.before_request_funcs[None].clear()
-    assert [line for line in check(app) if "cross-origin gate" in line]
+    assert [line for line in check(app) if "requests of other origins" in line]

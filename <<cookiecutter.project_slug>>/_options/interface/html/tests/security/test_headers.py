@@ -204,5 +204,5 @@ def test_the_policy_allows_nothing_but_our_own_files(browser: Browser) -> None:
 )
 def test_start_up_notices_an_open_policy(app: Flask, policy: str, problem: str) -> None:
     assert list(check(app)) == []
-    app.extensions["content_headers"]["Content-Security-Policy"] = policy
+    app.config["CONTENT_HEADERS"]["Content-Security-Policy"] = policy
     assert list(check(app)) == [f"the Content-Security-Policy {problem}"]

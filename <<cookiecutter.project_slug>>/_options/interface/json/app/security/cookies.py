@@ -1,8 +1,8 @@
-"""Secure cookies: whoever has the cookie is signed in, and a browser sends it for any page.
+"""Secure cookies: a cookie signs in everybody who has it, and any page makes a browser send it.
 
-This API has none. It reads no cookie and sets none: the session of Flask is empty and cannot be
-written, on every route. The attributes stay those of a safe cookie all the same, for an extension
-that brings a session of its own. OWASP REST Security cheat sheet; ASVS 3.3.1-3.3.4, 7.2.1.
+This API reads no cookie and sets none: the session of Flask is empty and cannot be written, on
+every route. The attributes are those of a safe cookie all the same, for an extension that brings a
+session of its own. OWASP REST Security cheat sheet; ASVS 3.3.1-3.3.4, 7.2.1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ATTRIBUTES = {
 
 
 class NoCookieSession(SessionInterface):
-    """A session that reads nothing and keeps nothing; Flask makes it fail when it is written."""
+    """A session that reads and stores nothing. Flask raises an error when something is written."""
 
     def open_session(self, app: Flask, request: Request) -> None:
         return None
@@ -33,13 +33,13 @@ class NoCookieSession(SessionInterface):
 
 
 def init_app(app: Flask) -> None:
-    """Take Flask's cookie away."""
+    """Replace Flask's cookie by no cookie."""
     app.config.update(ATTRIBUTES)
     app.session_interface = NoCookieSession()
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield what would bring a cookie back, and every attribute that is not as it must be."""
+    """Yield what would set a cookie, and every weaker attribute."""
     if type(app.session_interface) is not NoCookieSession:
         yield "the session is kept in a cookie; remove the session interface"
     for name, value in ATTRIBUTES.items():

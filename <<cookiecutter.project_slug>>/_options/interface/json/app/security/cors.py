@@ -1,9 +1,9 @@
-"""CORS: a page of another origin reads with a script what belongs to the user who looks at it.
+"""CORS: a script on a page of another origin reads data of the user who looks at that page.
 
-Closed: a browser gives no answer of ours to a foreign page. ``CORS_ORIGINS`` opens the API to the
-exact origins of single-page apps: no wildcard, no pattern, no ``null``. No answer allows
-credentials, so that no cookie could come along; the app sends its token itself. OWASP HTML5
-Security cheat sheet; ASVS 3.4.2, 3.5.2.
+By default, browsers show no answer of this API to other origins. ``CORS_ORIGINS`` opens it to exact
+origins, for single-page apps: no wildcard, no pattern, no ``null``. No answer allows credentials,
+so that browsers send no cookie; the app sends its token itself. OWASP HTML5 Security cheat sheet;
+ASVS 3.4.2, 3.5.2.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from collections.abc import Iterator
 from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
-PREFLIGHT_MAX_AGE = 600  # seconds that a browser goes on after an origin was taken off the list
+PREFLIGHT_MAX_AGE = 600  # seconds: for that long, browsers still allow a removed origin
 REQUEST_HEADERS = "Authorization, Content-Type"
 RESPONSE_HEADERS = "Location, Retry-After, WWW-Authenticate, X-Request-ID"
-# As browsers write it: lower case, no path, no slash at the end, no port that is the default.
+# As browsers write it: lower case, no path, no slash at the end, no default port.
 ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(?!:443\b)(:[1-9][0-9]{0,4})?")
 
 
 def init_app(app: Flask) -> None:
-    """Answer the origins on the list."""
+    """Allow the origins on the list."""
     app.config["CORS_ORIGINS"] = app.config["SETTINGS"].cors_origins
     app.before_request(answer_preflight)
     app.after_request(name_origin)
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield every entry that is no exact origin."""
+    """Yield every entry that is not an exact origin."""
     for origin in app.config["CORS_ORIGINS"]:
         if not ORIGIN.fullmatch(origin):
             yield f"CORS_ORIGINS has {origin!r}; write origins such as https://app.example.com"
@@ -41,7 +41,7 @@ def is_allowed() -> bool:
 
 
 def answer_preflight() -> ResponseReturnValue | None:
-    """Answer a browser that asks whether a page may send a request; it carries no token."""
+    """Answer a preflight: a browser asks, without a token, whether a page may send a request."""
     asked = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
     if not asked or request.url_rule is None or not is_allowed():
         return None
@@ -53,7 +53,7 @@ def answer_preflight() -> ResponseReturnValue | None:
 
 
 def name_origin(response: Response) -> Response:
-    """Let the page read the answer; a cache must not give it to another one."""
+    """Let the page read the answer. Caches must not reuse it for another origin."""
     if current_app.config["CORS_ORIGINS"]:
         response.vary.add("Origin")
     if is_allowed():

@@ -1,19 +1,17 @@
 """CSRF: another site makes a signed-in user's browser send a request that changes something.
 
 A browser adds cookies to what another site makes it send; it never adds an Authorization header. So
-who asks is read from that header alone (:mod:`app.auth.identity`), and the API takes JSON alone: no
-form can send that, and a foreign script has to ask first (:mod:`app.security.cors`). Whatever is
-not under ``/api/`` is not covered by this, and needs the token of Flask-WTF: a form that is added
-one day is protected, not forgotten. :mod:`app.security.cross_origin` stands before all of it. OWASP
-Cross-Site Request Forgery Prevention cheat sheet; ASVS 3.5.1-3.5.3.
+:mod:`app.auth.identity` reads the user from that header alone, and the API takes JSON alone: no
+form can send that, and a foreign script has to ask first (:mod:`app.security.cors`). Routes outside
+of ``/api/`` require the token of Flask-WTF: a form that somebody adds one day is refused until it
+has one. The first layer is :mod:`app.security.cross_origin`. OWASP Cross-Site Request Forgery
+Prevention cheat sheet; ASVS 3.5.1-3.5.3.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
-import itsdangerous
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
@@ -31,8 +29,6 @@ csrf_protect = CSRFProtect()
 def init_app(app: Flask) -> None:
     """Require JSON on every unsafe method of the API, and a token everywhere else."""
     app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
-    # Flask-WTF gives no way to choose the digest of its signature; the default is SHA-1.
-    itsdangerous.Signer.default_digest_method = staticmethod(hashlib.sha256)
     csrf_protect.init_app(app)
     app.before_request(refuse_forms)
     app.register_error_handler(CSRFError, _log_and_refuse)
@@ -65,6 +61,6 @@ def refuse_forms() -> None:
 
 def _log_and_refuse(error: CSRFError) -> ResponseReturnValue:
     security_event("malicious_csrf", reason=error.description)
-    # The reason tells an attacker which layer held: users get one text for all of them.
+    # The reason would tell an attacker which layer refused: users get one text for all reasons.
     error.description = "This form is not valid here."
     return respond(error)

@@ -199,4 +199,4 @@ def test_start_up_notices_a_weaker_token(app: Flask, setting: str, value: object
 @practice("cross_origin")
 def test_start_up_notices_a_missing_gate(app: Flask) -> None:
     app.before_request_funcs[None].clear()
-    assert [line for line in check(app) if "cross-origin gate" in line]
+    assert [line for line in check(app) if "requests of other origins" in line]

@@ -116,5 +116,5 @@ def test_the_answer_does_not_depend_on_what_a_client_prefers(browser: Browser) -
 )
 def test_start_up_notices_an_open_policy(app: Flask, policy: str, problem: str) -> None:
     assert list(check(app)) == []
-    app.extensions["content_headers"]["Content-Security-Policy"] = policy
+    app.config["CONTENT_HEADERS"]["Content-Security-Policy"] = policy
     assert list(check(app)) == [f"the Content-Security-Policy {problem}"]

@@ -1,4 +1,4 @@
-"""What only a service with pages has: the home page, and what every template needs."""
+"""The home page, static files, and the values that every template may use."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from werkzeug.wrappers import Response
 
 from app.security.access import public
 
-STATIC_FOLDER = "static"
 YEAR = 365 * 24 * 3600  # seconds
 
 
 @dataclass(frozen=True)
 class Asset:
-    """A file of ours: its address, which changes with its content, and its hash (SRI)."""
+    """A static file: its address, which changes with its content, and its hash (SRI)."""
 
     url: str
     integrity: str
@@ -43,7 +42,7 @@ def init_app(app: Flask) -> None:
 
 
 def _asset(path: Path, url: str) -> Asset:
-    # Not url_for: the page for a refused Host header has no routes to build from.
+    # Not url_for: a request with a refused Host header has no routes, but gets a page.
     digest = sha384(path.read_bytes()).digest()
     return Asset(f"{url}?v={_version(digest)}", f"sha384-{b64encode(digest).decode()}")
 
@@ -59,11 +58,12 @@ def home() -> ResponseReturnValue:
 
 
 def cache_static(response: Response) -> Response:
-    """Keep a static file for a year when its address has the hash of what is sent; else ask again.
+    """Let browsers keep a static file for a year if its address has the hash of the content sent.
 
-    During an update two versions serve the same addresses. What one of them sends under the other's
-    address does not fit the hash in the page, and a browser that keeps it for a year shows the page
-    without style for a year. So the file is hashed as it is now, not as it was at the start.
+    During an update, old and new instances serve the same addresses. If one of them sends its own
+    file under the address of the other's, the file does not fit the hash in the page: a browser
+    that keeps it shows the page without style for a year. So this hashes the file as it is now,
+    not as it was at the start.
     """
     if request.endpoint == "static" and response.status_code in (200, 206, 304):
         # As Flask finds it: "nothing/../app.css" is a file as well.
