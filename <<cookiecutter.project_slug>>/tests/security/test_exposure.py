@@ -20,7 +20,7 @@ from app.security import exposure
 from app.settings import ConfigurationError, Settings
 from tests.browser import CHALLENGED, DOMAIN, Browser
 from tests.marks import asvs
-from tests.routes import own_id, routes
+from tests.routes import own_path, routes
 
 CURE = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 GOOD = secrets.token_urlsafe(48)
@@ -178,7 +178,7 @@ def test_no_response_is_kept_but_static_files(app: Flask, browser: Browser, alic
     statuses = set()
     for visitor in (browser, alice):
         for route in routes(app):
-            response = visitor.open(route.method, route.path(own_id(app, route, alice.email)))
+            response = visitor.open(route.method, own_path(app, route, alice.email))
             kept = route.endpoint == "static" and response.status_code == 200
             expected = "no-cache" if kept else "no-store"  # no-cache: ask before every use
             assert response.headers["Cache-Control"] == expected, route
