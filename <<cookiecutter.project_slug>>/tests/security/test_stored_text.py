@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -195,15 +194,6 @@ def test_bodies_are_bounded(
     assert "falling back" not in capfd.readouterr().err  # the limits do not start again from zero
 
 
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-ANY_TEXT = st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))
-ANYTHING = ANY_TEXT | st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode())
-
-
 def test_no_value_in_any_place_is_an_error_of_the_service(
     app: Flask,
     attacker: Attacker,
@@ -219,7 +209,7 @@ def test_no_value_in_any_place_is_an_error_of_the_service(
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
-    @given(st.sampled_from(places), ANYTHING)
+    @given(st.sampled_from(places), client.ANYTHING)
     def send(entry: EntryPoint, value: bytes) -> None:
         response = attacker.send(entry, value)
         assert response.status_code < 500

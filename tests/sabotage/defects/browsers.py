@@ -12,8 +12,10 @@ headers = partial(Defect, "headers")
 redirects = partial(Defect, "redirects")
 
 CSRF = "tests/security/test_csrf.py"
+TOKENS = "tests/security/test_csrf_tokens.py"
 COOKIES = "tests/security/test_cookies.py"
 HEADERS = "tests/security/test_headers.py"
+PAGE_HEADERS = "tests/security/test_page_headers.py"
 CONTENT_HEADERS = "app/security/content_headers.py"
 IDENTITY = "app/auth/identity.py"
 SESSIONS = "app/auth/sessions.py"
@@ -26,21 +28,21 @@ DEFECTS = [
         "    csrf_protect.init_app(app)\n"
         '    csrf_protect._exempt_views.add("app.notes.views.delete")\n'
         '    SIGNED_REQUESTS.add("app.notes.views.delete")\n',
-        f"{CSRF}::test_without_a_token_nothing_is_done",
+        f"{TOKENS}::test_without_a_token_nothing_is_done",
     ),
     csrf(
         "a whole blueprint is exempted",
         "app/security/csrf.py",
         "    csrf_protect.init_app(app)\n",
         '    csrf_protect.init_app(app)\n    csrf_protect._exempt_blueprints.add("notes")\n',
-        f"{CSRF}::test_without_a_token_nothing_is_done",
+        f"{TOKENS}::test_without_a_token_nothing_is_done",
     ),
     csrf(
         "the referrer is not looked at",
         "app/security/csrf.py",
         "        WTF_CSRF_TIME_LIMIT=None,\n",
         "        WTF_CSRF_TIME_LIMIT=None,\n        WTF_CSRF_SSL_STRICT=False,\n",
-        f"{CSRF}::test_without_our_referrer_nothing_is_done",
+        f"{TOKENS}::test_without_our_referrer_nothing_is_done",
     ),
     csrf(
         "a form without its token",
@@ -59,7 +61,7 @@ DEFECTS = [
         IDENTITY,
         "    session.clear()\n    started, session[SESSION_ID]",
         "    started, session[SESSION_ID]",
-        f"{CSRF}::test_a_token_from_before_sign_in_is_refused_after_it",
+        f"{TOKENS}::test_a_token_from_before_sign_in_is_refused_after_it",
     ),
     csrf(
         "a link deletes a note",
@@ -94,7 +96,7 @@ DEFECTS = [
         "app/security/csrf.py",
         'WTF_CSRF_SECRET_KEY=[*reversed(app.config["SECRET_KEY_FALLBACKS"]), app.secret_key]',
         "WTF_CSRF_SECRET_KEY=[app.secret_key]",
-        f"{CSRF}::test_an_open_form_survives_one_key_rotation",
+        f"{TOKENS}::test_an_open_form_survives_one_key_rotation",
     ),
     csrf(
         "the answer tells which check failed",
@@ -102,7 +104,7 @@ DEFECTS = [
         "    error.description = "
         '"This form is no longer valid. Go back, reload the page and try again."\n',
         "",
-        f"{CSRF}::test_the_answer_does_not_tell_which_check_failed",
+        f"{TOKENS}::test_the_answer_does_not_tell_which_check_failed",
     ),
     cookies(
         "signing out forgets the cookie alone",
@@ -220,21 +222,21 @@ DEFECTS = [
         CONTENT_HEADERS,
         '"style-src": "\'self\'"',
         "\"style-src\": \"'self' 'unsafe-inline'\"",
-        f"{HEADERS}::test_public_page",
+        f"{PAGE_HEADERS}::test_public_page",
     ),
     headers(
         "forms may go anywhere",
         CONTENT_HEADERS,
         '    "form-action": "\'self\'",\n',
         "",
-        f"{HEADERS}::test_public_page",
+        f"{PAGE_HEADERS}::test_public_page",
     ),
     headers(
         "the pages can be framed",
         CONTENT_HEADERS,
         '"frame-ancestors": "\'none\'"',
         '"frame-ancestors": "\'self\'"',
-        f"{HEADERS}::test_the_policy_allows_nothing_but_our_own_files",
+        f"{PAGE_HEADERS}::test_the_policy_allows_nothing_but_our_own_files",
     ),
     headers(
         "errors go out without headers",
@@ -248,7 +250,7 @@ DEFECTS = [
         CONTENT_HEADERS,
         '        "Cross-Origin-Opener-Policy"',
         '        "Access-Control-Allow-Origin": "*",\n        "Cross-Origin-Opener-Policy"',
-        f"{HEADERS}::test_another_origin_may_read_nothing",
+        f"{PAGE_HEADERS}::test_another_origin_may_read_nothing",
     ),
     redirects(
         "a backslash leads elsewhere",

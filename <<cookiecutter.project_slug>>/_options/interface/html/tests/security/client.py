@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from flask import Flask
 from flask_wtf import FlaskForm
+from hypothesis import strategies as st
 from wtforms.fields.core import UnboundField
 
 from tests import browser
@@ -35,7 +36,8 @@ FORMATS: dict[str, dict[str, str]] = {"page": {}, "json": {"Accept": "applicatio
 ERROR_TYPES = {"text/html", "application/problem+json"}
 NO_TEXT: tuple[object, ...] = ()  # values of fields that are no text: a form has none
 EDITED = 4  # one of so many stored attacks also goes through an edit
-EXAMPLES = 100  # of values of any kind that are tried
+ANYTHING = st.text().map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary()
+EXAMPLES = 100  # of them are tried
 MAX_BODY, FIELD, PARTS = 256 * 1024, 64 * 1024, 50
 MULTIPART = "multipart/form-data"
 BOUNDS: dict[str, tuple[bytes | dict[str, str], str, int]] = {

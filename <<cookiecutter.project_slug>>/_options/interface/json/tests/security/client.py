@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from flask import Flask
+from hypothesis import strategies as st
 
 from tests.browser import API, Browser
 
@@ -30,7 +31,13 @@ FORMATS: dict[str, dict[str, str]] = {"json": {}}
 ERROR_TYPES = {"application/problem+json"}
 NO_TEXT: tuple[object, ...] = (None, 1, ["a"], {})  # values of fields that are no text
 EDITED = 1  # one of so many stored attacks also goes through an edit
-EXAMPLES = 200  # of values of any kind that are tried
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+ANYTHING = ANY_JSON.map(lambda value: json.dumps(value).encode()) | st.binary()
+EXAMPLES = 200  # of them are tried
 MAX_BODY = 256 * 1024
 BOUNDS: dict[str, tuple[bytes | dict[str, str], str, int]] = {
     "256 KiB": (b"x" * MAX_BODY, TYPE, 400),
