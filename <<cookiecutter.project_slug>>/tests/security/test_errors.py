@@ -47,6 +47,7 @@ LEAK = re.compile(
     r"|SELECT |INSERT INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA |sqlalchemy\.|sqlalche\.me|sqlite3|sqlite:"
     r"|pydantic|jwt\.|(?i:werkzeug|python|flask|jinja2?|sqlalchemy|gunicorn|nginx|redis)/\d"
 )
+OWN_FORMAT = {"health.ready", "backchannel.logout"}  # a specification says what they answer
 
 
 def assert_tells_nothing(response: TestResponse) -> None:
@@ -68,7 +69,7 @@ def every_route(
         body = {} if route.is_safe or "data" in kwargs else encode(values_for(route.endpoint))
         response = visitor.open(route.method, route.path(), **body | kwargs)
         assert_tells_nothing(response)
-        if response.status_code >= 400 and route.endpoint != "health.ready":
+        if response.status_code >= 400 and route.endpoint not in OWN_FORMAT:
             assert response.mimetype in client.ERROR_TYPES, route
         yield route, response
         seen += 1

@@ -122,7 +122,7 @@ def test_our_own_referrer_policy_lets_the_forms_work(browser: Browser) -> None:
 def test_an_open_form_survives_one_key_rotation(
     app: Flask, victim: Browser, make_app: Callable[..., Flask]
 ) -> None:
-    cookie, token = victim.cookie(), token_of(victim)
+    token, cookie = token_of(victim), victim.cookie()
     keys = [secrets.token_urlsafe(48) for _ in range(2)]
     once = make_app(SECRET_KEY=keys[0], SECRET_KEY_FALLBACKS=str(app.secret_key))
     twice = make_app(SECRET_KEY=keys[1], SECRET_KEY_FALLBACKS=keys[0])
