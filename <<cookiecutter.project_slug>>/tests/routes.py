@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth.models import Session, User
+from app.auth.models import User
 from app.database import Base, db
-from app.notes.models import Note
+from tests.resources import ARGUMENTS, HERE, resource_of
 
 UNKNOWN = "A" * 22  # a public id that nobody has
 SAFE = {"GET", "HEAD", "OPTIONS"}
+VARIABLE = re.compile(r"<(?:[^<>]*:)?(\w+)>")  # a variable part of a rule, with its name
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,24 @@ class Route:
     method: str
     rule: str
 
+    @property
+    def names_an_object(self) -> bool:
+        """Whether the path has the id of what somebody owns."""
+        return bool(VARIABLE.search(self.rule)) and self.endpoint not in ARGUMENTS
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether a request changes nothing (RFC 9110, section 9.2.1)."""
+        return self.method in SAFE
+
     def path(self, public_id: str = UNKNOWN) -> str:
-        """The route's path; ``public_id`` takes the place of every variable part."""
-        path = self.rule.replace("<public_id:public_id>", public_id)
-        return path.replace("<path:filename>", "app.css")
+        """The route's path; ``public_id`` is that of what somebody owns."""
+        fixed = ARGUMENTS.get(self.endpoint, {})
+        return VARIABLE.sub(lambda part: fixed.get(part[1], public_id), self.rule)
+
+    def attacked(self, text: str) -> str:
+        """The route's path with ``text`` in each variable part."""
+        return VARIABLE.sub(lambda _: text, self.rule)
 
 
 def routes(app: Flask) -> list[Route]:
@@ -39,18 +55,31 @@ def routes(app: Flask) -> list[Route]:
 
 
 def unsafe_routes(app: Flask) -> list[Route]:
-    return [route for route in routes(app) if route.method not in SAFE]
+    return [route for route in routes(app) if not route.is_safe]
 
 
 def own_id(app: Flask, route: Route, email: str) -> str:
-    """The public id of what ``email`` owns and ``route`` names: a session or a note."""
+    """The public id of the newest row that this user owns and the route names.
+
+    :raises AssertionError: when ``tests/resources.py`` does not describe what the route names.
+    """
+    if not route.names_an_object:
+        return UNKNOWN
+    resource = resource_of(route.endpoint)
+    assert resource, (
+        f"{HERE} does not say what {route.rule} names: add {route.endpoint!r} to `routes` of its"
+        " resource, or values for its variable parts to ARGUMENTS when nobody owns it."
+    )
+    columns = resource.model.__table__.c
     with app.app_context():
         user = select(User.id).where(User.email == email).scalar_subquery()
-        if "/sessions/" in route.rule:
-            query = select(Session.public_id).where(Session.user_id == user)
-        else:
-            query = select(Note.public_id).where(Note.owner_id == user)
-        return db.session.scalars(query).first() or UNKNOWN
+        query = select(columns.public_id).where(columns[resource.owner] == user)
+        return db.session.scalars(query.order_by(columns.id.desc())).first() or UNKNOWN
+
+
+def own_path(app: Flask, route: Route, email: str) -> str:
+    """The path of the route to what this user owns."""
+    return route.path(own_id(app, route, email))
 
 
 def fingerprint(app: Flask) -> str:

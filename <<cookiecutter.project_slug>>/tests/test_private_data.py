@@ -7,7 +7,7 @@ from flask import Flask
 
 from tests.browser import CHALLENGED, Browser
 from tests.marks import asvs, practice
-from tests.routes import own_id, routes
+from tests.routes import own_path, routes
 
 pytestmark = practice("headers")
 
@@ -50,7 +50,7 @@ def test_no_response_is_kept_but_static_files(app: Flask, browser: Browser, alic
     statuses = set()
     for visitor in (browser, alice):
         for route in routes(app):
-            response = visitor.open(route.method, route.path(own_id(app, route, alice.email)))
+            response = visitor.open(route.method, own_path(app, route, alice.email))
             kept = route.endpoint == "static" and response.status_code == 200
             expected = "no-cache" if kept else "no-store"  # no-cache: ask before every use
             assert response.headers["Cache-Control"] == expected, route

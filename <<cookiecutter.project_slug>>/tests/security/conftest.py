@@ -7,7 +7,9 @@ from argon2 import PasswordHasher
 from flask import Flask
 
 from app.security import passwords
-from tests.security.entrances import Attacker
+from tests.browser import Browser
+from tests.resources import add_all
+from tests.security.entry_points import Attacker
 
 
 @pytest.fixture
@@ -16,3 +18,10 @@ def attacker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Attacker:
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(passwords, "HASHER", quick)
     return Attacker(app)
+
+
+@pytest.fixture
+def victim(app: Flask, alice: Browser) -> Browser:
+    """A signed-in user with a row of each resource."""
+    add_all(app, alice.email)
+    return alice

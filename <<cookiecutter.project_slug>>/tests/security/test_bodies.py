@@ -19,16 +19,15 @@ from tests import live
 from tests.browser import PAGES, SIGN_IN, Browser
 from tests.conftest import has_redis
 from tests.marks import asvs, practice
+from tests.resources import VALUES, WRITABLE
 from tests.routes import routes, unsafe_routes
-from tests.security.entrances import Attacker
+from tests.security.entry_points import Attacker
 
 pytestmark = practice("sanitization")
 
+FIELDS = [name for resource in WRITABLE for name in resource.fields()]
 # Every field of every form and model, and one of none.
-NAMES = (
-    *("email", "password", "confirm", "current_password", "new_password", "title", "body"),
-    *("version", "csrf_token", "account", "logout_token", "refresh_token", "unknown"),
-)
+NAMES = tuple(dict.fromkeys((*VALUES, *FIELDS, "csrf_token", "unknown")))
 FORM, JSON, MULTIPART = (
     "application/x-www-form-urlencoded",
     "application/json",
@@ -163,7 +162,7 @@ def test_no_body_is_an_error_of_the_service(
     found = unsafe_routes(app)
     for route in found:
         for name, (content_type, body) in islice(shapes, 2 * len(SHAPES) // len(found) + 1):
-            response = attacker.deliver(route.method, route.path("{id}"), body, content_type)
+            response = attacker.deliver(route, body, content_type)
             assert response.status_code < 500, (route, name)
             assert response.status_code != 429, (route, name)
     no_error()
@@ -176,7 +175,7 @@ def test_a_file_is_no_text(
 ) -> None:
     content_type, body = FILES[f"a file as {name}"]
     for route in unsafe_routes(app):
-        response = attacker.deliver(route.method, route.path("{id}"), body, content_type)
+        response = attacker.deliver(route, body, content_type)
         assert response.status_code < 500, route
     no_error()
 

@@ -24,7 +24,7 @@ from app.security.passwords import password_problem
 from app.security.sanitization import LIMITS, MAX_RICH_TEXT, clean_line, sanitize_html
 from tests.browser import CREATE_ACCOUNT, Browser
 from tests.marks import asvs, practice
-from tests.security.entrances import Attacker, entrances
+from tests.security.entry_points import Attacker, entry_points
 
 pytestmark = practice("sanitization")
 
@@ -128,12 +128,12 @@ def test_no_place_lets_it_in(
     assert LIMITS["MAX_CONTENT_LENGTH"] - 6 * len(LONGEST) in range(1, 30_000)
     del normalized[:]
     reached, full = set(), set()
-    for entrance in entrances(app, attacker.browser, browser):
-        is_first = entrance.kind in ("form", "field") and entrance.name not in full
-        response = attacker.send(entrance, LONGEST if is_first else worst(4000))
-        full |= {entrance.name} if is_first else set()
-        assert response.status_code < 500, str(entrance)
-        assert response.status_code not in (413, 429), str(entrance)
+    for entry in entry_points(app, attacker.browser, browser):
+        is_first = entry.kind == "field" and entry.name not in full
+        response = attacker.send(entry, LONGEST if is_first else worst(4000))
+        full |= {entry.name} if is_first else set()
+        assert response.status_code < 500, str(entry)
+        assert response.status_code not in (413, 429), str(entry)
         reached.add(response.status_code)
     assert {401, 422} <= reached  # as far as sign-in, and as the check of a note
     assert normalized  # what else was sent along, at least
@@ -144,12 +144,12 @@ def test_a_megabyte_in_any_field_is_refused(
     app: Flask, attacker: Attacker, browser: Browser, normalized: list[str]
 ) -> None:
     one_of_each = {
-        (entrance.method, entrance.path): entrance
-        for entrance in entrances(app, attacker.browser, browser)
-        if entrance.kind in ("form", "field") and entrance.method != "GET"
+        (entry.route.method, entry.route.rule): entry
+        for entry in entry_points(app, attacker.browser, browser)
+        if entry.kind == "field"
     }
-    for entrance in one_of_each.values():  # six bytes for each character
-        assert attacker.send(entrance, worst(180_000)).status_code == 413, str(entrance)
+    for entry in one_of_each.values():  # six bytes for each character
+        assert attacker.send(entry, worst(180_000)).status_code == 413, str(entry)
 
 
 @asvs("6.3.8", "15.2.2")

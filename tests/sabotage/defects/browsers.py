@@ -12,9 +12,11 @@ headers = partial(Defect, "headers")
 redirects = partial(Defect, "redirects")
 
 CSRF = "tests/security/test_csrf.py"
+TOKENS = "tests/security/test_csrf_tokens.py"
 COOKIES = "tests/security/test_cookies.py"
 HEADERS = "tests/security/test_headers.py"
 HEADERS_MODULE = "app/security/headers.py"
+PAGE_HEADERS = "tests/security/test_page_headers.py"
 IDENTITY = "app/auth/identity.py"
 SESSIONS = "app/auth/sessions.py"
 
@@ -24,21 +26,21 @@ DEFECTS = [
         "app/security/csrf.py",
         "        csrf_protect.protect()\n",
         '        if request.endpoint != "notes.delete":\n            csrf_protect.protect()\n',
-        f"{CSRF}::test_without_a_token_nothing_is_done",
+        f"{TOKENS}::test_without_a_token_nothing_is_done",
     ),
     csrf(
         "a whole blueprint is exempted",
         "app/security/csrf.py",
         "        csrf_protect.protect()\n",
         '        if request.blueprint != "notes":\n            csrf_protect.protect()\n',
-        f"{CSRF}::test_without_a_token_nothing_is_done",
+        f"{TOKENS}::test_without_a_token_nothing_is_done",
     ),
     csrf(
         "the referrer is not checked",
         "app/security/csrf.py",
         "        WTF_CSRF_TIME_LIMIT=None,\n",
         "        WTF_CSRF_TIME_LIMIT=None,\n        WTF_CSRF_SSL_STRICT=False,\n",
-        f"{CSRF}::test_without_our_referrer_nothing_is_done",
+        f"{TOKENS}::test_without_our_referrer_nothing_is_done",
     ),
     csrf(
         "a form without its token",
@@ -57,7 +59,7 @@ DEFECTS = [
         IDENTITY,
         "    session.clear()\n    started, session[SESSION_ID]",
         "    started, session[SESSION_ID]",
-        f"{CSRF}::test_a_token_from_before_sign_in_is_refused_after_it",
+        f"{TOKENS}::test_a_token_from_before_sign_in_is_refused_after_it",
     ),
     csrf(
         "a link deletes a note",
@@ -92,7 +94,7 @@ DEFECTS = [
         "app/security/csrf.py",
         'WTF_CSRF_SECRET_KEY=[*reversed(app.config["SECRET_KEY_FALLBACKS"]), app.secret_key]',
         "WTF_CSRF_SECRET_KEY=[app.secret_key]",
-        f"{CSRF}::test_an_open_form_survives_one_key_rotation",
+        f"{TOKENS}::test_an_open_form_survives_one_key_rotation",
     ),
     csrf(
         "the response reveals which check failed",
@@ -100,7 +102,7 @@ DEFECTS = [
         "    error.description = "
         '"This form is no longer valid. Go back, reload the page and try again."\n',
         "",
-        f"{CSRF}::test_the_answer_does_not_tell_which_check_failed",
+        f"{TOKENS}::test_the_answer_does_not_tell_which_check_failed",
     ),
     cookies(
         "sign-out only removes the cookie",
@@ -218,21 +220,21 @@ DEFECTS = [
         HEADERS_MODULE,
         '"style-src": "\'self\'"',
         "\"style-src\": \"'self' 'unsafe-inline'\"",
-        f"{HEADERS}::test_public_page",
+        f"{PAGE_HEADERS}::test_public_page",
     ),
     headers(
         "forms may go anywhere",
         HEADERS_MODULE,
         '    "form-action": "\'self\'",\n',
         "",
-        f"{HEADERS}::test_public_page",
+        f"{PAGE_HEADERS}::test_public_page",
     ),
     headers(
         "the pages can be framed",
         HEADERS_MODULE,
         '"frame-ancestors": "\'none\'"',
         '"frame-ancestors": "\'self\'"',
-        f"{HEADERS}::test_the_policy_allows_nothing_but_our_own_files",
+        f"{PAGE_HEADERS}::test_the_policy_allows_nothing_but_our_own_files",
     ),
     headers(
         "errors go out without headers",
@@ -246,7 +248,7 @@ DEFECTS = [
         HEADERS_MODULE,
         '    "Cross-Origin-Opener-Policy"',
         '    "Access-Control-Allow-Origin": "*",\n    "Cross-Origin-Opener-Policy"',
-        f"{HEADERS}::test_another_origin_may_read_nothing",
+        f"{PAGE_HEADERS}::test_another_origin_may_read_nothing",
     ),
     redirects(
         "a redirect with a backslash leaves the site",

@@ -99,7 +99,7 @@ DEFECTS = [
         "app/notes/forms.py",
         'StringField("Title", [PlainText(1, MAX_TITLE)])',
         'StringField("Title", [InputRequired()])',
-        f"{STORED}::test_a_title_is_checked_at_the_door",
+        f"{STORED}::test_a_line_of_text_is_checked",
     ),
     templates(
         "a title is shown unescaped",
@@ -149,7 +149,7 @@ DEFECTS = [
         "app/templates/base.html",
         """ integrity="{{ asset('app.js').integrity }}" defer""",
         " defer",
-        "tests/security/test_headers.py::test_scripts_and_styles_are_our_files_unchanged",
+        "tests/security/test_page_headers.py::test_scripts_and_styles_are_our_files_unchanged",
     ),
     queries(
         "SQL is put together in a lookup",
@@ -275,7 +275,7 @@ DEFECTS = [
         "app/notes/service.py",
         "if note.version != version:",
         "if note.version < version:",
-        f"{ACCESS}::test_two_edits_of_one_note_do_not_overwrite_each_other",
+        f"{ACCESS}::test_two_edits_of_one_row_do_not_overwrite_each_other",
     ),
     plans(
         "a list is sorted without an index",

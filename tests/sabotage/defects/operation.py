@@ -212,7 +212,7 @@ DEFECTS = [
         "app/security/errors.py",
         "    app.register_error_handler(StaleDataError, changed_meanwhile)\n",
         "",
-        f"{ERRORS}::test_every_error_is_a_page_or_problem_json_with_the_request_id",
+        f"{ERRORS}::test_every_error_has_its_format_and_the_request_id",
     ),
     logs(
         "secrets are logged by their name",

@@ -47,9 +47,8 @@ PRIVATE_ROUTES = {"operators.disable", "operators.enable", "operators.index"}
 WRONG_FORMS = {SIGN_IN: 401, WRITE_NOTE: 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 
-# Fields that are looked up or written, beside those of a note; and all that forms have.
-DATABASE_FIELDS = [("/auth/emergency", "email")]
-FIELDS = {"email", "password", "title", "body", "version", "csrf_token"}
+# The fields of the forms about accounts that a user sees.
+FIELDS = {"email", "password"}
 
 # No test of the shared suite reaches for the network.
 Client.get_adapter = lambda self, url: STUB

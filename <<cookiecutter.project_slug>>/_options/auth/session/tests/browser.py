@@ -28,12 +28,8 @@ OTHER_ANSWERS: dict[str, int] = {}
 PRIVATE_ROUTES = {"account.password"}
 WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, WRITE_NOTE: 422, "/account/password": 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
-# Fields that are looked up or written, beside those of a note; and all that forms have.
-DATABASE_FIELDS = [("/auth/login", "email"), ("/auth/register", "email")]
-FIELDS = {
-    *("email", "password", "confirm", "current_password", "new_password"),
-    *("title", "body", "version", "csrf_token"),
-}
+# The fields of the forms about accounts.
+FIELDS = {"email", "password", "confirm", "current_password", "new_password"}
 
 
 def account(name: str) -> dict[str, str]:

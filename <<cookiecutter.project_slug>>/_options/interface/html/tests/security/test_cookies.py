@@ -18,7 +18,7 @@ from app.database import Base, db, now
 from app.security import check
 from tests.browser import DISABLED, PASSWORD, Browser, html
 from tests.marks import asvs, practice
-from tests.routes import own_id, routes
+from tests.routes import own_path, routes
 
 
 def set_cookies(response: Any) -> list[str]:
@@ -30,9 +30,7 @@ def test_every_cookie_of_every_route_has_every_attribute(app: Flask, alice: Brow
     seen = []
     for visitor in (Browser(app), alice):
         for route in routes(app):
-            response = visitor.open(
-                route.method, route.path(own_id(app, route, "alice@example.com"))
-            )
+            response = visitor.open(route.method, own_path(app, route, alice.email))
             seen += set_cookies(response)
     seen += set_cookies(alice.sign_out())
     assert len(seen) >= 3

@@ -12,7 +12,7 @@ from flask.sessions import SecureCookieSessionInterface
 from app.security import check
 from tests.browser import API, NOTES, Browser
 from tests.marks import asvs
-from tests.routes import own_id, routes
+from tests.routes import own_path, routes
 
 APP = Path(__file__).parents[2] / "app"
 # What a browser could have kept, and an attacker could plant.
@@ -23,7 +23,7 @@ NAMES = "__Host-session session access_token refresh_token token jwt sid Authori
 def test_no_route_sets_a_cookie(app: Flask, alice: Browser, browser: Browser) -> None:
     for visitor in (browser, alice):
         for route in routes(app):
-            path = route.path(own_id(app, route, "alice@example.com"))
+            path = own_path(app, route, alice.email)
             for response in (
                 visitor.open(route.method, path),
                 visitor.send(route.method, path, {}),

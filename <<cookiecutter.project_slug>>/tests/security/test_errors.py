@@ -24,30 +24,30 @@ from werkzeug.test import TestResponse
 
 from app.auth import sessions
 from app.database import migration_engine
-from app.notes import service
 from app.security import check
 from app.settings import ConfigurationError
 from tests import faults
-from tests.browser import API, FORM_TYPE, NOTES, PASSWORD, SIGN_IN, Browser
+# <% if cookiecutter.__interface == "json" %>
+from tests.browser import NOTES, PASSWORD, SIGN_IN, WRITE_NOTE, Browser
+# <% else %>
+from tests.browser import NOTES, PASSWORD, SIGN_IN, WRITE_NOTE, WRONG_FORMS, Browser, html
+# <% endif %>
 from tests.database import migrate
 from tests.marks import asvs
+from tests.resources import HARMLESS, VALUES, WRITABLE, Resource, values_for
 from tests.routes import Route, routes
+from tests.security import client
+from tests.security.answers import assert_error
+from tests.security.client import FORMATS, TYPE, encode, proof
+from tests.security.writing import Writer
 
 CANARY = "canary-5c1e"
 LEAK = re.compile(
     rf"{CANARY}|Traceback|File \"|\.py\b|site-packages|/app/|[A-Z]\w+(Error|Exception)\b"
     r"|SELECT |INSERT INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA |sqlalchemy\.|sqlalche\.me|sqlite3|sqlite:"
-    r"|pydantic|errors\.pydantic|jwt\.|(?i:werkzeug|python|flask|jinja2?|sqlalchemy|gunicorn|nginx|redis)/\d"
+    r"|pydantic|jwt\.|(?i:werkzeug|python|flask|jinja2?|sqlalchemy|gunicorn|nginx|redis)/\d"
 )
-BODY = {
-    "email": "dave@example.com",
-    "password": PASSWORD,
-    "current_password": PASSWORD,
-    "new_password": "kelp-drizzle-9-anvil-tooth",
-    "title": "A title",
-    "body": "A body",
-    "version": 1,
-}
+OWN_FORMAT = {"health.ready", "backchannel.logout"}  # a specification says what they answer
 
 
 def assert_tells_nothing(response: TestResponse) -> None:
@@ -58,15 +58,19 @@ def assert_tells_nothing(response: TestResponse) -> None:
 def every_route(
     app: Flask, visitor: Browser, **kwargs: Any
 ) -> Iterator[tuple[Route, TestResponse]]:
-    """The answer of every route; it is checked that none tells anything, and each is JSON."""
+    """The answer of every route; each is checked: it tells nothing, and an error has its format.
+
+    Without a body, what each route takes is sent.
+    """
     seen = 0
     for route in routes(app):
         if route.method == "OPTIONS":
             continue  # answered without the view
-        response = visitor.open(route.method, route.path(), **kwargs)
+        body = {} if route.is_safe or "data" in kwargs else encode(values_for(route.endpoint))
+        response = visitor.open(route.method, route.path(), **body | kwargs)
         assert_tells_nothing(response)
-        if response.status_code >= 400 and route.endpoint != "health.ready":
-            assert response.content_type == "application/problem+json", route
+        if response.status_code >= 400 and route.endpoint not in OWN_FORMAT:
+            assert response.mimetype in client.ERROR_TYPES, route
         yield route, response
         seen += 1
     assert seen >= 20
@@ -75,51 +79,55 @@ def every_route(
 # --- What every status looks like
 
 
-def limited(alice: Browser, app: Flask) -> TestResponse:
+def limited(alice: Browser, app: Flask, **kwargs: Any) -> TestResponse:
     for _ in range(10):  # refused and counted, and no password is hashed
         alice.post_form(SIGN_IN)
-    return alice.post_form(SIGN_IN)
+    return alice.post_form(SIGN_IN, **kwargs)
 
 
-def broken(alice: Browser, app: Flask) -> TestResponse:
+def broken(alice: Browser, app: Flask, **kwargs: Any) -> TestResponse:
     break_every_view(app)
-    return alice.get(NOTES)
+    return alice.get(NOTES, **kwargs)
 
 
-def stale(alice: Browser, app: Flask) -> TestResponse:
-    path = alice.write_note()
-
-    def remove(note: object) -> None:
-        raise StaleDataError(CANARY)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service, "remove", remove)
-        return alice.open("DELETE", path)
+def stale(alice: Browser, app: Flask, headers: dict[str, str]) -> TestResponse:
+    headers = proof(alice) | headers
+    break_every_view(app, StaleDataError(CANARY))
+    return alice.open("POST", WRITE_NOTE, headers=headers, **encode({}))
 
 
-def without_database(alice: Browser, app: Flask) -> TestResponse:
+def without_database(alice: Browser, app: Flask, **kwargs: Any) -> TestResponse:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sessions, "find", failing(OperationalError(CANARY, {}, Exception(CANARY))))
-        return alice.get(NOTES)
+        return alice.get(NOTES, **kwargs)
 
 
-JSON_TYPE = {"content_type": "application/json"}
+def write(alice: Browser, data: bytes, **kwargs: Any) -> TestResponse:
+    return alice.open("POST", WRITE_NOTE, data=data, **{"content_type": TYPE} | kwargs)
+
+
 STATUSES: dict[int, Callable[..., TestResponse]] = {
-    400: lambda alice, app: alice.open("POST", NOTES, data=b"{", **JSON_TYPE),
-    401: lambda alice, app: Browser(app).post(NOTES),
-    403: lambda alice, app: alice.get(NOTES, headers={"X-Forwarded-Proto": "http"}),
-    404: lambda alice, app: alice.get("/nothing-here"),
-    405: lambda alice, app: alice.open("PATCH", NOTES, data=b"{}", **JSON_TYPE),
+    400: lambda alice, app, **kw: write(alice, b"{", **kw),  # no JSON, or no CSRF token
+    401: lambda alice, app, **kw: Browser(app).post(WRITE_NOTE, **kw),
+    403: lambda alice, app, headers: alice.get(
+        NOTES, headers={"X-Forwarded-Proto": "http"} | headers
+    ),
+    404: lambda alice, app, **kw: alice.get("/nothing-here", **kw),
+    405: lambda alice, app, **kw: alice.open(
+        "PATCH", WRITE_NOTE, data=b"{}", content_type=TYPE, **kw
+    ),
     409: stale,
-    413: lambda alice, app: alice.open("POST", NOTES, data=b"a" * 1_048_577, **JSON_TYPE),
-    415: lambda alice, app: alice.post_form(NOTES),
-    422: lambda alice, app: alice.post(NOTES, {}),
+    413: lambda alice, app, **kw: write(alice, b"a" * 1_048_577, **kw),
+    # <% if cookiecutter.__interface == "json" %>
+    415: lambda alice, app, **kw: alice.post_form(WRITE_NOTE, **kw),
+    422: lambda alice, app, **kw: alice.post(WRITE_NOTE, {}, **kw),
+    # <% endif %>
     429: limited,
     500: broken,
     503: without_database,
 }
 EXTRA_HEADERS = {
-    401: {"WWW-Authenticate"},
+    401: set(client.CHALLENGE),
     405: {"Allow"},
     429: {"Retry-After"},
     503: {"Retry-After"},
@@ -127,36 +135,53 @@ EXTRA_HEADERS = {
 
 
 @asvs("13.4.6", "16.5.1")
+@pytest.mark.parametrize("headers", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize(("status", "cause"), STATUSES.items(), ids=map(str, STATUSES))
-def test_every_error_is_problem_json_with_the_request_id(
+def test_every_error_has_its_format_and_the_request_id(
     app: Flask,
     alice: Browser,
     log: Callable[[], list[dict[str, Any]]],
     status: int,
     cause: Callable[..., TestResponse],
+    headers: dict[str, str],
 ) -> None:
-    answer = cause(alice, app)
+    answer = cause(alice, app, headers=headers)
     assert answer.status_code == status
-    assert answer.content_type == "application/problem+json"
+    assert_error(answer, headers)
     assert_tells_nothing(answer)
-    problem = answer.get_json()
-    assert len(problem.pop("detail")) > 10
-    assert ("errors" in problem) is (status == 422)
-    problem.pop("errors", None)
-    assert problem == {
-        "type": "about:blank",
-        "title": answer.status.partition(" ")[2].title(),
-        "status": status,
-        "request_id": answer.headers["X-Request-ID"],
-    }
     lines = {line["request_id"]: line for line in log() if line["event"] == "request"}
     assert lines[answer.headers["X-Request-ID"]]["status"] == status
     kept = {"Allow", "Retry-After", "WWW-Authenticate"} & set(answer.headers.keys())
     assert kept == EXTRA_HEADERS.get(status, set())
 
 
+# <% if cookiecutter.__interface == "html" %>
+def test_the_format_is_the_one_that_was_asked_for(browser: Browser) -> None:
+    page, problem = "text/html; charset=utf-8", "application/problem+json"
+    for accept, content_type in {
+        "*/*": page,
+        "": page,
+        "nonsense;;q=x,": page,
+        "application/json;q=0.5, text/html": page,
+        "text/html;q=0.5, application/json": problem,
+        "application/problem+json": problem,
+        "image/png, application/json;q=0.1": problem,
+    }.items():
+        response = browser.get("/nothing", headers={"Accept": accept})
+        assert response.content_type == content_type, accept
+
+
+def test_a_form_that_was_filled_in_wrongly_comes_back_as_a_page(app: Flask, alice: Browser) -> None:
+    for path, status in WRONG_FORMS.items():
+        response = alice.submit(path, dict.fromkeys(client.fields_of_code(app), ""))
+        assert response.status_code == status
+        assert html(response).css_first("main form")
+        assert_tells_nothing(response)
+
+
+# <% endif %>
 def test_a_refused_method_names_the_allowed_ones(browser: Browser) -> None:
-    response = browser.send("PATCH", NOTES, {})
+    response = browser.open("PATCH", WRITE_NOTE, data=b"{}", content_type=TYPE)
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
 
 
@@ -170,21 +195,24 @@ def failing(error: Exception) -> Callable[..., Any]:
     return fail
 
 
-def break_every_view(app: Flask) -> None:
+def break_every_view(app: Flask, error: Exception | None = None) -> None:
     for endpoint, view in app.view_functions.items():
-        app.view_functions[endpoint] = wraps(view)(failing(ZeroDivisionError(CANARY)))
+        app.view_functions[endpoint] = wraps(view)(failing(error or ZeroDivisionError(CANARY)))
 
 
 @asvs("13.4.6", "16.5.1", "16.5.4")
-def test_no_route_shows_an_exception(app: Flask, alice: Browser) -> None:
+@pytest.mark.parametrize("headers", FORMATS.values(), ids=FORMATS)
+def test_no_route_shows_an_exception(app: Flask, alice: Browser, headers: dict[str, str]) -> None:
+    headers = proof(alice) | headers
     break_every_view(app)
-    for route, response in every_route(app, alice, json=BODY):
-        assert response.status_code == 500, route
+    for route, response in every_route(app, alice, headers=headers):
+        guarded = route.endpoint.startswith("operators.")  # with oidc: refused before the view
+        assert response.status_code == (403 if guarded else 500), route
 
 
 ERRORS: dict[Exception, int] = {
     ZeroDivisionError(CANARY): 500,
-    KeyError(CANARY): 500,
+    KeyError(CANARY): 500,  # in debug mode Flask shows the name of a missing form field
     RuntimeError(f"SELECT {CANARY}"): 500,
     UnicodeDecodeError("utf-8", b"x", 0, 1, CANARY): 500,
     RecursionError(CANARY): 500,
@@ -216,6 +244,17 @@ def test_the_cause_is_in_the_log_alone(
         assert CANARY in line["exception"]
 
 
+# <% if cookiecutter.__interface == "html" %>
+def test_a_broken_cookie_breaks_nothing(browser: Browser) -> None:
+    for cookie in ("garbage", "a.b.c", "é", ".eJw.x.y", "\x00", "e30.x.y" * 400):
+        browser.set_cookie(cookie)
+        assert browser.get("/").status_code == 200
+        assert browser.get("/nothing").status_code == 404
+        assert browser.get(NOTES).status_code == 302
+        assert browser.post(WRITE_NOTE).status_code == 401
+
+
+# <% endif %>
 # --- What is sent in from outside
 
 
@@ -224,6 +263,7 @@ def multipart(parts: int) -> bytes:
     return (part * parts + "--x--\r\n").encode()
 
 
+FORM_TYPE = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=x"
 MALFORMED: dict[str, list[dict[str, Any]]] = {
     "body": [
@@ -250,7 +290,7 @@ MALFORMED: dict[str, list[dict[str, Any]]] = {
     ],
     "query": [
         {"query_string": "a=" + "b" * 10_000},
-        {"query_string": "before=%ff%00&v=%ff"},
+        {"query_string": "next=%ff%00&before=%ff%00&v=%ff"},
     ],
 }
 
@@ -266,7 +306,7 @@ def test_a_malformed_request_breaks_nothing(app: Flask, alice: Browser, part: st
 @asvs("4.1.4", "13.4.4")
 def test_an_unknown_method_is_refused(app: Flask, alice: Browser) -> None:
     for path in {route.path() for route in routes(app)}:
-        # TRACE would send the token back, readable for a script (cross-site tracing).
+        # TRACE would send the cookie or the token back, readable for a script (cross-site tracing).
         for method in ("TRACE", "BREW", "PROPFIND", "<SCRIPT>"):
             response = alice.open(method, path, headers={"X-Canary": CANARY})
             assert response.status_code == 405, (method, path)
@@ -280,8 +320,11 @@ def test_an_unknown_host_is_refused_on_every_route(app: Flask, alice: Browser) -
             assert host not in response.text
 
 
+ABOVE = f"{NOTES.rstrip('/')}/../me"
+
+
 def test_a_strange_path_is_not_found(browser: Browser) -> None:
-    for path in ("/%00", "/%ff", "/" + "a" * 20_000, "/%0d%0aX-Injected:%201", f"{API}/../me"):
+    for path in ("/%00", "/%ff", "/" + "a" * 20_000, "/%0d%0aX-Injected:%201", "/{{7*7}}", ABOVE):
         response = browser.get(path)
         assert response.status_code == 404
         assert "X-Injected" not in response.headers
@@ -307,24 +350,35 @@ def test_the_service_comes_back_with_the_database(
         app = make_app(**outage.settings)
         visitor, alice = Browser(app), Browser(app).sign_up("alice@example.com")
         note = alice.write_note()
+        dave = VALUES["email"], PASSWORD
+        assert visitor.attempt(*dave).status_code == 401
 
         outage.stop(app)
-        for _, response in every_route(app, alice, json=BODY):
+        for headers in FORMATS.values():
+            for route, response in every_route(app, alice, headers=headers):
+                assert response.status_code == (200 if route.endpoint == "static" else 503)
+                assert_unavailable(response, headers)
+            for route, response in every_route(app, visitor, headers=headers):
+                if route.method == "GET":  # who is not signed in can still read what is public
+                    assert response.status_code in (200, 302, 401, 404, 503)
+                    assert response.status_code != 503 or route.endpoint == "health.ready"
+            response = visitor.attempt(*dave, headers=headers)
             assert response.status_code == 503
-        for route, response in every_route(app, visitor):
-            if route.method == "GET":  # who is not signed in can still read what is public
-                assert response.status_code in (200, 401, 404, 503)
-                assert response.status_code != 503 or route.endpoint == "health.ready"
-        response = visitor.sign_in("alice@example.com")
-        assert response.status_code == 503
-        assert response.content_type == "application/problem+json"
-        assert response.headers["Retry-After"] == "5"
-        assert_tells_nothing(response)
+            assert_unavailable(response, headers)
         assert health(visitor) == [200, 503]
 
         outage.resume()
         assert alice.get(note).status_code == 200  # still signed in
         assert health(visitor) == [200, 200]
+
+
+def assert_unavailable(response: TestResponse, headers: dict[str, str]) -> None:
+    """A 503 in the format that was asked for; anything else is not looked at."""
+    if response.status_code == 503 and response.request.path != "/readyz":
+        if response.request.method != "HEAD":
+            assert_error(response, headers)
+        assert response.headers["Retry-After"] == "5"
+        assert_tells_nothing(response)
 
 
 def test_the_service_comes_up_with_the_first_migration(
@@ -340,27 +394,31 @@ def test_the_service_comes_up_with_the_first_migration(
 
 
 @asvs("16.3.4", "16.5.1")
+@pytest.mark.parametrize("resource", WRITABLE, ids=str)
 def test_a_table_that_is_lost_is_a_503_with_its_cause_in_the_log(
     make_app: Callable[..., Flask],
     environment: dict[str, str],
     own_database: dict[str, str],
     log: Callable[[], list[dict[str, Any]]],
+    resource: Resource,
 ) -> None:
     migrate({**environment, **own_database})
     app = make_app(**own_database)
     alice = Browser(app).sign_up("alice@example.com")
+    writer = Writer(app, alice, resource)
+    headers = proof(alice)
     with app.app_context(), migration_engine().begin() as connection:
-        connection.execute(text("DROP TABLE notes"))
+        connection.execute(text(f"DROP TABLE {resource}"))
     log()
     # The write fails after it was found out who asks: the log must not ask the database again.
-    response = alice.try_note("A title", "A body")
+    response = writer.write(writer.create, writer.fields(writer.create), headers=headers)
     assert response.status_code == 503
     assert_tells_nothing(response)
     (line,) = (entry for entry in log() if "exception" in entry)
     assert line["request_id"] == response.headers["X-Request-ID"]
     assert line["user"] == 1
     assert re.search(faults.NO_TABLE, line["exception"])
-    assert "A title" not in line["exception"]
+    assert HARMLESS not in line["exception"]
     assert alice.is_signed_in()
 
 

@@ -1,0 +1,144 @@
+"""What users own: each resource is described once, and the tests of security attack all of it.
+
+For a new resource, add an entry to :data:`RESOURCES`. ``tests/security/test_resources.py`` fails
+while a model, a route or a field has none, and says what to write here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from app.auth import sessions
+from app.auth.models import Session, User
+from app.database import db
+from app.notes.models import Note
+from tests.browser import PASSWORD
+
+HERE = "tests/resources.py"
+HARMLESS = "A harmless text"
+NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Rows that belong to one user. Nobody else may read or change them.
+
+    :param owner: the name of the column with the owner's id.
+    :param routes: the endpoints that read or change such rows.
+    :param make: makes a row of this user with these texts, by field. It need not commit.
+    :param plain: the fields that hold one line of text.
+    :param rich: the fields that hold HTML.
+    :param values: the other fields, each with a value that is accepted for a new row.
+    :param pages: the endpoint that lists the rows page by page, from ``?before=<public id>`` on.
+    """
+
+    model: type[Any]
+    owner: str
+    routes: frozenset[str]
+    make: Callable[[User, dict[str, str]], Any]
+    plain: tuple[str, ...] = ()
+    rich: tuple[str, ...] = ()
+    values: dict[str, Any] = field(default_factory=dict)
+    pages: str = ""
+
+    def __str__(self) -> str:
+        return str(self.model.__tablename__)
+
+    def fields(self, text: str = HARMLESS) -> dict[str, Any]:
+        """A value for each field that is accepted; ``text`` in those that hold text."""
+        return dict.fromkeys((*self.plain, *self.rich), text) | self.values
+
+
+NOTES = Resource(
+    model=Note,
+    owner="owner_id",
+    routes=frozenset({"notes.index", "notes.create", "notes.show", "notes.edit", "notes.delete"}),
+    make=lambda owner, texts: Note(owner_id=owner.id, **texts),
+    plain=("title",),
+    rich=("body",),
+    values={"version": 1},
+    pages="notes.index",
+)
+SESSIONS = Resource(
+    model=Session,
+    owner="user_id",
+    # <% if cookiecutter.__interface == "html" %>
+    routes=frozenset({"account.index", "account.revoke", "account.revoke_others"}),
+    # <% else %>
+    routes=frozenset(),
+    # <% endif %>
+    make=lambda owner, _: sessions.start(owner, address="203.0.113.99", device="Tests")[0],
+)
+RESOURCES = (NOTES, SESSIONS)
+WRITABLE = [resource for resource in RESOURCES if resource.plain or resource.rich]
+
+# Fields of no resource, each with a value that is accepted; "dave" has no account.
+VALUES = {
+    "email": "dave@example.com",
+    "password": PASSWORD,
+    "confirm": NEW_PASSWORD,
+    "current_password": PASSWORD,
+    "new_password": NEW_PASSWORD,
+    "refresh_token": "x.y.z",
+    "logout_token": "x.y.z",
+    "account": "1",
+}
+# The variable parts of routes to what nobody owns, each with a value that is found.
+ARGUMENTS = {"static": {"filename": "app.css"}}
+
+
+def resource_of(endpoint: str) -> Resource | None:
+    """The resource that a route reads or changes."""
+    return next((it for it in RESOURCES if endpoint in it.routes), None)
+
+
+def values_for(endpoint: str) -> dict[str, Any]:
+    """A value for every field that a route may take: those of its resource, and all of no one."""
+    resource = resource_of(endpoint)
+    return VALUES | (resource.fields() if resource else {})
+
+
+def accepted(endpoint: str, names: set[str]) -> dict[str, Any]:
+    """A value for each of these fields of a route, so that the route does what it is for."""
+    known = values_for(endpoint)
+    for name in sorted(names - known.keys()):
+        where = f"the entry that has the route {endpoint}" if resource_of(endpoint) else "VALUES"
+        raise AssertionError(
+            f"{HERE} has no value for the field {name!r} of {endpoint}: add it to {where}."
+        )
+    found = {name: known[name] for name in names}
+    if "confirm" in found:
+        found["confirm"] = found.get("new_password", PASSWORD)
+    return found
+
+
+def add(app: Flask, resource: Resource, email: str, text: str = HARMLESS) -> str:
+    """Add a row of this user, with ``text`` in each field that holds text; its public id."""
+    with app.app_context():
+        owner = db.session.scalars(select(User).where(User.email == email)).one()
+        texts = dict.fromkeys((*resource.plain, *resource.rich), text)
+        row = resource.make(owner, texts)
+        db.session.add(row)
+        db.session.commit()
+        return str(row.public_id)
+
+
+def add_all(app: Flask, email: str, text: str = HARMLESS) -> None:
+    """Add a row of each resource that users write."""
+    for resource in WRITABLE:
+        add(app, resource, email, text)
+
+
+def rows(app: Flask, resource: Resource, email: str) -> list[dict[str, Any]]:
+    """This user's rows of a resource as they are stored, the newest first."""
+    columns = resource.model.__table__.c
+    owner = select(User.id).where(User.email == email).scalar_subquery()
+    query = select(columns).where(columns[resource.owner] == owner).order_by(columns.id.desc())
+    with app.app_context():
+        found = db.session.execute(query).mappings()
+        return [{name: str(value) for name, value in row.items()} for row in found]

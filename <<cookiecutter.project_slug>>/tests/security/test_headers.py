@@ -1,0 +1,75 @@
+"""The content headers, exactly, on every kind of response: injected markup must find no use."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.security import check
+from tests.browser import PAGES, PASSWORD, WRITE_NOTE, Browser
+from tests.marks import asvs
+from tests.routes import UNKNOWN, routes
+from tests.security.sent_headers import ERROR, ERROR_OF_VIEW, ERROR_TO_GUEST, TEXT
+from tests.security.test_errors import break_every_view
+
+
+def headers(response: TestResponse) -> dict[str, str]:
+    """All headers but those that differ from one response to the next, which are checked here."""
+    found = dict(response.headers)
+    assert len(found) == len(list(response.headers)), "a header was sent twice"
+    assert re.fullmatch("[0-9a-f]{32}", found.pop("X-Request-ID"))
+    length = found.pop("Content-Length", None)
+    assert length in (None, str(len(response.data)))
+    if PAGES and "Set-Cookie" in found:
+        cookie = found.pop("Set-Cookie")
+        assert re.fullmatch(
+            r"__Host-session=[\w.-]*;( Expires=[^;]+; Max-Age=0;)? Secure; HttpOnly; Path=/; SameSite=Lax",
+            cookie,
+        )
+    return found
+
+
+def test_security_txt(browser: Browser) -> None:
+    assert headers(browser.get("/.well-known/security.txt")) == TEXT
+
+
+@asvs("3.2.1", "3.4.3", "3.4.4", "3.4.5", "3.4.6", "3.4.8", "3.5.8", "4.1.1")
+def test_errors(app: Flask, browser: Browser, alice: Browser) -> None:
+    for user in (browser, alice):
+        assert headers(user.get("/nothing")) == ERROR
+    for route in routes(app):
+        if route.names_an_object and route.method == "GET":
+            assert headers(alice.get(route.path(UNKNOWN))) == ERROR_OF_VIEW
+    assert headers(alice.post(WRITE_NOTE)) == ERROR_OF_VIEW
+    assert headers(browser.post(WRITE_NOTE)) == ERROR_TO_GUEST
+    assert headers(browser.attempt(alice.email, PASSWORD[:-1])) == ERROR_TO_GUEST
+    assert headers(browser.post("/", headers={"Sec-Fetch-Site": "cross-site"})) == ERROR
+    assert headers(browser.get("/", headers={"X-Forwarded-Proto": "http"})) == ERROR
+    assert headers(browser.get("/", base_url="https://evil.example")) == ERROR
+    not_allowed = headers(browser.open("TRACE", WRITE_NOTE))
+    assert set(not_allowed.pop("Allow").split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+    assert not_allowed == ERROR
+    break_every_view(app)
+    assert headers(browser.get("/healthz")) == ERROR_OF_VIEW
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ("", "does not start from default-src 'none'"),
+        ("default-src 'self'", "does not start from default-src 'none'"),
+        (
+            "default-src 'none'; script-src 'unsafe-inline'",
+            "allows inline, data: or foreign content",
+        ),
+        ("default-src 'none'; script-src data:", "allows inline, data: or foreign content"),
+        ("default-src 'none'; img-src *", "allows inline, data: or foreign content"),
+    ],
+)
+def test_start_up_notices_an_open_policy(app: Flask, policy: str, problem: str) -> None:
+    assert list(check(app)) == []
+    app.config["CONTENT_HEADERS"]["Content-Security-Policy"] = policy
+    assert list(check(app)) == [f"the Content-Security-Policy {problem}"]
