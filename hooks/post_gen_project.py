@@ -17,6 +17,10 @@ CHOICES = {axis: ANSWERS[axis] for axis in ("database", "auth", "deployment")}
 OVERLAYS = {"interface": ANSWERS["__interface"], **CHOICES}
 if ANSWERS["__runtime"] == "container":  # a service on a host has nothing beyond its deployment
     OVERLAYS["runtime"] = "container"
+if ANSWERS["__storage"] == "server":  # a file has no network, no roles and no faults of a server
+    OVERLAYS["storage"] = "server"
+if ANSWERS["__accounts"] == "own":  # accounts with passwords, that users make themselves
+    OVERLAYS["accounts"] = "own"
 if ANSWERS["__door"] == "provider":  # only where a provider is reached through a door of systemd's
     OVERLAYS["door"] = "provider"
 ENVIRONMENT = """\

@@ -13,7 +13,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from app.auth.models import User
-from app.database import db, dialect, dumps, migrating, provisioning
+from app.database import db, dialect, dumps, provisioning
 from tests.browser import ACCOUNT_KEY, Browser, account
 from tests.database import migrate
 from tests.marks import asvs, practice
@@ -206,23 +206,6 @@ def test_a_database_that_takes_accounts_for_each_other_is_not_migrated(
     assert result.exit_code == 1
     assert "the database's collation is utf8mb4_general_ci" in result.stderr
     assert "COLLATE utf8mb4_bin" in result.stderr
-
-
-def test_two_migrations_do_not_run_at_once(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(migrating, "LOCK_WAIT", 0)
-    app = make_app(**own_database)
-    with app.app_context(), db.get_engine("migration").connect() as first:
-        migrating.before(first)
-        result = run(make_app(**own_database), "upgrade")
-        assert result.exit_code == 1
-        assert "another migration is running" in result.stderr
-        first.exec_driver_sql("SELECT RELEASE_ALL_LOCKS()")
-    migrate({**environment, **own_database})
 
 
 def test_a_missing_tool_is_named(
