@@ -11,8 +11,15 @@ from app.auth.models import User
 from app.database import db
 from app.notes.models import Note
 from tests import faults
-from tests.actions import DONE, edit, ready_to_edit, ready_to_post
-from tests.browser import NOTES, Browser
+from tests.actions import (
+    DONE,
+    edit,
+    ready_to_edit,
+    ready_to_post,
+    ready_to_sign_in,
+    ready_to_write,
+)
+from tests.browser import NOTES, PASSWORD, Browser
 from tests.database import each_connection_runs
 from tests.marks import asvs, practice
 from tests.races import PATIENCE, at_once, note_of
@@ -25,7 +32,7 @@ def test_of_two_that_read_what_the_other_writes_one_is_asked_to_try_again(
     """A serialization failure: no order of the two would have led to what they read."""
     meeting = threading.Barrier(2)
 
-    @app.post("/read-and-write")
+    @app.post("/api/read-and-write")
     def read_and_write() -> str:
         db.session.rollback()
         faults.begin_serializable(db.session)
@@ -35,7 +42,7 @@ def test_of_two_that_read_what_the_other_writes_one_is_asked_to_try_again(
         db.session.commit()
         return "done"
 
-    calls = [ready_to_post(tab, "/read-and-write") for tab in (alice, bob)]
+    calls = [ready_to_post(tab, "/api/read-and-write") for tab in (alice, bob)]
     log()
     done, refused = sorted(at_once(*calls), key=lambda response: response.status_code)
     assert done.status_code == 200
@@ -81,10 +88,15 @@ def test_a_database_that_is_read_only_can_still_be_read(
 ) -> None:
     """After a failover the old primary, or a replica, refuses every write."""
     path = alice.write_note()
-    send = ready_to_edit(alice, path, "Changed")
+    writes = [
+        ready_to_edit(alice, path, "Changed"),
+        ready_to_write(alice, "Lost", "Lost"),
+        ready_to_sign_in(Browser(app), alice.email, PASSWORD),
+    ]
 
     with each_connection_runs(app, faults.READ_ONLY):
-        log()
-        assert_retry(send(), log)
+        for send in writes:
+            log()
+            assert_retry(send(), log)
         assert alice.get(path).status_code == 200
     assert edit(alice, path, "Changed").status_code == DONE

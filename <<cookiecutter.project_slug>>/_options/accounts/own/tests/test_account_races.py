@@ -21,7 +21,8 @@ from tests.actions import Send, ready_to_sign_in
 from tests.browser import CHANGED, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
 from tests.conftest import has_redis
 from tests.marks import asvs, practice
-from tests.races import ALICE, Overtaking, at_once, count, meeting, statuses, tabs
+from tests.overtaking import Overtaking
+from tests.races import ALICE, at_once, count, meeting, statuses, tabs
 
 NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 

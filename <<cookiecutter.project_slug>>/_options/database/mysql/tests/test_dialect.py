@@ -12,9 +12,8 @@ from flask import Flask
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app.auth.models import User
 from app.database import db, dialect, dumps, provisioning
-from tests.browser import ACCOUNT_KEY, Browser, account
+from tests.browser import Browser
 from tests.database import migrate
 from tests.marks import asvs, practice
 from tests.test_backups import run
@@ -183,16 +182,6 @@ def test_a_value_that_does_not_fit_is_refused(
         with refused, db.engine.begin() as connection:
             insert = text("INSERT INTO words VALUES (:word, :day)")
             connection.execute(insert, {"word": word, "day": day})
-
-
-def test_accounts_that_look_alike_are_different(app: Flask) -> None:
-    names = ["jose@example.com", "josé@example.com", "JOSE@example.com", "\U0001f980@example.com"]
-    with app.app_context():
-        db.session.add_all([User(**account(name)) for name in names])
-        db.session.commit()
-        key = getattr(User, ACCOUNT_KEY)
-        for name in names:
-            assert db.session.query(key).filter(key == name).all() == [(name,)]
 
 
 def test_a_database_that_takes_accounts_for_each_other_is_not_migrated(

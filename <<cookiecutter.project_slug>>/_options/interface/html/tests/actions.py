@@ -13,9 +13,7 @@ from tests.browser import HOME, NOTES, SIGN_IN, SIGNED_IN, WRITE_NOTE, Browser, 
 Send = Callable[..., TestResponse]
 
 DONE = REMOVED = 302  # the page that comes next
-JSON = {"Accept": "application/json"}
 PUBLIC_PATHS = [HOME, "/auth/login"]
-ACCEPTED = [{}, JSON]  # headers: what is asked for is a page, or JSON in its place
 
 
 def ready(tab: Browser, path: str, fields: dict[str, str], page: str | None = None) -> Send:
@@ -64,11 +62,6 @@ def revoke_sessions(app: Flask, tab: Browser) -> None:
         form = html(tab.get("/account/")).css_first("main form[action$=revoke]")
         done = tab.submit(path or str(form.attributes["action"]), {}, page="/account/")
         assert done.status_code == DONE
-
-
-def more_requests(app: Flask, alice: Browser, path: str) -> list[Send]:
-    """What else uses the database: a page that is asked for as JSON."""
-    return [partial(alice.get, path, headers=JSON)]
 
 
 def edit(browser: Browser, path: str, body: str) -> TestResponse:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.browser import API, NOTES, Browser
@@ -14,7 +13,6 @@ Send = Callable[..., TestResponse]
 
 DONE, REMOVED = 200, 204
 PUBLIC_PATHS = [f"{API}/openapi.json"]
-ACCEPTED: list[dict[str, str]] = [{}]  # headers: all is JSON anyway
 
 
 def ready_to_write(client: Browser, title: str, body: str) -> Send:
@@ -33,7 +31,7 @@ def ready_to_remove(client: Browser, path: str) -> Send:
 
 def ready_to_post(client: Browser, path: str) -> Send:
     """Post nothing to a view."""
-    return partial(client.post, path)
+    return partial(client.open, "POST", path)
 
 
 def ready_to_sign_in(client: Browser, email: str, password: str) -> Send:
@@ -47,11 +45,6 @@ def ready_to_sign_out(client: Browser) -> Send:
 def older_notes(client: Browser) -> str:
     """Where the second page of the notes is."""
     return f"{NOTES}?before={client.get(NOTES).json['next']}"
-
-
-def more_requests(app: Flask, alice: Browser, path: str) -> list[Send]:
-    """What else uses the database: the account, and a refresh by the thief of a token."""
-    return [partial(alice.get, f"{API}/me"), partial(Browser(app).refresh, alice.refresh_token)]
 
 
 def edit(browser: Browser, path: str, body: str) -> TestResponse:

@@ -31,7 +31,7 @@ CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 SIGNED_UP = WRITTEN = 201
 SIGNED_IN = CHANGED = 200
-CHALLENGED = DISABLED = 401
+CHALLENGED = 401
 FORM_REFUSED = 415  # a form, whoever made it
 FORM_TYPE = "application/x-www-form-urlencoded"
 

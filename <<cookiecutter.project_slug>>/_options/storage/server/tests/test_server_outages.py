@@ -23,19 +23,20 @@ from app.notes.models import Note
 from app.security.access import public
 from tests import faults
 from tests.actions import (
-    ACCEPTED,
     DONE,
     edit,
-    more_requests,
     ready_to_edit,
     ready_to_post,
     ready_to_sign_in,
     ready_to_write,
 )
-from tests.browser import NOTES, PASSWORD, WRITTEN, Browser
+from tests.browser import NOTES, PAGES, PASSWORD, WRITTEN, Browser
 from tests.database import migrate
 from tests.races import PATIENCE, at_once
 from tests.retries import Log, assert_retry, change, within_patience
+
+JSON = {"Accept": "application/json"}
+ACCEPTED = [{}, JSON] if PAGES else [JSON]  # headers: a page, or what a program asks for
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def views_that_wait(app: Flask) -> Flask:
     """Views that change rows as a feature of yours might, and one that takes too long."""
     meeting = threading.Barrier(2)
 
-    @app.post("/both/<first>/<second>")
+    @app.post("/api/both/<first>/<second>")
     def both(first: str, second: str) -> str:
         change(f"{first}@example.com")
         meeting.wait(PATIENCE)
@@ -63,8 +64,8 @@ def test_of_a_deadlock_one_is_asked_to_try_again(
     views_that_wait: Flask, alice: Browser, bob: Browser, log: Log
 ) -> None:
     calls = [
-        ready_to_post(alice, "/both/alice/bob"),
-        ready_to_post(bob, "/both/bob/alice"),
+        ready_to_post(alice, "/api/both/alice/bob"),
+        ready_to_post(bob, "/api/both/bob/alice"),
     ]
     log()
     done, refused = sorted(at_once(*calls), key=lambda response: response.status_code)
@@ -147,12 +148,14 @@ def test_a_network_that_swallows_everything_keeps_no_thread(
         alice = Browser(app).sign_up("alice@example.com")
         path = alice.write_note()
         calls = [
-            partial(alice.get, path),
+            partial(alice.get, NOTES),
             ready_to_sign_in(Browser(app), alice.email, PASSWORD),
             ready_to_edit(alice, path, "Changed"),
             partial(Browser(app).get, "/readyz"),
-            *more_requests(app, alice, path),
+            *(partial(alice.get, path, headers=headers) for headers in ACCEPTED),
         ]
+        if hasattr(alice, "refresh"):
+            calls.append(partial(Browser(app).refresh, alice.refresh_token))
         with ThreadPoolExecutor(len(calls)) as threads:
             outage.freeze()
             try:
