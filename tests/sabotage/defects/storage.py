@@ -24,6 +24,7 @@ THROTTLING = "app/auth/throttling.py"
 ACCOUNTS = "app/auth/accounts.py"
 MIGRATION = "migrations/versions/0002_counts_of_an_account.py"
 ROLES = "tests/test_roles.py"
+PROVISIONING = "tests/test_provisioning.py"
 VERSION = f"{ROLES}::test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database"
 
 DEFECTS = [
@@ -157,20 +158,20 @@ DEFECTS = [
         "app/database/migrating.py",
         "    if not has_version(server):\n",
         "    if server:\n",
-        f"{ROLES}::test_the_role_of_the_app_cannot_stop_an_upgrade",
+        f"{PROVISIONING}::test_the_role_of_the_app_cannot_stop_an_upgrade",
     ),
     mysql(
         "the app's user writes the version of the schema",
         "migrations/users.sql",
         "GRANT SELECT ON {granted}.* TO {app};",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {granted}.* TO {app};",
-        f"{ROLES}::test_users_and_database_are_made_and_making_them_again_is_harmless",
+        f"{ROLES}::test_roles_and_database_are_made_and_making_them_again_is_harmless",
     ),
     mysql(
         "everybody knows the name of the lock of migrations",
         "app/database/migrating.py",
         "password, salt = str(migrator.password).encode(), str(migrator.database).encode()",
         'password, salt = b"", str(migrator.database).encode()',
-        f"{ROLES}::test_the_name_of_the_lock_of_migrations_is_a_secret",
+        f"{PROVISIONING}::test_the_name_of_the_lock_of_migrations_is_a_secret",
     ),
 ]
