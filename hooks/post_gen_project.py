@@ -17,6 +17,10 @@ CHOICES = {axis: ANSWERS[axis] for axis in ("database", "auth", "deployment")}
 OVERLAYS = {"interface": ANSWERS["__interface"], **CHOICES}
 if ANSWERS["__runtime"] == "container":
     OVERLAYS["runtime"] = "container"
+if ANSWERS["__storage"] == "server":  # a file has no network and no roles
+    OVERLAYS["storage"] = "server"
+if ANSWERS["__accounts"] == "own":  # accounts with passwords, which users create themselves
+    OVERLAYS["accounts"] = "own"
 if ANSWERS["__forwarder"] == "provider":  # systemd forwards connections to the provider
     OVERLAYS["forwarder"] = "provider"
 ENVIRONMENT = """\

@@ -203,10 +203,15 @@ def test_the_database_changes_few_files(one: str, other: str, tmp_path: Path) ->
     different = {name for name, _ in contents[0].items() ^ contents[1].items()}
     overlays = [
         {str(path.relative_to(folder)) for path in files(folder)}
-        for folder in (OPTIONS / "database" / one, OPTIONS / "database" / other)
+        for folder in (
+            OPTIONS / "database" / one,
+            OPTIONS / "database" / other,
+            OPTIONS / "storage" / "server",
+        )
     ]
-    roles = ROLES if "sqlite" in (one, other) else set()
-    assert different - {".env"} - DOCUMENTS == INLINE | roles | overlays[0] | overlays[1]
+    # A file needs no server, nor the tests of one.
+    file_or_server = {"Makefile"} | ROLES | overlays[2] if "sqlite" in (one, other) else set()
+    assert different - {".env"} - DOCUMENTS == INLINE | file_or_server | overlays[0] | overlays[1]
     assert overlays[0] & overlays[1] >= MODULES
     locked = [pins(folder / "requirements.lock") for folder in (here, there)]
     assert {pin.partition("==")[0] for pin in locked[0] - locked[1]} == DRIVERS[one]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
 from flask import Flask
 from sqlalchemy import func, select
+from werkzeug.test import TestResponse
 
 from app.auth.models import Session, User
 from app.database import db
+from app.notes.models import Note
 from app.security import passwords
+from tests.browser import SIGNED_IN, Browser
 
 PATIENCE = 60  # seconds; far more than any answer may take, so that a hang is seen as one
 ALICE = "alice@example.com"
@@ -35,51 +39,40 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         return list(threads.map(run, calls, timeout=PATIENCE))
 
 
+def meeting(parties: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, after which the first ``parties`` threads that call it wait for each other."""
+    barrier, places, here = threading.Barrier(parties), iter(range(parties)), threading.local()
+
+    @wraps(function)
+    def meet(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if not hasattr(here, "met") and next(places, None) is not None:
+            here.met = True
+            barrier.wait(PATIENCE)
+        return result
+
+    return meet
+
+
+def statuses(responses: Iterable[TestResponse]) -> list[int]:
+    return sorted(response.status_code for response in responses)
+
+
+def tabs(app: Flask, number: int) -> list[Browser]:
+    """Browsers in which alice is signed in, each at an address of its own."""
+    opened = [Browser(app, f"192.0.2.{n}") for n in range(number)]
+    for tab in opened:
+        assert tab.sign_in(ALICE).status_code == SIGNED_IN
+    return opened
+
+
+def note_of(app: Flask, path: str) -> Note:
+    """The note as it is stored."""
+    with app.app_context():
+        return db.session.scalars(select(Note).where(Note.public_id == path[-22:])).one()
+
+
 def count(app: Flask, model: type[User] | type[Session]) -> int:
     """How many rows there are."""
     with app.app_context():
         return db.session.scalars(select(func.count()).select_from(model)).one()
-
-
-class Overtaking:
-    """One request reaches a point and waits there, while another runs from start to end."""
-
-    def __init__(self) -> None:
-        self.here = threading.local()
-        self.reached, self.ended = threading.Event(), threading.Event()
-
-    def first(self, call: Callable[[], Any]) -> Callable[[], Any]:
-        """The request that is overtaken."""
-
-        def begin() -> Any:
-            self.here.first = True
-            return call()
-
-        return begin
-
-    def pausing(self, function: Callable[..., Any], seconds: int = PATIENCE) -> Callable[..., Any]:
-        """``function``, after which the first request waits until the other has ended.
-
-        :param seconds: after which it goes on all the same.
-        """
-
-        def paused(*args: Any, **kwargs: Any) -> Any:
-            result = function(*args, **kwargs)
-            if hasattr(self.here, "first"):
-                self.reached.set()
-                self.ended.wait(seconds)
-            return result
-
-        return paused
-
-    def second(self, call: Callable[[], Any], *, waits: bool) -> Callable[[], Any]:
-        """The request that overtakes: it begins when the first has come to its point."""
-
-        def overtake() -> Any:
-            if waits:
-                assert self.reached.wait(PATIENCE)
-            result = call()
-            self.ended.set()
-            return result
-
-        return overtake

@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import live
-from tests.beside import beside
 from tests.browser import DOMAIN
 from tests.conftest import running_redis
 from tests.database import migrate, scratch
+# <% if cookiecutter.auth == 'oidc' %>
+from tests.real_provider import real_provider
+# <% endif %>
 
 
 @contextmanager
@@ -37,9 +39,14 @@ def production() -> Iterator[tuple[Path, dict[str, str]]]:
         with (
             running_redis(directory / "redis.sock"),
             scratch(directory) as database,
-            beside(directory) as settings,
+# <% if cookiecutter.auth == 'oidc' %>
+            real_provider(directory / "provider") as provider,
+# <% endif %>
         ):
-            environment |= database | settings
+            environment |= database
+# <% if cookiecutter.auth == 'oidc' %>
+            environment |= provider.settings()
+# <% endif %>
             migrate(environment)
             yield directory, environment
 

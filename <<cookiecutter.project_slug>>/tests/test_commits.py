@@ -20,7 +20,7 @@ from app.notes import service
 from app.notes.models import Note
 from tests.browser import PAGES, Browser, account
 from tests.marks import practice
-from tests.visits import visit
+from tests.scenarios import use_everything
 
 pytestmark = practice("errors")
 
@@ -64,7 +64,7 @@ def test_each_request_that_is_stored_answers_success(
             db.session.add(Note(owner_id=owner, title="A", body="B"))
             db.session.add(User(**account(f"user{number}@example.com")))
         db.session.commit()
-    visit(app, alice)  # which asserts that each request succeeds
+    use_everything(app, alice)  # which asserts that each request succeeds
     Browser(app, "203.0.113.3").sign_up("carol@example.com")
     notes = {"create", "edit", "delete"}
     assert committed >= {f"notes.{name}" for name in notes}

@@ -26,7 +26,7 @@ from tests import plans
 from tests.browser import CREATE_ACCOUNT, PASSWORD, Browser, account
 from tests.conftest import has_redis
 from tests.routes import routes
-from tests.visits import visit
+from tests.scenarios import use_everything
 
 ROWS = 4000  # in each table
 OWN = 400  # notes of the one whose requests are looked at
@@ -161,7 +161,7 @@ def test_no_statement_looks_at_more_rows_than_it_needs(
     alice.sign_in(ALICE)
     Browser(large).sign_up("carol@example.com")
     Browser(large).sign_in(ALICE, "wrong")
-    visit(large, alice)
+    use_everything(large, alice)
     commands = large.test_cli_runner()
     for command in (
         ("users", "disable", "user7@example.com"),
@@ -175,7 +175,7 @@ def test_no_statement_looks_at_more_rows_than_it_needs(
 
     offered = {(it.endpoint, it.method) for it in routes(large)}
     left_out = {it for it in offered - answered if it[1] not in ("HEAD", "OPTIONS")}
-    assert left_out <= {("static", "GET")}, "tests/visits.py does not ask for these"
+    assert left_out <= {("static", "GET")}, "tests/scenarios.py does not ask for these"
     assert len(explained) > 10
     dear = [
         f"{it.looked_at} rows: {statement}\n  " + "\n  ".join(it.steps)

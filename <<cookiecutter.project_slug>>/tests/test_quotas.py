@@ -16,9 +16,9 @@ from app.database import db
 from app.notes import service
 from app.notes.models import Note
 from app.quotas import MAX_BYTES, MAX_ROWS, QuotaError
+from tests.actions import DONE, assert_refused, edit, remove, text_of
 from tests.browser import WRITTEN, Browser
 from tests.marks import asvs, practice
-from tests.note_actions import DONE, assert_refused, edit, remove, text_of
 from tests.races import at_once
 
 pytestmark = practice("quotas")

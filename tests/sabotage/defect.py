@@ -1,4 +1,8 @@
-"""What a planted defect is, and how it is told that the service's own checks found it."""
+"""What a planted defect is, and how it is told that the service's own checks found it.
+
+A defect names no file and its guard no folder: the service is searched for its old text, and the
+tests for their name. So a module or a test may be moved or renamed without a change here.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.template import run
+from tests.template import files, run
 
 TIMEOUT = 1200  # seconds; without defects all guards run at once, on a slow machine
 # To refuse to start is to guard; any other error in the set-up of a test is not.
@@ -22,33 +26,41 @@ class Defect:
 
     :param practice: whose defence it breaks.
     :param name: what is wrong, for people; unique within the practice.
-    :param old: the text in the rendered file, there exactly once.
-    :param guard: what has to fail: a test of the service, or a target of its Makefile, that
-        ``make check`` runs.
-    :param answers: the choices that have this file, where they are not the defaults.
+    :param old: the text in the rendered service outside of its tests, there exactly once.
+    :param guard: what has to fail, by its name alone: a test of the service, a file of tests, or a
+        target of its Makefile that ``make check`` runs.
+    :param answers: the choices that have this text, where they are not the defaults.
+    :param file: the only file to search, where others have the same text.
     """
 
     practice: str
     name: str
-    file: str
     old: str
     new: str
     guard: str
     answers: dict[str, str] = field(default_factory=dict)
+    file: str = ""
 
     @property
     def id(self) -> str:
         return f"{self.practice}-{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')}"
 
-    def plant(self, project: Path) -> str:
-        """The text of the file with the defect.
+    def plant(self, project: Path) -> tuple[Path, str]:
+        """The file that has the old text, and its text with the defect.
 
         :raises ValueError: when the list is out of date.
         """
-        text = (project / self.file).read_text("utf-8")
-        if (found := text.count(self.old)) != 1:
-            raise ValueError(f"{self.id}: {self.file} has its old text {found} times, not once")
-        return text.replace(self.old, self.new)
+        found = {}
+        for path in [project / self.file] if self.file else files(project):
+            if path.relative_to(project).parts[0] != "tests":
+                text = path.read_bytes().decode("utf-8", "replace")
+                found |= {path: text} if self.old in text else {}
+        times = sum(text.count(self.old) for text in found.values())
+        if times != 1:
+            places = ", ".join(str(path.relative_to(project)) for path in found) or "no file"
+            raise ValueError(f"{self.id}: its old text is there {times} times, not once: {places}")
+        ((path, text),) = found.items()
+        return path, text.replace(self.old, self.new)
 
 
 @dataclass(frozen=True)
@@ -82,30 +94,29 @@ class Service:
         for target in filter(is_target, guards):
             status, output = self.make(target)
             found[target] = output if status else "passed"
-        if tests := [guard for guard in guards if not is_target(guard)]:
-            _, output, cases = self.run_tests(tests)
-            found |= {guard: _state(guard, cases) or output for guard in tests}
+        if tests := {it: node_id(self.folder, it) for it in guards if not is_target(it)}:
+            _, output, cases = self.run_tests(tests.values())
+            found |= {guard: _state(test, cases) or output for guard, test in tests.items()}
         return found
 
     def finds(self, defect: Defect) -> str | None:
         """Plant a defect, run its guard, and put the file back. None when the guard fails because
         of the defect; else what happened."""
-        path = self.folder / defect.file
+        path, planted = defect.plant(self.folder)
         before = path.read_bytes()
-        planted = defect.plant(self.folder)
         try:
             path.write_text(planted, "utf-8")
-            return self._verdict(defect)
+            return self._verdict(defect, str(path.relative_to(self.folder)))
         finally:
             path.write_bytes(before)
 
-    def _verdict(self, defect: Defect) -> str | None:
+    def _verdict(self, defect: Defect, file: str) -> str | None:
         if is_target(defect.guard):
             status, output = self.make(defect.guard)
             if status == 0:
                 return f"survives: make {defect.guard} passes"
-            return None if defect.file in output else f"another failure: {output}"
-        status, output, cases = self.run_tests([defect.guard], "-x")
+            return None if file in output else f"another failure: {output}"
+        status, output, cases = self.run_tests([node_id(self.folder, defect.guard)], "-x")
         if status == 0:
             return f"survives: {defect.guard} passes"
         if status == 1 and any(map(_is_found, cases)):
@@ -114,7 +125,24 @@ class Service:
 
 
 def is_target(guard: str) -> bool:
-    return not guard.startswith("tests/")
+    return not guard.startswith("test_")
+
+
+def node_id(project: Path, guard: str) -> str:
+    """Where pytest finds a test, or a file of tests, that has this name.
+
+    :raises ValueError: when there is none, or more than one.
+    """
+    defined = re.compile(rf"^def {guard}\(", re.MULTILINE)
+    found = [
+        path.relative_to(project).as_posix()
+        for path in files(project / "tests")
+        if path.name.startswith("test_") and path.suffix == ".py"
+        if path.name == guard or defined.search(path.read_text("utf-8"))
+    ]
+    if len(found) != 1:
+        raise ValueError(f"{guard} is in {', '.join(found) or 'no file of tests'}, not in one")
+    return found[0] if found[0].endswith(guard) else f"{found[0]}::{guard}"
 
 
 def _is_found(case: ET.Element) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.conftest import lacking
-from tests.sabotage.defect import Defect, Service
+from tests.sabotage.defect import Defect, Service, is_target, node_id
 from tests.sabotage.defects import ALL, SELECTED
 from tests.template import run
 
@@ -39,9 +39,10 @@ def test_every_defect_still_fits(
     """It changes one place of a file, and what comes out is whole: a typing error is no defect."""
     for defect in ALL:
         if defect.answers == answers:
-            planted = defect.plant(rendered(answers))
-            if defect.file.endswith(".py"):
+            path, planted = defect.plant(rendered(answers))
+            if path.suffix == ".py":
                 (tmp_path / f"{defect.id}.py").write_text(planted, "utf-8")
+            assert is_target(defect.guard) or node_id(rendered(answers), defect.guard)
     ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select=F821"]
     result = run(*ruff, tmp_path)  # an unknown name, or no Python at all
     assert result.returncode == 0, result.stdout

@@ -6,7 +6,7 @@ Here the provider is :mod:`tests.stub`; ``tests/test_identity_provider.py`` runs
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Self
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,8 +15,9 @@ from werkzeug.test import TestResponse
 from app.auth.models import LOCAL, User
 from app.auth.outbound import Client
 from app.database import db
+from tests.client import DOMAIN, ORIGIN, PASSWORD
 from tests.stub import CLIENT_ID, CLIENT_SECRET, ISSUER, STUB, subject_of
-from tests.visitor import DOMAIN, ORIGIN, PASSWORD, Visitor, csrf_token, html
+from tests.visitor import Visitor, csrf_token, html
 
 __all__ = ["DOMAIN", "ORIGIN", "PASSWORD", "Browser", "csrf_token", "html"]
 
@@ -67,25 +68,25 @@ class Browser(Visitor):
         self.email = email
         return self.get(STUB.authorize(self.start(), email))
 
-    def sign_up(self, email: str) -> Browser:
+    def sign_up(self, email: str) -> Self:
         assert self.register(email).status_code == SIGNED_UP
         return self
 
-    def signed_in(self, email: str) -> Browser:
+    def signed_in(self, email: str) -> Self:
         """Have an account of the provider and a session that no request has made."""
         self.email = email
         columns = {"issuer": ISSUER, "subject": subject_of(email), "email": email}
         self.hold_session(columns, None)
         return self
 
-    def signed_in_with_password(self, email: str) -> Browser:
+    def signed_in_with_password(self, email: str) -> Self:
         """The same, as an emergency operator: others have no password."""
         self.email = email
         columns = {"issuer": LOCAL, "subject": email, "email": email}
         self.hold_session(columns, self.password)
         return self
 
-    def with_password(self, email: str) -> Browser:
+    def with_password(self, email: str) -> Self:
         """Sign in with a password: as an emergency operator."""
         command = ["users", CREATE_ACCOUNT, email, "--password", self.password]
         assert self.app.test_cli_runner().invoke(args=command).exit_code == 0
@@ -112,9 +113,3 @@ class Browser(Visitor):
         response = self.submit(path, {})
         assert response.status_code == 302, response.status
         return str(response.headers["Location"])
-
-    def attempt(self, email: str, password: str, **kwargs: Any) -> TestResponse:
-        """Try a password, as a program does: the form is fetched once."""
-        self.sign_in_token = self.sign_in_token or csrf_token(self.get(SIGN_IN))
-        data = {"email": email, "password": password, "csrf_token": self.sign_in_token}
-        return self.post(SIGN_IN, data, **kwargs)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Self
 
 from werkzeug.test import TestResponse
 
-from tests.visitor import DOMAIN, ORIGIN, PASSWORD, Visitor, csrf_token, html
+from tests.client import DOMAIN, ORIGIN, PASSWORD
+from tests.visitor import Visitor, csrf_token, html
 
 __all__ = ["DOMAIN", "ORIGIN", "PASSWORD", "Browser", "csrf_token", "html"]
 
@@ -44,24 +45,16 @@ class Browser(Visitor):
         data = {"email": email, "password": password, "confirm": password}
         return self.submit(SIGN_UP, data)
 
-    def sign_up(self, email: str) -> Browser:
+    def sign_up(self, email: str) -> Self:
         self.email = email
         assert self.register(email, self.password).status_code == SIGNED_UP
         return self
 
-    def signed_in(self, email: str) -> Browser:
+    def signed_in(self, email: str) -> Self:
         """Have an account and a session that no request has made."""
         self.email = email
         self.hold_session(account(email), self.password)
         return self
-
-    def signed_in_with_password(self, email: str) -> Browser:
-        """The same, with an account that has a password: here each has one."""
-        return self.signed_in(email)
-
-    def with_password(self, email: str) -> Browser:
-        """Sign in with a password."""
-        return self.sign_up(email)
 
     def change_password(self, current: str, new: str) -> TestResponse:
         data = {"current_password": current, "new_password": new, "confirm": new}
@@ -72,9 +65,3 @@ class Browser(Visitor):
     ) -> TestResponse:
         self.email, self.password = email, password
         return self.submit(path, {"email": email, "password": password})
-
-    def attempt(self, email: str, password: str, **kwargs: Any) -> TestResponse:
-        """Try a password, as a program does: the form is fetched once."""
-        self.sign_in_token = self.sign_in_token or csrf_token(self.get(SIGN_IN))
-        data = {"email": email, "password": password, "csrf_token": self.sign_in_token}
-        return self.post(SIGN_IN, data, **kwargs)

@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.database import db
 from app.database.dialect import connect_arguments, option
-from tests.proxy import Proxy, forwarding
+from tests.proxy import Outage, forwarding
 
-NO_SERVER = ""  # why a test of a server cannot run
 READ_ONLY = "SET SESSION TRANSACTION READ ONLY"
 SLOW = "SELECT SLEEP(30) FROM (SELECT 1 UNION SELECT 2) AS two"  # MySQL ends it after the first row
 # What the log says.
@@ -26,19 +25,6 @@ LOCKED = "(Lock wait timeout|statement.*) exceeded"
 DEADLOCK = SERIALIZATION = "Deadlock found"
 CONNECTIONS = """SELECT id FROM information_schema.processlist
 WHERE db = DATABASE() AND id <> CONNECTION_ID()"""
-
-
-class Outage:
-    """A server that can be taken away."""
-
-    def __init__(self, settings: dict[str, str], proxy: Proxy) -> None:
-        self.settings = settings
-        self.resume, self.freeze = proxy.resume, proxy.freeze
-        self.proxy = proxy
-
-    def stop(self, app: Flask) -> None:
-        """End the server: the connections are cut, and new ones refused."""
-        self.proxy.stop()
 
 
 @contextmanager
@@ -51,8 +37,7 @@ def outage(settings: dict[str, str], directory: Path) -> Iterator[Outage]:
             url = url.update_query_dict({"unix_socket": proxy.address})
         else:
             url = url.set(host=proxy.address[0], port=proxy.address[1])
-        changed = {"DATABASE_URL": url.render_as_string(hide_password=False)}
-        yield Outage(settings | changed, proxy)
+        yield Outage(settings, url, proxy)
 
 
 def kill_connections(app: Flask) -> int:

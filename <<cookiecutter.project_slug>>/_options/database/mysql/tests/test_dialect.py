@@ -12,9 +12,8 @@ from flask import Flask
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app.auth.models import User
-from app.database import db, dialect, dumps, migrating, provisioning
-from tests.browser import ACCOUNT_KEY, Browser, account
+from app.database import db, dialect, dumps, provisioning
+from tests.browser import Browser
 from tests.database import migrate
 from tests.marks import asvs, practice
 from tests.test_backups import run
@@ -185,16 +184,6 @@ def test_a_value_that_does_not_fit_is_refused(
             connection.execute(insert, {"word": word, "day": day})
 
 
-def test_accounts_that_look_alike_are_different(app: Flask) -> None:
-    names = ["jose@example.com", "josé@example.com", "JOSE@example.com", "\U0001f980@example.com"]
-    with app.app_context():
-        db.session.add_all([User(**account(name)) for name in names])
-        db.session.commit()
-        key = getattr(User, ACCOUNT_KEY)
-        for name in names:
-            assert db.session.query(key).filter(key == name).all() == [(name,)]
-
-
 def test_a_database_that_takes_accounts_for_each_other_is_not_migrated(
     make_app: Callable[..., Flask], own_database: dict[str, str]
 ) -> None:
@@ -206,23 +195,6 @@ def test_a_database_that_takes_accounts_for_each_other_is_not_migrated(
     assert result.exit_code == 1
     assert "the database's collation is utf8mb4_general_ci" in result.stderr
     assert "COLLATE utf8mb4_bin" in result.stderr
-
-
-def test_two_migrations_do_not_run_at_once(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(migrating, "LOCK_WAIT", 0)
-    app = make_app(**own_database)
-    with app.app_context(), db.get_engine("migration").connect() as first:
-        migrating.before(first)
-        result = run(make_app(**own_database), "upgrade")
-        assert result.exit_code == 1
-        assert "another migration is running" in result.stderr
-        first.exec_driver_sql("SELECT RELEASE_ALL_LOCKS()")
-    migrate({**environment, **own_database})
 
 
 def test_a_missing_tool_is_named(

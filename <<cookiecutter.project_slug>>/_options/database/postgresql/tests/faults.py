@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.database import db
 from app.database.dialect import connect_arguments
-from tests.proxy import Proxy, forwarding
+from tests.proxy import Outage, forwarding
 
-NO_SERVER = ""  # why a test of a server cannot run
 READ_ONLY = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
 SLOW = "SELECT pg_sleep(30)"
 # What the log says.
@@ -25,19 +24,6 @@ DEADLOCK = "deadlock detected"
 SERIALIZATION = "could not serialize access"
 KILL = """SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = :role"""
-
-
-class Outage:
-    """A server that can be taken away."""
-
-    def __init__(self, settings: dict[str, str], proxy: Proxy) -> None:
-        self.settings = settings
-        self.resume, self.freeze = proxy.resume, proxy.freeze
-        self.proxy = proxy
-
-    def stop(self, app: Flask) -> None:
-        """End the server: the connections are cut, and new ones refused."""
-        self.proxy.stop()
 
 
 @contextmanager
@@ -53,8 +39,7 @@ def outage(settings: dict[str, str], directory: Path) -> Iterator[Outage]:
             url = url.update_query_dict({"host": str(directory)})
         else:
             url = url.set(host=proxy.address[0], port=proxy.address[1])
-        changed = {"DATABASE_URL": url.render_as_string(hide_password=False)}
-        yield Outage(settings | changed, proxy)
+        yield Outage(settings, url, proxy)
 
 
 def kill_connections(app: Flask) -> int:

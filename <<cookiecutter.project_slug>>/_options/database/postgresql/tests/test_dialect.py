@@ -11,9 +11,7 @@ from flask import Flask
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app.auth.models import User
 from app.database import db, dialect, dumps
-from tests.browser import ACCOUNT_KEY, account
 from tests.marks import asvs, practice
 from tests.test_settings import problems
 
@@ -151,16 +149,6 @@ def test_a_statement_ends_before_the_worker_does(app: Flask) -> None:
         connection.execute(text("SET statement_timeout = 200"))
         with pytest.raises(DBAPIError, match="statement timeout"):
             connection.execute(text("SELECT pg_sleep(5)"))
-
-
-def test_accounts_that_look_alike_are_different(app: Flask) -> None:
-    names = ["jose@example.com", "josé@example.com", "JOSE@example.com", "jose@example.com "]
-    with app.app_context():
-        db.session.add_all([User(**account(name)) for name in names])
-        db.session.commit()
-        key = getattr(User, ACCOUNT_KEY)
-        for name in names:
-            assert db.session.query(key).filter(key == name).all() == [(name,)]
 
 
 @pytest.mark.parametrize("version", ["15.13", "16.9", "17.5", "18.0", "99.1 (Debian 99.1-1)"])

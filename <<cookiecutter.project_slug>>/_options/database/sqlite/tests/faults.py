@@ -12,14 +12,10 @@ from sqlalchemy.orm import Session
 
 from tests.database import dispose
 
-# Why a test of a server cannot run.
-NO_SERVER = "SQLite is a file: no server ends a connection, a statement or a deadlock"
 READ_ONLY = "PRAGMA query_only = ON"
-SLOW = ""
 # What the log says.
 NO_TABLE = "no such table: notes"
 LOCKED = SERIALIZATION = "database is locked"
-TOO_SLOW = DEADLOCK = ""
 
 
 class Outage:
@@ -45,11 +41,6 @@ class Outage:
 def outage(settings: dict[str, str], directory: Path) -> Iterator[Outage]:
     """The database of ``settings`` such that the test can take it away."""
     yield Outage(settings)
-
-
-def kill_connections(app: Flask) -> int:
-    """End the connections of the app on the server; how many."""
-    raise NotImplementedError(NO_SERVER)
 
 
 def begin_serializable(session: Session) -> None:

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Flask
-
-from tests.browser import Browser
-
-INTERFACE_EVENTS: dict[
-    str, tuple[Callable[[Flask, Browser, Callable[..., object]], object], list[str]]
-] = {
+INTERFACE_EVENTS: dict[str, tuple[Callable[..., object], list[str]]] = {
     "no CSRF token": (lambda app, alice, cli: alice.post("/notes/new"), ["malicious_csrf"]),
 }

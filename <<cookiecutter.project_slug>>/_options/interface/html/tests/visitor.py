@@ -1,4 +1,4 @@
-"""A client that sends what a browser sends, through one proxy hop, as in production."""
+"""A client that sends what a browser sends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from werkzeug.test import TestResponse
 from app.auth.identity import SESSION_ID
 from app.database import db
 from tests.accounts import add_account, start_session
-
-DOMAIN = "service.test"
-ORIGIN = f"https://{DOMAIN}"
-PASSWORD = "wool-lantern-orbit-7-thistle"
+from tests.client import DOMAIN, ORIGIN, Client
 
 
 def html(response: TestResponse) -> LexborHTMLParser:
@@ -31,46 +28,23 @@ def csrf_token(response: TestResponse, action: str | None = None) -> str:
     return str(field.attributes["value"])
 
 
-class Visitor:
+class Visitor(Client):
     """One browser: a cookie jar, an address, and the headers of a same-origin navigation."""
 
     sign_in_path = ""  # where a password is taken
+    own_headers = {
+        "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+        "Sec-Fetch-Site": "same-origin",
+        "Referer": f"{ORIGIN}/",
+        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0",
+    }
 
     def __init__(self, app: Flask, address: str = "198.51.100.7") -> None:
-        self.app = app
-        self.client = app.test_client()
-        self.address = address
-        self.email = ""
-        self.password = PASSWORD
+        super().__init__(app, address)
         self.sign_in_token = ""
 
     def headers(self, method: str) -> dict[str, str]:
-        """What Nginx and the browser put on a request."""
-        headers = {
-            "X-Forwarded-For": self.address,
-            "X-Forwarded-Proto": "https",
-            "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
-            "Sec-Fetch-Site": "same-origin",
-            "Referer": f"{ORIGIN}/",
-            "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0",
-        }
-        return headers | ({"Origin": ORIGIN} if method == "POST" else {})
-
-    def open(self, method: str, path: str, **kwargs: Any) -> TestResponse:
-        """Send a request. ``headers`` are added; a value of None leaves that header out."""
-        headers = self.headers(method) | kwargs.pop("headers", {})
-        return self.client.open(
-            path,
-            method=method,
-            base_url=kwargs.pop("base_url", ORIGIN),
-            headers={name: value for name, value in headers.items() if value is not None},
-            environ_overrides={"REMOTE_ADDR": ""},  # a unix socket has no peer address
-            buffered=True,  # read and close the response, as a server does
-            **kwargs,
-        )
-
-    def get(self, path: str, **kwargs: Any) -> TestResponse:
-        return self.open("GET", path, **kwargs)
+        return super().headers(method) | ({"Origin": ORIGIN} if method == "POST" else {})
 
     def post(self, path: str, data: Any = None, **kwargs: Any) -> TestResponse:
         """Post as it is: with a token only if ``data`` has one."""
@@ -98,14 +72,14 @@ class Visitor:
     def sign_out(self) -> TestResponse:
         return self.submit("/auth/logout", {}, page="/notes/")
 
-    def write_note(self, title: str = "A title", body: str = "A body") -> str:
-        """Write a note and return its path."""
-        response = self.try_note(title, body)
-        assert response.status_code == 302, html(response).body.text()
-        return str(response.headers["Location"])
-
     def try_note(self, title: str, body: str) -> TestResponse:
         return self.submit("/notes/new", {"title": title, "body": body})
+
+    def attempt(self, email: str, password: str, **kwargs: Any) -> TestResponse:
+        """Try a password, as a program does: the form is fetched once."""
+        self.sign_in_token = self.sign_in_token or csrf_token(self.get(self.sign_in_path))
+        data = {"email": email, "password": password, "csrf_token": self.sign_in_token}
+        return self.post(self.sign_in_path, data, **kwargs)
 
     def do_everything(self, email: str, password: str) -> Iterator[int]:
         """Read, write and sign in, whatever is answered; the statuses."""

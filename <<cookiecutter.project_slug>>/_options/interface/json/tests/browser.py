@@ -1,10 +1,10 @@
-"""A client that sends what an app sends, through one proxy hop, as in production."""
+"""A client that sends what an app sends."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -12,10 +12,9 @@ from werkzeug.test import TestResponse
 from app.auth import tokens
 from app.database import db
 from tests.accounts import add_account, start_session
+from tests.client import DOMAIN, ORIGIN, PASSWORD, Client
 
-DOMAIN = "service.test"
-ORIGIN = f"https://{DOMAIN}"
-PASSWORD = "wool-lantern-orbit-7-thistle"
+__all__ = ["DOMAIN", "ORIGIN", "PASSWORD", "Browser"]
 
 PAGES = False
 SETTINGS: dict[str, str] = {}  # of this way to sign in
@@ -33,7 +32,7 @@ ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
 SIGNED_UP = WRITTEN = 201
 SIGNED_IN = CHANGED = 200
-CHALLENGED = DISABLED = 401
+CHALLENGED = 401
 FORM_REFUSED = 415  # a form, whoever made it
 FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -43,43 +42,19 @@ def account(name: str) -> dict[str, str]:
     return {"email": name}
 
 
-class Browser:
+class Browser(Client):
     """One app: an address, the tokens it keeps, and the headers that it sends. No cookie jar."""
 
+    own_headers = {"Accept": "application/json", "User-Agent": "Notes/1.0 (Linux)"}
+    use_cookies = False
+
     def __init__(self, app: Flask, address: str = "198.51.100.7") -> None:
-        self.app = app
-        self.client = app.test_client(use_cookies=False)
-        self.address = address
-        self.email = ""
-        self.password = PASSWORD
+        super().__init__(app, address)
         self.access_token = self.refresh_token = ""
 
-    def headers(self, method: str = "GET") -> dict[str, str]:
-        """What Nginx and the app put on a request."""
-        headers = {
-            "X-Forwarded-For": self.address,
-            "X-Forwarded-Proto": "https",
-            "Accept": "application/json",
-            "User-Agent": "Notes/1.0 (Linux)",
-        }
+    def headers(self, method: str) -> dict[str, str]:
         signed_in = {"Authorization": f"Bearer {self.access_token}"} if self.access_token else {}
-        return headers | signed_in
-
-    def open(self, method: str, path: str, **kwargs: Any) -> TestResponse:
-        """Send a request. ``headers`` are added; a value of None leaves that header out."""
-        headers = self.headers() | kwargs.pop("headers", {})
-        return self.client.open(
-            path,
-            method=method,
-            base_url=kwargs.pop("base_url", ORIGIN),
-            headers={name: value for name, value in headers.items() if value is not None},
-            environ_overrides={"REMOTE_ADDR": ""},  # a unix socket has no peer address
-            buffered=True,  # read and close the response, as a server does
-            **kwargs,
-        )
-
-    def get(self, path: str, **kwargs: Any) -> TestResponse:
-        return self.open("GET", path, **kwargs)
+        return super().headers(method) | signed_in
 
     def send(self, method: str, path: str, body: Any, **kwargs: Any) -> TestResponse:
         """Send ``body`` as JSON."""
@@ -99,12 +74,12 @@ class Browser:
     def register(self, email: str, password: str = PASSWORD) -> TestResponse:
         return self.keep(self.post(SIGN_UP, {"email": email, "password": password}))
 
-    def sign_up(self, email: str) -> Browser:
+    def sign_up(self, email: str) -> Self:
         self.email = email
         assert self.register(email, self.password).status_code == SIGNED_UP
         return self
 
-    def signed_in(self, email: str) -> Browser:
+    def signed_in(self, email: str) -> Self:
         """Have an account and the tokens of a session that no request has made."""
         self.email = email
         with self.app.app_context():
@@ -134,23 +109,9 @@ class Browser:
     def sign_out(self) -> TestResponse:
         return self.open("POST", f"{API}/auth/logout")
 
-    def signed_in_with_password(self, email: str) -> Browser:
-        """The same, with an account that has a password: here each has one."""
-        return self.signed_in(email)
-
-    def with_password(self, email: str) -> Browser:
-        """Sign in with a password."""
-        return self.sign_up(email)
-
     def change_password(self, current: str, new: str) -> TestResponse:
         body = {"current_password": current, "new_password": new}
         return self.keep(self.send("PUT", f"{API}/me/password", body))
-
-    def write_note(self, title: str = "A title", body: str = "A body") -> str:
-        """Write a note and return its path."""
-        response = self.try_note(title, body)
-        assert response.status_code == WRITTEN, response.text
-        return str(response.headers["Location"])
 
     def try_note(self, title: str, body: str) -> TestResponse:
         return self.post(NOTES, {"title": title, "body": body})

@@ -15,8 +15,6 @@ def use_a_refresh_token_twice(app: Flask, alice: Browser, cli: Callable[..., obj
     Browser(app).refresh(stolen)
 
 
-INTERFACE_EVENTS: dict[
-    str, tuple[Callable[[Flask, Browser, Callable[..., object]], object], list[str]]
-] = {
+INTERFACE_EVENTS: dict[str, tuple[Callable[..., object], list[str]]] = {
     "refresh token used twice": (use_a_refresh_token_twice, ["authn_token_reuse"]),
 }

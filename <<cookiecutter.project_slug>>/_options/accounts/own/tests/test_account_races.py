@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from werkzeug.test import TestResponse
 
 from app.auth import accounts, sessions
 from app.auth.models import Session, User
 from app.commands.users import disable_user
-from app.database import db, now
+from app.database import db, dialect, now
 from app.security.rate_limits import limiter
-from tests import faults
-from tests.browser import PASSWORD, Browser
+from tests.account_actions import assert_signed_out, ready_to_change_password, ready_to_sign_up
+from tests.actions import Send, ready_to_sign_in
+from tests.browser import CHANGED, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
 from tests.conftest import has_redis
 from tests.marks import asvs, practice
-from tests.races import ALICE, Overtaking, at_once, count
-from tests.test_races import NEW_PASSWORD, meeting, prepare, statuses, tabs
+from tests.overtaking import Overtaking
+from tests.races import ALICE, at_once, count, meeting, statuses, tabs
+
+NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 
 # --- Sign-up
 
@@ -32,36 +35,35 @@ def test_one_address_gets_one_account(
 ) -> None:
     """An account in two rows: who owns it depends on which of them is found."""
     for attempt in range(3):
-        form = {"email": f"u{attempt}@example.com", "password": PASSWORD, "confirm": PASSWORD}
         visitors = [Browser(app, f"192.0.2.{n}") for n in range(number)]
-        sends = [prepare(visitor, "/auth/register", form) for visitor in visitors]
+        sends = [ready_to_sign_up(visitor, f"u{attempt}@example.com") for visitor in visitors]
         with monkeypatch.context() as patch:
             patch.setattr(accounts, "hash_password", meeting(number, accounts.hash_password))
             answers = at_once(*sends)
-        assert statuses(answers) == [302] + [422] * (number - 1)
+        assert statuses(answers) == [SIGNED_UP] + [422] * (number - 1)
         for visitor, answer in zip(visitors, answers, strict=True):
-            assert visitor.is_signed_in() is (answer.status_code == 302)
+            assert visitor.is_signed_in() is (answer.status_code == SIGNED_UP)
         assert count(app, User) == count(app, Session) == attempt + 1
 
 
 # --- Sign-in, against what ends the old password
 
 
-def sign_in(visitor: Browser, email: str = ALICE) -> Callable[[], TestResponse]:
-    return prepare(visitor, "/auth/login", {"email": email, "password": PASSWORD})
+def sign_in(visitor: Browser, email: str = ALICE) -> Send:
+    return ready_to_sign_in(visitor, email, PASSWORD)
 
 
-def password_change(tab: Browser, new: str = NEW_PASSWORD) -> Callable[[], TestResponse]:
-    fields = {"current_password": PASSWORD, "new_password": new, "confirm": new}
-    return prepare(tab, "/account/password", fields)
+def password_change(tab: Browser) -> Send:
+    return ready_to_change_password(tab, NEW_PASSWORD)
 
 
 def disabling(tab: Browser) -> Callable[[], None]:
-    def disable() -> None:
-        with tab.app.app_context():
-            disable_user.main([ALICE], standalone_mode=False)
+    return partial(disable, tab.app)
 
-    return disable
+
+def disable(app: Flask) -> None:
+    with app.app_context():
+        disable_user.main([ALICE], standalone_mode=False)
 
 
 @practice("auth.sessions")
@@ -99,15 +101,15 @@ def test_no_session_outlives_what_it_was_opened_with(
     entered, response = at_once(enter, end)
     monkeypatch.undo()
 
-    status = {"verified": 401, "started": 302}.get(moment, entered.status_code)
+    status = {"verified": 401, "started": SIGNED_IN}.get(moment, entered.status_code)
     assert entered.status_code == status
     assert count(app, Session) == (1 if response else 0)  # no row that "users enable" would revive
-    assert not thief.is_signed_in()
+    assert_signed_out(thief)
     assert sign_in(Browser(app, "192.0.2.2"))().status_code == 401
+    assert alice.is_signed_in() is bool(response)
     if response:
-        assert response.status_code == 302
-        assert alice.is_signed_in()
-        assert Browser(app, "192.0.2.3").sign_in(ALICE, NEW_PASSWORD).status_code == 302
+        assert response.status_code == CHANGED
+        assert Browser(app, "192.0.2.3").sign_in(ALICE, NEW_PASSWORD).status_code == SIGNED_IN
 
 
 @practice("passwords")
@@ -117,12 +119,15 @@ def test_of_two_password_changes_with_the_old_password_one_succeeds(
 ) -> None:
     """A thief who knows the old password must not overtake the owner who changes it."""
     (thief,) = tabs(app, 1)
-    calls = password_change(alice), password_change(thief, "gravel-piano-3-umbrella-mist")
+    calls = [
+        ready_to_change_password(alice, NEW_PASSWORD),
+        ready_to_change_password(thief, "gravel-piano-3-umbrella-mist"),
+    ]
     monkeypatch.setattr(accounts, "verify_password", meeting(2, accounts.verify_password))
     answers = at_once(*calls)
-    assert statuses(answers) == [302, 422]
+    assert statuses(answers) == [CHANGED, 422]
     for tab, answer in zip((alice, thief), answers, strict=True):
-        assert tab.is_signed_in() is (answer.status_code == 302)
+        assert tab.is_signed_in() is (answer.status_code == CHANGED)
     assert count(app, Session) == 1
 
 
@@ -133,7 +138,7 @@ def test_sign_ins_that_renew_the_hash_at_once_all_succeed(
     calls = [sign_in(Browser(app, f"192.0.2.{n}")) for n in range(4)]
     monkeypatch.setattr(accounts, "needs_rehash", lambda stored: True)
     monkeypatch.setattr(accounts, "verify_password", meeting(4, accounts.verify_password))
-    assert statuses(at_once(*calls)) == [302] * 4
+    assert statuses(at_once(*calls)) == [SIGNED_IN] * 4
 
 
 def test_parallel_sign_ins_keep_the_limit_of_sessions(
@@ -146,7 +151,7 @@ def test_parallel_sign_ins_keep_the_limit_of_sessions(
         calls = [sign_in(visitor) for visitor in visitors]
         with monkeypatch.context() as patch:
             patch.setattr(accounts, "verify_password", meeting(number, accounts.verify_password))
-            assert statuses(at_once(*calls)) == [302] * number
+            assert statuses(at_once(*calls)) == [SIGNED_IN] * number
         expected = min(most, number + 1)
         assert count(app, Session) == expected
         assert sum(visitor.is_signed_in() for visitor in [*visitors, alice]) == expected
@@ -170,7 +175,7 @@ def test_the_clean_up_of_one_sign_in_is_in_nobodys_way(
     # A password change deletes the own sessions first, and cleans up after that.
     changes = [password_change(user) for user in users[:4]]
     others = [sign_in(Browser(app, f"198.51.100.{user.address[-1]}"), user.email) for user in users]
-    if not faults.NO_SERVER:  # SQLite has one writer: the others could not come to the meeting
+    if dialect.NAME != "SQLite":  # SQLite has one writer: the others could not come to the meeting
         monkeypatch.setattr(sessions, "end_all", meeting(4, sessions.end_all))
-    assert statuses(at_once(*changes, *others[4:])) == [302] * 6
+    assert statuses(at_once(*changes, *others[4:])) == [CHANGED] * 4 + [SIGNED_IN] * 2
     assert count(app, Session) == 1 + 6 + 2

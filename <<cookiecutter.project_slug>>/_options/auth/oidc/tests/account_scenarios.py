@@ -1,22 +1,24 @@
-"""What is done with an account at a provider, once; see :mod:`tests.visits`."""
+"""What is done with an account at a provider, once; see :mod:`tests.scenarios`."""
 
 from __future__ import annotations
 
 from flask import Flask
 
 from app.auth.provider_tokens import LOGOUT_EVENT
+from tests.actions import revoke_sessions
 from tests.browser import Browser, csrf_token, html
 from tests.stub import STUB, subject_of
 
 BY_PROGRAM = {"Sec-Fetch-Site": None, "Origin": None, "Referer": None, "Accept": "*/*"}
 
 
-def visit_account(app: Flask, alice: Browser) -> None:
-    """Sign out at the provider; disable and enable an account as an operator."""
+def use_account(app: Flask, alice: Browser) -> None:
+    """End other sessions; sign out at the provider; disable and enable an account as an operator."""
+    revoke_sessions(app, alice)
     for number, claims in enumerate(
         ({"sub": subject_of(alice.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"})
     ):
-        token = STUB.sign(events={LOGOUT_EVENT: {}}, jti=f"visit {number}", **claims)
+        token = STUB.sign(events={LOGOUT_EVENT: {}}, jti=f"scenario {number}", **claims)
         sent = {"logout_token": token}
         response = alice.post("/auth/backchannel-logout", sent, headers=BY_PROGRAM)
         assert response.status_code == 200

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from flask import Flask
+from sqlalchemy import URL
+
 Address = tuple[str, int] | str  # of TCP, or the path of a unix socket
 
 
@@ -104,3 +107,19 @@ def forwarding(target: Address, path: Path) -> Iterator[Proxy]:
         yield proxy
     finally:
         proxy.stop()
+
+
+class Outage:
+    """A database server that can be taken away.
+
+    :param url: of the service's database, such that it leads through the proxy.
+    """
+
+    def __init__(self, settings: dict[str, str], url: URL, proxy: Proxy) -> None:
+        self.settings = settings | {"DATABASE_URL": url.render_as_string(hide_password=False)}
+        self.resume, self.freeze = proxy.resume, proxy.freeze
+        self.proxy = proxy
+
+    def stop(self, app: Flask) -> None:
+        """End the server: the connections are cut, and new ones refused."""
+        self.proxy.stop()

@@ -1,0 +1,53 @@
+"""One request overtakes another: a tool for the tests of races."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tests.races import PATIENCE
+
+
+class Overtaking:
+    """One request reaches a point and waits there, while another runs from start to end."""
+
+    def __init__(self) -> None:
+        self.here = threading.local()
+        self.reached, self.ended = threading.Event(), threading.Event()
+
+    def first(self, call: Callable[[], Any]) -> Callable[[], Any]:
+        """The request that is overtaken."""
+
+        def begin() -> Any:
+            self.here.first = True
+            return call()
+
+        return begin
+
+    def pausing(self, function: Callable[..., Any], seconds: int = PATIENCE) -> Callable[..., Any]:
+        """``function``, after which the first request waits until the other has ended.
+
+        :param seconds: after which it goes on all the same.
+        """
+
+        def paused(*args: Any, **kwargs: Any) -> Any:
+            result = function(*args, **kwargs)
+            if hasattr(self.here, "first"):
+                self.reached.set()
+                self.ended.wait(seconds)
+            return result
+
+        return paused
+
+    def second(self, call: Callable[[], Any], *, waits: bool) -> Callable[[], Any]:
+        """The request that overtakes: it begins when the first has come to its point."""
+
+        def overtake() -> Any:
+            if waits:
+                assert self.reached.wait(PATIENCE)
+            result = call()
+            self.ended.set()
+            return result
+
+        return overtake

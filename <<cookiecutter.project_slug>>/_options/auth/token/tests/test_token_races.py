@@ -1,0 +1,73 @@
+"""Refreshes at the same moment, and against what ends the sign-in."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+from flask import Flask
+
+from app.auth import sessions, tokens
+from app.auth.models import Session
+from tests.browser import PASSWORD, Browser
+from tests.marks import asvs, practice
+from tests.races import PATIENCE, at_once, count, meeting, statuses
+from tests.test_account_races import NEW_PASSWORD, disable
+
+
+@practice("auth.tokens")
+@asvs("7.4.1", "15.4.2")
+@pytest.mark.parametrize("ending", ["password", "disabled", "sign-out"])
+@pytest.mark.parametrize("moment", ["found", "any"])
+def test_no_refresh_brings_an_ended_sign_in_back(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch, ending: str, moment: str
+) -> None:
+    """The thief's refresh has found the session; it ends before the new token is written."""
+    thief = Browser(app, "192.0.2.1")
+    stolen = alice.refresh_token
+    in_refresh = threading.local()
+    reached, ended = threading.Event(), threading.Event()
+    hash_token = sessions.hash_token
+
+    def pausing(token: str) -> str:
+        if hasattr(in_refresh, "here") and moment == "found":
+            reached.set()
+            ended.wait(PATIENCE)
+        return hash_token(token)
+
+    def refresh() -> int:
+        in_refresh.here = True
+        return thief.refresh(stolen).status_code
+
+    def end() -> None:
+        if moment == "found":
+            assert reached.wait(PATIENCE)
+        if ending == "password":
+            alice.change_password(PASSWORD, NEW_PASSWORD)
+        elif ending == "disabled":
+            disable(app)
+        else:
+            alice.sign_out()
+        ended.set()
+
+    monkeypatch.setattr(sessions, "hash_token", pausing)
+    status, _ = at_once(refresh, end)
+    monkeypatch.undo()
+    assert status == 401 or moment == "any"
+    assert not thief.is_signed_in()
+    assert thief.refresh(thief.refresh_token or "x").status_code == 401
+    assert count(app, Session) == (1 if ending == "password" else 0)
+
+
+@practice("auth.tokens")
+@asvs("10.4.5", "15.4.2")
+def test_of_two_refreshes_that_found_the_same_token_one_wins(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = alice.refresh_token
+    visitors = [Browser(app, f"192.0.2.{n}") for n in range(4)]
+    monkeypatch.setattr(tokens, "new_token", meeting(4, tokens.new_token))
+    answers = at_once(*(partial(visitor.refresh, token) for visitor in visitors))
+    assert statuses(answers) == [200, 401, 401, 401]
+    assert count(app, Session) == 0  # a second use ends the sign-in

@@ -1,0 +1,139 @@
+"""MySQL and MariaDB: what the user of the app must not do, and how their administrator works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pymysql
+import pytest
+from flask import Flask
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from app.database import db, dialect, migrating
+
+Admin = pymysql.Connection
+Refused = pymysql.Error
+
+# What could end a string, a comment, an option; read backwards, too.
+PASSWORD = "canary'#\"#\\ %s{app}`;"
+NO_ENTRY = "Access denied"
+# A migration that does not wait for another, and what it says.
+SHORT_WAIT = (migrating, "LOCK_WAIT", 0)
+BUSY = "another migration is running"
+
+# For the administrator.
+NAMES = "SELECT user FROM mysql.user UNION ALL SELECT schema_name FROM information_schema.schemata"
+CREATE_OTHER = "CREATE USER {other} IDENTIFIED BY 'canary'"
+DROP = [
+    "DROP DATABASE IF EXISTS {database}",
+    "DROP USER IF EXISTS {app}",
+    "DROP USER IF EXISTS {migrator}",
+    "DROP USER IF EXISTS {other}",
+]
+WRONG_ADMINISTRATORS = [
+    ({"port": 1, "query": {}, "host": "127.0.0.1"}, "Can't connect"),
+    ({"username": "nobody-of-this-name"}, "Access denied"),
+    ({"username": "{other}", "password": "canary"}, "denied"),
+]
+
+# Access denied to a database, table, column, routine, user or server; no such role for this user.
+DENIED = {1044, 1045, 1095, 1142, 1143, 1227, 1370, 1410, 1419, 1959, 3530}
+
+VERSION_WRITES = [
+    "INSERT INTO alembic_version VALUES ('mine')",
+    "UPDATE alembic_version SET version_num = 'mine'",
+    "DELETE FROM alembic_version",
+    "REPLACE INTO alembic_version VALUES ('mine')",
+    "LOCK TABLES alembic_version READ",
+    "LOCK TABLES alembic_version WRITE",
+]
+
+FORBIDDEN = [
+    "CREATE TABLE mine (id INTEGER)",
+    "CREATE TEMPORARY TABLE mine (id INTEGER)",
+    "CREATE VIEW mine AS SELECT 1",
+    "CREATE INDEX mine ON notes (title)",
+    "CREATE PROCEDURE mine() SELECT 1",
+    "CREATE FUNCTION mine RETURNS INTEGER SONAME 'mine.so'",
+    "CREATE TRIGGER mine BEFORE INSERT ON notes FOR EACH ROW SET @x = 1",
+    "CREATE EVENT mine ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+    "ALTER TABLE notes ADD COLUMN mine INTEGER",
+    "RENAME TABLE notes TO mine",
+    "DROP TABLE notes",
+    "TRUNCATE notes",
+    "LOCK TABLES notes WRITE",
+    *VERSION_WRITES,
+    # The server's files and programs.
+    "SELECT title FROM notes INTO OUTFILE '/tmp/notes-of-the-test'",
+    "SELECT 'x' INTO DUMPFILE '/tmp/notes-of-the-test'",
+    "LOAD DATA INFILE '/etc/passwd' INTO TABLE notes (title)",
+    "INSTALL PLUGIN mine SONAME 'mine.so'",
+    "SET GLOBAL general_log = 1",
+    "SET GLOBAL local_infile = 1",
+    "SHUTDOWN",
+    "FLUSH TABLES",
+    # Other users and databases.
+    "SELECT * FROM mysql.user",
+    "CREATE USER mine",
+    "CREATE ROLE mine",
+    "CREATE DATABASE mine",
+    "DROP DATABASE `{database}`",
+    "ALTER DATABASE `{database}` COLLATE utf8mb4_general_ci",
+    "GRANT SELECT ON `{database}`.* TO '{migrator}'@'{host}'",
+    "ALTER USER '{migrator}'@'{host}' IDENTIFIED BY 'x'",
+    "DROP USER '{migrator}'@'{host}'",
+    "SHOW GRANTS FOR '{migrator}'@'{host}'",
+    "SET ROLE '{migrator}'",
+]
+
+
+def assert_denied(error: DBAPIError, statement: str) -> None:
+    """The user may not do that; nothing else was wrong with the statement."""
+    assert error.orig is not None
+    assert error.orig.args[0] in DENIED, (statement, error)
+
+
+def try_all(app: Flask) -> None:
+    """Try what the user of the app must not be able to do."""
+    with app.app_context(), db.engine.connect() as connection:
+        migrator = db.get_engine("migration").url.username
+        assert migrator != db.engine.url.username
+        user = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one()
+        names = {"migrator": migrator, "host": user.rpartition("@")[2]}
+        names["database"] = db.engine.url.database
+        for statement in FORBIDDEN:
+            with pytest.raises(DBAPIError) as caught:
+                connection.exec_driver_sql(statement.format(**names).replace("%", "%%"))
+            assert_denied(caught.value, statement)
+        assert connection.exec_driver_sql("SELECT LOAD_FILE('/etc/passwd')").scalar() is None
+        # The driver would read the file and send it; it has no leave to, whatever the server says.
+        with pytest.raises(DBAPIError):
+            connection.exec_driver_sql(
+                "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE notes (title)"
+            )
+
+
+def connect(url: URL) -> Admin:
+    """A connection outside the pool, to the server alone where the URL names no database."""
+    return pymysql.connect(**dialect.connect_arguments(url), autocommit=True)
+
+
+def assert_made(admin: Admin, url: URL) -> None:
+    """The user signs in with no other password."""
+    with pytest.raises(pymysql.Error, match="Access denied"):
+        connect(url.set(password="wrong"))
+
+
+def quoted(admin: Admin, app: URL, names: dict[str, str | None]) -> dict[str, str]:
+    """The names as they stand in a statement: of the database, and of users at their host."""
+    host = "localhost" if "unix_socket" in app.query else "%"
+    users = {kind: f"{admin.escape(str(name))}@'{host}'" for kind, name in names.items()}
+    return users | {"database": "`{}`".format(str(names["database"]).replace("`", "``"))}
+
+
+def execute(admin: Admin, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    """Run a statement; its rows. A % is one, where there are no values."""
+    with admin.cursor() as cursor:
+        cursor.execute(statement, values or None)
+        return list(cursor.fetchall())

@@ -1,0 +1,94 @@
+"""What a user does on the pages. ``ready_to_...`` loads the form; what it returns sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.browser import HOME, NOTES, SIGN_IN, SIGNED_IN, WRITE_NOTE, Browser, csrf_token, html
+
+Send = Callable[..., TestResponse]
+
+DONE = REMOVED = 302  # the page that comes next
+PUBLIC_PATHS = [HOME, "/auth/login"]
+
+
+def ready(tab: Browser, path: str, fields: dict[str, str], page: str | None = None) -> Send:
+    """Load the form on ``page`` (or on ``path``) now; what is returned sends it."""
+    token = csrf_token(tab.get(page or path))
+    return partial(tab.post, path, {**fields, "csrf_token": token})
+
+
+def ready_to_write(tab: Browser, title: str, body: str) -> Send:
+    return ready(tab, WRITE_NOTE, {"title": title, "body": body})
+
+
+def ready_to_edit(tab: Browser, path: str, body: str, title: str = "T") -> Send:
+    shown = html(tab.get(f"{path}/edit"))
+    version = str(shown.css_first("main input[name=version]").attributes["value"])
+    return ready(tab, f"{path}/edit", {"title": title, "body": body, "version": version})
+
+
+def ready_to_remove(tab: Browser, path: str) -> Send:
+    return ready(tab, f"{path}/delete", {}, page=path)
+
+
+def ready_to_post(tab: Browser, path: str) -> Send:
+    """Post nothing to a view that has no page."""
+    return ready(tab, path, {}, page=WRITE_NOTE)
+
+
+def ready_to_sign_in(tab: Browser, email: str, password: str) -> Send:
+    return ready(tab, SIGN_IN, {"email": email, "password": password})
+
+
+def ready_to_sign_out(tab: Browser) -> Send:
+    return ready(tab, "/auth/logout", {}, page="/account/")
+
+
+def older_notes(tab: Browser) -> str:
+    """Where the second page of the notes is."""
+    link = html(tab.get(NOTES)).css_first(f'a[href^="{NOTES}?before="]')
+    return str(link.attributes["href"])
+
+
+def revoke_sessions(app: Flask, tab: Browser) -> None:
+    """Sign in elsewhere and end that session: this one, then all others."""
+    for path in ("", "/account/sessions/revoke-others"):
+        assert Browser(app, "198.51.100.8").sign_in(tab.email).status_code == SIGNED_IN
+        form = html(tab.get("/account/")).css_first("main form[action$=revoke]")
+        done = tab.submit(path or str(form.attributes["action"]), {}, page="/account/")
+        assert done.status_code == DONE
+
+
+def edit(browser: Browser, path: str, body: str) -> TestResponse:
+    """Change the note's text."""
+    return ready_to_edit(browser, path, body)()
+
+
+def remove(browser: Browser, path: str) -> TestResponse:
+    """Delete the note."""
+    return ready_to_remove(browser, path)()
+
+
+def text_of(browser: Browser, path: str) -> str:
+    """The note's text as it is stored."""
+    return html(browser.get(path)).css_first(".rich").text()
+
+
+def assert_refused(response: TestResponse, reason: str, body: str) -> None:
+    """The page says why, and what was typed is still in the form."""
+    page = html(response)
+    assert reason in page.body.text()
+    assert page.css_first("main form textarea").text().strip() == body
+
+
+def assert_conflict(response: TestResponse, title: str, body: str, version: int) -> None:
+    """What was typed is still in the form. To save it again replaces the version that is stored."""
+    form = html(response).css_first("main form")
+    assert form.css_first("input[name=title]").attributes["value"] == title
+    assert form.css_first("textarea").text().strip() == body
+    assert form.css_first("input[name=version]").attributes["value"] == str(version)

@@ -1,0 +1,73 @@
+"""What an app does. ``ready_to_...`` reads what it has to know; what it returns sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from werkzeug.test import TestResponse
+
+from tests.browser import API, NOTES, Browser
+
+Send = Callable[..., TestResponse]
+
+DONE, REMOVED = 200, 204
+PUBLIC_PATHS = [f"{API}/openapi.json"]
+
+
+def ready_to_write(client: Browser, title: str, body: str) -> Send:
+    return partial(client.post, NOTES, {"title": title, "body": body})
+
+
+def ready_to_edit(client: Browser, path: str, body: str, title: str = "T") -> Send:
+    version = client.get(path).json["version"]
+    note = {"title": title, "body": body, "version": version}
+    return partial(client.send, "PUT", path, note)
+
+
+def ready_to_remove(client: Browser, path: str) -> Send:
+    return partial(client.open, "DELETE", path)
+
+
+def ready_to_post(client: Browser, path: str) -> Send:
+    """Post nothing to a view."""
+    return partial(client.open, "POST", path)
+
+
+def ready_to_sign_in(client: Browser, email: str, password: str) -> Send:
+    return partial(client.sign_in, email, password)
+
+
+def ready_to_sign_out(client: Browser) -> Send:
+    return client.sign_out
+
+
+def older_notes(client: Browser) -> str:
+    """Where the second page of the notes is."""
+    return f"{NOTES}?before={client.get(NOTES).json['next']}"
+
+
+def edit(browser: Browser, path: str, body: str) -> TestResponse:
+    """Change the note's text."""
+    return ready_to_edit(browser, path, body)()
+
+
+def remove(browser: Browser, path: str) -> TestResponse:
+    """Delete the note."""
+    return ready_to_remove(browser, path)()
+
+
+def text_of(browser: Browser, path: str) -> str:
+    """The note's text as it is stored."""
+    return str(browser.get(path).json["body"])
+
+
+def assert_refused(response: TestResponse, reason: str, body: str) -> None:
+    """The problem says why; the app still has what it sent."""
+    assert response.content_type == "application/problem+json"
+    assert reason in response.json["detail"]
+
+
+def assert_conflict(response: TestResponse, title: str, body: str, version: int) -> None:
+    """The app still has what it sent; it reads the other version when it needs that."""
+    assert response.content_type == "application/problem+json"

@@ -1,0 +1,81 @@
+"""A service that is not on the server yet: ``flask db create`` makes its roles and its database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import URL, make_url
+
+from app.database import dialect
+from tests import roles
+from tests.database import development
+from tests.test_backups import run
+
+
+def administrator() -> URL:
+    """The server's administrator: `make db` needs one as well."""
+    return make_url(development().admin_database_url or dialect.admin_url())
+
+
+class NewService:
+    """The names of the service, and a connection of the administrator."""
+
+    def __init__(self, admin: roles.Admin, make_app: Callable[..., Flask]) -> None:
+        self.admin = admin
+        self.make_app = make_app
+        self.number = secrets.token_hex(4)
+        self.other = f"other-{self.number}"  # a role that is not of this service
+        self.name(f"test-{self.number}")
+
+    def name(self, name: str) -> None:
+        """Take the names that are made from this one: at most 32 characters for a role."""
+        place = make_url(development().database_url)
+        self.app = place.set(username=f"{name}-app", password=roles.PASSWORD, database=name)
+        self.migrator = self.app.set(username=f"{name}-mig", password=roles.PASSWORD[::-1])
+
+    def build(self, admin: str | None = None) -> Flask:
+        """The service in production, with its database."""
+        urls = {"DATABASE_URL": self.app, "MIGRATION_DATABASE_URL": self.migrator}
+        shown = {name: url.render_as_string(hide_password=False) for name, url in urls.items()}
+        return self.make_app(**shown, ADMIN_DATABASE_URL=admin)
+
+    def flask(self, *arguments: object, admin: URL | None = None) -> Any:
+        """Run ``flask db ...`` of this service in production."""
+        named = admin and admin.render_as_string(hide_password=False)
+        app = self.build(named or development().admin_database_url)
+        assert "canary" not in repr(app.config["SETTINGS"])
+        result = run(app, *arguments)
+        assert "canary" not in result.output
+        assert "Traceback" not in result.output
+        return result
+
+    def made(self) -> set[str]:
+        """The roles and databases of this service that are there."""
+        names = {self.app.username, self.migrator.username, self.app.database}
+        return names & {name for (name,) in self.as_admin(roles.NAMES)}
+
+    def as_admin(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run a statement; ``{app}``, ``{migrator}``, ``{other}`` and ``{database}`` are quoted."""
+        names = {"app": self.app.username, "migrator": self.migrator.username}
+        names |= {"database": self.app.database, "other": self.other}
+        quoted = roles.quoted(self.admin, self.app, names)
+        return roles.execute(self.admin, statement.format(**quoted), values)
+
+
+@contextmanager
+def new_service(make_app: Callable[..., Flask]) -> Iterator[NewService]:
+    """Names of a service, and nothing of it left when the block ends."""
+    try:
+        admin = roles.connect(administrator())
+    except roles.Refused as error:
+        pytest.skip(f"needs an administrator of {dialect.NAME}: {error}")
+    with closing(admin):
+        service = NewService(admin, make_app)
+        yield service
+        for statement in roles.DROP:
+            service.as_admin(statement)
