@@ -24,6 +24,7 @@ from app.security.passwords import password_problem
 from app.security.sanitization import LIMITS, MAX_RICH_TEXT, clean_line, sanitize_html
 from tests.browser import CREATE_ACCOUNT, Browser
 from tests.marks import asvs, practice
+from tests.security.attacks import some
 from tests.security.entrances import Attacker, entrances
 
 pytestmark = practice("sanitization")
@@ -128,8 +129,12 @@ def test_no_place_lets_it_in(
     assert LIMITS["MAX_CONTENT_LENGTH"] - 6 * len(LONGEST) in range(1, 30_000)
     del normalized[:]
     reached, full = set(), set()
-    for entrance in entrances(app, attacker.browser, browser):
+    found = entrances(app, attacker.browser, browser)
+    chosen = some(range(len(found)))
+    for number, entrance in enumerate(found):
         is_first = entrance.kind in ("form", "field") and entrance.name not in full
+        if not is_first and number not in chosen:
+            continue
         response = attacker.send(entrance, LONGEST if is_first else worst(4000))
         full |= {entrance.name} if is_first else set()
         assert response.status_code < 500, str(entrance)

@@ -21,6 +21,7 @@ from tests.browser import PASSWORD, Browser
 from tests.conftest import has_redis
 from tests.marks import asvs, practice
 from tests.races import ALICE, Overtaking, at_once, count
+from tests.security.attacks import some
 from tests.test_races import NEW_PASSWORD, meeting, prepare, statuses, tabs
 
 # --- Sign-up
@@ -31,7 +32,7 @@ def test_one_address_gets_one_account(
     app: Flask, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """An account in two rows: who owns it depends on which of them is found."""
-    for attempt in range(3):
+    for attempt in some(range(3)):
         form = {"email": f"u{attempt}@example.com", "password": PASSWORD, "confirm": PASSWORD}
         visitors = [Browser(app, f"192.0.2.{n}") for n in range(number)]
         sends = [prepare(visitor, "/auth/register", form) for visitor in visitors]

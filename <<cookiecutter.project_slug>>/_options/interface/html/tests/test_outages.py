@@ -63,7 +63,7 @@ def within_patience(
 
 
 @pytest.fixture
-def views_that_wait(app: Flask) -> Flask:
+def views_that_wait(own_app: None, app: Flask) -> Flask:
     """Views that change rows as a feature of yours might, and one that takes too long."""
     meeting, days = threading.Barrier(2), itertools.count(1)
 
