@@ -22,12 +22,15 @@ SLOW = [
 
 
 def group(nodeid: str) -> str:
-    """What one process runs: a file's tests, or one service's of it; and all that share a daemon.
+    """What one process runs: a file's tests, or one service's of it; and all that share a daemon,
+    or that look at every rendering.
 
     Those with a browser as well: Chromium drops its connections when a network interface appears,
     as one does with each container.
     """
     file = nodeid.partition("::")[0]
+    if re.search(r"test_(bake|sources|workflows)\.py$", file):
+        return "renderings"
     if re.search(r"test_(browser|docker|kubernetes|provider|systemd)\.py$", file):
         return "deployments"
     service = re.search(r"\b(postgresql|mysql)-(session|token|oidc)\b", nodeid)
