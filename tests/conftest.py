@@ -22,12 +22,15 @@ SLOW = [
 
 
 def group(nodeid: str) -> str:
-    """The tests that one process runs: those of a file or of one service; all that share a daemon.
+    """The tests that one process runs: those of a file or of one service; all that share a daemon,
+    or that look at every rendering.
 
     Those with a browser as well: Chromium drops its connections when a network interface appears,
     as one does with each container.
     """
     file = nodeid.partition("::")[0]
+    if re.search(r"test_(bake|sources|workflows)\.py$", file):
+        return "renderings"
     if re.search(r"test_(browser|docker|kubernetes|provider|systemd)\.py$", file):
         return "deployments"
     service = re.search(r"\b(postgresql|mysql)-(session|token|oidc)\b", nodeid)

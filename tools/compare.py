@@ -160,6 +160,7 @@ def table() -> str:
     ]
     for axis, (first, *others) in AXES.items():
         for choice in others:
+            print(f"  {axis}={choice}", flush=True)
             other = rendering({axis: choice})
             less, more, changed = differences(default, other)
             pins = [f"+ {name}" for name in sorted(packages(other) - packages(default))]

@@ -36,6 +36,7 @@ Combination = tuple[str, ...]  # one choice of each axis
 
 def lock_tools(options: list[str]) -> None:
     """Lock the template's own tools."""
+    print("  the template's tools", flush=True)
     command = [*RESOLVE, *options, "--group", "dev", "--output-file", "requirements-dev.lock"]
     subprocess.run(command, cwd=ROOT, env=environment(), check=True)
 
@@ -47,6 +48,7 @@ def lock_live_tests(options: list[str]) -> None:
     name = "requirements-deployments"  # checkov wants other versions than schemathesis
     deployments = [f"{name}.in", "--output-file", f"{name}.txt"]
     for arguments, text in ((wheels, None), (sources, "sslyze\n"), (deployments, None)):
+        print(f"  the live tests: {arguments[-1]}", flush=True)
         command = [*RESOLVE, *options, *arguments]
         subprocess.run(command, cwd=LIVE, env=environment(), input=text, text=True, check=True)
 
@@ -63,10 +65,12 @@ def lock_service(options: list[str]) -> None:
         union.write_text(without_conditions(SERVICE / "requirements.lock"), encoding="utf-8")
         packages = [project / "pyproject.toml" for project in projects.values()]
         command = [*RESOLVE, *options, *packages, "--output-file", union]
+        print("  all services together", flush=True)
         subprocess.run(command, env=environment(), check=True)
 
         arguments = " ".join([*options, "--constraint", str(union)])
-        for project in projects.values():
+        for number, (combination, project) in enumerate(projects.items(), 1):
+            print(f"  service {number} of {len(projects)}: {', '.join(combination)}", flush=True)
             (project / ".venv").symlink_to(TOOLS.parent)
             command = ["make", "--silent", "--old-file=.venv/installed", "lock"]
             subprocess.run(

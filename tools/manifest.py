@@ -61,7 +61,12 @@ def manifest(file_sets: dict[Combination, FileSet]) -> str:
 
 def current() -> str:
     """Return the manifest of the current template."""
-    return manifest({choices: file_set(choices) for choices in product(*compare.AXES.values())})
+    combinations = [*product(*compare.AXES.values())]
+    found = {}
+    for number, choices in enumerate(combinations, 1):
+        print(f"  {number} of {len(combinations)}: {', '.join(choices)}", flush=True)
+        found[choices] = file_set(choices)
+    return manifest(found)
 
 
 if __name__ == "__main__":

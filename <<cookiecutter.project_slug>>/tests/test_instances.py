@@ -183,17 +183,21 @@ def test_an_instance_that_stops_costs_nobody_a_request(
     assert site.get("/healthz").status == 200
 
 
-def test_a_killed_master_is_replaced(environment: dict[str, str], tmp_path: Path) -> None:
-    """Its workers live on for a moment; the new master has the socket, and they end by themselves."""
-    with live.gunicorn(tmp_path, environment) as path, live.nginx(tmp_path, path) as site:
-        master, *orphans = processes(path)
-        os.kill(master, signal.SIGKILL)
-        with live.gunicorn(tmp_path, environment):  # as whatever runs the service does
-            live.wait_until(lambda: not any(map(runs, orphans)), PATIENCE)
-            live.wait_until(lambda: live.accepts(path), PATIENCE)
-            assert not set(processes(path)) & {master, *orphans}
-            for _ in range(10):
-                assert site.get("/healthz").status == 200
+def test_a_killed_master_is_replaced(
+    environment: dict[str, str], instances: tuple[Site, list[Path]]
+) -> None:
+    """Its worker lives on for a moment; the new master has the socket, and it ends by itself."""
+    site, sockets = instances
+    path = next(path for path in sockets if live.accepts(path))
+    master, *orphans = processes(path)
+    assert orphans
+    os.kill(master, signal.SIGKILL)
+    with live.gunicorn(path.parent, environment):  # as whatever runs the service does
+        live.wait_until(lambda: not any(map(runs, orphans)), PATIENCE)
+        live.wait_until(lambda: live.accepts(path), PATIENCE)
+        assert not set(processes(path)) & {master, *orphans}
+        for _ in range(10):
+            assert site.get("/healthz").status == 200
 
 
 def runs(pid: int) -> bool:

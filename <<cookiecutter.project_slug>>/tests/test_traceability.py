@@ -219,7 +219,8 @@ def test_a(x):
 
 def run(root: Path, *options: str) -> tuple[int, LexborHTMLParser, str]:
     """The exit status, the page and the summary of a run of the planted tests."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.report"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.report"]
+    command += ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]  # half a second to import
     command += [f"--rootdir={root}", f"--config-file={root}/pytest.ini", *options, f"{root}/tests"]
     result = subprocess.run(
         command, cwd=traceability.ROOT, capture_output=True, text=True, timeout=120
@@ -243,8 +244,8 @@ def states(page: LexborHTMLParser) -> dict[str, tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def reported(plant: Plant) -> tuple[int, LexborHTMLParser, str]:
-    """As ``make report`` runs them, in several processes."""
-    return run(plant(PLANTED), "--continue-on-collection-errors", "--numprocesses=2")
+    """As ``make report`` runs them: in a process beside the one that reports."""
+    return run(plant(PLANTED), "--continue-on-collection-errors", "--numprocesses=1")
 
 
 EXPECTED = {
@@ -311,7 +312,7 @@ def test_nothing_that_a_test_says_becomes_markup(
 def test_nothing_is_green_without_a_run(plant: Plant) -> None:
     two, one = "def test_a(): ...\ndef test_b(): ...", "def test_b(): ..."
     root = plant({"security/test_cookies.py": two, "security/test_csrf.py": one})
-    status, page, summary = run(root, "-k", "test_a")
+    status, page, summary = run(root, "-p", "no:xdist", "-k", "test_a")
     assert status == 0
     assert states(page)["cookies"] == states(page)["csrf"] == ("red", "not run")
     assert summary.startswith("## 0 of ")

@@ -73,6 +73,8 @@ def test_answers_are_refused_or_stay_data() -> None:
     @example({"project_name": "[x](javascript:alert(1))", "description": "``` no fence"})
     def one(answers: dict[str, str]) -> None:
         outcomes[check(DEFAULTS | answers)] += 1
+        if outcomes.total() % 1000 == 0:
+            print(f"  {outcomes.total()} of {EXAMPLES}", flush=True)
 
     one()
     print(f"{outcomes.total()} examples: {dict(outcomes)}")

@@ -37,8 +37,7 @@ def service(
 
     def make(answers: dict[str, str]) -> Service:
         folder = rendered(answers)
-        # No compiled files: within a second, a file of the same length looks unchanged.
-        made = Service(folder, environment(folder.parent, PYTHONDONTWRITEBYTECODE="1"))
+        made = Service(folder, environment(folder.parent))
         if (packages := folder / ".venv").exists():
             return made
         server = SERVERS.get(answers.get("database", "sqlite"))

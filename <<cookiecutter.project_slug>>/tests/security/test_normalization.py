@@ -24,6 +24,7 @@ from app.security.passwords import password_problem
 from app.security.sanitization import LIMITS, MAX_RICH_TEXT, clean_line, sanitize_html
 from tests.browser import CREATE_ACCOUNT, Browser
 from tests.marks import asvs, practice
+from tests.security.attacks import some
 from tests.security.entry_points import Attacker, entry_points
 
 pytestmark = practice("sanitization")
@@ -128,8 +129,12 @@ def test_no_place_lets_it_in(
     assert LIMITS["MAX_CONTENT_LENGTH"] - 6 * len(LONGEST) in range(1, 30_000)
     del normalized[:]
     reached, full = set(), set()
-    for entry in entry_points(app, attacker.browser, browser):
+    found = entry_points(app, attacker.browser, browser)
+    chosen = some(range(len(found)))
+    for number, entry in enumerate(found):
         is_first = entry.kind == "field" and entry.name not in full
+        if not is_first and number not in chosen:
+            continue
         response = attacker.send(entry, LONGEST if is_first else worst(4000))
         full |= {entry.name} if is_first else set()
         assert response.status_code < 500, str(entry)

@@ -88,11 +88,12 @@ def test_the_listener_sees_an_injection(app: Flask, executed: list[tuple[str, st
 
 @asvs("1.2.4")
 def test_attacks_are_kept_as_text(alice: Browser, app: Flask) -> None:
-    for attack in SQL_INJECTION[:50]:
+    attacks = sample(SQL_INJECTION[:50])
+    for attack in attacks:
         alice.write_note(attack, "A body")
     with app.app_context():
         stored = set(db.session.scalars(select(Note.title)))
-    assert stored == {attack.strip() for attack in SQL_INJECTION[:50]}
+    assert stored == {attack.strip() for attack in attacks}
 
 
 def test_wildcards_of_like_are_text() -> None:

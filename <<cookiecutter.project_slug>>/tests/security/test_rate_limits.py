@@ -228,10 +228,14 @@ def test_a_public_page_asks_neither_redis_nor_the_database(
         asked.append("Redis")
         send(connection, *args, **kwargs)
 
+    def checked_out(*_: object) -> None:
+        asked.append("database")
+
     monkeypatch.setattr(AbstractConnection, "send_packed_command", count)
     with app.app_context():
-        for engine in db.engines.values():
-            event.listen(engine, "checkout", lambda *_: asked.append("database"))
+        engines = [*db.engines.values()]
+    for engine in engines:
+        event.listen(engine, "checkout", checked_out)
     public = {
         r.path()
         for r in routes(app)
@@ -244,6 +248,8 @@ def test_a_public_page_asks_neither_redis_nor_the_database(
     # And it would have been noticed: both are asked by what has to ask them.
     browser.get("/readyz")
     assert set(asked) == {"Redis", "database"}
+    for engine in engines:
+        event.remove(engine, "checkout", checked_out)
 
 
 @asvs("16.3.3")

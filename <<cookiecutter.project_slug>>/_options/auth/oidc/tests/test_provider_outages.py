@@ -28,7 +28,8 @@ from tests.marks import asvs, practice
 from tests.real_provider import LOOPBACK, real_provider
 from tests.stub import ISSUER, METADATA, Stub, answer
 
-pytestmark = practice("auth.identity_provider")
+# The app remembers what the provider said: each of these tests begins with one that asked nothing.
+pytestmark = [practice("auth.identity_provider"), pytest.mark.usefixtures("own_app")]
 
 Send = Callable[[PreparedRequest], Response]
 METADATA_PATH, KEYS_PATH, TOKEN_PATH = "/.well-known/openid-configuration", "/keys", "/token"

@@ -40,7 +40,7 @@ ACCEPTED = [{}, JSON] if PAGES else [JSON]  # headers: a page, or what a program
 
 
 @pytest.fixture
-def views_that_wait(app: Flask) -> Flask:
+def views_that_wait(own_app: None, app: Flask) -> Flask:
     """Views that change rows as a feature of yours might, and one that takes too long."""
     meeting = threading.Barrier(2)
 
