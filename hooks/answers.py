@@ -19,7 +19,7 @@ from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from hooks import command_line, escapes
+from hooks import command_line, escapes, line_editing, source
 from hooks.pre_gen_project import all_problems, problems, report
 
 TEMPLATE = Path(__file__).parent.parent
@@ -38,7 +38,13 @@ class Answers(Extension):
         if arguments := command_line.answers():
             questions = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
             refuse(arguments, argument_problems(arguments, questions))
-        environment.globals.update(check=check, check_all=check_all)
+        line_editing.switch_on()
+        environment.globals.update(
+            check=check,
+            check_answer=check_answer,
+            check_all=check_all,
+            template_source=source.of,
+        )
         environment.filters["markdown"] = escapes.markdown
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
@@ -53,16 +59,15 @@ def argument_problems(arguments: Mapping[str, str], questions: Mapping[str, Any]
     """
     asked = [name for name in questions if not name.startswith("_")]
     found: dict[str, str] = {}
-    for name, value in arguments.items():
+    for name in arguments:
         if name.startswith("_"):
             found[name] = "is set by the template; remove it"
         elif name not in asked:
             near = difflib.get_close_matches(name, asked, n=1)
             hint = f"did you mean {near[0]}" if near else f"the questions are {', '.join(asked)}"
             found[name] = f"is not a question; {hint}"
-        elif isinstance(questions[name], list) and value not in questions[name]:
-            found[name] = f"is not offered; choose one of: {', '.join(questions[name])}"
-    return found | problems({**arguments, "_reserved_slugs": questions["_reserved_slugs"]})
+    fixed = {name: questions[name] for name in ("_reserved_slugs", "_choices")}
+    return found | problems({**arguments, **fixed})
 
 
 def check(answers: Mapping[str, Any]) -> str:
@@ -70,14 +75,32 @@ def check(answers: Mapping[str, Any]) -> str:
 
     :raises FailedHookException: with all invalid answers; cookiecutter prints it and stops.
     """
-    refuse(answers, problems(answers))
+    refused = problems(answers)
+    refuse(without_derived(answers, refused), refused)
     return ""
+
+
+def check_answer(answers: Mapping[str, Any]) -> str:
+    """The same between two questions, where somebody types: the next default may build on this.
+
+    A program that answers all questions at once learns everything that is wrong at once.
+    """
+    return check(answers) if command_line.is_asking() else ""
 
 
 def check_all(answers: Mapping[str, Any], unrendered: Mapping[str, Any]) -> str:
     """Also check the answers as they were before cookiecutter rendered them as templates."""
-    refuse(answers, all_problems(answers, unrendered))
+    refused = all_problems(answers, unrendered)
+    refuse(without_derived(answers, refused), refused)
     return ""
+
+
+def without_derived(answers: Mapping[str, Any], refused: Mapping[str, str]) -> dict[str, Any]:
+    """The answers, but for those whose default was built on a refused one."""
+    if "project_name" in refused or "project_slug" in refused:
+        gone = {"project_slug", "domain_name"} - refused.keys()
+        return {name: value for name, value in answers.items() if name not in gone}
+    return dict(answers)
 
 
 def refuse(answers: Mapping[str, Any], refused: Mapping[str, str]) -> None:

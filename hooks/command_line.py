@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -24,6 +25,13 @@ def answers() -> dict[str, str]:
     """Return the ``name=value`` arguments as they were typed."""
     called = context()
     return dict(called.params["extra_context"] or {}) if called else {}
+
+
+def is_asking() -> bool:
+    """Whether the questions are asked one by one, by cookiecutter's program or ``make new``."""
+    if called := context():
+        return not called.params["no_input"]
+    return "MAKE_COMMAND" in os.environ and not os.environ.get("NO_INPUT")
 
 
 def again() -> str | None:

@@ -42,6 +42,10 @@ def problems(answers: Mapping) -> dict[str, str]:
         ),
         "author_email": email_problem(answers.get("author_email")),
         "domain_name": domain_problem(answers.get("domain_name")),
+        **{
+            name: choice_problem(answers.get(name), offered)
+            for name, offered in answers.get("_choices", {}).items()
+        },
     }
     return {name: problem for name, problem in found.items() if problem}
 
@@ -122,6 +126,13 @@ def domain_problem(value: str | None) -> str | None:
             "is not a valid host name; use two or more labels of a-z, 0-9 and hyphens, the last "
             "of a-z only, as in app.example.com, without scheme, port, path or IP address"
         )
+    return None
+
+
+def choice_problem(value: str | None, offered: list[str]) -> str | None:
+    """Why ``value`` is none of the choices, or None."""
+    if value is not None and value not in offered:
+        return f"is not offered; choose one of: {', '.join(offered)}"
     return None
 
 

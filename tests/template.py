@@ -24,11 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVICE = ROOT / "<<cookiecutter.project_slug>>"
 OPTIONS = SERVICE / "_options"
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-AXES: dict[str, list[str]] = {
-    name: choices
-    for name, choices in QUESTIONS.items()
-    if isinstance(choices, list) and not name.startswith("_")
-}
+AXES: dict[str, list[str]] = QUESTIONS["_choices"]
 COMBINATIONS = [dict(zip(AXES, choices, strict=True)) for choices in product(*AXES.values())]
 # The longest answers that are allowed, in letters that take two columns where letters are free.
 LONGEST = {

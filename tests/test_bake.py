@@ -240,14 +240,13 @@ def test_every_question_is_explained() -> None:
     prompts = QUESTIONS["__prompts__"]
     assert list(prompts) == asked
     for axis, choices in AXES.items():
-        assert set(prompts[axis]) == {"__prompt__", *choices}
-        for choice in choices:
-            label = prompts[axis][choice]
-            assert re.fullmatch(r"[\w ]+ - [^()]+[^() ](?: \(\S[^()]+\))?", label), label
-            assert len(f"    1 - {label}") <= 80, "a terminal would break the line"
+        assert QUESTIONS[axis] == choices[0], "the first is the default"
+        assert re.findall(r"\n        \[bold\](\w+)\[/\] +\S", prompts[axis]) == choices
     for name in asked:
-        text = prompts[name]["__prompt__"] if name in AXES else prompts[name]
-        assert re.search(r"\[dim\][A-Z][^\[]+\.\[/\]", text), f"{name} lacks its sentence"
+        text = prompts[name]
+        assert re.search(r"\[dim\][A-Z][^\[]+[.:]\[/\]", text), f"{name} lacks its sentence"
+        for line in re.sub(r"\[/?\w*\]", "", text).splitlines():
+            assert len(line) <= 80, "a terminal would break the line"
 
 
 @pytest.mark.parametrize("hook", ["pre_gen_project", "post_gen_project"])

@@ -86,8 +86,8 @@ def service(template: Path, tmp_path: Path) -> Path:
     return rendered(template, tmp_path)
 
 
-def rendered(template: Path, output: Path, **answers: str) -> Path:
-    git(template, "checkout", "--quiet", "v1")
+def rendered(template: Path, output: Path, at: str = "v1", **answers: str) -> Path:
+    git(template, "checkout", "--quiet", at)
     folder = Path(
         cookiecutter(
             str(template),
@@ -139,6 +139,48 @@ def test_the_answers_are_recorded_and_no_secret(tmp_path: Path) -> None:
     key = re.search(r"SECRET_KEY=(\S+)", (project / ".env").read_text(encoding="utf-8"))
     assert key
     assert key[1] not in (project / ANSWERS).read_text(encoding="utf-8")
+
+
+def test_the_template_is_recorded(service: Path, template: Path) -> None:
+    record = yaml.safe_load((service / ANSWERS).read_text(encoding="utf-8"))
+    assert record["template"] == str(template)
+    assert record["commit"] == git(template, "rev-parse", "v1").strip()
+
+
+def test_the_record_keeps_no_password(template: Path, tmp_path: Path) -> None:
+    """Somebody cloned the template with a token in the URL; the service's repository is shared."""
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", template, clone)
+    git(clone, "remote", "set-url", "origin", "https://me:gh-token-123@git.example.com/x/y.git")
+    project = rendered(clone, tmp_path / "output", at="origin/main")
+    record = (project / ANSWERS).read_text(encoding="utf-8")
+    assert 'template: "https://git.example.com/x/y.git"' in record
+    assert "gh-token-123" not in record
+
+
+def test_no_commit_is_recorded_of_what_is_not_committed(template: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", template, clone)
+    (clone / "unsaved").write_text("", encoding="utf-8")
+    project = rendered(clone, tmp_path / "output", at="origin/main")
+    record = yaml.safe_load((project / ANSWERS).read_text(encoding="utf-8"))
+    assert record["commit"] == ""
+
+
+def test_an_update_needs_neither_argument_nor_tag(template: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", template, clone)
+    git(clone, "tag", "--delete", "v1", "v2")
+    service = rendered(clone, tmp_path / "output", at="origin/main~1")
+    git(clone, "remote", "remove", "origin")
+    change(service / ANSWERS, f'template: "{template}"', f'template: "{clone}"')
+    commit(service, "move the template")
+    result = make(service, "update")
+    assert result.returncode == 0, result.stdout
+    assert (service / "app/added.py").exists()
+    assert "default_context" in (service / ANSWERS).read_text(encoding="utf-8")
+    commit(service, "update")
+    assert "up to date" in make(service, "update").stdout
 
 
 def test_any_answer_survives_the_record(tmp_path: Path) -> None:
@@ -271,7 +313,7 @@ def test_a_choice_is_changed_within_the_version(service: Path, template: Path) -
 def test_the_template_may_move(service: Path, template: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(template), str(moved))
-    change(service / ANSWERS, 'template: ""', f'template: "file://{moved}"')
+    change(service / ANSWERS, f'template: "{template}"', f'template: "file://{moved}"')
     commit(service, "where it is")
     result = make(service, "update", "TO=v2")
     assert result.returncode == 0, result.stdout
@@ -299,7 +341,6 @@ def test_a_service_in_a_folder_of_a_repository(template: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "Set the path or URL of the template"),
         (("TEMPLATE=/nowhere",), "Cannot read the template"),
         (("TEMPLATE", "TO=v9"), "The template has no tag or commit v9"),
         (("TEMPLATE", "TO=--all"), "The template has no tag or commit --all"),
@@ -318,6 +359,20 @@ def test_what_cannot_be_is_refused(
     assert reason in result.stdout
     assert state(service) == before
     assert list((service.parent / "tmp").iterdir()) == []
+
+
+def test_a_service_without_a_record_says_what_it_needs(service: Path, template: Path) -> None:
+    change(service / ANSWERS, f'template: "{template}"', 'template: ""')
+    commit(service, "forget the template")
+    result = make(service, "update")
+    assert result.returncode != 0
+    assert "Set the path or URL of the template" in result.stdout
+    record = (service / ANSWERS).read_text(encoding="utf-8")
+    record = re.sub(r"(?m)^commit: .*$", 'commit: ""', record)
+    (service / ANSWERS).write_text(record, encoding="utf-8")
+    result = make(service, "diff", f"TEMPLATE={template}", "TO=v2")
+    assert result.returncode == 0, "the version names a tag"
+    assert "Changed by v2" in result.stdout
 
 
 @pytest.mark.parametrize("staged", [False, True])

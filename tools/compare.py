@@ -30,7 +30,7 @@ from tools import new  # noqa: E402
 GENERATED = ("*.lock", "*package-lock.json", "*.min.js")
 SECRETS = {".env"}
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-AXES = {name: QUESTIONS[name] for name in ("database", "auth", "deployment")}
+AXES = QUESTIONS["_choices"]
 README = ROOT / "README.md"
 MARKS = ("<!-- choices: written by make choices -->", "<!-- choices: end -->")
 PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==", re.MULTILINE)

@@ -29,7 +29,8 @@ RESOLVE = [
     *("--custom-compile-command", "make lock"),
 ]
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-CHOICES = {axis: QUESTIONS[axis] for axis in ("database", "auth")}  # what packages depend on
+# What packages depend on.
+CHOICES = {axis: QUESTIONS["_choices"][axis] for axis in ("database", "auth")}
 
 Combination = tuple[str, ...]  # one choice of each axis
 

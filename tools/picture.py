@@ -10,12 +10,14 @@ import fcntl
 import io
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -27,8 +29,8 @@ PICTURE = ROOT / "docs" / "new.svg"
 ROWS, COLUMNS = 60, 80
 TIMEOUT = 30  # seconds without new output
 HOME = "/home/you"
-REPLIES = ["Billing API", "", "Invoices and who paid them", "", "", "", "2", "1", "2"]
-PROMPT = b")\x1b[0m: "
+REPLIES = ["Billing API", "", "Invoices and who paid them", "", "", "", "postgresql", "", "systemd"]
+PROMPT = b")\x1b[0m: \r\n"
 FRAME = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
 <style>
@@ -72,13 +74,23 @@ def played(folder: Path) -> str:
     try:
         while select.select([screen], [], [], TIMEOUT)[0] and (more := read(screen)):
             shown += more
-            if shown.endswith(PROMPT) and replies:
+            if replies and shown.count(PROMPT) > len(REPLIES) - len(replies):
+                wait_for_readline(screen)
                 os.write(screen, replies.pop(0))
     finally:
         os.close(screen)  # this ends a program that still waits
     if process.wait(TIMEOUT) != 0 or replies:
         raise RuntimeError(f"make new did not come to its end:\n{shown.decode()}")
-    return shown.decode().replace("\r\n", "\n")
+    return re.sub(
+        "\x1b\\[\\?2004[hl]|\r", "", shown.decode()
+    )  # readline announces how it takes a paste
+
+
+def wait_for_readline(screen: int) -> None:
+    """Wait until the terminal edits no line itself: what is typed before is shown twice."""
+    deadline = time.monotonic() + PATIENCE
+    while termios.tcgetattr(screen)[3] & termios.ICANON and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def read(screen: int) -> bytes:

@@ -46,11 +46,18 @@ trap leave EXIT
 trap 'exit 130' INT TERM HUP PIPE
 
 git clone --quiet -- "$template" "$tmp/template" || stop "Cannot read the template"
+# A rendering records where its template came from: the same as this service does.
+[ -z "$(recorded template)" ] || git -C "$tmp/template" remote set-url origin "$(recorded template)"
 commit() { # TAG-OR-COMMIT
     for name in "$1" "origin/$1"; do
         git -C "$tmp/template" rev-parse --quiet --verify --end-of-options "$name^{commit}" && return
     done
     stop "The template has no tag or commit $1. Set FROM= or TO= to a tag or commit of it"
+}
+contains() { # TAG-OR-COMMIT TAG: whether the first is newer than the second, or there is no second
+    [ "$2" ] || return 0
+    newer=$(commit "$1") && older=$(commit "$2") && [ "$newer" != "$older" ] &&
+        git -C "$tmp/template" merge-base --is-ancestor "$older" "$newer"
 }
 program() {
     if [ -x "$template/.venv/bin/cookiecutter" ]; then "$template/.venv/bin/python" -m cookiecutter "$@"
@@ -88,11 +95,13 @@ render() { # NAME TAG-OR-COMMIT [CHOICE=ANSWER...]: the tree of a rendering, wit
     git write-tree
 }
 
-from=${FROM:-v$(recorded version)}
+from=${FROM:-$(recorded commit)}
+from=${from:-v$(recorded version)}
 to=${TO:-$from}
 if [ "$mode$#${TO:-}" = update0 ]; then # otherwise keep the version and change a choice
     to=$(git -C "$tmp/template" -c versionsort.suffix=- tag --list 'v*' --sort=-version:refname | head -n 1)
-    [ "$to" ] || to=HEAD
+    # A service that is newer than the newest version follows the template's branch.
+    ! contains "$from" "$to" || to=origin/HEAD
 fi
 (commit "$from") >/dev/null || stop "Set the version that this service was rendered from: FROM=..."
 (commit "$to") >/dev/null

@@ -43,8 +43,7 @@ def completed(answers: Answers) -> dict[str, Any]:
     :raises FailedHookException: over bad answers.
     """
     questions = json.loads(json.dumps(QUESTIONS))
-    for name, value in answers.items():
-        questions[name] = [value] if name in AXES else value
+    questions |= answers
     return dict(prompt_for_config({"cookiecutter": questions}, no_input=True))
 
 

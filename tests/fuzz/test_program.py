@@ -33,13 +33,9 @@ def complete(choices: tuple[str, ...]) -> set[str]:
 
 
 def replies(answers: dict[str, str]) -> str:
-    """What is typed at the questions; nothing takes the default, and a choice has a number."""
-    lines = []
-    for name in QUESTIONS:
-        if not name.startswith("_"):
-            value = answers.get(name, "")
-            lines.append(str(AXES[name].index(value) + 1) if name in AXES else value)
-    return "".join(f"{line}\n" for line in lines)
+    """What is typed at the questions; nothing takes the default."""
+    asked = [name for name in QUESTIONS if not name.startswith("_")]
+    return "".join(f"{answers.get(name, '')}\n" for name in asked)
 
 
 def check(folder: Path, answers: dict[str, str], is_typed: bool) -> str:
@@ -57,6 +53,9 @@ def check(folder: Path, answers: dict[str, str], is_typed: bool) -> str:
     )
     assert "Traceback" not in result.stdout
     if problems := wrong(answers):
+        if is_typed:  # one question after the other
+            first = next(name for name in QUESTIONS if name in problems)
+            problems = {first: problems[first]}
         assert result.returncode == 1, result.stdout
         assert "Nothing was rendered. These answers are invalid:\n" in result.stdout
         for name, problem in problems.items():

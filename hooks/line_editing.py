@@ -1,0 +1,40 @@
+"""Arrow keys, Home and End edit an answer while it is typed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import rich
+from rich.console import ConsoleRenderable, RenderHook
+from rich.text import Text
+
+PROMPT_END = ": "  # rich writes it after every question
+
+
+class AnswerBelow(RenderHook):
+    """Ends a question with a new line.
+
+    Readline draws the line that it edits from the first column on. rich prints the question itself,
+    so readline does not know of it and would write over it.
+    """
+
+    def process_renderables(
+        self, renderables: Iterable[ConsoleRenderable]
+    ) -> list[ConsoleRenderable]:
+        """The renderables of one print, each question with a line end."""
+        return [
+            it.copy().append("\n") if isinstance(it, Text) and it.plain.endswith(PROMPT_END) else it
+            for it in renderables
+        ]
+
+
+def switch_on() -> None:
+    """Let readline edit answers, where it is there and somebody types in a terminal."""
+    try:
+        import readline  # noqa: F401 - Python's input() uses it once it is imported
+    except ImportError:  # Windows edits by itself
+        return
+    console = rich.get_console()
+    if sys.stdin.isatty() and console.is_terminal:
+        console.push_render_hook(AnswerBelow())
