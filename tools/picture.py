@@ -88,7 +88,7 @@ def played(folder: Path) -> str:
 
 def wait_for_readline(screen: int) -> None:
     """Wait until the terminal edits no line itself: what is typed before is shown twice."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while termios.tcgetattr(screen)[3] & termios.ICANON and time.monotonic() < deadline:
         time.sleep(0.01)
 
