@@ -31,16 +31,15 @@ from tests.database import dispose, migrate, scratch
 from tests.live import PATH, accepts, running
 from tests.shared import Shared
 
-# The files that take longest, most of the time waiting. They begin first: when one comes last, the
-# other processes have nothing to do meanwhile.
+# The files that wait for timeouts, stop servers or start many of them. `make test` leaves them out,
+# `make check` runs them. They begin first: when one comes last, the other processes have nothing to do.
 SLOW = {
-    "test_outages.py",
-    "test_instances.py",
-    "test_floods.py",
-    "test_traceability.py",
-    "test_https.py",
+    *("test_account_races.py", "test_connections.py", "test_floods.py", "test_full_disk.py"),
+    *("test_guard.py", "test_identity_provider.py", "test_imports.py", "test_instances.py"),
+    *("test_outages.py", "test_provider_outages.py", "test_provisioning.py", "test_restart.py"),
+    *("test_roles.py", "test_server_outages.py", "test_storage_faults.py", "test_tls.py"),
+    *("test_token_outages.py", "test_traceability.py"),
 }
-SLOW |= {"test_identity_provider.py", "test_roles.py", "test_tls.py", "test_account_races.py"}
 NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
 
 
@@ -53,8 +52,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return min((os.cpu_count() or 1) + 1, 8)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow files first."""
+    """Mark the slow files and put them first."""
+    for item in items:
+        if item.path.name in SLOW:
+            item.add_marker("slow")
     items.sort(key=lambda item: item.path.name not in SLOW)
 
 

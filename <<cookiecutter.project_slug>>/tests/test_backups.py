@@ -60,7 +60,7 @@ def add_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     (folder / "versions" / "later_tags.py").write_text(LATER.replace("HEAD", str(head)))
     for module in (database, commands, backups):
         monkeypatch.setattr(module, "MIGRATIONS", folder)
-    database._head.cache_clear()
+    database.heads.cache_clear()
 
 
 @pytest.fixture
@@ -330,7 +330,7 @@ def test_the_backup_of_an_older_version_is_upgraded(
         assert set(rows(service)) == set(was) | {"tags"}
         assert alice.sign_in(alice.email).status_code == SIGNED_IN
     finally:
-        database._head.cache_clear()
+        database.heads.cache_clear()
 
 
 def test_a_new_server_gets_the_old_data(

@@ -18,10 +18,10 @@ import pytest
 
 from tests import live
 from tests.live import Site
-from tests.marks import asvs
+from tests.marks import asvs, practice
 from tests.test_instances import with_workers
 
-pytestmark = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
+pytestmark = [practice("errors"), pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)]
 
 CLIENTS = 6
 # What systemd does for a unit with a socket (sd_listen_fds(3)).
