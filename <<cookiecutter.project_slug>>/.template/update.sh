@@ -153,4 +153,5 @@ last() { # the migrations that no other one follows
         grep -q "^down_revision = .*\"$revision\"" migrations/versions/*.py || echo "$revision"
     done
 }
-[ "$(last | wc -l)" -lt 2 ] || echo "Two migrations stand at the end:" $(last) "- type make merge-migrations before make migrate"
+set -- $(last)
+[ $# -lt 2 ] || echo "Two migrations are the last one: $*. Run make merge-migrations before make migrate"

@@ -5,9 +5,19 @@ from __future__ import annotations
 from flask import Flask
 
 # <% if cookiecutter.__interface == "json" %>
-from app import auth, commands, database, health, notes, openapi, security, speedups
+from app import (
+    auth,
+    commands,
+    database,
+    development,
+    health,
+    notes,
+    openapi,
+    security,
+    speedups,
+)
 # <% else %>
-from app import auth, commands, database, health, notes, pages, security, speedups
+from app import auth, commands, database, development, health, notes, pages, security, speedups
 # <% endif %>
 from app.settings import SERVICE_NAME, Settings
 
@@ -33,6 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     database.init_app(app)
     security.init_app(app)
+    if not settings.production:
+        development.init_app(app)
 
     # <% if cookiecutter.__interface == "json" %>
     openapi.init_app(app)

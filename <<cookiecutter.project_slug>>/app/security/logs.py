@@ -1,9 +1,8 @@
 """Logs: an attack goes unnoticed, a log line is forged, or the log itself gives secrets away.
 
 One JSON object per line on standard error: an access line for each request, and the security events
-of the OWASP Logging Vocabulary. All lines of a request share its id, which an error page shows too.
-JSON escapes control characters, so no input starts a line. Secrets are blanked, by the name of the
-field and by value. ASVS 16.1-4.
+of the OWASP Logging Vocabulary. All lines of a request share its id, also shown on an error page.
+No input starts a line: JSON escapes it. Secrets are blanked, by field name and value. ASVS 16.1-4.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 REDACTED = "[redacted]"
-STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 access_log = logging.getLogger("app.access")
@@ -59,21 +58,18 @@ class JSONFormatter(logging.Formatter):
         self.known_secrets = [secret for secret in known_secrets if secret]
 
     def format(self, record: logging.LogRecord) -> str:
-        created = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        created = datetime.fromtimestamp(record.created, UTC)
         entry: dict[str, object] = {
-            "time": created,
+            "time": created.isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
         }
         if has_request_context():
             user = g.get("user")
-            entry |= {
-                "request_id": request_id(),
-                "address": request.remote_addr,
-                # Not user.id: after a failed write it would ask a database that does not answer.
-                "user": inspect(user).identity[0] if user else None,
-            }
+            entry |= {"request_id": request_id(), "address": request.remote_addr}
+            # Not user.id: after a failed write it would ask a database that does not answer.
+            entry["user"] = inspect(user).identity[0] if user else None
         entry |= {
             name: REDACTED if SECRET_NAME.search(name) else value
             for name, value in vars(record).items()
@@ -81,10 +77,13 @@ class JSONFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        line = json.dumps(entry, default=str)
+        line = self.write(entry)
         for secret in self.known_secrets:
             line = line.replace(secret, REDACTED)
         return line
+
+    def write(self, entry: dict[str, object]) -> str:
+        return json.dumps(entry, default=str)
 
 
 class StandardErrorHandler(logging.Handler):
@@ -143,7 +142,7 @@ def init_app(app: Flask) -> None:
 
 def check(app: Flask) -> Iterator[str]:
     """Yield a problem when log lines would be lost or could be forged."""
-    if not any(isinstance(h.formatter, JSONFormatter) for h in logging.getLogger().handlers):
+    if not any(type(h.formatter) is JSONFormatter for h in logging.getLogger().handlers):
         yield "log lines are not JSON; call logs.init_app(app) after other logging set-up"
     if not security_log.isEnabledFor(logging.INFO):
         yield "security events are not logged; set the level of the logger 'app' to INFO"

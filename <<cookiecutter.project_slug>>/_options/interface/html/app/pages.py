@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha384
 from pathlib import Path
 
@@ -28,23 +29,23 @@ class Asset:
 def init_app(app: Flask) -> None:
     """Register the home page and the values that every template may use."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    assets = {
-        path.name: _asset(path, f"{app.static_url_path}/{path.name}")
-        for path in Path(str(app.static_folder)).iterdir()
-        if path.is_file()
-    }
-    app.jinja_env.globals["asset"] = assets.__getitem__
+    folder = Path(str(app.static_folder))
+
+    def asset(name: str) -> Asset:
+        # Not url_for: a request with a refused Host header has no routes, but gets a page.
+        digest = sha384((folder / name).read_bytes()).digest()
+        url = f"{app.static_url_path}/{name}?v={_version(digest)}"
+        return Asset(url, f"sha384-{b64encode(digest).decode()}")
+
+    # In production a file never changes. In development each page has the hashes of the files as they
+    # are: a browser blocks a stylesheet that was edited since its hash was taken.
+    production = app.config["SETTINGS"].production
+    app.jinja_env.globals["asset"] = cache(asset) if production else asset
     app.context_processor(
         lambda: {"current_user": g.get("user"), "service_name": app.config["SERVICE_NAME"]}
     )
     app.add_url_rule("/", "home", home)
     app.after_request(cache_static)
-
-
-def _asset(path: Path, url: str) -> Asset:
-    # Not url_for: a request with a refused Host header has no routes, but gets a page.
-    digest = sha384(path.read_bytes()).digest()
-    return Asset(f"{url}?v={_version(digest)}", f"sha384-{b64encode(digest).decode()}")
 
 
 def _version(digest: bytes) -> str:

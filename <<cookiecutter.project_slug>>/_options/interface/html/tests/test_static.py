@@ -62,3 +62,19 @@ def test_another_version_s_file_is_not_kept(make_app: Callable[..., Flask], tmp_
     etag = {"If-None-Match": response.headers["ETag"]}
     unchanged = other.get(address, headers=etag)
     assert (unchanged.status_code, unchanged.headers["Cache-Control"]) == (304, "no-cache")
+
+
+def test_in_development_a_page_has_the_hash_of_the_file_as_it_is(
+    make_app: Callable[..., Flask],
+) -> None:
+    """A browser blocks a stylesheet that was edited since its hash was taken."""
+    app = make_app(APP_ENV="development")
+    asset = app.jinja_env.globals["asset"]
+    file = Path(str(app.static_folder), "edited.css")
+    try:
+        file.write_text("a {}")
+        before = asset(file.name)
+        file.write_text("b {}")
+        assert asset(file.name) != before
+    finally:
+        file.unlink()

@@ -11,7 +11,7 @@ const issuer = setting("ISSUER", "http://localhost:9000");
 const service = setting("SERVICE", "http://127.0.0.1:5000,http://localhost:5000").split(",");
 const client = {
   client_id: setting("CLIENT_ID", "development"),
-  client_secret: setting("CLIENT_SECRET", "development"),
+  client_secret: setting("CLIENT_SECRET", "the-secret-of-the-development-client"),
   redirect_uris: service.map((origin) => `${origin}/auth/callback`),
   post_logout_redirect_uris: service.map((origin) => `${origin}/`),
   scope: "openid email groups",
@@ -49,6 +49,6 @@ const tls = process.env.TLS && {
 };
 const server = tls ? createHttps(tls, provider.callback()) : createServer(provider.callback());
 const { hostname, port } = new URL(issuer);
-server.listen(Number(setting("PORT", port)), setting("ADDRESS", hostname), () => {
+server.listen(Number(setting("PROVIDER_PORT", port)), setting("ADDRESS", hostname), () => {
   console.log(`${issuer} is up; any name signs in, "ann staff" in the group staff`);
 });

@@ -2,7 +2,7 @@
 # Checks the files of this folder without installing them: scripts, units, their exposure, Nginx. Runs the installed
 # checkers, lists missing ones, and fails on a finding.
 set -eu
-here=$(dirname "$(readlink -f "$0")")
+here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source=common.sh
 . "$here/common.sh"
 scratch=$(mktemp -d)
