@@ -274,6 +274,18 @@ DEFECTS = [
         "",
         "test_security_txt_says_where_to_report",
     ),
+    security_txt(
+        "the file has expired",
+        "(now() + EXPIRES_AFTER)",
+        "(now() - EXPIRES_AFTER)",
+        "test_security_txt_says_where_to_report",
+    ),
+    security_txt(
+        "any text is a contact",
+        'if not app.config["SETTINGS"].security_contact.startswith(("mailto:", "https://")):',
+        'if not app.config["SETTINGS"].security_contact:',
+        "test_a_contact_that_nobody_can_use_is_refused",
+    ),
     secret_key(
         "the settings show the key",
         "    secret_key: str = field(repr=False)\n",

@@ -17,8 +17,8 @@ mysql = partial(Defect, "database", answers={"database": "mysql"})
 DEFECTS = [
     errors(
         "a row is read again after the commit",
-        'session_options={"expire_on_commit": False}',
-        "session_options={}",
+        '{"expire_on_commit": False, "class_": RequestSession}',
+        '{"class_": RequestSession}',
         "test_each_request_that_is_stored_answers_success",
         file="app/database/__init__.py",
     ),
@@ -141,7 +141,7 @@ DEFECTS = [
         "the app's user writes the version of the schema",
         "GRANT SELECT ON {granted}.* TO {app};",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {granted}.* TO {app};",
-        "test_users_and_database_are_made_and_making_them_again_is_harmless",
+        "test_roles_and_database_are_made_and_making_them_again_is_harmless",
     ),
     mysql(
         "everybody knows the name of the lock of migrations",

@@ -10,13 +10,13 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from app.api import Operation, Problem, operation_of
-from app.security.access import PublicIdConverter, is_public, public
+from app.openapi_paths import path, variables
+from app.security.access import is_public, public
 from app.settings import SERVICE_NAME
 from app.validation import Model
 
 PROBLEM_JSON = "application/problem+json"
 REFERENCE = "#/components/schemas/{model}"
-PUBLIC_ID = {"type": "string", "pattern": f"^{PublicIdConverter.regex}$"}
 # Statuses that every operation may answer: for a foreign host or broken JSON (400), over plain HTTP
 # or from another site (403), for an unknown parameter (422), above a limit, or when a part is down.
 EVERYWHERE = {400, 403, 422, 429, 500, 503}
@@ -68,7 +68,7 @@ def document(app: Flask) -> dict[str, Any]:
     for rule, operation in found:
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             described = _operation(app, rule, operation, schemas["$defs"])
-            paths.setdefault(_path(rule), {})[method.lower()] = described
+            paths.setdefault(path(rule), {})[method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {"title": SERVICE_NAME, "version": "1"},
@@ -82,10 +82,6 @@ def document(app: Flask) -> dict[str, Any]:
     }
 
 
-def _path(rule: Rule) -> str:
-    return rule.rule.replace("<public_id:", "{").replace(">", "}")
-
-
 def _operation(
     app: Flask, rule: Rule, operation: Operation, schemas: dict[str, Any]
 ) -> dict[str, Any]:
@@ -94,7 +90,9 @@ def _operation(
     statuses |= set() if open_to_all else {401}
     statuses |= {413, 415} if operation.body else set()
     statuses |= {404} if rule.arguments else set()
-    parameters = [_parameter("path", name, PUBLIC_ID, True) for name in rule.arguments]
+    parameters = [
+        _parameter("path", name, schema, True) for name, schema in variables(app, rule).items()
+    ]
     query = schemas.get(operation.query.__name__, {}).get("properties", {})
     parameters += [_parameter("query", name, schema, False) for name, schema in query.items()]
     described: dict[str, Any] = {

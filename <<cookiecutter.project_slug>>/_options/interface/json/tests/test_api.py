@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from app import openapi_paths
 from app.api import operation_of
 from app.notes.service import PAGE
 from app.security.access import is_public
@@ -204,3 +206,31 @@ def test_every_model_refuses_what_it_does_not_know(browser: Browser) -> None:
     schemas = browser.get(f"{API}/openapi.json").json["components"]["schemas"]
     assert len(schemas) >= 10
     assert {schema["additionalProperties"] for schema in schemas.values()} == {False}
+
+
+# Where there is a pattern, it is the converter's own.
+VARIABLES = {
+    "<name>": {"type": "string", "pattern": ""},
+    "<int:year>": {"type": "integer", "minimum": 0},
+    "<int(min=1, max=12):month>": {"type": "integer", "minimum": 1, "maximum": 12},
+    "<int(signed=True):change>": {"type": "integer"},
+    "<float:rate>": {"type": "number", "minimum": 0},
+    "<any(pdf, 'csv'):kind>": {"type": "string", "enum": ["pdf", "csv"]},
+    "<string(length=2):code>": {"type": "string", "pattern": "", "minLength": 2, "maxLength": 2},
+    "<path:file>": {"type": "string", "pattern": ""},
+    "<uuid:id>": {"type": "string", "pattern": ""},
+    "<public_id:note>": {"type": "string", "pattern": ""},
+}
+
+
+@pytest.mark.parametrize(("variable", "schema"), VARIABLES.items(), ids=list(VARIABLES))
+def test_every_converter_is_described(
+    make_app: Callable[..., Flask], variable: str, schema: dict[str, Any]
+) -> None:
+    app = make_app()
+    app.add_url_rule(f"/reports/{variable}/all", "reports", lambda: "")
+    (rule,) = app.url_map.iter_rules("reports")
+    ((name, found),) = openapi_paths.variables(app, rule).items()
+    assert openapi_paths.path(rule) == f"/reports/{{{name}}}/all"
+    expected = schema | ({"pattern": found["pattern"]} if "pattern" in schema else {})
+    assert found == expected
