@@ -58,7 +58,7 @@ def test_the_app_works_with_tables_that_a_later_migration_makes(
                 connection.execute(text("DROP TABLE tags"))
             roles.assert_denied(caught.value, "DROP TABLE tags")
     finally:
-        database._head.cache_clear()
+        database.heads.cache_clear()
 
 
 @asvs("13.2.2")
