@@ -365,7 +365,7 @@ def test_an_app_that_is_down_shows_nothing(
 @needs_nginx
 @pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1), ("PATCH", 1)])
 def test_a_write_is_not_sent_to_another_instance(tmp_path: Path, method: str, times: int) -> None:
-    """Whoever dies over a request may have done what it asks for."""
+    """An instance that dies during a write may have stored it already."""
     sockets, received = [tmp_path / "app-1.sock", tmp_path / "app-2.sock"], []
 
     def receive(connected: socket.socket) -> None:

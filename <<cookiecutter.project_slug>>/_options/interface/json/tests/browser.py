@@ -33,7 +33,7 @@ FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
 SIGNED_UP = WRITTEN = 201
 SIGNED_IN = CHANGED = 200
 CHALLENGED = 401
-FORM_REFUSED = 415  # a form, whoever made it
+FORM_REFUSED = 415  # a form, with or without a token
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 

@@ -69,7 +69,7 @@ def test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_databas
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever takes over the service would make each instance unready, or stop every upgrade."""
+    """Otherwise an attacker in the service could make instances unready or stop every upgrade."""
     monkeypatch.chdir(tmp_path)
     migrate({**environment, **own_database})
     app = make_app(**own_database)
