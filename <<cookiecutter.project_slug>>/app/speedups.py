@@ -1,4 +1,4 @@
-"""Shortcuts. Without the call of ``init_app``, the service does the same in more time.
+"""Speed-ups. Without the call of ``init_app``, the service does the same in more time.
 
 Each says what it saves, in microseconds of CPU for an anonymous page (``GET /``).
 """
@@ -17,7 +17,7 @@ from app.security.cookies import SHA256CookieSession
 
 
 def init_app(app: Flask) -> None:
-    """Take the shortcuts, by the means that Flask documents for them."""
+    """Install the speed-ups, by the means that Flask documents for them."""
     start_no_event_loop(app)
     # <% if cookiecutter.__interface == "html" %>
     app.session_interface = OneSigner(app)
@@ -41,12 +41,12 @@ def start_no_event_loop(app: Flask) -> None:
 
 
 class OneSigner(SHA256CookieSession):
-    """Saves 20: Flask makes the signer of its cookie anew for each request."""
+    """Saves 20: Flask creates the signer of its cookie for each request."""
 
     def __init__(self, app: Flask) -> None:
         self.signer = super().get_signing_serializer(app)
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """The signer that was made at the start: keys change with a restart only."""
+        """The signer that was created at the start: keys change only with a restart."""
         return self.signer
 # <% endif %>

@@ -1,4 +1,4 @@
-"""Backup and restore: what was there comes back, nobody stays signed in, and nothing is lost."""
+"""Backup and restore: all data comes back, nobody stays signed in, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def test_the_backup_of_something_else_changes_nothing(
             file = backup(other, "foreign")
             result = run(service, "restore", file)
             assert result.exit_code == 1, statement
-            assert "which this code does not know; what was there is back" in result.stderr
+            assert "which this code does not know; the previous data is restored" in result.stderr
             assert rows(service) == was, statement
             assert alice.is_signed_in(), statement
             alice.write_note("Written", "after all")

@@ -218,7 +218,7 @@ def test_two_lines_of_migrations_are_joined(empty: Flask, migrations: Path) -> N
         write(migrations, name, head, f'op.create_table("{name}", sa.Column("id", sa.Integer()))')
     result = run(empty, "upgrade")
     assert result.exit_code != 0
-    assert "mine and theirs both stand at the end" in result.output
+    assert "mine and theirs are both the last one" in result.output
     assert "make merge-migrations" in result.output
     assert tables(empty) == set(), "nothing is half done"
     assert run(empty, "merge").exit_code == 0

@@ -1,4 +1,4 @@
-"""What can be done with an account. The caller commits."""
+"""Operations on accounts. The caller commits."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def create() -> None:
     """Create the database file, which only its owner may read."""
     path = Path(str(db.engine.url.database))
     if path.exists():
-        click.echo("The database is there.")
+        click.echo("The database already exists.")
         return
     with readable_errors():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def create() -> None:
     with readable_errors():
         failure = connection_error()
         if failure is None:
-            click.echo("The database is there.")
+            click.echo("The database already exists.")
         elif is_one_role():
             raise failure
         else:
@@ -164,8 +164,8 @@ def one_head() -> None:
     ends = ScriptDirectory.from_config(alembic_config()).get_heads()
     if len(ends) > 1:
         raise ValueError(
-            f"the migrations {' and '.join(sorted(ends))} both stand at the end: two people wrote "
-            "one, or the template brought one. Type: make merge-migrations, then make migrate"
+            f"the migrations {' and '.join(sorted(ends))} are both the last one: two people wrote "
+            "one, or one is the template's. Run make merge-migrations, then make migrate"
         )
 
 
