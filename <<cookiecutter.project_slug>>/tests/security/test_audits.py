@@ -25,7 +25,7 @@ HINT = "install with: pip install --require-hashes -r requirements.lock"
 
 
 def bandit(*paths: str | Path) -> subprocess.CompletedProcess[str]:
-    """What ``make bandit`` runs."""
+    """The commands of ``make bandit``."""
     command = [sys.executable, "-m", "bandit", "-q", "-c", "pyproject.toml", "-r", *map(str, paths)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""What is done with an account at a provider, once; see :mod:`tests.scenarios`."""
+"""The scenarios of accounts at a provider; see :mod:`tests.scenarios`."""
 
 from __future__ import annotations
 

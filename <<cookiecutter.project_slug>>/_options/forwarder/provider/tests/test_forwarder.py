@@ -1,4 +1,4 @@
-"""Doors: what the provider names, the host's own network above all, is not connected to.
+"""Forwarders: they connect to no private address that the provider names, such as this host.
 
 ``forwarder.py`` runs as systemd runs it, with a listening socket as its descriptor 3;
 ``outside.py`` and ``open_forwarders`` run as ``install.sh`` calls them. The provider is at 127.0.0.2, which is allowed.
@@ -80,7 +80,7 @@ def forwarder(server: str, **settings: str) -> Iterator[tuple[int, subprocess.Po
 
 
 def ask(port: int, text: bytes = b"hello") -> bytes:
-    """What comes back through the forwarder."""
+    """The answer through the forwarder."""
     with socket.create_connection(("127.0.0.1", port), ENDS) as client:
         client.settimeout(ENDS)
         try:

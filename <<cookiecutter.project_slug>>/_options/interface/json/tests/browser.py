@@ -127,7 +127,7 @@ class Browser(Client):
         return self.get(f"{API}/me").status_code == 200
 
     def credential(self) -> str:
-        """What signs this app in, to be stolen: the access token."""
+        """The credential that a thief would steal: the access token."""
         return self.access_token
 
     def use_credential(self, value: str) -> None:

@@ -1,6 +1,6 @@
 """Wait until the service is ready for requests: its database answers and has the right schema.
 
-Prints what ``/readyz`` says, which Nginx tells nobody.
+Prints the answer of ``/readyz``, which Nginx does not forward.
 """
 
 import http.client
