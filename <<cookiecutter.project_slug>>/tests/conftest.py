@@ -31,8 +31,8 @@ from tests.database import dispose, migrate, scratch
 from tests.live import PATH, accepts, running
 from tests.shared import Shared
 
-# The files that wait for timeouts, stop servers or start many of them. `make test` leaves them out,
-# `make check` runs them. They begin first: when one comes last, the other processes have nothing to do.
+# Files that wait for timeouts, or that stop or start many servers. `make test` leaves them out,
+# `make check` runs them. They start first: a slow file at the end would leave other processes idle.
 SLOW = {
     *("test_account_races.py", "test_connections.py", "test_floods.py", "test_full_disk.py"),
     *("test_guard.py", "test_identity_provider.py", "test_imports.py", "test_instances.py"),

@@ -161,7 +161,7 @@ sys.exit(app.test_cli_runner().invoke(args=["db", command, file]).exit_code)
 def test_a_command_that_is_stopped_cleans_up(
     service: Flask, alice: Browser, environment: dict[str, str], own_database: dict[str, str]
 ) -> None:
-    """The first process of a container has to handle SIGTERM, or it is killed half a minute later."""
+    """The first process of a container must handle SIGTERM; otherwise it is killed later."""
     values = os.environ | environment | own_database | {"PYTHONPATH": str(PROJECT)}
 
     def stopped(*command: str) -> int:

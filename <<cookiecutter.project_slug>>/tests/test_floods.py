@@ -74,7 +74,7 @@ def there(browser: Browser, path: Path) -> Browser:
 def test_a_flood_leaves_a_thread_for_who_is_signed_in(
     app: Flask, alice: Browser, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Each hash that is begun lasts as long as the flood: only who was refused has been answered."""
+    """Each started hash lasts as long as the flood: until then only refusals are answered."""
     (tmp_path / "held").touch()
     settings = {"WEB_CONCURRENCY": "1", "HELD": str(tmp_path / "held")}
     with (

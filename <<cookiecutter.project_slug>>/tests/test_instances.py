@@ -1,7 +1,7 @@
-"""Several instances behind one Nginx, with one database and one Redis, as where a host is not enough.
+"""Several instances behind one Nginx, with one database and one Redis, as on several hosts.
 
-Limits are exact over all of them, a session ends everywhere at once, and an instance that stops or
-dies costs nobody a request.
+Limits are exact over all of them, a session ends everywhere at once, and no request is lost when an
+instance stops or dies.
 """
 
 from __future__ import annotations

@@ -273,7 +273,7 @@ def test_every_answer_of_the_service_has_hsts_once(site: Site, app: Flask) -> No
 
 @needs_nginx
 def test_nothing_is_compressed(site: Site) -> None:
-    """The length of a page would tell what secret it has in common with an attacker's part of it."""
+    """The length of a compressed page would reveal a secret that equals text of the attacker."""
     for path in ("/", "/auth/login", "/nothing", "/.nginx/error.html"):
         answer = site.get(path, accept="text/html", accept_encoding="gzip, deflate, br, zstd")
         assert answer.header("content-encoding") is None, path

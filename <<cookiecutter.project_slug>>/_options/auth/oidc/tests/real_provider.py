@@ -1,7 +1,7 @@
-"""A real OpenID Connect provider: certified software of others (npm ``oidc-provider``), on loopback.
+"""A real OpenID Connect provider: the certified npm package ``oidc-provider``, on loopback.
 
-It enforces PKCE, single use of codes and exact redirect URIs. It signs with a key of the tests: so a
-real answer can be changed on its way, and signed again as the provider itself would have.
+It enforces PKCE, single use of codes and exact redirect URIs. It signs with a key of the tests, so
+that a test can change a real answer on its way and sign it again.
 """
 
 from __future__ import annotations
