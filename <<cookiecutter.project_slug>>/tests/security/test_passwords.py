@@ -43,7 +43,7 @@ from tests.browser import PAGES, PASSWORD, SIGNED_IN, Browser
 from tests.browser import CHANGED, PAGES, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
 # <% endif %>
 from tests.marks import asvs
-from tests.races import PATIENCE
+from tests.races import TIMEOUT
 from tests.security.attacks import some
 
 SERVICE, EMAIL = "Hardened Notes", "jane.doe@example-shop.com"
@@ -143,8 +143,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Endless:
         def hash(self, password: bytes) -> str:
-            running.wait(PATIENCE)
-            ended.wait(PATIENCE)
+            running.wait(TIMEOUT)
+            ended.wait(TIMEOUT)
             return "x"
 
         def verify(self, stored: str, password: bytes) -> bool:
@@ -155,7 +155,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ended.clear()
         with ThreadPoolExecutor(passwords.SLOTS) as threads:
             taken = [threads.submit(call) for _ in range(passwords.SLOTS)]
-            running.wait(PATIENCE)
+            running.wait(TIMEOUT)
             for refused in (call, partial(verify_password, None, "x"), call):
                 with pytest.raises(ServiceUnavailable):
                     refused()

@@ -10,7 +10,7 @@ import time
 
 SOCKET = "/run/<< cookiecutter.project_slug >>/app.sock"
 DOMAIN = "<< cookiecutter.domain_name >>"
-PATIENCE = 30  # seconds
+TIMEOUT = 30  # seconds
 
 
 def ask() -> tuple[bool, str]:
@@ -30,7 +30,7 @@ def ask() -> tuple[bool, str]:
         connection.close()
 
 
-deadline = time.monotonic() + PATIENCE
+deadline = time.monotonic() + TIMEOUT
 while not (answer := ask())[0] and time.monotonic() < deadline:
     time.sleep(0.2)
 ready, said = answer
