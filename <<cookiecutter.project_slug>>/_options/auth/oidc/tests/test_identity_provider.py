@@ -645,7 +645,7 @@ def test_start_up_notices_the_provider_of_development(make_app: Callable[..., Fl
     app = make_app(APP_ENV="development", **none)
     problems = "\n".join(check(app))
     assert "OIDC_ISSUER is not encrypted" in problems
-    assert "OIDC_CLIENT_SECRET has fewer" in problems
+    assert "OIDC_CLIENT_SECRET is the published one" in problems
     assert list(identity_provider.check(make_app())) == []
 
 
