@@ -76,7 +76,7 @@ def check(answers: Mapping[str, Any]) -> str:
     :raises FailedHookException: with all invalid answers; cookiecutter prints it and stops.
     """
     refused = problems(answers)
-    refuse(without_derived(answers, refused), refused)
+    refuse(kept(answers, refused), refused)
     return ""
 
 
@@ -91,16 +91,20 @@ def check_answer(answers: Mapping[str, Any]) -> str:
 def check_all(answers: Mapping[str, Any], unrendered: Mapping[str, Any]) -> str:
     """Also check the answers as they were before cookiecutter rendered them as templates."""
     refused = all_problems(answers, unrendered)
-    refuse(without_derived(answers, refused), refused)
+    refuse(kept(answers, refused), refused)
     return ""
 
 
-def without_derived(answers: Mapping[str, Any], refused: Mapping[str, str]) -> dict[str, Any]:
-    """The answers, but for those whose default was built on a refused one."""
+def kept(answers: Mapping[str, Any], refused: Mapping[str, str]) -> dict[str, Any]:
+    """The answers that need not be asked again: also those given for a later question.
+
+    An answer whose default was built on a refused one is left out, unless it was given.
+    """
+    gone: set[str] = set()
     if "project_name" in refused or "project_slug" in refused:
         gone = {"project_slug", "domain_name"} - refused.keys()
-        return {name: value for name, value in answers.items() if name not in gone}
-    return dict(answers)
+    found = {name: value for name, value in answers.items() if name not in gone}
+    return command_line.given() | found
 
 
 def refuse(answers: Mapping[str, Any], refused: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -25,6 +26,11 @@ def answers() -> dict[str, str]:
     """Return the ``name=value`` arguments as they were typed."""
     called = context()
     return dict(called.params["extra_context"] or {}) if called else {}
+
+
+def given() -> dict[str, str]:
+    """The answers that were given before the first question, also to ``make new``."""
+    return answers() or json.loads(os.environ.get("GIVEN_ANSWERS", "{}"))
 
 
 def is_asking() -> bool:

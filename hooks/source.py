@@ -5,28 +5,29 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from pathlib import Path
 
 TIMEOUT = 10  # seconds; git asks no server for any of this
-UNQUOTED = re.compile(r"[^\"\\\x00-\x1f\x7f]+")
-# A password or a token in the URL of a remote must not get into the repository of the service.
-USERINFO = re.compile(r"(?<=://)[^/@]*@")
+# https://host/path, ssh://..., user@host:path; without what a line of YAML cannot hold.
+URL = re.compile(r"(\w+://|[\w.-]+@[\w.-]+:)[^\"\\\s\x00-\x1f\x7f]+")
+# A password or a token in the URL of a remote must not get into the repository of the service. A
+# token may also stand in the place of the user; that of SSH is no secret.
+SECRETS = re.compile(r"(?<=http://)[^/@]*@|(?<=https://)[^/@]*@|(?<=\w):[^/@:]*(?=@)")
 
 
 def of(template: str) -> dict[str, str]:
     """The template's ``url`` and ``commit``, each empty when it is unknown.
 
     A copy without git has neither. With uncommitted changes there is no commit: only the version is
-    recorded. A copy without a remote is its own ``url``.
+    recorded. A folder of this machine is no ``url``: it is of no use to others.
     """
     if _git(template, "rev-parse", "--show-prefix") != "":
         return {"url": "", "commit": ""}  # no repository, or a folder of another one
-    url = _git(template, "config", "--get", "remote.origin.url") or str(Path(template).resolve())
-    if not UNQUOTED.fullmatch(url):
-        url = ""  # it would not fit into a line of YAML
+    url = _git(template, "config", "--get", "remote.origin.url") or ""
+    if not URL.fullmatch(url):
+        url = ""
     clean = _git(template, "status", "--porcelain") == ""
     commit = clean and _git(template, "rev-parse", "--verify", "--quiet", "HEAD")
-    return {"url": USERINFO.sub("", url), "commit": commit or ""}
+    return {"url": SECRETS.sub("", url), "commit": commit or ""}
 
 
 def _git(folder: str, *arguments: str) -> str | None:

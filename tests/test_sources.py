@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,9 +61,11 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def content(project: Path) -> dict[str, bytes]:
-    """All files of a rendering, except the secrets of development."""
+    """All files of a rendering, except the secrets of development and where it came from."""
     found = {str(path.relative_to(project)): path.read_bytes() for path in files(project)}
     assert found.pop(".env")
+    record = found[".template/answers.yaml"]
+    found[".template/answers.yaml"] = re.sub(rb"(?m)^(template|commit): .*$", b"", record)
     return found
 
 

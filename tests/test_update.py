@@ -14,6 +14,7 @@ import pytest
 import yaml
 from cookiecutter.main import cookiecutter
 
+from hooks import source
 from tests.template import (
     QUESTIONS,
     ROOT,
@@ -141,44 +142,58 @@ def test_the_answers_are_recorded_and_no_secret(tmp_path: Path) -> None:
     assert key[1] not in (project / ANSWERS).read_text(encoding="utf-8")
 
 
-def test_the_template_is_recorded(service: Path, template: Path) -> None:
+def test_the_template_is_recorded_and_found_again(template: Path, tmp_path: Path) -> None:
+    clone = cloned(template, tmp_path)
+    service = rendered(clone, tmp_path / "output")
     record = yaml.safe_load((service / ANSWERS).read_text(encoding="utf-8"))
-    assert record["template"] == str(template)
+    assert record["template"] == f"file://{template}"
     assert record["commit"] == git(template, "rev-parse", "v1").strip()
+    result = make(service, "update")
+    assert result.returncode == 0, result.stdout
+    assert "Merged v2" in result.stdout
 
 
-def test_the_record_keeps_no_password(template: Path, tmp_path: Path) -> None:
+def cloned(template: Path, folder: Path) -> Path:
+    """A clone of the template, as cookiecutter makes one from a URL."""
+    git(folder, "clone", "--quiet", f"file://{template}", folder / "clone")
+    return folder / "clone"
+
+
+@pytest.mark.parametrize(
+    ("url", "recorded"),
+    [
+        ("https://me:gh-token-123@git.example.com/x/y.git", "https://git.example.com/x/y.git"),
+        ("https://gh-token-123@git.example.com/x/y.git", "https://git.example.com/x/y.git"),
+        ("ssh://git:gh-token-123@git.example.com/x", "ssh://git@git.example.com/x"),
+        ("git@git.example.com:x/y.git", "git@git.example.com:x/y.git"),
+        ("/home/me/gh-token-123", ""),
+    ],
+)
+def test_the_record_keeps_no_password_and_no_folder(
+    url: str, recorded: str, template: Path, tmp_path: Path
+) -> None:
     """Somebody cloned the template with a token in the URL; the service's repository is shared."""
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "--quiet", template, clone)
-    git(clone, "remote", "set-url", "origin", "https://me:gh-token-123@git.example.com/x/y.git")
-    project = rendered(clone, tmp_path / "output", at="origin/main")
-    record = (project / ANSWERS).read_text(encoding="utf-8")
-    assert 'template: "https://git.example.com/x/y.git"' in record
-    assert "gh-token-123" not in record
+    git(cloned(template, tmp_path), "remote", "set-url", "origin", url)
+    found = source.of(str(tmp_path / "clone"))
+    assert found["url"] == recorded
+    assert found["commit"] == git(template, "rev-parse", "main").strip()
 
 
 def test_no_commit_is_recorded_of_what_is_not_committed(template: Path, tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "--quiet", template, clone)
-    (clone / "unsaved").write_text("", encoding="utf-8")
-    project = rendered(clone, tmp_path / "output", at="origin/main")
-    record = yaml.safe_load((project / ANSWERS).read_text(encoding="utf-8"))
-    assert record["commit"] == ""
+    (cloned(template, tmp_path) / "unsaved").write_text("", encoding="utf-8")
+    assert source.of(str(tmp_path / "clone"))["commit"] == ""
 
 
-def test_an_update_needs_neither_argument_nor_tag(template: Path, tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "--quiet", template, clone)
+def test_an_update_needs_no_tag(template: Path, tmp_path: Path) -> None:
+    """Without a version, a service follows the branch of the template."""
+    clone = cloned(template, tmp_path)
     git(clone, "tag", "--delete", "v1", "v2")
-    service = rendered(clone, tmp_path / "output", at="origin/main~1")
-    git(clone, "remote", "remove", "origin")
-    change(service / ANSWERS, f'template: "{template}"', f'template: "{clone}"')
+    service = rendered(clone, tmp_path / "output", at="main~1")
+    change(service / ANSWERS, f'template: "file://{template}"', f'template: "file://{clone}"')
     commit(service, "move the template")
     result = make(service, "update")
     assert result.returncode == 0, result.stdout
     assert (service / "app/added.py").exists()
-    assert "default_context" in (service / ANSWERS).read_text(encoding="utf-8")
     commit(service, "update")
     assert "up to date" in make(service, "update").stdout
 
@@ -313,7 +328,7 @@ def test_a_choice_is_changed_within_the_version(service: Path, template: Path) -
 def test_the_template_may_move(service: Path, template: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(template), str(moved))
-    change(service / ANSWERS, f'template: "{template}"', f'template: "file://{moved}"')
+    change(service / ANSWERS, 'template: ""', f'template: "file://{moved}"')
     commit(service, "where it is")
     result = make(service, "update", "TO=v2")
     assert result.returncode == 0, result.stdout
@@ -341,6 +356,7 @@ def test_a_service_in_a_folder_of_a_repository(template: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        ((), "Set the path or URL of the template"),
         (("TEMPLATE=/nowhere",), "Cannot read the template"),
         (("TEMPLATE", "TO=v9"), "The template has no tag or commit v9"),
         (("TEMPLATE", "TO=--all"), "The template has no tag or commit --all"),
@@ -361,17 +377,12 @@ def test_what_cannot_be_is_refused(
     assert list((service.parent / "tmp").iterdir()) == []
 
 
-def test_a_service_without_a_record_says_what_it_needs(service: Path, template: Path) -> None:
-    change(service / ANSWERS, f'template: "{template}"', 'template: ""')
-    commit(service, "forget the template")
-    result = make(service, "update")
-    assert result.returncode != 0
-    assert "Set the path or URL of the template" in result.stdout
+def test_without_a_commit_the_version_names_a_tag(service: Path, template: Path) -> None:
     record = (service / ANSWERS).read_text(encoding="utf-8")
     record = re.sub(r"(?m)^commit: .*$", 'commit: ""', record)
     (service / ANSWERS).write_text(record, encoding="utf-8")
     result = make(service, "diff", f"TEMPLATE={template}", "TO=v2")
-    assert result.returncode == 0, "the version names a tag"
+    assert result.returncode == 0, result.stdout
     assert "Changed by v2" in result.stdout
 
 

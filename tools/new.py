@@ -72,6 +72,7 @@ def main() -> str | None:
         answers = parse(os.environ.get("ANSWERS", ""))
     except ValueError as error:
         return f"ANSWERS: {error}."
+    os.environ["GIVEN_ANSWERS"] = json.dumps(answers)
     if refused := argument_problems(answers, questions):
         return report(answers, refused, make)
     if problem := output_problem(output):

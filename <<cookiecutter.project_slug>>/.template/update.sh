@@ -153,5 +153,6 @@ last() { # the migrations that no other one follows
         grep -q "^down_revision = .*\"$revision\"" migrations/versions/*.py || echo "$revision"
     done
 }
+# shellcheck disable=SC2046 # the names of migrations have no spaces
 set -- $(last)
 [ $# -lt 2 ] || echo "Two migrations are the last one: $*. Run make merge-migrations before make migrate"

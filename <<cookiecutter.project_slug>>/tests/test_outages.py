@@ -27,7 +27,7 @@ from tests.retries import Log, assert_retry, change, within_patience
 
 
 def test_of_two_that_read_what_the_other_writes_one_is_asked_to_try_again(
-    app: Flask, alice: Browser, bob: Browser, log: Log
+    own_app: None, app: Flask, alice: Browser, bob: Browser, log: Log
 ) -> None:
     """A serialization failure: no order of the two would have led to what they read."""
     meeting = threading.Barrier(2)
