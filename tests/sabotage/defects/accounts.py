@@ -257,8 +257,8 @@ DEFECTS = [
     ),
     rate_limits(
         "a known session id uses up its owner's limit",
-        'return tokens.refresh_parts(validation.peek("refresh_token"))[0]',
-        'return validation.peek("refresh_token").partition(".")[0]',
+        'tokens.refresh_parts(validation.peek("refresh_token"))[0]',
+        'validation.peek("refresh_token").partition(".")[0]',
         "test_a_session_id_that_leaked_does_not_use_up_the_limit_of_its_owner",
         {"auth": "token"},
     ),
@@ -270,8 +270,8 @@ DEFECTS = [
     ),
     rate_limits(
         "another spelling gets another limit",
-        "        return normalize_email(text)\n",
-        "        return text\n",
+        'return hashed_key("account", normalize_email(text))',
+        'return hashed_key("account", text)',
         "test_another_spelling_is_the_same_account",
     ),
     rate_limits(
