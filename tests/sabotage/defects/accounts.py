@@ -138,14 +138,14 @@ DEFECTS = [
     ),
     rate_limits(
         "sign-in is not limited by account",
-        "SIGN_IN, client_address, attempted_account)",
+        "SIGN_IN, client_address, identity.attempted_account)",
         "SIGN_IN, client_address)",
         "test_sign_in_by_account",
     ),
     rate_limits(
         "sign-in is not limited by address",
-        "SIGN_IN, client_address, attempted_account)",
-        "SIGN_IN, attempted_account)",
+        "SIGN_IN, client_address, identity.attempted_account)",
+        "SIGN_IN, identity.attempted_account)",
         "test_sign_in_by_address",
     ),
     rate_limits(

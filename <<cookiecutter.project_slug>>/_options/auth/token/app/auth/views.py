@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from app import api
-from app.auth import accounts, identity, limits, sessions, throttling, tokens
+from app.auth import accounts, identity, sessions, throttling, tokens
 from app.auth.schemas import (
     Credentials,
     PasswordChange,
@@ -43,7 +43,7 @@ def register(body: Registration) -> TokenPair:
 
 @blueprint.post("/token")
 @public
-@limits.sign_in
+@rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address, identity.attempted_account)
 @api.operation("Sign in", body=Credentials, answer=TokenPair, errors=[401])
 def token(body: Credentials) -> TokenPair:
     user = accounts.authenticate(body.email, body.password)
