@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from flask.cli import AppGroup
 # <% if cookiecutter.database == "sqlite" %>
 
 from app.database import MIGRATIONS, backups, db, is_migrated
-from app.database.cli_errors import readable_errors
+from app.database.cli_errors import readable_errors, stopped_by_sigterm
 # <% else %>
 from sqlalchemy import URL, make_url
 
@@ -34,7 +31,12 @@ from app.database import (
     migration_engine,
     provisioning,
 )
-from app.database.cli_errors import connection_error, is_one_role, readable_errors
+from app.database.cli_errors import (
+    connection_error,
+    is_one_role,
+    readable_errors,
+    stopped_by_sigterm,
+)
 # <% endif %>
 from app.security.logs import security_event
 
@@ -196,24 +198,6 @@ def restore(file: Path) -> None:
         click.echo(f"Restored {file}. Everybody is signed out.")
         if not is_migrated():
             click.echo("Its schema has another version: run `flask db upgrade`.")
-
-
-@contextmanager
-def stopped_by_sigterm() -> Iterator[None]:
-    """End on SIGTERM, and undo what is half done.
-
-    Without a handler, the first process of a container ignores the signal until it is killed.
-    """
-
-    def stop(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the undoing
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 # <% if cookiecutter.database != "sqlite" %>
 
 
