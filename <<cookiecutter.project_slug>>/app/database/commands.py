@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,13 +46,11 @@ def alembic_config() -> Config:
     """Alembic's configuration; ``migrations/env.py`` takes the engine from the running app."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
     if find_spec("ruff"):  # in development: a migration that is written is formatted
         hooks = {"hooks": "fix, format"}
         for name, options in (("fix", "check --quiet --fix"), ("format", "format --quiet")):
-            hooks[f"{name}.type"] = "exec"
-            hooks[f"{name}.executable"] = sys.executable
-            hooks[f"{name}.options"] = f"-m ruff {options} REVISION_SCRIPT_FILENAME"
+            hooks |= {f"{name}.type": "module", f"{name}.module": "ruff"}
+            hooks[f"{name}.options"] = f"{options} REVISION_SCRIPT_FILENAME"
         for name, value in hooks.items():
             config.set_section_option("post_write_hooks", name, value)
     return config
@@ -186,10 +183,7 @@ def backup(file: Path | None, keep: int | None) -> None:
 @db_cli.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def restore(file: Path) -> None:
-    """Replace the database with the backup FILE, and end every session.
-
-    The present database is backed up first. A backup may hold sessions that have ended since.
-    """
+    """Back up the database, replace it with the backup FILE, and end every session."""
     with readable_errors(), stopped_by_sigterm():
         saved = backups.back_up(backups.new_file("before-restore-"))
         click.echo(f"Backed up the present database to {saved}.")
