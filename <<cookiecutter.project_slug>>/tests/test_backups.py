@@ -20,7 +20,7 @@ from sqlalchemy import inspect, text
 
 from app import database
 from app.auth.models import User
-from app.database import backups, commands, db, dumps, migration_engine
+from app.database import backups, db, dumps, migration_engine, schema_commands
 from app.notes.models import Note
 from tests.browser import SIGNED_IN, Browser
 from tests.database import migrate, scratch
@@ -58,7 +58,7 @@ def add_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     shutil.copytree(database.MIGRATIONS, folder)
     head = ScriptDirectory(str(folder)).get_current_head()
     (folder / "versions" / "later_tags.py").write_text(LATER.replace("HEAD", str(head)))
-    for module in (database, commands, backups):
+    for module in (database, schema_commands, backups):
         monkeypatch.setattr(module, "MIGRATIONS", folder)
     database.heads.cache_clear()
 

@@ -30,11 +30,11 @@ from app.database import (
     Base,
     PublicId,
     UTCDateTime,
-    commands,
     db,
     is_migrated,
     migration_engine,
     now,
+    schema_commands,
 )
 from app.notes.models import Note
 from app.security.sanitization import RichText
@@ -51,7 +51,7 @@ def empty(make_app: Callable[..., Flask], own_database: dict[str, str]) -> Flask
 def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the migrations, for a test that writes one."""
     copy = shutil.copytree(database.MIGRATIONS, tmp_path / "migrations")
-    for module in (database, commands):
+    for module in (database, schema_commands):
         monkeypatch.setattr(module, "MIGRATIONS", copy)
     database.heads.cache_clear()
     yield copy

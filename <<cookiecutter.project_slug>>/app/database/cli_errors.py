@@ -1,9 +1,7 @@
-"""How a ``flask db`` command ends when something goes wrong: a sentence, nothing half done."""
+"""What the ``flask db`` commands say when something goes wrong: a sentence, no traceback."""
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 # <% if cookiecutter.database != "sqlite" %>
@@ -38,24 +36,6 @@ def readable_errors() -> Iterator[None]:
         if connection_error() and not current_app.config["SETTINGS"].production:
             lines.append(dialect.HELP)
         raise click.ClickException("\n".join(lines)) from error
-
-
-@contextmanager
-def stopped_by_sigterm() -> Iterator[None]:
-    """End on SIGTERM, and undo what is half done.
-
-    Without a handler, the first process of a container ignores the signal until it is killed.
-    """
-
-    def stop(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the undoing
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _reason(error: Exception) -> str:

@@ -1,59 +1,30 @@
-"""The ``flask db`` commands: the database, its schema, its backups."""
+"""The ``flask db`` commands for the database itself, its backups and restores."""
 
 from __future__ import annotations
 
 import logging
-from importlib.util import find_spec
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-# <% if cookiecutter.database != "sqlite" %>
-from flask import current_app
-# <% endif %>
-from flask.cli import AppGroup
 # <% if cookiecutter.database == "sqlite" %>
 
-from app.database import MIGRATIONS, backups, db, is_migrated
-from app.database.cli_errors import readable_errors, stopped_by_sigterm
+from app.database import backups, db, is_migrated
+from app.database.cli_errors import readable_errors
 # <% else %>
+from flask import current_app
 from sqlalchemy import URL, make_url
 
-from app.database import (
-    MIGRATIONS,
-    backups,
-    db,
-    dialect,
-    is_migrated,
-    migration_engine,
-    provisioning,
-)
-from app.database.cli_errors import (
-    connection_error,
-    is_one_role,
-    readable_errors,
-    stopped_by_sigterm,
-)
+from app.database import backups, db, dialect, is_migrated, migration_engine, provisioning
+from app.database.cli_errors import connection_error, is_one_role, readable_errors
 # <% endif %>
+from app.database.schema_commands import db_cli
 from app.security.logs import security_event
 
-db_cli = AppGroup("db", help="Create the database, migrate its schema, back it up, restore it.")
-
-
-def alembic_config() -> Config:
-    """Alembic's configuration; ``migrations/env.py`` takes the engine from the running app."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    if find_spec("ruff"):  # in development: a migration that is written is formatted
-        hooks = {"hooks": "fix, format"}
-        for name, options in (("fix", "check --quiet --fix"), ("format", "format --quiet")):
-            hooks |= {f"{name}.type": "module", f"{name}.module": "ruff"}
-            hooks[f"{name}.options"] = f"{options} REVISION_SCRIPT_FILENAME"
-        for name, value in hooks.items():
-            config.set_section_option("post_write_hooks", name, value)
-    return config
+__all__ = ["db_cli"]
 
 
 # <% if cookiecutter.database == "sqlite" %>
@@ -90,84 +61,6 @@ def create() -> None:
 # <% endif %>
 
 
-@db_cli.command("upgrade")
-@click.argument("revision", default="head")
-def upgrade(revision: str) -> None:
-    """Apply the migrations up to REVISION."""
-    with readable_errors():
-        if revision == "head":
-            one_head()
-        command.upgrade(alembic_config(), revision)
-    click.echo(f"Database schema is at {revision}.")
-
-
-@db_cli.command("downgrade")
-@click.argument("revision")
-def downgrade(revision: str) -> None:
-    """Revert the migrations down to REVISION."""
-    with readable_errors():
-        command.downgrade(alembic_config(), revision)
-
-
-@db_cli.command("check")
-def check_models() -> None:
-    """Fail when the models differ from the migrated database."""
-    with readable_errors():
-        command.check(alembic_config())
-
-
-@db_cli.command("revision")
-@click.option("-m", "--message", required=True, help="What the migration does.")
-def revision(message: str) -> None:
-    """Write a migration from the difference between models and database."""
-    with readable_errors():
-        one_head()
-        command.revision(alembic_config(), message, autogenerate=True)
-
-
-@db_cli.command("history")
-def history() -> None:
-    """List all migrations, the newest first."""
-    command.history(alembic_config(), verbose=False)
-
-
-@db_cli.command("heads")
-def heads() -> None:
-    """List the migrations that no other one follows: one, or a merge is missing."""
-    command.heads(alembic_config())
-
-
-@db_cli.command("current")
-def current() -> None:
-    """Show the migration that the database is at."""
-    with readable_errors():
-        command.current(alembic_config())
-
-
-@db_cli.command("merge")
-@click.option("-m", "--message", default="merge two lines of migrations", show_default=True)
-def merge(message: str) -> None:
-    """Write a migration that follows all heads, so that there is one again."""
-    with readable_errors():
-        ends = ScriptDirectory.from_config(alembic_config()).get_heads()
-        if len(ends) < 2:
-            raise ValueError(f"there is one head, {ends[0]}; nothing to merge")
-        command.merge(alembic_config(), ends, message)
-
-
-def one_head() -> None:
-    """Refuse to migrate when two migrations are the last one.
-
-    :raises ValueError: with the names of both and the command that joins them.
-    """
-    ends = ScriptDirectory.from_config(alembic_config()).get_heads()
-    if len(ends) > 1:
-        raise ValueError(
-            f"the migrations {' and '.join(sorted(ends))} both stand at the end: two people wrote "
-            "one, or the template brought one. Type: make merge-migrations, then make migrate"
-        )
-
-
 @db_cli.command("backup")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--keep", type=click.IntRange(1), help="Then delete all but the newest backups.")
@@ -192,6 +85,24 @@ def restore(file: Path) -> None:
         click.echo(f"Restored {file}. Everybody is signed out.")
         if not is_migrated():
             click.echo("Its schema has another version: run `flask db upgrade`.")
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """End on SIGTERM, and undo what is half done.
+
+    Without a handler, the first process of a container ignores the signal until it is killed.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the undoing
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 # <% if cookiecutter.database != "sqlite" %>
 
 
