@@ -119,7 +119,8 @@ DEFECTS = [
     ),
     rate_limits(
         "sign-in is not limited",
-        "@limits.sign_in\n",
+        '@rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address,'
+        " identity.attempted_account)\n",
         "",
         "test_every_route_that_changes_something_is_limited",
     ),
