@@ -1,4 +1,4 @@
-"""How cookiecutter was called, if it is the running program and not a library of another one."""
+"""The command line of cookiecutter, if it is the running program and not used as a library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Escape answers in documents, where some characters have a meaning."""
+"""Escape answers in documents, where some characters are markup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrow keys, Home and End edit an answer while it is typed."""
+"""Edit a typed answer with the arrow keys, Home and End."""
 
 from __future__ import annotations
 

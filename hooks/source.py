@@ -1,4 +1,4 @@
-"""Where this copy of the template comes from: what ``make template-update`` of a service needs."""
+"""The source of this copy of the template, which ``make template-update`` of a service needs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ USERINFO = re.compile(r"(?<=://)[^/@]*@")
 def of(template: str) -> dict[str, str]:
     """The template's ``url`` and ``commit``, each empty when it is unknown.
 
-    A copy without git has neither. Changes that are not committed have no commit: then the version
-    alone names what was rendered. A copy that was cloned from nowhere is its own ``url``.
+    A copy without git has neither. With uncommitted changes there is no commit: only the version is
+    recorded. A copy without a remote is its own ``url``.
     """
     if _git(template, "rev-parse", "--show-prefix") != "":
         return {"url": "", "commit": ""}  # no repository, or a folder of another one
@@ -30,7 +30,7 @@ def of(template: str) -> dict[str, str]:
 
 
 def _git(folder: str, *arguments: str) -> str | None:
-    """What git says about the folder; None when it says no."""
+    """The output of git about the folder; None if git fails."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     try:
         result = subprocess.run(  # noqa: S603 - no argument comes from outside

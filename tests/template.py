@@ -40,7 +40,7 @@ LITTER = ("__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_c
 
 # Processes that run the tests of one service: one waits while the other works.
 SERVICE_JOBS = os.environ.get("SERVICE_JOBS", "2")
-PATIENCE = 2400  # seconds for an installation and the whole suite on a slow machine
+TIMEOUT = 2400  # seconds for an installation and the whole suite on a slow machine
 
 
 def render(output: Path, **answers: str) -> Path:
@@ -125,7 +125,7 @@ def serving(command: str, folder: Path, values: dict[str, str], log: Path) -> It
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while f"Serving http://127.0.0.1:{port}" not in log.read_text(encoding="utf-8") or not up(
             port
         ):
@@ -146,7 +146,7 @@ def pass_checks(folder: Path, values: dict[str, str], *, all_attacks: bool = Tru
     """
     command = ["make", "check", f"JOBS={SERVICE_JOBS}"]
     attacks = {} if all_attacks else {"ATTACKS": "sample"}
-    result = run(*command, cwd=folder, env=values | attacks, timeout=PATIENCE)
+    result = run(*command, cwd=folder, env=values | attacks, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout[-20_000:]
     print(result.stdout[-2_000:])
     assert re.search(r"\d+ passed", result.stdout)

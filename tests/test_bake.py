@@ -228,6 +228,8 @@ def test_overlays_are_the_choices() -> None:
         "interface": interface,
         "runtime": {"container"},
         "forwarder": {"provider"},
+        "storage": {"server"},
+        "accounts": {"own"},
     }
 
 

@@ -27,7 +27,7 @@ def ready(checkout: Path) -> Path:
     """The copy, after its first command has made the virtual environment."""
     result = make(checkout, "new", "NO_INPUT=1", 'ANSWERS=project_name="First Service"')
     assert result.returncode == 0, result.stdout
-    assert (checkout.parent / "first-service" / "wsgi.py").exists(), "beside the template"
+    assert (checkout.parent / "first-service" / "wsgi.py").exists(), "next to the template"
     return checkout
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.template import (
     AXES,
     OPTIONS,
-    PATIENCE,
+    TIMEOUT,
     environment,
     files,
     get,
@@ -125,7 +125,7 @@ class Service:
             *("make", "--no-print-directory", *arguments),
             cwd=self.folder,
             env=self.values | values,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
         return result.returncode, result.stdout
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import PATIENCE, SERVICE, render, run
+from tests.template import SERVICE, TIMEOUT, render, run
 from tools.lock import CHOICES, condition, merge, rendered
 
 OFFERED = {"database": ["sqlite", "postgresql", "mysql"], "auth": ["session", "token", "oidc"]}
@@ -156,5 +156,5 @@ def test_the_locks_install_on_another_python(tmp_path: Path, database: str, auth
         command = [uv, "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"]
         command += ["--no-deps", "--python", tmp_path / "venv" / "bin" / "python"]
         command += [f"--requirement={lock}" for lock in locks]
-        result = run(*command, cwd=project, timeout=PATIENCE)
+        result = run(*command, cwd=project, timeout=TIMEOUT)
         assert result.returncode == 0, result.stdout

@@ -13,7 +13,7 @@ import pytest
 from markupsafe import escape
 
 from tests.template import (
-    PATIENCE,
+    TIMEOUT,
     commit,
     environment,
     get,
@@ -115,7 +115,7 @@ def test_nothing_depends_on_the_speedups(
     assert path.read_text("utf-8") != before
     python = demo[0] / ".venv" / "bin" / "python"
     command = [python, "-m", "pytest", "--quiet", "--numprocesses=2", *WITHOUT_SPEEDUPS]
-    result = run(*command, cwd=folder, env=values, timeout=PATIENCE)
+    result = run(*command, cwd=folder, env=values, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout[-20_000:]
 
 
@@ -188,7 +188,7 @@ def test_the_audit_finds_a_weakness(
     git(folder, "init", "--quiet")
     commit(folder, "rendered")
     name, text, finding = PLANTED[audit]
-    before = run("make", audit, cwd=folder, env=values, timeout=PATIENCE)
+    before = run("make", audit, cwd=folder, env=values, timeout=TIMEOUT)
     assert before.returncode == 0, before.stdout
     with (folder / name).open("a", encoding="utf-8") as file:
         file.write(text)
@@ -200,7 +200,7 @@ def test_the_audit_finds_a_weakness(
 
 def test_the_audit_hands_out_reports(demo: tuple[Path, str], values: dict[str, str]) -> None:
     folder, _ = demo
-    result = run("make", "sarif", "sbom", cwd=folder, env=values, timeout=PATIENCE)
+    result = run("make", "sarif", "sbom", cwd=folder, env=values, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout
     findings = json.loads((folder / "build" / "bandit.sarif").read_text("utf-8"))
     assert findings["version"] == "2.1.0"
@@ -214,7 +214,7 @@ def test_the_audit_fails_when_nobody_can_be_asked(
 ) -> None:
     folder, _ = demo
     nowhere = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy"), "http://127.0.0.1:9")
-    result = run("make", "vulnerabilities", cwd=folder, env=values | nowhere, timeout=PATIENCE)
+    result = run("make", "vulnerabilities", cwd=folder, env=values | nowhere, timeout=TIMEOUT)
     assert result.returncode != 0
     assert "the database of them did not answer" in result.stdout
 
@@ -228,7 +228,7 @@ def test_a_broken_environment_is_built_again(
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").symlink_to("/nowhere/python3.9")
     (folder / ".venv" / "installed").touch()
-    result = run("make", "packages", cwd=folder, env=values, timeout=PATIENCE)
+    result = run("make", "packages", cwd=folder, env=values, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout
     assert "All installed packages are compatible" in result.stdout
 
@@ -246,7 +246,7 @@ def test_uv_installs_what_pip_does_and_checks_the_same_hashes(
     folder = tmp_path / "quick"
     shutil.copytree(demo[0], folder, ignore=shutil.ignore_patterns(".venv", "__pycache__"))
     command = ["make", "setup", f"UV={Path(sys.executable).with_name('uv')}"]
-    result = run(*command, cwd=folder, env=values, timeout=PATIENCE)
+    result = run(*command, cwd=folder, env=values, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout
     by_uv, by_pip = (
         run(project / ".venv/bin/python", "-c", PACKAGES, env=values).stdout.split()
@@ -257,7 +257,7 @@ def test_uv_installs_what_pip_does_and_checks_the_same_hashes(
     lock = folder / "requirements.lock"
     text = lock.read_text(encoding="utf-8")
     lock.write_text(re.sub("sha256:[0-9a-f]{64}", "sha256:" + "0" * 64, text), encoding="utf-8")
-    result = run(*command, cwd=folder, env=values, timeout=PATIENCE)
+    result = run(*command, cwd=folder, env=values, timeout=TIMEOUT)
     assert result.returncode != 0
     assert "hash" in result.stdout.lower()
     assert not (folder / ".venv" / "installed").exists()

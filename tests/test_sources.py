@@ -125,7 +125,7 @@ def test_replayed_answers_are_checked(extension: bool, tmp_path: Path) -> None:
     for name in ("project_name", "domain_name"):
         assert f"\n  {name} '" in result.stdout
     assert " author_name=Me" in result.stdout
-    assert "--replay" not in result.stdout, "it cannot stand beside answers"
+    assert "--replay" not in result.stdout, "it cannot be combined with answers"
     assert list((tmp_path / "bad").iterdir()) == []
     assert extension is ("Traceback" not in result.stdout), "cookiecutter shows where a hook failed"
 

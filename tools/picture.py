@@ -80,7 +80,7 @@ def played(folder: Path) -> str:
     finally:
         os.close(screen)  # this ends a program that still waits
     if process.wait(TIMEOUT) != 0 or replies:
-        raise RuntimeError(f"make new did not come to its end:\n{shown.decode()}")
+        raise RuntimeError(f"make new did not finish:\n{shown.decode()}")
     return re.sub(
         "\x1b\\[\\?2004[hl]|\r", "", shown.decode()
     )  # readline announces how it takes a paste

@@ -1,4 +1,4 @@
-"""What is different while somebody develops the service. Production does not call it."""
+"""The differences of development. Production does not call this module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shortcut. Without the call of ``init_app``, the service does the same in more time."""
+"""A speed-up. Without the call of ``init_app``, the service does the same in more time."""
 
 from __future__ import annotations
 

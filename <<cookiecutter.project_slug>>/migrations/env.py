@@ -40,7 +40,7 @@ rewriter = Rewriter()
 def drop_a_table_alone(
     context: MigrationContext, revision: object, directive: ops.OpContainer
 ) -> ops.OpContainer:
-    """Leave out the indexes of a table that is dropped: MySQL keeps one that a foreign key needs."""
+    """Leave out the indexes of a dropped table: MySQL keeps one that a foreign key needs."""
     dropped = {it.table_name for it in directive.ops if isinstance(it, ops.DropTableOp)}
     directive.ops = [
         it

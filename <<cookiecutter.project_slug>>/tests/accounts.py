@@ -38,7 +38,7 @@ def start_session(user: User, address: str) -> tuple[Session, str]:
 
 @cache
 def hash_once(hasher: PasswordHasher, password: str) -> str:
-    """The hash, made by ``hasher``: a test may have put a cheaper one in its place."""
+    """The hash by ``hasher``, which a test may have replaced with a cheaper one."""
     return passwords.hash_password(password)
 
 

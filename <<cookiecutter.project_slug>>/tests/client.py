@@ -14,7 +14,7 @@ PASSWORD = "wool-lantern-orbit-7-thistle"
 
 
 class Client(ABC):
-    """It sends requests from one address, with the headers of Nginx and its own."""
+    """A client that sends requests from one address, with the headers of Nginx and its own."""
 
     own_headers: dict[str, str]
     use_cookies = True
@@ -27,7 +27,7 @@ class Client(ABC):
         self.password = PASSWORD
 
     def headers(self, method: str) -> dict[str, str]:
-        """What Nginx and the client put on a request."""
+        """The headers that Nginx and the client add to a request."""
         hop = {"X-Forwarded-For": self.address, "X-Forwarded-Proto": "https"}
         return hop | self.own_headers
 
@@ -53,10 +53,10 @@ class Client(ABC):
 
     @abstractmethod
     def signed_in(self, email: str) -> Self:
-        """Have an account and a session that no request has made."""
+        """Have an account and a session, both from rows."""
 
     def signed_in_with_password(self, email: str) -> Self:
-        """The same, with an account that has a password: here each has one."""
+        """The same, with an account that has a password: here every account has one."""
         return self.signed_in(email)
 
     def with_password(self, email: str) -> Self:

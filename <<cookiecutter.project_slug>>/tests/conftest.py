@@ -31,8 +31,8 @@ from tests.database import dispose, migrate, scratch
 from tests.live import PATH, accepts, running
 from tests.shared import Shared
 
-# The files that wait for timeouts, stop servers or start many of them. `make test` leaves them out,
-# `make check` runs them. They begin first: when one comes last, the other processes have nothing to do.
+# Files that wait for timeouts, or that stop or start many servers. `make test` leaves them out,
+# `make check` runs them. They start first: a slow file at the end would leave other processes idle.
 SLOW = {
     *("test_account_races.py", "test_connections.py", "test_floods.py", "test_full_disk.py"),
     *("test_guard.py", "test_identity_provider.py", "test_imports.py", "test_instances.py"),
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over all that was imported: 7% of the processor's time."""
+    """Exclude imported modules from garbage collection: it saves 7% of the processor time."""
     gc.freeze()
 
 
@@ -127,7 +127,7 @@ def remembering_hasher() -> PasswordHasher:
 
 @pytest.fixture(autouse=True)
 def hashing(remembering_hasher: PasswordHasher) -> Iterator[None]:
-    """Hash with the strength of production. Tests about hashing itself remember nothing."""
+    """Hash with the strength of production. Tests of hashing itself reuse no hash."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "HASHER", remembering_hasher)
         yield
@@ -151,7 +151,7 @@ def make_app(build: Callable[..., Flask]) -> Iterator[Callable[..., Flask]]:
 def build(
     environment: dict[str, str], compiled_templates: FileSystemBytecodeCache
 ) -> Callable[..., Flask]:
-    """Build the service, and leave it to the caller to dispose of it."""
+    """Build the service. The caller disposes of it."""
 
     def make(**changes: str | None) -> Flask:
         values = {k: v for k, v in {**environment, **changes}.items() if v is not None}
@@ -164,21 +164,21 @@ def build(
 
 @pytest.fixture(scope="session")
 def shared(build: Callable[..., Flask]) -> Iterator[Shared]:
-    """The app that one test after the other gets, as long as none changes it."""
+    """The app that tests share until one of them changes it."""
     with closing(Shared(build)) as shared:
         yield shared
 
 
 @pytest.fixture
 def own_app() -> None:
-    """For a test that changes the app in a way that :class:`Shared` cannot see: a new app."""
+    """A new app, for a test whose change of the app :class:`Shared` cannot detect."""
 
 
 @pytest.fixture
 def app(
     request: pytest.FixtureRequest, shared: Shared, environment: dict[str, str]
 ) -> Iterator[Flask]:
-    """The service in production, with an empty database and no attempt counted yet."""
+    """The service in production, with an empty database and with all counts at zero."""
     is_shared = has_redis(environment) and "own_app" not in request.fixturenames
     if not is_shared:
         shared.close()

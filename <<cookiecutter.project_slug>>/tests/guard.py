@@ -17,7 +17,7 @@ STOP_TIMEOUT = 30  # seconds to stop in; then it is killed
 
 
 def stop(pid: int) -> None:
-    """Ask the process to end, and kill it when it does not."""
+    """Ask the process to end, and kill it if it does not."""
     with suppress(ProcessLookupError):  # it has ended
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGCONT)  # one that a test has stopped would not hear the other

@@ -36,7 +36,7 @@ PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 
 def missing() -> str:
-    """What this machine lacks, or an empty string."""
+    """The program that this machine lacks, or an empty string."""
     if sys.platform != "linux":
         return "needs Linux, where each request can come from another address of 127.0.0.0/8"
     if lacking := [name for name in ("nginx", "openssl") if not shutil.which(name, path=PATH)]:
@@ -68,7 +68,7 @@ class Answer:
 
 @dataclass
 class Site:
-    """A running Nginx: where it listens, whom to trust, where it logs."""
+    """A running Nginx: its ports, its certificate authority, its logs."""
 
     address: str
     http_port: int
@@ -79,7 +79,7 @@ class Site:
     sources: Iterator[str] = field(default_factory=lambda: map(loopback, itertools.count()))
 
     def tls(self) -> ssl.SSLContext:
-        """A client that trusts our authority and nobody else."""
+        """A client that trusts only our authority."""
         return ssl.create_default_context(cafile=str(self.ca))
 
     @contextmanager
@@ -135,7 +135,7 @@ class Site:
         return self.request("GET", path, headers=sent)
 
     def raw(self, data: bytes, *, tls: bool = True) -> bytes:
-        """Send the bytes as they are and return all that comes back."""
+        """Send the bytes unchanged and return the whole answer."""
         with self.connect(tls=tls) as connected:
             connected.sendall(data)
             received = b""
@@ -145,7 +145,7 @@ class Site:
             return received
 
     def log(self) -> str:
-        """What Nginx has logged so far, errors and requests."""
+        """The log of Nginx up to now: errors and requests."""
         return "".join(path.read_text() for path in sorted(self.directory.glob("log/*.log")))
 
 
@@ -168,7 +168,7 @@ def read_answer(connected: socket.socket, method: str = "GET") -> Answer:
 
 
 def loopback(number: int) -> str:
-    """Another address of this machine for each number: none of them reaches a rate limit."""
+    """A different address of this machine for each number, so that no rate limit is reached."""
     return f"127.77.{number // 250 % 250}.{number % 250 + 1}"
 
 
@@ -318,7 +318,7 @@ def running(
     :param inherited: open files that it gets, under the same numbers.
     """
     with output.open("ab") as file:
-        # No input: Node.js would make that of the tests non-blocking, and who reads it would stop.
+        # No input: Node.js would make the input of the tests non-blocking, and reads would fail.
         process = subprocess.Popen(
             command,
             cwd=PROJECT,

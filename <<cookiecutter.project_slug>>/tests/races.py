@@ -19,7 +19,7 @@ from app.notes.models import Note
 from app.security import passwords
 from tests.browser import SIGNED_IN, Browser
 
-PATIENCE = 60  # seconds; far more than any answer may take, so that a hang is seen as one
+TIMEOUT = 60  # seconds; far more than any answer may take, so that only a hang exceeds it
 ALICE = "alice@example.com"
 
 
@@ -31,12 +31,12 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     start = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
-        start.wait(PATIENCE)
+        start.wait(TIMEOUT)
         return call()
 
     slots = patch.object(passwords, "slots", threading.BoundedSemaphore(len(calls)))
     with slots, ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(run, calls, timeout=PATIENCE))
+        return list(threads.map(run, calls, timeout=TIMEOUT))
 
 
 def meeting(parties: int, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,7 +48,7 @@ def meeting(parties: int, function: Callable[..., Any]) -> Callable[..., Any]:
         result = function(*args, **kwargs)
         if not hasattr(here, "met") and next(places, None) is not None:
             here.met = True
-            barrier.wait(PATIENCE)
+            barrier.wait(TIMEOUT)
         return result
 
     return meet

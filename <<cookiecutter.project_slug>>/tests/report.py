@@ -68,7 +68,7 @@ class WorkerReport(Found):
 
 
 class Report(Found):
-    """What happened to each test."""
+    """The outcome of each test."""
 
     def __init__(self, root: Path) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Report(Found):
             self.states[report.nodeid] = FAILED
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Three reports for each case: of what it needs, of itself, and of the tidying up."""
+        """Three reports for each case: set-up, call and teardown."""
         case, state = report.nodeid, report.outcome
         if expected_to_fail := getattr(report, "wasxfail", None):
             state, self.reasons[case] = SKIPPED, f"expected to fail: {expected_to_fail}"
@@ -171,7 +171,7 @@ def summary(practices: list[Row], elsewhere: list[str], made: str, **_: Any) -> 
 
 
 def plain(text: str) -> str:
-    """Text that means nothing in Markdown and in HTML, and stays in its cell."""
+    """Text escaped for Markdown and HTML; it stays in its cell of a table."""
     return re.sub(r"[^A-Za-z0-9 .,:;/()=+-]", lambda it: f"&#{ord(it[0])};", " ".join(text.split()))
 
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from app.auth.models import User
 from app.database import db, now
 from tests.browser import PAGES
-from tests.races import PATIENCE
+from tests.races import TIMEOUT
 
 Log = Callable[[], list[dict[str, Any]]]
 
@@ -44,6 +44,6 @@ def within_patience(
     """The response; ``finish`` ends what a request that hangs is waiting for."""
     with ThreadPoolExecutor(1) as threads:
         try:
-            return threads.submit(call).result(PATIENCE)
+            return threads.submit(call).result(TIMEOUT)
         finally:
             finish()

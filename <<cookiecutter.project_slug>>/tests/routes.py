@@ -1,4 +1,4 @@
-"""All routes of the service, for tests that must not forget one."""
+"""All routes of the service, for tests that must cover each of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Route:
 
     @property
     def names_an_object(self) -> bool:
-        """Whether the path has the id of what somebody owns."""
+        """Whether the path has the id of a resource of a user."""
         return bool(VARIABLE.search(self.rule)) and self.endpoint not in ARGUMENTS
 
     @property
@@ -36,7 +36,7 @@ class Route:
         return self.method in SAFE
 
     def path(self, public_id: str = UNKNOWN) -> str:
-        """The route's path; ``public_id`` is that of what somebody owns."""
+        """The route's path; ``public_id`` is that of a user's resource."""
         fixed = ARGUMENTS.get(self.endpoint, {})
         return VARIABLE.sub(lambda part: fixed.get(part[1], public_id), self.rule)
 
@@ -78,12 +78,12 @@ def own_id(app: Flask, route: Route, email: str) -> str:
 
 
 def own_path(app: Flask, route: Route, email: str) -> str:
-    """The path of the route to what this user owns."""
+    """The path of the route to a resource of this user."""
     return route.path(own_id(app, route, email))
 
 
 def fingerprint(app: Flask) -> str:
-    """A hash of every row, but for the time a session was last seen."""
+    """A hash of every row, without the time at which a session was last seen."""
     with app.app_context():
         rows = {
             table.name: [

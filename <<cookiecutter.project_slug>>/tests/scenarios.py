@@ -1,4 +1,4 @@
-"""Everything that the service is for, done once: for tests that look at what it costs."""
+"""Scenarios: each feature of the service, used once, for tests of its cost."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """E-mail addresses: two people never become one account, and one person never two.
 
-Whoever owns strasse.de must not get, or block, the account of somebody at straße.de. These are two
-domains since IDNA 2008 (RFC 5891); case folding, which is for comparing words, makes one of them.
+The owner of strasse.de must not get, or block, the account of a user at straße.de. IDNA 2008 (RFC
+5891) makes these two domains; case folding, which is meant for comparing words, makes them one.
 """
 
 from __future__ import annotations

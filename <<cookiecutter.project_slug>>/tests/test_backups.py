@@ -1,4 +1,4 @@
-"""Backup and restore: what was there comes back, nobody stays signed in, and nothing is lost."""
+"""Backup and restore: all data comes back, nobody stays signed in, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ sys.exit(app.test_cli_runner().invoke(args=["db", command, file]).exit_code)
 def test_a_command_that_is_stopped_cleans_up(
     service: Flask, alice: Browser, environment: dict[str, str], own_database: dict[str, str]
 ) -> None:
-    """The first process of a container has to handle SIGTERM, or it is killed half a minute later."""
+    """The first process of a container must handle SIGTERM; otherwise it is killed later."""
     values = os.environ | environment | own_database | {"PYTHONPATH": str(PROJECT)}
 
     def stopped(*command: str) -> int:
@@ -303,7 +303,7 @@ def test_the_backup_of_something_else_changes_nothing(
             file = backup(other, "foreign")
             result = run(service, "restore", file)
             assert result.exit_code == 1, statement
-            assert "which this code does not know; what was there is back" in result.stderr
+            assert "which this code does not know; the previous data is restored" in result.stderr
             assert rows(service) == was, statement
             assert alice.is_signed_in(), statement
             alice.write_note("Written", "after all")

@@ -1,7 +1,7 @@
-"""What is stored is answered with success: nothing asks the database after the commit.
+"""A stored change is answered with success: the service sends no query after the commit.
 
-A database that fails at that moment would make "try again" of what is stored, and whoever tries
-again has two notes. Only when the answer to the COMMIT itself is lost does nobody know.
+If the database failed at that moment, the answer would be "try again", and a user who tries again
+would have two notes. Only a lost answer to the COMMIT itself leaves the result unknown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.scenarios import use_everything
 pytestmark = practice("errors")
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
-# An answer of the provider is used up before it is exchanged: whoever tries again starts anew.
+# An answer of the provider is marked as used before its exchange: after a failure, start again.
 USED_UP = "used_once"
 
 

@@ -23,7 +23,7 @@ from tests import live
 from tests.browser import DOMAIN
 from tests.live import Site
 from tests.marks import asvs, practice
-from tests.races import PATIENCE
+from tests.races import TIMEOUT
 
 pytestmark = [
     practice("rate_limits"),
@@ -102,8 +102,8 @@ def is_open(connection: socket.socket, seconds: float = PAUSE) -> bool:
 
 
 def ends(connection: socket.socket, first: bytes, repeated: bytes) -> bool:
-    """Send slowly; whether the server closes the connection within ``PATIENCE`` seconds."""
-    deadline = time.monotonic() + PATIENCE
+    """Send slowly; whether the server closes the connection within ``TIMEOUT`` seconds."""
+    deadline = time.monotonic() + TIMEOUT
     try:
         connection.sendall(first)
         while is_open(connection):

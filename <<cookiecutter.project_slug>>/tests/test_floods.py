@@ -26,7 +26,7 @@ from app.security import passwords
 from tests import live
 from tests.browser import NOTES, Browser
 from tests.marks import asvs, practice
-from tests.races import PATIENCE
+from tests.races import TIMEOUT
 from tests.test_instances import Remote, processes, straight
 
 FLOOD = 40  # sign-ins at once
@@ -74,7 +74,7 @@ def there(browser: Browser, path: Path) -> Browser:
 def test_a_flood_leaves_a_thread_for_who_is_signed_in(
     app: Flask, alice: Browser, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Each hash that is begun lasts as long as the flood: only who was refused has been answered."""
+    """Each started hash lasts as long as the flood: until then only refusals are answered."""
     (tmp_path / "held").touch()
     settings = {"WEB_CONCURRENCY": "1", "HELD": str(tmp_path / "held")}
     with (
@@ -82,7 +82,7 @@ def test_a_flood_leaves_a_thread_for_who_is_signed_in(
         flooded(app, path) as flood,
     ):
         try:
-            answers = as_completed(flood, PATIENCE)
+            answers = as_completed(flood, TIMEOUT)
             refused = [next(answers).result() for _ in range(FLOOD - passwords.SLOTS)]
             assert {answer.status_code for answer in refused} == {503}
             assert {answer.headers["Retry-After"] for answer in refused} == {"5"}
@@ -91,7 +91,7 @@ def test_a_flood_leaves_a_thread_for_who_is_signed_in(
             assert sum(not answer.done() for answer in flood) == passwords.SLOTS
         finally:
             (tmp_path / "held").unlink()
-        assert [answer.result(PATIENCE).status_code for answer in answers] == [401] * 3
+        assert [answer.result(TIMEOUT).status_code for answer in answers] == [401] * 3
 
 
 def peak(pid: int) -> int:

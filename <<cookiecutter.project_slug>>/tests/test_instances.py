@@ -1,7 +1,7 @@
-"""Several instances behind one Nginx, with one database and one Redis, as where a host is not enough.
+"""Several instances behind one Nginx, with one database and one Redis, as on several hosts.
 
-Limits are exact over all of them, a session ends everywhere at once, and an instance that stops or
-dies costs nobody a request.
+Limits are exact over all of them, a session ends everywhere at once, and no request is lost when an
+instance stops or dies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests import live
 from tests.browser import FORM_REFUSED, PASSWORD, SIGN_IN, Browser
 from tests.live import Answer, Site, connect_unix, read_answer
 from tests.marks import asvs, practice
-from tests.races import PATIENCE
+from tests.races import TIMEOUT
 
 pytestmark = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 
@@ -193,8 +193,8 @@ def test_a_killed_master_is_replaced(
     assert orphans
     os.kill(master, signal.SIGKILL)
     with live.gunicorn(path.parent, environment):  # as whatever runs the service does
-        live.wait_until(lambda: not any(map(runs, orphans)), PATIENCE)
-        live.wait_until(lambda: live.accepts(path), PATIENCE)
+        live.wait_until(lambda: not any(map(runs, orphans)), TIMEOUT)
+        live.wait_until(lambda: live.accepts(path), TIMEOUT)
         assert not set(processes(path)) & {master, *orphans}
         for _ in range(10):
             assert site.get("/healthz").status == 200

@@ -103,7 +103,7 @@ def test_the_migrations_make_what_the_models_say(empty: Flask) -> None:
 
 
 def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(empty: Flask) -> None:
-    """SQLite alters a table by dropping it where one is careless, and what refers to it goes too."""
+    """Batch mode alters a SQLite table by dropping it; rows that refer to it are deleted too."""
     assert run(empty, "upgrade", "0001").exit_code == 0
     moments = dict.fromkeys(("created_at", "last_seen_at", "updated_at"), now())
     texts = dict.fromkeys(("address", "device"), "") | {"title": "Tä", "body": "\U0001f980"}
@@ -218,7 +218,7 @@ def test_two_lines_of_migrations_are_joined(empty: Flask, migrations: Path) -> N
         write(migrations, name, head, f'op.create_table("{name}", sa.Column("id", sa.Integer()))')
     result = run(empty, "upgrade")
     assert result.exit_code != 0
-    assert "mine and theirs both stand at the end" in result.output
+    assert "mine and theirs are both the last one" in result.output
     assert "make merge-migrations" in result.output
     assert tables(empty) == set(), "nothing is half done"
     assert run(empty, "merge").exit_code == 0

@@ -22,7 +22,7 @@ from tests.actions import (
 from tests.browser import NOTES, PASSWORD, Browser
 from tests.database import each_connection_runs
 from tests.marks import asvs, practice
-from tests.races import PATIENCE, at_once, note_of
+from tests.races import TIMEOUT, at_once, note_of
 from tests.retries import Log, assert_retry, change, within_patience
 
 
@@ -37,7 +37,7 @@ def test_of_two_that_read_what_the_other_writes_one_is_asked_to_try_again(
         db.session.rollback()
         faults.begin_serializable(db.session)
         db.session.scalars(select(User.created_at)).all()
-        meeting.wait(PATIENCE)
+        meeting.wait(TIMEOUT)
         change(alice.email)
         db.session.commit()
         return "done"

@@ -55,7 +55,7 @@ def large(
 
 
 def fill() -> None:
-    """Write thousands of rows into each table; notes and sessions by the database, from accounts."""
+    """Write thousands of rows into each table. The database derives notes and sessions."""
     known: dict[str, Any] = {"password_hash": None}
     if "is_operator" in User.__table__.c:
         known["is_operator"] = False

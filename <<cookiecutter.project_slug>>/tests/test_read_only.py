@@ -1,4 +1,4 @@
-"""A database that cannot write still serves what only reads, to visitors and to who is signed in."""
+"""If the database cannot write, pages that only read still work, also for signed-in users."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def test_the_hundredth_failure_is_an_event(
 
 @contextmanager
 def recorded(app: Flask) -> Iterator[list[str]]:
-    """What is sent to the database: the kind of each statement, and the commits."""
+    """The kind of each statement that is sent to the database, and the commits."""
     found: list[str] = []
 
     def statement(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:

@@ -1,11 +1,12 @@
 """Traceability: each practice, the attack that it stops, the tests and requirements behind it.
 
-``make practices`` prints it. Nothing of it is typed by hand. The attack is the first sentence of the practice's module. The tests
-are found in the files below ``tests/``, which are parsed, not run; ``make report`` runs them.
+``make practices`` prints it. All of it comes from the sources. The attack is the first sentence of
+the practice's module. The tests come from the files in ``tests/``, which this module only parses;
+``make report`` runs them.
 
-- ``tests/security/test_csrf.py`` tests the practice ``csrf``, for that is its name;
-- ``pytestmark = practice("csrf")`` says so of any other file, ``@practice("csrf")`` of one test;
-- ``@asvs("3.5.1")`` names requirements of OWASP ASVS 5.0: broken, they make the test fail.
+- ``tests/security/test_csrf.py`` tests the practice ``csrf``, by its name;
+- ``pytestmark = practice("csrf")`` assigns any other file, ``@practice("csrf")`` one test;
+- ``@asvs("3.5.1")`` names requirements of OWASP ASVS 5.0 whose violation makes the test fail.
 
 A practice is a module of ``app/security/``, or one that tests name: ``practice("auth.sessions")``.
 """
@@ -129,7 +130,7 @@ def as_json(practices: list[Practice]) -> str:
 
 
 def as_text(practices: list[Practice], *, in_full: bool) -> Iterator[str]:
-    """The practices for a terminal, line by line; ``in_full`` names each test, not only its file."""
+    """The practices as lines for a terminal; ``in_full`` names each test instead of its file."""
     for practice in practices:
         yield f"{practice.name}: {practice.title}"
         yield f"  attack      {practice.attack}"

@@ -21,7 +21,7 @@ from tests.live.conftest import install, lacking, program
 from tests.template import run
 
 HERE = Path(__file__).parent / "machine"
-PATIENCE = 120  # seconds for a boot or a shutdown on a slow host
+TIMEOUT = 120  # seconds for a boot or a shutdown on a slow host
 COMMAND_TIMEOUT = 300  # seconds
 NAMESPACES = "--mount --pid --uts --ipc --net --cgroup".split()
 ENVIRONMENT = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root"]
@@ -83,7 +83,7 @@ class Machine:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.run("systemctl", "is-system-running", "--wait", check=False) != "running":
             said = (self.folder / "boot.log").read_text()
             assert self.process.poll() is None, said
@@ -124,7 +124,7 @@ class Machine:
     def reboot(self) -> None:
         """Shut it down in order, and boot it again."""
         self.run("systemctl", "poweroff", check=False)
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT)
         self.boot()
 
     def remove(self) -> None:
@@ -134,9 +134,9 @@ class Machine:
             run(*as_root(), "kill", "-KILL", str(init))  # the others of its namespace go with it
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT)
         # The last processes take a moment to end, and hold the disk until then.
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         remove = [*as_root(), "find", self.cgroup, "-depth", "-type", "d", "-delete"]
         while run(*remove).returncode and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -415,7 +415,7 @@ def test_a_release_that_does_not_work_is_taken_back(postgresql: Machine, broken:
                     'sed -i \'s/database = "ok" if/database = "no" if/\' /srv/broken/app/health.py'
                 )
                 postgresql.shell(
-                    "sed -i 's/^PATIENCE = 30/PATIENCE = 3/' /srv/broken/deploy/systemd/ready.py"
+                    "sed -i 's/^TIMEOUT = 30/TIMEOUT = 3/' /srv/broken/deploy/systemd/ready.py"
                 )
             postgresql.write("/srv/broken/migrations/versions/9999_more.py", migration)
         script = INSTALL.replace("project", "broken")

@@ -43,7 +43,7 @@ def measure(place: Place) -> Result:
         for sides in sent
         for ours, others in zip(sides["service"], sides["bare"], strict=True)
     )
-    rows.append(["beside it, in gunicorn: to send its headers", *more])
+    rows.append(["in gunicorn: to send its headers", *more])
     return Result(
         "What each practice costs, in the process",
         ("Layer", *(f"{kind}, {unit}" for kind in KINDS.values() for unit in ("us", "calls"))),

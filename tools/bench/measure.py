@@ -29,7 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = Path(__file__).with_name("production.py")
 CONFIGURATION = "deploy/gunicorn.conf.py"
-PATIENCE = 60  # seconds for a server to start or to answer
+TIMEOUT = 60  # seconds for a server to start or to answer
 
 
 # --- What a part returns
@@ -218,7 +218,7 @@ class Service:
             )
         server = Server(path, process.pid)
         try:
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + TIMEOUT
             while not server.accepts():
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(log.read_text(errors="replace")[-4000:])
@@ -352,7 +352,7 @@ class Server:
 
     def _connected(self) -> socket.socket:
         connected = socket.socket(socket.AF_UNIX)
-        connected.settimeout(PATIENCE)
+        connected.settimeout(TIMEOUT)
         connected.connect(str(self.socket))
         return connected
 

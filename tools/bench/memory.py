@@ -42,7 +42,7 @@ def measure(place: Place) -> Result:
         cells = [text.format(median(side)) for side in (bare, ours)]
         rows.append([LABELS[kind], *cells, f"{ratio(ours, bare):.2f}"])
     return Result(
-        "Memory and start, beside bare Flask with SQLAlchemy",
+        "Memory and start, compared with bare Flask and SQLAlchemy",
         ("", "Bare", "Service", "Ratio"),
         rows,
         [

@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 
 from tools.bench.measure import (
-    PATIENCE,
+    TIMEOUT,
     Load,
     Place,
     Result,
@@ -222,7 +222,7 @@ def through(site: Site, instances: Sequence[Server], token: str) -> Callable[[],
         for _ in range(LOAD // CLIENTS // BURST):
             with (
                 socket.create_connection(
-                    (site.address, site.port), PATIENCE, (loopback(next(ADDRESSES)), 0)
+                    (site.address, site.port), TIMEOUT, (loopback(next(ADDRESSES)), 0)
                 ) as plain,
                 context.wrap_socket(plain, server_hostname=site.domain) as connected,
             ):

@@ -1,4 +1,4 @@
-"""gunicorn beside granian: what a request costs, and what each does when it is attacked or stopped.
+"""gunicorn and granian: the cost of a request, and how each behaves when attacked or stopped.
 
 Both serve the same service on a Unix socket, as Nginx reaches it. Granian is installed for this
 alone, into build/bench.
@@ -87,7 +87,7 @@ def measure(place: Place) -> Result:
             rows.append([label, *cells])
             print("  " + " | ".join(rows[-1]), flush=True)
     return Result(
-        "gunicorn beside granian",
+        "gunicorn and granian",
         ("", "gunicorn", "granian"),
         rows,
         [

@@ -1,4 +1,4 @@
-"""What a password costs, and what a flood of sign-ins costs those who are signed in.
+"""The cost of a password hash, and of a flood of sign-ins for signed-in users.
 
 The flood comes from everywhere, so that no limit by address or account stops it. For comparison it
 meets the same service without the bound on how many passwords a process hashes at once.

@@ -1,4 +1,4 @@
-"""Build the cluster, play the scenarios, write docs/cluster.md: ``make cluster``.
+"""Build the cluster, run the scenarios, write docs/cluster.md: ``make cluster``.
 
 Variables: ``DATABASES`` and ``AUTH`` choose combinations, ``ONLY`` scenarios. What needs the
 network (Debian's packages, images) is done first; then the command starts itself once more in
@@ -60,7 +60,7 @@ def outside() -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise ClusterError("another run of this checkout goes on") from error
+        raise ClusterError("another run of this checkout has not ended") from error
     shutil.rmtree(BUILD / "logs", ignore_errors=True)
     (BUILD / "logs").mkdir()
     folder = Path(tempfile.mkdtemp(prefix="hf-cluster-"))
@@ -99,7 +99,7 @@ def _in_namespaces() -> int:
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
-            print("It does not end by itself, so it is killed", file=sys.stderr)
+            print("It does not end, so it is killed", file=sys.stderr)
         return 130
     finally:
         process.kill()  # and with it, by --kill-child, every process of the namespace

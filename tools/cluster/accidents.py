@@ -1,4 +1,4 @@
-"""What happens to nodes, pods and what they need; each ends when every pod has settled again."""
+"""Failures of nodes, pods, DNS and databases. Each ends when every pod is ready again."""
 
 from __future__ import annotations
 

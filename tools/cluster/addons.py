@@ -1,4 +1,4 @@
-"""Names and storage in the cluster, and the network's way to its pods."""
+"""DNS and storage in the cluster, and routes to its pods."""
 
 from __future__ import annotations
 

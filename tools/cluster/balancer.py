@@ -1,4 +1,4 @@
-"""A cloud's balancer: it passes TCP through to healthy nodes, and keeps the visitor's address.
+"""A load balancer as in a cloud: it passes TCP to healthy nodes and keeps the client's address.
 
 It asks each node every 8 seconds and gives up after 3 answers that are missing or bad, as Google's
 does by default (Amazon's: 10 seconds, 2 or 3). Connections that have begun stay where they are.

@@ -1,4 +1,4 @@
-"""What each kind of visitor does, until ``done``: one function each, for a thread of its own."""
+"""The loops of the visitors, until ``done``: one function for each kind, in its own thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL and MariaDB in the hub, over TLS, with data in memory; and a cut in their cable."""
+"""PostgreSQL and MariaDB in the hub, over TLS, with data in memory; can be disconnected."""
 
 from __future__ import annotations
 

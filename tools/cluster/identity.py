@@ -1,4 +1,4 @@
-"""An OpenID Connect provider in the hub, and how a visitor signs in at it.
+"""An OpenID Connect provider in the hub, and the sign-in of a visitor there.
 
 The one of the service's own tests: certified software of others (npm ``oidc-provider``), at which
 any name signs in.
@@ -104,4 +104,4 @@ def sign_in(reader: Reader, name: str) -> None:
             path = urljoin(url, form[1]).removeprefix(ISSUER)
             browser.request("POST", path, fields, "application/x-www-form-urlencoded")
         url = urljoin(url, browser.location)
-    raise ClusterError(f"{reader.domain}: signing in does not come to an end: {page[:500]}")
+    raise ClusterError(f"{reader.domain}: the sign-in did not finish: {page[:500]}")

@@ -1,4 +1,4 @@
-"""The command's inner half: the first process of the namespaces, which end with it."""
+"""The part of the command inside the namespaces: their first process. They end with it."""
 
 from __future__ import annotations
 

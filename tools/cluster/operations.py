@@ -1,4 +1,4 @@
-"""What operators do on purpose: each to all services at once, until every pod has settled."""
+"""Operations: each runs for all services at once, until every pod is ready."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def again(stage: Stage) -> None:
         before = {pod["metadata"]["uid"] for pod in pods(service, "web,valkey")}
         service.script("deploy.sh", "production")
         if before != {pod["metadata"]["uid"] for pod in pods(service, "web,valkey")}:
-            raise ClusterError(f"{service.name}: nothing is new, and pods were replaced")
+            raise ClusterError(f"{service.name}: pods were replaced although nothing was new")
 
     stage.each(deploy)
 
@@ -75,7 +75,7 @@ def backup(stage: Stage) -> None:
         first_answer(visitors)
         visitors.sign_in()
         if "after the backup" in writer.notes():
-            raise ClusterError(f"{service.name}: what came after the backup is still there")
+            raise ClusterError(f"{service.name}: data from after the backup is still there")
         visitors.quiet.clear()
 
     stage.each(restore)

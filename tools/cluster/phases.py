@@ -1,4 +1,4 @@
-"""What visitors met during one scenario."""
+"""The requests of the visitors during one scenario."""
 
 from __future__ import annotations
 

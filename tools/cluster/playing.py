@@ -1,4 +1,4 @@
-"""Plays a scenario before the visitors' eyes, and judges it."""
+"""Runs a scenario while the visitors send requests, and judges it."""
 
 from __future__ import annotations
 

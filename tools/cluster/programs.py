@@ -1,4 +1,4 @@
-"""What the machine has to have, and what is unpacked for the nodes.
+"""The required programs of the machine, and the files that are unpacked for the nodes.
 
 Kubernetes' own programs come from the folder that ``KUBERNETES_BIN`` names (by default
 ``shared/cluster`` beside this checkout): ``all.zst``, one program that is called by five names, and

@@ -1,4 +1,4 @@
-"""The table in docs/cluster.md: what ran, and what came of it.
+"""The table in docs/cluster.md: the scenarios and their results.
 
 ``docs/cluster.json`` keeps the last run of each scenario and service: one of them can run alone.
 """

@@ -1,4 +1,4 @@
-"""What is done to the services, in this order. Visitors are there all the time."""
+"""The scenarios, in this order. Visitors send requests all the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scenarios act on, and what they wait for."""
+"""The state that scenarios change, and the conditions that they wait for."""
 
 from __future__ import annotations
 

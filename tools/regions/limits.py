@@ -1,4 +1,4 @@
-"""Who counts the attempts to sign in: guesses at one account from all regions at once.
+"""Where attempts to sign in are counted: guesses at one account from all regions at once.
 
 An attacker tries one password of one account after the other, in all regions, as fast as the
 regions answer. A user of the third region signs in once a minute, to another account.

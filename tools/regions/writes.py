@@ -1,4 +1,4 @@
-"""What is lost when the first region is lost: writes that were acknowledged and are nowhere else.
+"""Writes that are lost with the first region: acknowledged, and stored nowhere else.
 
 Users of the first region write 20 notes a second. At a moment the region is gone, and the replica
 of the second region becomes the primary.

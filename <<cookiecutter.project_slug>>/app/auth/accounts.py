@@ -1,4 +1,4 @@
-"""What can be done with an account. The caller commits."""
+"""Operations on accounts. The caller commits."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def enable(user: User) -> None:
 
 
 def unlock(user: User) -> tuple[int, int]:
-    """Forget failed sign-ins, so that the next attempt is not delayed.
+    """Reset the failed sign-ins, so that the next attempt is not delayed.
 
     :returns: how many failed in a row, and how many came too early.
     """

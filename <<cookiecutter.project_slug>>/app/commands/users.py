@@ -88,7 +88,7 @@ def enable_user(email: str) -> None:
 @users_cli.command("unlock")
 @click.argument("email")
 def unlock_user(email: str) -> None:
-    """Forget an account's failed sign-ins, so that the next attempt is not delayed."""
+    """Reset an account's failed sign-ins, so that the next attempt is not delayed."""
     user = find_user(email)
     failures, refusals = accounts.unlock(user)
     db.session.commit()

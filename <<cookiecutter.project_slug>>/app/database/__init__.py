@@ -30,17 +30,17 @@ PUBLIC_ID_LENGTH = 22  # characters of token_urlsafe(16): 128 random bits
 
 
 class RequestSession(Session):
-    """The session of a request. Its end loses no answer that is ready."""
+    """The session of a request. An error on its close does not replace a ready answer."""
 
     def close(self) -> None:
-        """Return the connection. If that is lost by now, only the log says so."""
+        """Return the connection. If the connection is lost by then, only the log shows it."""
         try:
             super().close()
         except DBAPIError as lost:
             log.warning("database connection lost", exc_info=lost)
 
 
-# Nothing is read again after a commit: if that failed, the client would get 503 for a change that
+# No query follows a commit: if it failed, the client would get 503 for a change that
 # is stored, and a client that tries again would store it twice.
 db = SQLAlchemy(session_options={"expire_on_commit": False, "class_": RequestSession})
 
@@ -75,7 +75,7 @@ PublicId = String(PUBLIC_ID_LENGTH)
 
 
 def new_public_id() -> str:
-    """An identifier for URLs: it tells nothing and cannot be guessed (128 bits)."""
+    """An identifier for URLs: it reveals nothing and cannot be guessed (128 bits)."""
     return secrets.token_urlsafe(16)
 
 

@@ -85,7 +85,7 @@ def _end_sessions(file: Path) -> None:
         revision = MigrationContext.configure(connection).get_current_revision()
         if revision not in known:
             raise ValueError(
-                f"{file} has the schema {revision}, which this code does not know; what was there"
-                " is back"
+                f"{file} has the schema {revision}, which this code does not know; the previous"
+                " data is restored"
             )
         connection.execute(delete(table("sessions")))

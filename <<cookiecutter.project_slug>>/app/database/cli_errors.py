@@ -1,4 +1,4 @@
-"""What the ``flask db`` commands say when something goes wrong: a sentence, no traceback."""
+"""Error messages of the ``flask db`` commands: a sentence instead of a traceback."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def create() -> None:
     """Create the database file, which only its owner may read."""
     path = Path(str(db.engine.url.database))
     if path.exists():
-        click.echo("The database is there.")
+        click.echo("The database already exists.")
         return
     with readable_errors():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def create() -> None:
     with readable_errors():
         failure = connection_error()
         if failure is None:
-            click.echo("The database is there.")
+            click.echo("The database already exists.")
         elif is_one_role():
             raise failure
         else:

@@ -103,6 +103,6 @@ def one_head() -> None:
     ends = ScriptDirectory.from_config(alembic_config()).get_heads()
     if len(ends) > 1:
         raise ValueError(
-            f"the migrations {' and '.join(sorted(ends))} both stand at the end: two people wrote "
-            "one, or the template brought one. Type: make merge-migrations, then make migrate"
+            f"the migrations {' and '.join(sorted(ends))} are both the last one: two people wrote "
+            "one, or one is the template's. Run make merge-migrations, then make migrate"
         )

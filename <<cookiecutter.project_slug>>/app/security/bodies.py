@@ -13,8 +13,8 @@ def read_body() -> None:
     :raises werkzeug.exceptions.BadRequest: when it ends early or has malformed chunks; also for a
         field without a name, which makes Flask-WTF fail when it looks for its token.
     """
-    # Flask-Limiter takes any error of a key function for a failure of Redis. If the body was read
-    # there first, one big request would make every limit start again from zero in memory.
+    # First, because the keys of the limits and CSRF protection read the form, too. There, a body
+    # that cannot be read would be an unexpected error: 500 instead of 400.
     if request.method in ("POST", "PUT", "PATCH", "DELETE"):
         try:
             request.get_data(parse_form_data=True)

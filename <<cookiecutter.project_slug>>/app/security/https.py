@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield what would let a request lie about its host or scheme."""
+    """Yield what would let a request forge its host or scheme."""
     hosts = app.config["TRUSTED_HOSTS"]
     if not hosts:
         yield "TRUSTED_HOSTS is empty; set DOMAIN_NAME to the host name that users see"

@@ -115,7 +115,7 @@ def init_app(app: Flask) -> None:
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield what would leave a route without a limit that holds."""
+    """Yield what would make limits ineffective."""
     if limiter not in app.extensions.get("limiter", ()):
         yield "rate limits are off; call rate_limits.init_app(app)"
         return

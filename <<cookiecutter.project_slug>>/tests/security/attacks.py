@@ -1,4 +1,4 @@
-"""What the injection tests share: the corpora, and what a browser makes of a page."""
+"""Shared by the injection tests: the corpora, and how a browser reads a page."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def elements(page: LexborHTMLParser) -> Iterator[LexborNode]:
 
 
 def dangers(page: LexborHTMLParser) -> list[str]:
-    """What in the page runs a script, or loads or sends something that is not the service's own."""
+    """The parts of a page that execute a script, or load from or send to another site."""
     found = []
     for node in elements(page):
         tag, attributes = node.tag or "", {k: v or "" for k, v in node.attributes.items()}
@@ -114,5 +114,5 @@ def is_harmless_url(url: str, tag: str) -> bool:
 
 
 def skeleton(page: LexborHTMLParser) -> list[tuple[str | None, tuple[str, ...]]]:
-    """The page's elements and their attributes' names, in order: what text must never change."""
+    """The page's elements and the names of their attributes, in order. No text may change them."""
     return [(node.tag, tuple(node.attributes)) for node in elements(page)]

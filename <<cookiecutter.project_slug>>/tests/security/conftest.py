@@ -1,4 +1,4 @@
-"""What several practices' tests need."""
+"""Fixtures for the tests of several practices."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_nobody_makes_themselves_enabled_or_verified(app: Flask, browser: Browse
 def test_mass_assignment_changes_no_other_column(
     app: Flask, alice: Browser, bob: Browser, resource: Resource, name: str
 ) -> None:
-    """A field more than a form or a schema has is ignored or refused: by every route that writes."""
+    """Every route that writes ignores or refuses a field that its form or schema does not have."""
 
     def fixed() -> list[dict[str, Any]]:
         written = {c.name for c in resource.model.__table__.c if c.onupdate} | {*resource.fields()}

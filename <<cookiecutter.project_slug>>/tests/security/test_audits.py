@@ -21,11 +21,11 @@ from tests.marks import asvs
 
 ROOT = Path(__file__).parents[2]
 CODE = ["app", "deploy", "migrations", "wsgi.py"]
-CURE = "install with: pip install --require-hashes -r requirements.lock"
+HINT = "install with: pip install --require-hashes -r requirements.lock"
 
 
 def bandit(*paths: str | Path) -> subprocess.CompletedProcess[str]:
-    """What ``make bandit`` runs."""
+    """The commands of ``make bandit``."""
     command = [sys.executable, "-m", "bandit", "-q", "-c", "pyproject.toml", "-r", *map(str, paths)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -173,12 +173,12 @@ FLASK = version("flask")
         (f"# flask==0.1\nFlask=={FLASK}\n", None),
         (
             "flask==0.1 \\\n    --hash=sha256:00\n",
-            f"flask {FLASK} runs, but 0.1 was audited; {CURE}",
+            f"flask {FLASK} runs, but 0.1 was audited; {HINT}",
         ),
-        ("flask==0.1 ; python_version > '3'\n", f"flask {FLASK} runs, but 0.1 was audited; {CURE}"),
+        ("flask==0.1 ; python_version > '3'\n", f"flask {FLASK} runs, but 0.1 was audited; {HINT}"),
         # Pinned twice, under markers that exclude each other: either may run.
         (f"flask==0.1 ; python_version < '3'\nflask=={FLASK} ; python_version >= '3'\n", None),
-        ("no-such-package==1 \\\n", f"no-such-package is not installed; {CURE}"),
+        ("no-such-package==1 \\\n", f"no-such-package is not installed; {HINT}"),
         ("no-such-package==1 ; sys_platform == 'win32' \\\n", None),
         ("no-such-package==1; sys_platform == 'win32'\n", None),
         (

@@ -236,7 +236,7 @@ def test_no_body_on_the_wire_is_an_error_of_the_service(
 
 
 def raw(path: Path, sent: str) -> bytes:
-    """What comes back, until the connection is closed."""
+    """The answer, until the connection is closed."""
     received = b""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(live.ANSWER_TIMEOUT)

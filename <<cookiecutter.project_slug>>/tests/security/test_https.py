@@ -273,7 +273,7 @@ def test_every_answer_of_the_service_has_hsts_once(site: Site, app: Flask) -> No
 
 @needs_nginx
 def test_nothing_is_compressed(site: Site) -> None:
-    """The length of a page would tell what secret it has in common with an attacker's part of it."""
+    """The length of a compressed page would reveal a secret that equals text of the attacker."""
     for path in ("/", "/auth/login", "/nothing", "/.nginx/error.html"):
         answer = site.get(path, accept="text/html", accept_encoding="gzip, deflate, br, zstd")
         assert answer.header("content-encoding") is None, path
@@ -365,7 +365,7 @@ def test_an_app_that_is_down_shows_nothing(
 @needs_nginx
 @pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1), ("PATCH", 1)])
 def test_a_write_is_not_sent_to_another_instance(tmp_path: Path, method: str, times: int) -> None:
-    """Whoever dies over a request may have done what it asks for."""
+    """An instance that dies during a write may have stored it already."""
     sockets, received = [tmp_path / "app-1.sock", tmp_path / "app-2.sock"], []
 
     def receive(connected: socket.socket) -> None:

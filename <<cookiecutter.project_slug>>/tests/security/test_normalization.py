@@ -46,7 +46,7 @@ IN_TURNS = "a" + "\u0345\u0f73" * 4000  # neither has a combining class above 0 
 
 @pytest.fixture
 def normalized(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What is normalized, by whomever; and none of it takes long."""
+    """All texts that any module normalizes. Fails if one of them takes long."""
     found: list[str] = []
     original = unicodedata.normalize
 

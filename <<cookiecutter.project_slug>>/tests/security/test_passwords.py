@@ -43,7 +43,7 @@ from tests.browser import PAGES, PASSWORD, SIGNED_IN, Browser
 from tests.browser import CHANGED, PAGES, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
 # <% endif %>
 from tests.marks import asvs
-from tests.races import PATIENCE
+from tests.races import TIMEOUT
 from tests.security.attacks import some
 
 SERVICE, EMAIL = "Hardened Notes", "jane.doe@example-shop.com"
@@ -143,8 +143,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Endless:
         def hash(self, password: bytes) -> str:
-            running.wait(PATIENCE)
-            ended.wait(PATIENCE)
+            running.wait(TIMEOUT)
+            ended.wait(TIMEOUT)
             return "x"
 
         def verify(self, stored: str, password: bytes) -> bool:
@@ -155,7 +155,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ended.clear()
         with ThreadPoolExecutor(passwords.SLOTS) as threads:
             taken = [threads.submit(call) for _ in range(passwords.SLOTS)]
-            running.wait(PATIENCE)
+            running.wait(TIMEOUT)
             for refused in (call, partial(verify_password, None, "x"), call):
                 with pytest.raises(ServiceUnavailable):
                     refused()
@@ -361,7 +361,7 @@ def test_the_shortest_and_the_longest_password_work(
 def test_a_password_too_long_to_be_anybodys_is_not_hashed(
     alice: Browser, new_browser: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever is asked for: neither the answer nor its time tells who has an account."""
+    """The answer and its time are the same whether the account exists or not."""
     longest = random_text(4 * MAX_LENGTH)
     assert new_browser("192.0.2.1").sign_in(alice.email, longest).status_code == 401
     monkeypatch.setattr(passwords, "_slot", lambda: pytest.fail("it was hashed"))
@@ -436,7 +436,7 @@ def test_too_many_at_once_are_the_same_answer(
     log: Callable[[], list[dict[str, Any]]],
     accept: str,
 ) -> None:
-    """Whoever is asked for, and whether the password is right; who is signed in goes on."""
+    """For every account and password; signed-in users are not affected."""
     with app.app_context():
         db.session.execute(update(User).where(User.email == bob.email).values(disabled_at=now()))
         db.session.commit()

@@ -1,4 +1,4 @@
-"""Nothing is left out of the attacks: ``tests/resources.py`` describes every model, route and field.
+"""The attacks cover everything: ``tests/resources.py`` describes every model, route and field.
 
 Each test fails with a sentence that says what to write there.
 """

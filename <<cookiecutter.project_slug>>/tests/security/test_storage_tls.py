@@ -1,4 +1,4 @@
-"""Redis over a network: who reads it has the password, and who poses as it forgets every count."""
+"""Redis over a network: an attacker reads its password, or poses as Redis and resets counts."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_reflected_attacks_do_nothing(app: Flask, attacker: Attacker, browser: B
 def test_a_rich_text_survives_editing(
     app: Flask, alice: Browser, resource: Resource, text: str
 ) -> None:
-    """What is shown for editing can be saved again, twice, and stays what it is."""
+    """Text in the form for editing can be saved again, twice, and does not change."""
     writer = Writer(app, alice, resource)
     rich = dict.fromkeys(resource.rich, text)
     assert writer.write(writer.create, writer.fields(writer.create) | rich).status_code == WRITTEN

@@ -36,7 +36,7 @@ class Writer:
         (self.list,) = {r.path() for r in own if r.endpoint == resource.pages}
 
     def fields(self, route: Route, text: str = HARMLESS) -> dict[str, Any]:
-        """What the route takes, with ``text`` in each field that holds text."""
+        """The input of the route, with ``text`` in each text field."""
         values = self.resource.fields(text).items()
         return {name: value for name, value in values if name in self.taken[route.endpoint]}
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tests.races import PATIENCE
+from tests.races import TIMEOUT
 
 
 class Overtaking:
@@ -25,7 +25,7 @@ class Overtaking:
 
         return begin
 
-    def pausing(self, function: Callable[..., Any], seconds: int = PATIENCE) -> Callable[..., Any]:
+    def pausing(self, function: Callable[..., Any], seconds: int = TIMEOUT) -> Callable[..., Any]:
         """``function``, after which the first request waits until the other has ended.
 
         :param seconds: after which it goes on all the same.
@@ -45,7 +45,7 @@ class Overtaking:
 
         def overtake() -> Any:
             if waits:
-                assert self.reached.wait(PATIENCE)
+                assert self.reached.wait(TIMEOUT)
             result = call()
             self.ended.set()
             return result

@@ -1,4 +1,4 @@
-"""What is done with an account at a provider, once; see :mod:`tests.scenarios`."""
+"""The scenarios of accounts at a provider; see :mod:`tests.scenarios`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BY_PROGRAM = {"Sec-Fetch-Site": None, "Origin": None, "Referer": None, "Accept":
 
 
 def use_account(app: Flask, alice: Browser) -> None:
-    """End other sessions; sign out at the provider; disable and enable an account as an operator."""
+    """End other sessions; sign out at the provider; disable and enable another account."""
     revoke_sessions(app, alice)
     for number, claims in enumerate(
         ({"sub": subject_of(alice.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"})

@@ -1,4 +1,4 @@
-"""A browser of somebody who has an account at the provider.
+"""A browser of a user with an account at the provider.
 
 Here the provider is :mod:`tests.stub`; ``tests/test_identity_provider.py`` runs a real one.
 """
@@ -73,14 +73,14 @@ class Browser(Visitor):
         return self
 
     def signed_in(self, email: str) -> Self:
-        """Have an account of the provider and a session that no request has made."""
+        """Have an account at the provider and a session, both from rows."""
         self.email = email
         columns = {"issuer": ISSUER, "subject": subject_of(email), "email": email}
         self.hold_session(columns, None)
         return self
 
     def signed_in_with_password(self, email: str) -> Self:
-        """The same, as an emergency operator: others have no password."""
+        """The same, as an emergency operator: other accounts have no password."""
         self.email = email
         columns = {"issuer": LOCAL, "subject": email, "email": email}
         self.hold_session(columns, self.password)
@@ -96,7 +96,7 @@ class Browser(Visitor):
     def sign_in(
         self, email: str, password: str = PASSWORD, path: str = "/auth/login"
     ) -> TestResponse:
-        """At the provider; who has no account there, or another password, tries it here."""
+        """At the provider; users who cannot sign in there try their password here."""
         self.email, self.password = email, password
         if not self.is_at_provider(email) or password != PASSWORD:
             return self.submit(SIGN_IN, {"email": email, "password": password})
@@ -109,7 +109,7 @@ class Browser(Visitor):
         return True  # nobody knows: the database does not answer
 
     def start(self, path: str = "/auth/login") -> str:
-        """Press the button: the provider's address, with all that it is told."""
+        """Press the button; return the provider's address with its parameters."""
         response = self.submit(path, {})
         assert response.status_code == 302, response.status
         return str(response.headers["Location"])

@@ -1,7 +1,7 @@
-"""A real OpenID Connect provider: certified software of others (npm ``oidc-provider``), on loopback.
+"""A real OpenID Connect provider: the certified npm package ``oidc-provider``, on loopback.
 
-It enforces PKCE, single use of codes and exact redirect URIs. It signs with a key of the tests: so a
-real answer can be changed on its way, and signed again as the provider itself would have.
+It enforces PKCE, single use of codes and exact redirect URIs. It signs with a key of the tests, so
+that a test can change a real answer on its way and sign it again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Tokens = dict[str, Any]
 
 
 def lacking() -> str:
-    """What this machine lacks, or an empty string. Installs the provider, once."""
+    """The program that this machine lacks, or an empty string. Installs the provider once."""
     if not (shutil.which("node") and shutil.which("npm") and shutil.which("openssl")):
         return "needs Node.js, npm and openssl (apt-get install nodejs npm openssl)"
     if (FOLDER / "node_modules" / "oidc-provider").exists():
@@ -72,7 +72,7 @@ class RealProvider:
         }
 
     def person(self) -> Person:
-        """Somebody with a browser at the provider, signed in to nothing."""
+        """A user with a browser at the provider, signed in nowhere."""
         return Person(self)
 
     def sign(self, claims: dict[str, Any], **header: Any) -> str:
@@ -80,7 +80,7 @@ class RealProvider:
         return jwt.encode({"alg": "RS256", "kid": self.key.kid, **header}, claims, self.key)
 
     def adapter(self) -> HTTPAdapter:
-        """The network, in the middle of which the tests sit."""
+        """The network between service and provider, where the tests can change answers."""
         provider = self
 
         class Network(HTTPAdapter):

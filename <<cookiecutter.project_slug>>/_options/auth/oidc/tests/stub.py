@@ -42,7 +42,7 @@ def half_hash(text: str) -> str:
 
 
 def subject_of(email: str) -> str:
-    """Who somebody is at the provider: nothing that tells the address."""
+    """The subject of a user at the provider; it does not reveal the address."""
     return hashlib.sha256(email.encode()).hexdigest()
 
 

@@ -1,7 +1,8 @@
 """Sign-in at a provider under attack: answers that are stolen, replayed, mixed up, forged, altered.
 
-The provider is a real one (:mod:`tests.real_provider`). Where an attack needs an answer that no
-honest provider gives, a real answer is changed on its way, and signed again with the provider's key.
+The provider is a real one (:mod:`tests.real_provider`). If an attack needs an answer that no
+honest provider gives, the test changes a real answer on its way and signs it again with the
+provider's key.
 """
 
 from __future__ import annotations
@@ -259,7 +260,7 @@ def test_another_verifier(visitor: Browser, provider: RealProvider) -> None:
 @asvs("10.2.2")
 @pytest.mark.parametrize("iss", [None, EVIL, "", "https://localhost"])
 def test_mix_up(visitor: Browser, provider: RealProvider, iss: str | None) -> None:
-    """RFC 9207: the provider promises to name itself, so an answer without a name is not its own."""
+    """RFC 9207: this provider always sends ``iss``; an answer without it is not its own."""
     answer = callback(visitor, provider)
     assert dict(parse_qsl(urlsplit(answer).query))["iss"] == provider.issuer
     refused(visitor.get(changed(answer, iss=iss)), visitor)
@@ -644,7 +645,7 @@ def test_start_up_notices_the_provider_of_development(make_app: Callable[..., Fl
     app = make_app(APP_ENV="development", **none)
     problems = "\n".join(check(app))
     assert "OIDC_ISSUER is not encrypted" in problems
-    assert "OIDC_CLIENT_SECRET has fewer" in problems
+    assert "OIDC_CLIENT_SECRET is the published one" in problems
     assert list(identity_provider.check(make_app())) == []
 
 

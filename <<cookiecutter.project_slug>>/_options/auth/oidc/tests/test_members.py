@@ -37,7 +37,7 @@ def events(log: Log) -> list[str]:
 def test_an_address_that_is_none_is_not_shown(
     app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch, email: object
 ) -> None:
-    """Nor is it normalized, which may take minutes: what a provider lets its users write is input."""
+    """It is not normalized either, which may take minutes: claims contain input of users."""
     original, lengths = unicodedata.normalize, [0]
 
     def record(form: Any, text: str) -> str:

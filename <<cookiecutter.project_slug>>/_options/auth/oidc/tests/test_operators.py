@@ -1,4 +1,4 @@
-"""What operators may do, and that nobody else may."""
+"""Pages for operators: what they can do, and that other users cannot."""
 
 from __future__ import annotations
 

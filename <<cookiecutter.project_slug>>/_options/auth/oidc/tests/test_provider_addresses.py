@@ -288,7 +288,7 @@ def test_the_next_address_is_tried(
 def test_what_was_sent_is_not_sent_to_the_next_address(
     inside: tuple[int, list[str]], service: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A code counts once: whoever has read it, and then hung up, may have used it."""
+    """A code counts once: a server that read it and closed the connection may have used it."""
     monkeypatch.setattr(Client, "get_adapter", Session.get_adapter)
     resolve(monkeypatch, ["127.0.0.3", PROVIDER])
     port, callers = inside
@@ -303,7 +303,7 @@ def test_the_certificate_is_for_the_name_and_not_for_the_address(
     service: Callable[..., Browser],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever answers at the address has a certificate for it, but not for the provider's name."""
+    """The server has a certificate for its address, but not for the provider's name."""
     visitor = service(describe(provider, PROVIDER))
     assert visitor.submit("/auth/login", {}).status_code == 302
     known = socket.getaddrinfo

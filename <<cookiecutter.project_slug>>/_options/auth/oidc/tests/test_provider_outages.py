@@ -1,4 +1,4 @@
-"""The provider is down, slow, broken, or has changed its keys: a clear page, soon, and no restart."""
+"""The provider is down, slow, broken, or has new keys: users soon get a clear page."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def answered(state: str, code: str = "made-up", iss: str = ISSUER) -> str:
 
 @asvs("10.1.2", "10.2.1")
 def test_one_start_asks_the_token_endpoint_once(app: Flask, asked: list[str]) -> None:
-    """Each call takes a thread of ours for seconds, and the provider's patience with us."""
+    """Each call occupies a thread for seconds, and the provider may block a service that floods it."""
     attacker = Browser(app)
     state, cookie = started(attacker)
     for number in range(20):

@@ -1,4 +1,4 @@
-"""What a user does with an account; see :mod:`tests.actions`."""
+"""Actions of a user on an account; see :mod:`tests.actions`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with an account that has a password, once; see :mod:`tests.scenarios`."""
+"""The scenarios of accounts with a password; see :mod:`tests.scenarios`."""
 
 from __future__ import annotations
 

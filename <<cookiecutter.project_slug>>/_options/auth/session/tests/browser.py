@@ -51,7 +51,7 @@ class Browser(Visitor):
         return self
 
     def signed_in(self, email: str) -> Self:
-        """Have an account and a session that no request has made."""
+        """Have an account and a session, both from rows."""
         self.email = email
         self.hold_session(account(email), self.password)
         return self

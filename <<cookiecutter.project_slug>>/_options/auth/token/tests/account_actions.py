@@ -1,4 +1,4 @@
-"""What an app does with an account; see :mod:`tests.actions`."""
+"""Actions of an app on an account; see :mod:`tests.actions`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with an account and its tokens, once; see :mod:`tests.scenarios`."""
+"""The scenarios of accounts and tokens; see :mod:`tests.scenarios`."""
 
 from __future__ import annotations
 

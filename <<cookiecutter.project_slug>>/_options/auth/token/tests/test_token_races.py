@@ -12,7 +12,7 @@ from app.auth import sessions, tokens
 from app.auth.models import Session
 from tests.browser import PASSWORD, Browser
 from tests.marks import asvs, practice
-from tests.races import PATIENCE, at_once, count, meeting, statuses
+from tests.races import TIMEOUT, at_once, count, meeting, statuses
 from tests.test_account_races import NEW_PASSWORD, disable
 
 
@@ -33,7 +33,7 @@ def test_no_refresh_brings_an_ended_sign_in_back(
     def pausing(token: str) -> str:
         if hasattr(in_refresh, "here") and moment == "found":
             reached.set()
-            ended.wait(PATIENCE)
+            ended.wait(TIMEOUT)
         return hash_token(token)
 
     def refresh() -> int:
@@ -42,7 +42,7 @@ def test_no_refresh_brings_an_ended_sign_in_back(
 
     def end() -> None:
         if moment == "found":
-            assert reached.wait(PATIENCE)
+            assert reached.wait(TIMEOUT)
         if ending == "password":
             alice.change_password(PASSWORD, NEW_PASSWORD)
         elif ending == "disabled":

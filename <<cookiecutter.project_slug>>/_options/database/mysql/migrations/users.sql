@@ -8,6 +8,6 @@ CREATE USER IF NOT EXISTS {app} IDENTIFIED BY {app_password};
 ALTER USER {migrator} IDENTIFIED BY {migrator_password} REQUIRE {tls};
 GRANT ALL ON {granted}.* TO {migrator} WITH GRANT OPTION;
 
--- Reads rows; tables.sql lets it write them. Whoever takes over the running service can do no more.
+-- Reads rows; tables.sql allows it to write them. An attacker who controls the service can do no more.
 ALTER USER {app} IDENTIFIED BY {app_password} REQUIRE {tls};
 GRANT SELECT ON {granted}.* TO {app};

@@ -1,4 +1,4 @@
-"""MySQL and MariaDB: how a test makes the database fail."""
+"""MySQL and MariaDB: failures of the database for tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WHERE db = DATABASE() AND id <> CONNECTION_ID()"""
 
 @contextmanager
 def outage(settings: dict[str, str], directory: Path) -> Iterator[Outage]:
-    """The database of ``settings`` behind a proxy, so that the test can take it away."""
+    """The database of ``settings`` behind a proxy, so that the test can disconnect it."""
     url = make_url(settings["DATABASE_URL"])
     target = option(url, "unix_socket") or (str(url.host), url.port or 3306)
     with forwarding(target, directory / "mysqld.sock") as proxy:
@@ -41,7 +41,7 @@ def outage(settings: dict[str, str], directory: Path) -> Iterator[Outage]:
 
 
 def kill_connections(app: Flask) -> int:
-    """End the connections of the app on the server; how many."""
+    """End the connections of the app on the server; return their number."""
     with app.app_context():
         arguments = connect_arguments(db.engine.url)
     with closing(pymysql.connect(**arguments)) as connection, connection.cursor() as cursor:

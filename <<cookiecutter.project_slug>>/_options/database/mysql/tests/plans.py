@@ -1,4 +1,4 @@
-"""MySQL and MariaDB: how they carry a statement out."""
+"""MySQL and MariaDB: how they execute a statement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MySQL and MariaDB: what the user of the app must not do, and how their administrator works."""
+"""MySQL and MariaDB: what the app's user must not do, and statements of the administrator."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ FORBIDDEN = [
 
 
 def assert_denied(error: DBAPIError, statement: str) -> None:
-    """The user may not do that; nothing else was wrong with the statement."""
+    """The user lacks the privilege; the statement has no other error."""
     assert error.orig is not None
     assert error.orig.args[0] in DENIED, (statement, error)
 

@@ -19,9 +19,9 @@ from tests.marks import asvs, practice
 from tests.test_backups import run
 from tests.test_settings import problems
 
-CURE = "write mysql+pymysql://user:password@host/database"
-NO_URL = f"DATABASE_URL is not a database URL; {CURE}"
-NOT_NAMED = f"DATABASE_URL does not name user, host and database; {CURE}"
+HINT = "write mysql+pymysql://user:password@host/database"
+NO_URL = f"DATABASE_URL is not a database URL; {HINT}"
+NOT_NAMED = f"DATABASE_URL does not name user, host and database; {HINT}"
 OTHER = "DATABASE_URL is for {}; this service was rendered for MySQL"
 OPTION = "DATABASE_URL has the option {}; there are ssl_ca, ssl_cert, ssl_key, unix_socket"
 TWICE = "DATABASE_URL has the option {} twice; write it once"

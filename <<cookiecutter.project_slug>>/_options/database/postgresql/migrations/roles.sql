@@ -9,5 +9,5 @@ CREATE ROLE {app};
 -- Changes the schema: only `flask db` connects as this role.
 ALTER ROLE {migrator} WITH LOGIN NOCREATEDB NOCREATEROLE PASSWORD {migrator_password};
 
--- Reads and writes rows. Whoever takes over the running service can do no more than that.
+-- Reads and writes rows. An attacker who controls the running service can do no more than that.
 ALTER ROLE {app} WITH LOGIN NOCREATEDB NOCREATEROLE PASSWORD {app_password};

@@ -28,7 +28,7 @@ WHERE datname = current_database() AND usename = :role"""
 
 @contextmanager
 def outage(settings: dict[str, str], directory: Path) -> Iterator[Outage]:
-    """The database of ``settings`` behind a proxy, so that the test can take it away."""
+    """The database of ``settings`` behind a proxy, so that the test can disconnect it."""
     url = make_url(settings["DATABASE_URL"])
     arguments = connect_arguments(url)
     host, port = str(arguments["host"]), int(arguments.get("port", 5432))
@@ -43,7 +43,7 @@ def outage(settings: dict[str, str], directory: Path) -> Iterator[Outage]:
 
 
 def kill_connections(app: Flask) -> int:
-    """End the connections of the app on the server; how many."""
+    """End the connections of the app on the server; return their number."""
     with app.app_context(), db.get_engine("migration").connect() as connection:
         ended = connection.scalars(text(KILL), {"role": db.engine.url.username}).all()
     assert all(ended)

@@ -15,6 +15,6 @@ def create(app: URL, migrator: URL) -> None:
 
 
 def drop(app: URL, migrator: URL) -> None:
-    """Remove it, whoever is connected."""
+    """Remove it, even while clients are connected."""
     with connected(migrator.set(database="postgres")) as connection:
         run(connection, "DROP DATABASE IF EXISTS {database} WITH (FORCE)", app, migrator)

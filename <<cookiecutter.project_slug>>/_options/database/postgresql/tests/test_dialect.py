@@ -15,9 +15,9 @@ from app.database import db, dialect, dumps
 from tests.marks import asvs, practice
 from tests.test_settings import problems
 
-CURE = "write postgresql+psycopg://user:password@host/database"
-NO_URL = f"DATABASE_URL is not a database URL; {CURE}"
-NOT_NAMED = f"DATABASE_URL does not name role, host and database; {CURE}"
+HINT = "write postgresql+psycopg://user:password@host/database"
+NO_URL = f"DATABASE_URL is not a database URL; {HINT}"
+NOT_NAMED = f"DATABASE_URL does not name role, host and database; {HINT}"
 OTHER = "DATABASE_URL is for {}; this service was rendered for PostgreSQL"
 OPTION = "DATABASE_URL has the option {}; there are application_name, host, port, sslcert, sslkey, sslmode, sslrootcert, target_session_attrs"
 TWICE = "DATABASE_URL has the option {} twice; write it once"

@@ -49,7 +49,7 @@ def test_a_database_that_was_made_halfway_is_completed(service: NewService) -> N
     # As a provider makes it: roles and database, and no rights. It is even migrated.
     service.as_admin("CREATE DATABASE {database} OWNER {migrator} TEMPLATE template0")
     assert service.flask("upgrade").exit_code == 0
-    assert service.flask("create").stdout == "The database is there.\n"
+    assert service.flask("create").stdout == "The database already exists.\n"
     app = service.make_app(
         DATABASE_URL=service.app.render_as_string(hide_password=False),
         MIGRATION_DATABASE_URL=None,
@@ -166,6 +166,6 @@ def test_an_interrupted_restore_is_told(
         connection.execute(text("CREATE SCHEMA before_restore"))
     result = run(app, "restore", "saved")
     assert result.exit_code == 1
-    assert "what was there before is in the schema before_restore" in result.stderr
+    assert "the previous data is in the schema before_restore" in result.stderr
     with app.app_context():
         assert db.session.scalars(select(User.email)).all() == ["alice@example.com"]

@@ -83,7 +83,7 @@ class Terminator:
                 return
             client.sendall(b"S")
             with self.context.wrap_socket(client, server_side=True) as secure:
-                # libpq looks at the certificate's name after the handshake, before it says anything.
+                # libpq checks the name in the certificate after the handshake, before it sends data.
                 start = secure.recv(1000)
                 if not start:
                     return

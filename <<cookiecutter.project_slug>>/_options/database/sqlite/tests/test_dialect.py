@@ -17,9 +17,9 @@ from tests.database import migrate
 from tests.test_backups import run
 from tests.test_settings import problems
 
-CURE = "write sqlite:////absolute/path.sqlite3"
-NO_URL = f"DATABASE_URL is not a database URL; {CURE}"
-NO_FILE = f"DATABASE_URL does not name a file; {CURE}"
+HINT = "write sqlite:////absolute/path.sqlite3"
+NO_URL = f"DATABASE_URL is not a database URL; {HINT}"
+NO_FILE = f"DATABASE_URL does not name a file; {HINT}"
 OTHER = "DATABASE_URL is for {}; this service was rendered for SQLite"
 
 
@@ -31,7 +31,7 @@ def test_a_database_that_cannot_be_used_is_refused(make_app: Callable[..., Flask
         "sqlite://": NO_FILE,
         "sqlite:///:memory:": NO_FILE,
         "sqlite://host/file.sqlite3": NO_FILE,
-        "sqlite:///relative.sqlite3": f"DATABASE_URL is not an absolute path; {CURE}",
+        "sqlite:///relative.sqlite3": f"DATABASE_URL is not an absolute path; {HINT}",
         "postgresql+psycopg://user:canary@host/db": OTHER.format("postgresql+psycopg"),
         "sqlite+nonsense:////data/file": OTHER.format("sqlite+nonsense"),
     }.items():

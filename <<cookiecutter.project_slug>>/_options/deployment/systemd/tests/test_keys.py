@@ -26,7 +26,7 @@ def rotate(app: Flask, *options: str) -> Any:
 
 
 def assignments(text: str) -> dict[str, str]:
-    """What an .env file sets."""
+    """The settings in an .env file."""
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line and line[0] != "#")
 
 

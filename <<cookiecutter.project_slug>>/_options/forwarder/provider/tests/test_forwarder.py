@@ -1,7 +1,8 @@
-"""Doors: what the provider names, the host's own network above all, is not connected to.
+"""Forwarders: they connect to no private address that the provider names, such as this host.
 
 ``forwarder.py`` runs as systemd runs it, with a listening socket as its descriptor 3;
-``outside.py`` and ``open_forwarders`` run as ``install.sh`` calls them. The provider is at 127.0.0.2, which is allowed.
+``outside.py`` and ``open_forwarders`` run as ``install.sh`` calls them. The provider is at
+127.0.0.2, which is allowed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pytest
 
 from tests.marks import asvs, practice
 
-# The servers of the attacks are the same as those that a service without forwarders is attacked with.
+# The attacks use the same servers as those on a service without forwarders.
 from tests.test_provider_addresses import (
     LOOPBACK_NAMES,
     ONE_ADDRESS,
@@ -80,7 +81,7 @@ def forwarder(server: str, **settings: str) -> Iterator[tuple[int, subprocess.Po
 
 
 def ask(port: int, text: bytes = b"hello") -> bytes:
-    """What comes back through the forwarder."""
+    """The answer through the forwarder."""
     with socket.create_connection(("127.0.0.1", port), ENDS) as client:
         client.settimeout(ENDS)
         try:

@@ -37,8 +37,8 @@ def init_app(app: Flask) -> None:
         url = f"{app.static_url_path}/{name}?v={_version(digest)}"
         return Asset(url, f"sha384-{b64encode(digest).decode()}")
 
-    # In production a file never changes. In development each page has the hashes of the files as they
-    # are: a browser blocks a stylesheet that was edited since its hash was taken.
+    # In production a file never changes. In development each page has the current hashes: a browser
+    # would block a stylesheet that was edited after the start.
     production = app.config["SETTINGS"].production
     app.jinja_env.globals["asset"] = cache(asset) if production else asset
     app.context_processor(

@@ -1,4 +1,4 @@
-"""What a user does on the pages. ``ready_to_...`` loads the form; what it returns sends it."""
+"""Actions of a user on the pages. ``ready_to_...`` loads a form; call the result to send it."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def text_of(browser: Browser, path: str) -> str:
 
 
 def assert_refused(response: TestResponse, reason: str, body: str) -> None:
-    """The page says why, and what was typed is still in the form."""
+    """The page says why, and the form still has the typed text."""
     page = html(response)
     assert reason in page.body.text()
     assert page.css_first("main form textarea").text().strip() == body
 
 
 def assert_conflict(response: TestResponse, title: str, body: str, version: int) -> None:
-    """What was typed is still in the form. To save it again replaces the version that is stored."""
+    """The form still has the typed text. Saving it again replaces the stored version."""
     form = html(response).css_first("main form")
     assert form.css_first("input[name=title]").attributes["value"] == title
     assert form.css_first("textarea").text().strip() == body

@@ -1,4 +1,4 @@
-"""What a user does with the service, page by page."""
+"""The use of the service, page by page."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Visitor(Client):
         return self.get("/account/").status_code == 200
 
     def credential(self) -> str:
-        """What signs this browser in, to be stolen: the cookie."""
+        """The credential that a thief would steal: the cookie."""
         return self.cookie()
 
     def use_credential(self, value: str) -> None:

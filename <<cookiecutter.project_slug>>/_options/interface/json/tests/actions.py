@@ -1,4 +1,4 @@
-"""What an app does. ``ready_to_...`` reads what it has to know; what it returns sends it."""
+"""Actions of an app. ``ready_to_...`` reads what it needs; call the result to send it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
 SIGNED_UP = WRITTEN = 201
 SIGNED_IN = CHANGED = 200
 CHALLENGED = 401
-FORM_REFUSED = 415  # a form, whoever made it
+FORM_REFUSED = 415  # a form, with or without a token
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -127,7 +127,7 @@ class Browser(Client):
         return self.get(f"{API}/me").status_code == 200
 
     def credential(self) -> str:
-        """What signs this app in, to be stolen: the access token."""
+        """The credential that a thief would steal: the access token."""
         return self.access_token
 
     def use_credential(self, value: str) -> None:

@@ -23,7 +23,7 @@ def administrator() -> URL:
 
 
 class NewService:
-    """The names of the service, and a connection of the administrator."""
+    """A service by its names, with a connection of the administrator."""
 
     def __init__(self, admin: roles.Admin, make_app: Callable[..., Flask]) -> None:
         self.admin = admin
@@ -55,7 +55,7 @@ class NewService:
         return result
 
     def made(self) -> set[str]:
-        """The roles and databases of this service that are there."""
+        """The roles and databases of this service that exist."""
         names = {self.app.username, self.migrator.username, self.app.database}
         return names & {name for (name,) in self.as_admin(roles.NAMES)}
 
@@ -69,7 +69,7 @@ class NewService:
 
 @contextmanager
 def new_service(make_app: Callable[..., Flask]) -> Iterator[NewService]:
-    """Names of a service, and nothing of it left when the block ends."""
+    """A new service; the end of the block removes its roles and its database."""
     try:
         admin = roles.connect(administrator())
     except roles.Refused as error:

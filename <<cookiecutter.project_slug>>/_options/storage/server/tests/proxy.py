@@ -27,7 +27,7 @@ class Proxy:
         self.threads: list[threading.Thread] = []
 
     def resume(self) -> None:
-        """Forward again, or for the first time; what a freeze held back arrives now."""
+        """Start to forward. Data that arrived during a freeze is sent now."""
         self.flowing.set()
         if self.listener is None:
             if isinstance(self.address, str):
@@ -42,11 +42,11 @@ class Proxy:
             self._start(self._accept, self.listener)
 
     def freeze(self) -> None:
-        """Swallow everything: connections are taken and stay open, and nothing gets through."""
+        """Accept connections and keep them open, but forward no data."""
         self.flowing.clear()
 
     def stop(self) -> None:
-        """Close every connection and refuse new ones, as a server that was killed."""
+        """Close every connection and refuse new ones, like a killed server."""
         with self.lock:
             listener, self.listener = self.listener, None
             ends, self.ends = self.ends, []

@@ -69,7 +69,7 @@ def test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_databas
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever takes over the service would make each instance unready, or stop every upgrade."""
+    """Otherwise an attacker in the service could make instances unready or stop every upgrade."""
     monkeypatch.chdir(tmp_path)
     migrate({**environment, **own_database})
     app = make_app(**own_database)
@@ -118,7 +118,7 @@ def test_roles_and_database_are_made_and_making_them_again_is_harmless(service: 
         roles.assert_made(service.admin, url)
     for _ in range(2):
         result = service.flask("create")
-        assert (result.exit_code, result.stdout) == (0, "The database is there.\n")
+        assert (result.exit_code, result.stdout) == (0, "The database already exists.\n")
     assert service.flask("upgrade").exit_code == 0
     roles.try_all(service.build())
     # Another service on the same server gets in nowhere.

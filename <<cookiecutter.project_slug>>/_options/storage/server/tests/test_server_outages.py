@@ -32,7 +32,7 @@ from tests.actions import (
 )
 from tests.browser import NOTES, PAGES, PASSWORD, WRITTEN, Browser
 from tests.database import migrate
-from tests.races import PATIENCE, at_once
+from tests.races import TIMEOUT, at_once
 from tests.retries import Log, assert_retry, change, within_patience
 
 JSON = {"Accept": "application/json"}
@@ -47,7 +47,7 @@ def views_that_wait(own_app: None, app: Flask) -> Flask:
     @app.post("/api/both/<first>/<second>")
     def both(first: str, second: str) -> str:
         change(f"{first}@example.com")
-        meeting.wait(PATIENCE)
+        meeting.wait(TIMEOUT)
         change(f"{second}@example.com")
         db.session.commit()
         return "done"
@@ -161,7 +161,7 @@ def test_a_network_that_swallows_everything_keeps_no_thread(
             try:
                 answers: list[Future[TestResponse]] = [threads.submit(call) for call in calls]
                 assert Browser(app).get("/healthz").status_code == 200
-                assert [answer.result(PATIENCE).status_code for answer in answers] == [503] * len(
+                assert [answer.result(TIMEOUT).status_code for answer in answers] == [503] * len(
                     calls
                 )
             finally:

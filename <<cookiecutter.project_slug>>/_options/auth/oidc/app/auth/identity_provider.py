@@ -5,7 +5,8 @@ browser (:mod:`app.auth.pending`), a check of every claim of an ID token
 (:mod:`app.auth.provider_tokens`), requests with time limits (:mod:`app.auth.outbound`) to public
 addresses only (:mod:`app.addresses`), answers that count once (:mod:`app.auth.single_use`),
 accounts identified by issuer and subject (:mod:`app.auth.members`). This module answers their
-errors and checks their settings. RFC 9700; OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2, 10.5.
+errors and checks their settings. RFC 9700; OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2,
+10.5.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 from app.auth.outbound import UnavailableError
 from app.auth.provider import PAUSE, Provider
 from app.auth.provider_tokens import RefusedError
+from app.oidc_settings import LOCAL_SECRET
 from app.security.errors import respond
 from app.security.logs import JSONFormatter, security_event
 
@@ -53,6 +55,8 @@ def check(app: Flask) -> Iterator[str]:
         yield "OIDC_ISSUER is not encrypted; write an address that starts with https://"
     if len(settings.client_secret) < MIN_SECRET:
         yield f"OIDC_CLIENT_SECRET has fewer than {MIN_SECRET} characters; let the provider make it"
+    if settings.client_secret == LOCAL_SECRET:
+        yield "OIDC_CLIENT_SECRET is the published one of `make provider`; use your provider's"
     if any(network.prefixlen == 0 for network in settings.private_networks):
         yield "OIDC_PRIVATE_NETWORKS allows every address; write only the provider's network"
     if settings.ca_file and not Path(settings.ca_file).is_file():

@@ -21,7 +21,7 @@ if (process.env.BACKCHANNEL) {
   client.backchannel_logout_session_required = true;
 }
 
-// Whoever signs in as "ann staff admins" is ann, in the groups staff and admins.
+// The login "ann staff admins" signs in the user ann, a member of the groups staff and admins.
 const findAccount = (_, id) => {
   const [name, ...groups] = id.split(" ");
   const email = name.includes("@") ? name : `${name}@example.com`;

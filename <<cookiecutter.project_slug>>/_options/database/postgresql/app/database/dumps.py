@@ -18,7 +18,7 @@ from app.database.provisioning import connected, grant_schema, protect_version
 # What the functions here raise.
 Failed = (Error, OSError, ValueError, subprocess.CalledProcessError)
 SUFFIX = ".dump"  # of a backup
-INTERRUPTED = """a restore was interrupted; what was there before is in the schema before_restore.
+INTERRUPTED = """a restore was interrupted; the previous data is in the schema before_restore.
 Run DROP SCHEMA before_restore CASCADE when you do not need it; the restore wrote a backup first."""
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The backups in the cluster: make one, list them, copy one here, put one in the place of the database.
+# Backups in the cluster: create one, list all, copy one to this folder, restore one.
 #   sh deploy/kubernetes/backups.sh now | list | fetch FILE | restore FILE
 set -eu
 
@@ -13,7 +13,7 @@ fail() {
 case $action in
     now | list) command='["flask", "db", "backup", "--keep", "14"]' ;;
     fetch | restore) command="[\"flask\", \"db\", \"restore\", \"backups/$file\"]" ;;
-    *) fail "say now, list, fetch FILE or restore FILE" ;;
+    *) fail "add one of: now, list, fetch FILE, restore FILE" ;;
 esac
 case $action$file in
     fetch | restore | *[!A-Za-z0-9.-]*) fail "name a file that \"list\" shows" ;;
@@ -28,7 +28,7 @@ clean() {
     trap '' INT TERM
     rm -f "$file.part"
     if [ "$restoring" ]; then # half of a restore would be neither the old data nor the new
-        echo "The restore goes on in the cluster: kubectl --namespace << cookiecutter.project_slug >> logs --follow job/$job" >&2
+        echo "The restore continues in the cluster. Its log: kubectl --namespace << cookiecutter.project_slug >> logs --follow job/$job" >&2
     else
         k delete job "$job" --ignore-not-found >/dev/null
     fi
@@ -39,7 +39,7 @@ trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# A restore that runs already, since this script was stopped, comes to its end first.
+# If this script was stopped, its restore may still run. Wait for it.
 while [ "$action$(k get "job/$job" --ignore-not-found --output 'jsonpath={.status.active}')" = restore1 ]; do sleep "${INTERVAL:-5}"; done
 # A Job like those of the CronJob, with the same volume, role and policies, for another command.
 k delete job "$job" --ignore-not-found >/dev/null
@@ -73,7 +73,7 @@ for _ in $(seq 720); do
         *Failed*)
             restoring=''
             k logs "job/$job" || true
-            fail "nothing was changed, unless it says otherwise above"
+            fail "nothing was changed, unless the lines above say otherwise"
             ;;
     esac
     sleep "${INTERVAL:-5}"

@@ -31,7 +31,7 @@ for overlay in production gateway; do
     check kubernetes-validate --quiet --strict -k 1.34.0 "$manifests"
     LOG_LEVEL=ERROR check checkov --framework kubernetes --compact --quiet --skip-download --file "$manifests"
     if grep -q '^kind: Secret$' "$manifests"; then
-        echo "$overlay holds a Secret: secrets belong into deploy/kubernetes/secrets" >&2
+        echo "$overlay contains a Secret: move it to deploy/kubernetes/secrets" >&2
         status=1
     fi
 done

@@ -2,8 +2,8 @@
 # Everything from here to HTTPS: secrets, images, migration, rollout. Run it again for every update.
 #   sh deploy/kubernetes/deploy.sh OVERLAY [REGISTRY]
 # OVERLAY is production or gateway. With REGISTRY (registry.example.com/team), to which you and the cluster
-# have access, it builds and pushes the images and notes their digests in release/; without, it deploys what
-# release/ names. ENGINE=podman builds with Podman. kubectl's current context is the cluster.
+# have access, it builds and pushes the images and writes their digests into release/; without REGISTRY, it
+# deploys the images that release/ names. ENGINE=podman builds with Podman. kubectl's current context is the cluster.
 set -eu
 
 overlay=${1:-} registry=${2:-}
@@ -17,12 +17,12 @@ fail() {
     exit 1
 }
 k() { kubectl --namespace "$slug" "$@"; }
-# The server decides what is new: the same once more changes nothing. What stands in the files wins over
-# what was done by hand (kubectl scale, rollout undo).
+# The server finds the differences: applying the same files again changes nothing. The files replace changes
+# that were made by hand (kubectl scale, rollout undo).
 apply() { kubectl apply --server-side --force-conflicts "$@"; }
 
 cd "$(dirname "$0")"
-if [ ! -e "overlays/$overlay/kustomization.yaml" ]; then fail "say which overlay: production or gateway"; fi
+if [ ! -e "overlays/$overlay/kustomization.yaml" ]; then fail "name the overlay: production or gateway"; fi
 
 temporary=$(mktemp -d)
 manifests=$temporary/manifests.yaml
@@ -82,14 +82,13 @@ finished() { # waits for the migration; false when it failed
 }
 
 say "Secrets"
-# Only "there is none" may pass for it: new secrets in the place of the cluster's would lock the service out of
-# its database.
+# An error must not count as "the cluster has no secrets": new secrets would lock the service out of its database.
 there=$(k get secret/web --ignore-not-found --output name) \
-    || fail "the cluster does not say whether it has secrets; the cause is above, and nothing was changed"
+    || fail "the cluster does not say whether it has secrets; see the error above. Nothing was changed"
 needed="SECRET_KEY<< "" if cookiecutter.database == "sqlite" else " DATABASE_URL MIGRATION_DATABASE_URL" >>"
 for name in $needed; do
     if [ "$there" ] && [ ! -s "secrets/$name" ]; then
-        fail "the cluster has secrets that are not here ($name), and new ones would lock it out: copy deploy/kubernetes/secrets from where it is kept"
+        fail "the cluster has secrets that are not here ($name), and new ones would lock the service out: copy deploy/kubernetes/secrets from the place where you keep it"
     fi
 done
 sh secrets.sh
@@ -100,19 +99,19 @@ done
 # <% endif %>
 # <% if cookiecutter.database != "sqlite" or cookiecutter.auth == "oidc" %>
 if grep -n 'cidr: 192\.0\.2\.' base/egress.yaml; then
-    fail "write your addresses into deploy/kubernetes/base/egress.yaml, in the place of these"
+    fail "replace the example addresses above in deploy/kubernetes/base/egress.yaml with your own"
 fi
 # <% endif %>
 
-say "What the cluster knows"
+say "Kinds of resources in the cluster"
 kubectl kustomize "overlays/$overlay" >"$manifests"
-# It fails as well when one API of many does not answer.
-kubectl api-resources --no-headers >"$temporary/kinds" || [ -s "$temporary/kinds" ] || fail "the cluster does not say which kinds it knows"
+# It also fails if only one of many APIs does not answer.
+kubectl api-resources --no-headers >"$temporary/kinds" || [ -s "$temporary/kinds" ] || fail "cannot read which kinds of resources the cluster has"
 unknown=$(awk 'NR == FNR { known[$(NF - 2) " " $NF]; next }
     /^apiVersion: / { version = $2 }
     /^kind: / && !((version " " $2) in known) { print "  " $2 " of " version }' "$temporary/kinds" "$manifests")
 if [ "$unknown" ]; then
-    fail "install what brings these kinds first (README.md, \"Once\"); nothing was changed:
+    fail "the cluster lacks these kinds of resources. Nothing was changed. Install what provides them (README.md, \"Once\"):
 $unknown"
 fi
 
@@ -120,7 +119,7 @@ if [ "$registry" ]; then
     say "Images"
     app=$(push app)
     nginx=$(push nginx)
-    if [ -z "$app" ] || [ -z "$nginx" ]; then fail "the registry named no digest"; fi
+    if [ -z "$app" ] || [ -z "$nginx" ]; then fail "the registry returned no digest"; fi
     sed -e "s|newName: .*/app$|newName: $registry/$slug/app|" -e "s|newName: .*/nginx$|newName: $registry/$slug/nginx|" \
         -e "/\/app$/{n;s|digest: .*|digest: $app|;}" -e "/\/nginx$/{n;s|digest: .*|digest: $nginx|;}" \
         release/kustomization.yaml >"$temporary/release"
@@ -128,10 +127,10 @@ if [ "$registry" ]; then
     kubectl kustomize "overlays/$overlay" >"$manifests"
 fi
 if grep -q 'sha256:0000000000' release/kustomization.yaml; then
-    fail "no image was built yet: name a registry"
+    fail "no image was built yet: add the registry to the command"
 fi
 
-say "What is around the service"
+say "Namespace, policies and other resources"
 apply --filename "$manifests" --selector "$component notin (web,valkey,migrate)"
 apply --kustomize secrets
 # A pod reads its Secret when it starts, so its Deployment names the version: a changed one is a new release.
@@ -144,10 +143,10 @@ done
 # <% if cookiecutter.database == "sqlite" %>
 changed=0
 k diff --server-side --force-conflicts --filename "$manifests" --selector "$component=web" >"$temporary/log" || changed=$?
-if [ "$changed" -gt 1 ]; then fail "the cluster does not say what would change"; fi
+if [ "$changed" -gt 1 ]; then fail "cannot compare the files with the cluster; see the error above"; fi
 if [ "$changed" = 1 ]; then
     say "Migration"
-    # One process at a time has the file: the service stops for the migration, and comes back if that fails.
+    # Only one process may use the file: the service stops for the migration, and starts again if that fails.
     if [ "$(k get deployment/web --ignore-not-found --output name)" ]; then
         stopped=yes
         k scale deployment/web --replicas 0
@@ -161,18 +160,18 @@ if [ "$changed" = 1 ]; then
     migrating=''
     if [ "$result" != 0 ]; then
         k logs job/migrate --all-containers --prefix || true
-        fail "the migration did not succeed; what ran before is still there"
+        fail "the migration did not succeed; the previous release starts again. The lines above show the reason"
     fi
 fi
 # <% else %>
 say "Migration"
-# One that runs already, since this script was stopped, comes to its end: a MySQL server cannot take back half of it.
+# If this script was stopped, its migration may still run. Wait for it: MySQL cannot undo half of a migration.
 while [ "$(k get job/migrate --ignore-not-found --output 'jsonpath={.status.ready}')" = 1 ]; do sleep "${INTERVAL:-5}"; done
 k delete job/migrate --ignore-not-found
 apply --filename "$manifests" --selector "$component=migrate"
 finished || {
     k logs job/migrate --all-containers --prefix || true
-    fail "the migration did not succeed; what ran before is still there"
+    fail "the migration did not succeed; the previous release still runs. The lines above show the reason"
 }
 if [ -s secrets/ADMIN_DATABASE_URL ]; then # its work is done
     : >secrets/ADMIN_DATABASE_URL
@@ -181,7 +180,7 @@ fi
 # <% endif %>
 
 say "Service"
-# What another overlay has left goes first: its policies would let in those whose word this one takes.
+# First delete the resources of another overlay: its policies would admit clients whose headers this one trusts.
 left=''
 for kind in networkpolicies.networking.k8s.io certificates.cert-manager.io issuers.cert-manager.io \
     gateways.gateway.networking.k8s.io httproutes.gateway.networking.k8s.io backendtlspolicies.gateway.networking.k8s.io; do
@@ -189,7 +188,7 @@ for kind in networkpolicies.networking.k8s.io certificates.cert-manager.io issue
 done
 k delete "${left#,}" --selector "app.kubernetes.io/name=$slug,overlay!=$overlay"
 # Server-side apply removes only the fields that it has set itself. A field that `kubectl rollout undo`, `edit` or
-# `set` has put into the pods would stay for ever, so the files replace such a template as a whole.
+# `set` added to the pods would stay forever, so the files replace such a template completely.
 for name in web valkey; do
     by_hand=$(k get "deployment/$name" --ignore-not-found --show-managed-fields \
         --output 'jsonpath={.metadata.managedFields[?(@.operation=="Update")].fieldsV1.f:spec.f:template.f:spec}')
@@ -204,12 +203,12 @@ apply --filename "$manifests" --selector "$component in (web,valkey)"
 stopped=''
 # <% endif %>
 patient rollout status deployment/web --timeout 420s \
-    || fail "the new pods do not get ready; the cause: kubectl --namespace $slug logs deployment/web --all-containers"
+    || fail "the new pods do not become ready; for the reason: kubectl --namespace $slug logs deployment/web --all-containers"
 # Settings of releases that `kubectl rollout undo` no longer reaches.
 k get deployments,replicasets,jobs,cronjobs --output yaml >"$temporary/used"
 maps=$(k get configmaps --selector "app.kubernetes.io/name=$slug" --output name)
 for map in $maps; do
     grep -q " name: ${map#*/}\$" "$temporary/used" || k delete "$map" --ignore-not-found
 done
-say "https://<< cookiecutter.domain_name >> is served; its DNS record leads here:"
+say "https://<< cookiecutter.domain_name >> is served. Point its DNS record to this address:"
 if [ "$overlay" = gateway ]; then k get gateway/web; else k get service/web; fi

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The secrets, one file each in secrets/, for their owner alone. What can be random is made once; what only
-# you know is taken from the environment, or asked for. `secrets.sh rotate` makes a new SECRET_KEY and keeps
-# the old one as a fallback, so that nobody is signed out: twice, when one has leaked.
+# Writes each secret into a file in secrets/ that only its owner can read. It creates random secrets once, and
+# reads the others from the environment or asks for them. `secrets.sh rotate` makes a new SECRET_KEY and keeps
+# the old one as a fallback, so that nobody is signed out. Rotate twice after a leak.
 set -eu
 umask 077
 cd "$(dirname "$0")/secrets"
@@ -27,7 +27,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 # <% if cookiecutter.database != "sqlite" or cookiecutter.auth == "oidc" %>
 value=
-ask() { # NAME TEXT: sets value, from the variable NAME or from whoever sits there
+ask() { # NAME TEXT: sets value, from the variable NAME or from the terminal
     eval "value=\${$1:-}"
     if [ -z "$value" ] && [ -t 0 ]; then
         printf '%s: ' "$2" >&2
@@ -51,7 +51,7 @@ fi
 [ -s SECRET_KEY ] || write SECRET_KEY "$(random)"
 [ -e SECRET_KEY_FALLBACKS ] || : >SECRET_KEY_FALLBACKS
 
-# Valkey lets in nobody without the password, and lets nobody change it or read its configuration.
+# Valkey requires the password, and its user can neither change that nor read the configuration.
 if [ ! -s REDIS_URL ] || [ ! -s users.acl ]; then
     password=$(random)
     write users.acl "user default on >$password ~* +@all -@admin -@dangerous"
@@ -96,6 +96,6 @@ fi
 # <% endif %>
 
 if [ "$missing" ]; then
-    printf 'Not yet there; set the variable for this command, or write the file in deploy/kubernetes/secrets:%s\n' "$missing" >&2
+    printf 'Missing. Set these variables for this command, or write these files in deploy/kubernetes/secrets:%s\n' "$missing" >&2
     exit 1
 fi

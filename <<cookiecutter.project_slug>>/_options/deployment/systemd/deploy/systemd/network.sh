@@ -98,7 +98,7 @@ install_nginx() {
         name=${file##*/}
         [ ! -e "/etc/nginx/$name" ] || cp -p "/etc/nginx/$name" "$last/$name"
     done
-    # What was there before the first time comes back with --uninstall. Whole, and before the first file is ours.
+    # Save the original files completely before the first change: --uninstall restores them.
     if [ ! -d "$config/nginx-before" ]; then
         rm -rf "$config/nginx-before.new"
         cp -rp "$last" "$config/nginx-before.new"

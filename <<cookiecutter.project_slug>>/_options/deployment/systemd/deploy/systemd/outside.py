@@ -53,7 +53,7 @@ def database() -> set[str]:
 
 # <% if cookiecutter.auth == "oidc" %>
 def provider() -> Iterator[str]:
-    """The provider, and what it says that the service has to ask.
+    """The provider, and the servers in its discovery document.
 
     :raises OSError: when it does not answer, or names a server that is not public or allowed.
     :raises ValueError: when it names none.

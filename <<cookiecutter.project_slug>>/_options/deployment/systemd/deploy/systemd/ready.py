@@ -1,6 +1,6 @@
 """Wait until the service is ready for requests: its database answers and has the right schema.
 
-Prints what ``/readyz`` says, which Nginx tells nobody.
+Prints the answer of ``/readyz``, which Nginx does not forward.
 """
 
 import http.client
@@ -10,7 +10,7 @@ import time
 
 SOCKET = "/run/<< cookiecutter.project_slug >>/app.sock"
 DOMAIN = "<< cookiecutter.domain_name >>"
-PATIENCE = 30  # seconds
+TIMEOUT = 30  # seconds
 
 
 def ask() -> tuple[bool, str]:
@@ -30,7 +30,7 @@ def ask() -> tuple[bool, str]:
         connection.close()
 
 
-deadline = time.monotonic() + PATIENCE
+deadline = time.monotonic() + TIMEOUT
 while not (answer := ask())[0] and time.monotonic() < deadline:
     time.sleep(0.2)
 ready, said = answer

@@ -1,4 +1,4 @@
-"""What the pages of the service answer: for tests that are shared."""
+"""The answers of the pages, for the tests that pages and API share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.security.problems import assert_problem
 
 
 def assert_challenged(response: TestResponse, method: str) -> None:
-    """The answer to somebody who has to sign in first."""
+    """The answer to an anonymous user: sign in first."""
     if method in ("GET", "HEAD"):
         assert response.status_code == 302
         assert response.headers["Location"].startswith("/auth/login?next=")
@@ -24,7 +24,7 @@ def assert_challenged(response: TestResponse, method: str) -> None:
 
 
 def without_request_id(response: TestResponse) -> str:
-    """The answer, but for what is different each time."""
+    """The answer, without the parts that are different each time."""
     page = html(response)
     for code in page.css("code"):
         code.decompose()
@@ -59,7 +59,7 @@ def content(response: TestResponse) -> str:
 
 
 def form_of(response: TestResponse, names: Iterable[str]) -> dict[str, str]:
-    """What these fields hold, where the page has a form with them."""
+    """The values of these fields, if the page has a form with them."""
     found = {name: html(response).css_first(f"main form [name={name}]") for name in names}
     shown = {name: it for name, it in found.items() if it}
     return {name: str(it.attributes.get("value", it.text())) for name, it in shown.items()}
@@ -71,12 +71,12 @@ def shows_source(response: TestResponse, resource: Resource) -> bool:
 
 
 def shown_for_editing(user: Browser, path: str, names: Iterable[str]) -> dict[str, Any]:
-    """What these fields hold in the form at this path."""
+    """The values of these fields in the form at this path."""
     return form_of(user.get(path), names)
 
 
 def assert_harmless(response: TestResponse, resource: Resource) -> None:
-    """The page runs nothing that was stored, or that was typed and refused."""
+    """The page executes no stored text, and no typed text that was refused."""
     assert dangers(html(response)) == []
 
 
@@ -93,7 +93,7 @@ def assert_text_is_kept(response: TestResponse, resource: Resource, texts: dict[
 
 
 def assert_reflects_nothing(response: TestResponse) -> None:
-    """The page, and its headers, hold nothing dangerous of what was sent."""
+    """The page and its headers repeat no dangerous part of the request."""
     if response.mimetype == "text/html":
         assert dangers(html(response)) == []
     for name, value in response.headers:
@@ -102,6 +102,6 @@ def assert_reflects_nothing(response: TestResponse) -> None:
 
 
 def assert_refused(response: TestResponse, name: str) -> None:
-    """The form comes back, and says that this field is wrong."""
+    """The form comes back with an error at this field."""
     assert response.status_code == 422
     assert html(response).css_first(f"[name={name}][aria-invalid=true]")

@@ -1,4 +1,4 @@
-"""What the pages of the service take, and how they send it: for tests that are shared."""
+"""The requests of the pages, for the tests that pages and API share."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ from tests.security.problems import assert_problem
 
 
 def assert_challenged(response: TestResponse, method: str) -> None:
-    """The answer to somebody who has to sign in first."""
+    """The answer to an anonymous user: sign in first."""
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
 def without_request_id(response: TestResponse) -> str:
-    """The answer, but for what is different each time."""
+    """The answer, without the parts that are different each time."""
     return re.sub(r"[0-9a-f]{32}", "", response.text)
 
 
@@ -53,7 +53,7 @@ def shows_source(response: TestResponse, resource: Resource) -> bool:
 
 
 def shown_for_editing(user: Browser, path: str, names: Iterable[str]) -> dict[str, Any]:
-    """What these fields hold in the answer at this path."""
+    """The values of these fields in the answer at this path."""
     found = user.get(path).json
     return {name: found[name] for name in names}
 

@@ -1,4 +1,4 @@
-"""What the API takes, and how a client sends it: for tests that are shared."""
+"""The requests of the API, for the tests that pages and API share."""
 
 from __future__ import annotations
 

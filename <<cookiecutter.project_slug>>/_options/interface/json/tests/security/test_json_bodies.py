@@ -17,7 +17,7 @@ pytestmark = practice("sanitization")
 def test_a_body_without_a_length_is_bounded(
     alice: Browser, capfd: pytest.CaptureFixture[str], path: str
 ) -> None:
-    """In chunks, so that only reading it shows how long it is: it is cut off, and is no JSON then."""
+    """In chunks, without a length in advance: the body is cut off and is then no JSON."""
     chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     content = BytesIO(b'{"email":"' + b"x" * MAX_BODY * 3 + b'"}')
     capfd.readouterr()
