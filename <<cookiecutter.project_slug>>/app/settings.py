@@ -102,7 +102,6 @@ class Settings:
         development = environment == "development"
 
         secret_key = read("SECRET_KEY", secrets.token_urlsafe(48) if development else "")
-        fallbacks = tuple(read("SECRET_KEY_FALLBACKS").replace(",", " ").split())
         # <% if cookiecutter.database == "sqlite" %>
         database_url = read("DATABASE_URL", dialect.DEVELOPMENT_URL if development else "")
         # <% else %>
@@ -113,7 +112,6 @@ class Settings:
         admin_database_url = read("ADMIN_DATABASE_URL")
         # <% endif %>
         redis_url = read("REDIS_URL")
-        redis_private_host = read("REDIS_PRIVATE_HOST")
         domain_name = read("DOMAIN_NAME").lower()
         if not development:
             required = {
@@ -143,38 +141,32 @@ class Settings:
             problems.append(
                 f"DOMAIN_NAME is {domain_name!r}; write one host name without scheme, port or path"
             )
-        contact = read("SECURITY_CONTACT", SECURITY_CONTACT)
         hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]") if development else ()
         if domain_name:
             hosts += (domain_name,)
-        # <% if cookiecutter.__interface == "json" %>
-        cors_origins = tuple(read("CORS_ORIGINS").replace(",", " ").split())
-        # <% endif %>
-        # <% if cookiecutter.auth == "oidc" %>
-        oidc = OIDCSettings.read(read, problems, development=development)
-        # <% endif %>
-        if problems:
-            raise ConfigurationError(problems)
-        return cls(
+        settings = cls(
             environment=environment,
             secret_key=secret_key,
-            secret_key_fallbacks=fallbacks,
+            secret_key_fallbacks=tuple(read("SECRET_KEY_FALLBACKS").replace(",", " ").split()),
             database_url=database_url,
             # <% if cookiecutter.database != "sqlite" %>
             migration_database_url=migration_database_url,
             admin_database_url=admin_database_url,
             # <% endif %>
             redis_url=redis_url,
-            redis_private_host=redis_private_host,
+            redis_private_host=read("REDIS_PRIVATE_HOST"),
             trusted_hosts=hosts,
-            security_contact=contact,
+            security_contact=read("SECURITY_CONTACT", SECURITY_CONTACT),
             # <% if cookiecutter.__interface == "json" %>
-            cors_origins=cors_origins,
+            cors_origins=tuple(read("CORS_ORIGINS").replace(",", " ").split()),
             # <% endif %>
             # <% if cookiecutter.auth == "oidc" %>
-            oidc=oidc,
+            oidc=OIDCSettings.read(read, problems, development=development),
             # <% endif %>
         )
+        if problems:
+            raise ConfigurationError(problems)
+        return settings
 # <% if cookiecutter.database != "sqlite" %>
 
 

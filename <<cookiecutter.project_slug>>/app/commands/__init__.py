@@ -1,16 +1,21 @@
-"""The operator's commands, such as ``flask users disable``."""
+"""The operator's commands, such as ``flask users disable``, and ``flask security check``."""
 
 from __future__ import annotations
 
-from flask import Flask
+import sys
 
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+from app import security
 # <% if cookiecutter.deployment == "systemd" %>
 from app.commands.keys import keys_cli
 # <% endif %>
-from app.commands.security import security_cli
-from app.commands.sessions import sessions_cli
-from app.commands.users import users_cli
+from app.commands.users import sessions_cli, users_cli
 from app.database.commands import db_cli
+
+security_cli = AppGroup("security", help="Check the configuration.")
 
 
 def init_app(app: Flask) -> None:
@@ -20,3 +25,14 @@ def init_app(app: Flask) -> None:
     # <% if cookiecutter.deployment == "systemd" %>
     app.cli.add_command(keys_cli)
     # <% endif %>
+
+
+@security_cli.command("check")
+def check_security() -> None:
+    """Print what is wrong with the configuration; the exit status is 1 when something is."""
+    problems = list(security.check(current_app))
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        sys.exit(1)
+    click.echo("No problem found.")

@@ -1,4 +1,4 @@
-"""``flask users``: create, disable, enable and unlock accounts."""
+"""``flask users`` and ``flask sessions``: accounts, and the end of their sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from app.auth import accounts
+from app.auth import accounts, sessions
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth.models import LOCAL, User, normalize_email
 from app.database import db
@@ -27,6 +27,7 @@ from app.settings import SERVICE_NAME
 MAX_SHOWN = 10  # accounts that have one address
 # <% endif %>
 users_cli = AppGroup("users", help="Create, disable, enable and unlock accounts.")
+sessions_cli = AppGroup("sessions", help="End sessions.")
 
 
 # <% if cookiecutter.auth == "oidc" %>
@@ -92,6 +93,18 @@ def unlock_user(email: str) -> None:
     failures, refusals = accounts.unlock(user)
     db.session.commit()
     click.echo(f"Unlocked {user.email}; failures: {failures}, refused attempts: {refusals}.")
+
+
+@sessions_cli.command("revoke")
+@click.option("--user", "email", help="End the sessions of this account.")
+@click.option("--all", "everybody", is_flag=True, help="End the sessions of every account.")
+def revoke_sessions(email: str | None, everybody: bool) -> None:
+    """End sessions at once: of one account, or of all."""
+    if bool(email) == everybody:
+        raise click.UsageError("Give either --user EMAIL or --all.")
+    ended = sessions.revoke_all() if everybody else sessions.end_all(find_user(str(email)))
+    db.session.commit()
+    click.echo(f"Sessions ended: {ended}.")
 
 
 # <% if cookiecutter.auth == "oidc" %>

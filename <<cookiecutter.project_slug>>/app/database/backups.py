@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -40,10 +38,10 @@ def back_up(target: Path) -> Path:
     """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if target.exists():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        raise FileExistsError(f"File exists: {target}")
     partial = target.with_name(f"{target.name}.partial")
     partial.unlink(missing_ok=True)
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    partial.touch(mode=0o600, exist_ok=False)
     try:
         dumps.backup(migration_engine().url, partial)
         partial.rename(target)

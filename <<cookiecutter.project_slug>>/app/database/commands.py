@@ -76,10 +76,7 @@ def backup(file: Path | None, keep: int | None) -> None:
 @db_cli.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def restore(file: Path) -> None:
-    """Replace the database with the backup FILE, and end every session.
-
-    The present database is backed up first. A backup may hold sessions that have ended since.
-    """
+    """Back up the database, replace it with the backup FILE, and end every session."""
     with readable_errors(), stopped_by_sigterm():
         saved = backups.back_up(backups.new_file("before-restore-"))
         click.echo(f"Backed up the present database to {saved}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 
 import click
@@ -21,13 +20,11 @@ def alembic_config() -> Config:
     """Alembic's configuration; ``migrations/env.py`` takes the engine from the running app."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
     if find_spec("ruff"):  # in development: a migration that is written is formatted
         hooks = {"hooks": "fix, format"}
         for name, options in (("fix", "check --quiet --fix"), ("format", "format --quiet")):
-            hooks[f"{name}.type"] = "exec"
-            hooks[f"{name}.executable"] = sys.executable
-            hooks[f"{name}.options"] = f"-m ruff {options} REVISION_SCRIPT_FILENAME"
+            hooks |= {f"{name}.type": "module", f"{name}.module": "ruff"}
+            hooks[f"{name}.options"] = f"{options} REVISION_SCRIPT_FILENAME"
         for name, value in hooks.items():
             config.set_section_option("post_write_hooks", name, value)
     return config

@@ -55,17 +55,9 @@ CONTENT_SECURITY_POLICY = {
 }
 # Features that no page here uses; injected script must not reach them either.
 UNUSED_FEATURES = (
-    "accelerometer",
-    "browsing-topics",
-    "camera",
-    "display-capture",
-    "geolocation",
-    "gyroscope",
-    "magnetometer",
-    "microphone",
-    "payment",
-    "usb",
-)
+    "accelerometer browsing-topics camera display-capture geolocation gyroscope magnetometer"
+    " microphone payment usb"
+).split()
 CONTENT_HEADERS = {
     "Content-Security-Policy": "; ".join(" ".join(it) for it in CONTENT_SECURITY_POLICY.items()),
     "X-Content-Type-Options": "nosniff",
@@ -84,20 +76,18 @@ CONTENT_HEADERS = {
 # <% endif %>
 
 
-class ContentHeaders:
+def with_headers(wsgi_app: WSGIApplication, added: dict[str, str]) -> WSGIApplication:
     """WSGI middleware, so that responses made before any hook runs carry the headers as well."""
 
-    def __init__(self, wsgi_app: WSGIApplication, headers: dict[str, str]) -> None:
-        self.wsgi_app = wsgi_app
-        self.headers = headers
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             sent = {name.lower() for name, _ in headers}
-            headers += [it for it in self.headers.items() if it[0].lower() not in sent]
+            headers += [it for it in added.items() if it[0].lower() not in sent]
             return start_response(status, headers, exc_info)
 
-        return self.wsgi_app(environ, start)
+        return wsgi_app(environ, start)
+
+    return answer
 
 
 def init_app(app: Flask) -> None:
@@ -108,7 +98,7 @@ def init_app(app: Flask) -> None:
         headers["Content-Security-Policy"] += "; upgrade-insecure-requests"
     # <% endif %>
     app.config["CONTENT_HEADERS"] = headers
-    app.wsgi_app = ContentHeaders(app.wsgi_app, headers)  # type: ignore[method-assign]
+    app.wsgi_app = with_headers(app.wsgi_app, headers)  # type: ignore[assignment, method-assign]
 
 
 def check(app: Flask) -> Iterator[str]:

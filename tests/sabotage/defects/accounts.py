@@ -119,7 +119,8 @@ DEFECTS = [
     ),
     rate_limits(
         "sign-in is not limited",
-        "@limits.sign_in\n",
+        '@rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address,'
+        " identity.attempted_account)\n",
         "",
         "test_every_route_that_changes_something_is_limited",
     ),
@@ -138,14 +139,14 @@ DEFECTS = [
     ),
     rate_limits(
         "sign-in is not limited by account",
-        "SIGN_IN, client_address, attempted_account)",
+        "SIGN_IN, client_address, identity.attempted_account)",
         "SIGN_IN, client_address)",
         "test_sign_in_by_account",
     ),
     rate_limits(
         "sign-in is not limited by address",
-        "SIGN_IN, client_address, attempted_account)",
-        "SIGN_IN, attempted_account)",
+        "SIGN_IN, client_address, identity.attempted_account)",
+        "SIGN_IN, identity.attempted_account)",
         "test_sign_in_by_address",
     ),
     rate_limits(
@@ -257,8 +258,8 @@ DEFECTS = [
     ),
     rate_limits(
         "a known session id uses up its owner's limit",
-        'return tokens.refresh_parts(validation.peek("refresh_token"))[0]',
-        'return validation.peek("refresh_token").partition(".")[0]',
+        'tokens.refresh_parts(validation.peek("refresh_token"))[0]',
+        'validation.peek("refresh_token").partition(".")[0]',
         "test_a_session_id_that_leaked_does_not_use_up_the_limit_of_its_owner",
         {"auth": "token"},
     ),
@@ -270,8 +271,8 @@ DEFECTS = [
     ),
     rate_limits(
         "another spelling gets another limit",
-        "        return normalize_email(text)\n",
-        "        return text\n",
+        'return hashed_key("account", normalize_email(text))',
+        'return hashed_key("account", text)',
         "test_another_spelling_is_the_same_account",
     ),
     rate_limits(

@@ -61,10 +61,9 @@ def home() -> ResponseReturnValue:
 def cache_static(response: Response) -> Response:
     """Let browsers keep a static file for a year if its address has the hash of the content sent.
 
-    During an update, old and new instances serve the same addresses. If one of them sends its own
-    file under the address of the other's, the file does not fit the hash in the page: a browser
-    that keeps it shows the page without style for a year. So this hashes the file as it is now,
-    not as it was at the start.
+    During an update, old and new instances serve the same addresses. A browser that kept the file
+    of one under the address of the other's would show pages without style for a year. So this
+    hashes the file as it is now, not as it was at the start.
     """
     if request.endpoint == "static" and response.status_code in (200, 206, 304):
         # As Flask finds it: "nothing/../app.css" is a file as well.

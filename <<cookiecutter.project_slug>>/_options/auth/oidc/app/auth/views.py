@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import code_flow, identity, limits, members, pending, throttling
+from app.auth import code_flow, identity, members, pending, throttling
 from app.auth.forms import LoginForm
 from app.auth.models import LOCAL
 from app.auth.outbound import UnavailableError, in_time
@@ -94,7 +94,7 @@ def logout() -> ResponseReturnValue:
 
 @blueprint.route("/emergency", methods=["GET", "POST"])
 @public
-@limits.sign_in
+@rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address, identity.attempted_account)
 def emergency() -> ResponseReturnValue:
     """Sign in with a password while the provider is down. Off unless ``EMERGENCY_LOGIN=1``."""
     if not provider().settings.emergency_login:

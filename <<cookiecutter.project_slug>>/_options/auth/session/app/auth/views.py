@@ -5,11 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account, accounts, identity, limits, throttling
+from app.auth import account, accounts, identity, throttling
 from app.auth.forms import LoginForm, PasswordForm, RegisterForm
 from app.database import db
 from app.security import rate_limits
 from app.security.access import public
+from app.security.limit_keys import client_address
 from app.security.redirects import own_path
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
@@ -35,7 +36,7 @@ def register() -> ResponseReturnValue:
 
 @blueprint.route("/login", methods=["GET", "POST"])
 @public
-@limits.sign_in
+@rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address, identity.attempted_account)
 def login() -> ResponseReturnValue:
     """Sign in. Every failure gets the same answer: it must not tell whether an account exists."""
     form = LoginForm()

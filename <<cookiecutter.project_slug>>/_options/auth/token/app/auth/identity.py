@@ -17,6 +17,7 @@ from app import validation
 from app.auth import sessions, tokens
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.auth.schemas import TokenPair
+from app.security.limit_keys import hashed_key
 
 
 def identify() -> None:
@@ -76,18 +77,18 @@ def unauthorized(detail: str, error: str | None = None) -> Unauthorized:
 
 
 def attempted_account() -> str:
-    """The account that a sign-in names, spelled as it is stored."""
+    """The key of the account that a sign-in names, however its address is spelled."""
     text = validation.peek("email")
     try:
-        return normalize_email(text)
-    except ValueError:
-        return text[:MAX_EMAIL].strip().casefold()  # such a name has no account
+        return hashed_key("account", normalize_email(text))
+    except ValueError:  # such a name has no account
+        return hashed_key("account", text[:MAX_EMAIL].strip().casefold())
 
 
 def attempted_session() -> str:
-    """The session that a refresh token of ours belongs to, or an empty string.
+    """The key of a session: all refresh tokens of one sign-in count together.
 
-    A token that we did not sign names no session: anybody who knows the id of a session could use
-    up the limit of its owner.
+    A token that we did not sign is counted only by address: anybody who knows the id of a session
+    could use up the limit of its owner.
     """
-    return tokens.refresh_parts(validation.peek("refresh_token"))[0]
+    return hashed_key("session", tokens.refresh_parts(validation.peek("refresh_token"))[0])

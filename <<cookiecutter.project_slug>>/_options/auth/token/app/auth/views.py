@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from app import api
-from app.auth import accounts, identity, limits, sessions, throttling, tokens
+from app.auth import accounts, identity, sessions, throttling, tokens
 from app.auth.schemas import (
     Credentials,
     PasswordChange,
@@ -17,7 +17,7 @@ from app.auth.schemas import (
 from app.database import db
 from app.security import rate_limits
 from app.security.access import public
-from app.security.limit_keys import client_address, hashed_key
+from app.security.limit_keys import client_address
 from app.security.passwords import password_problem
 from app.settings import SERVICE_NAME
 from app.validation import InvalidInput
@@ -26,14 +26,6 @@ REFRESH = "30 per minute"  # a client needs one in ten minutes; several may shar
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
 me = Blueprint("me", __name__, url_prefix="/api/v1/me")
-
-
-def attempted_session() -> str:
-    """The key of a limit by session: all refresh tokens of one sign-in count together.
-
-    A token that we did not sign is counted only by address.
-    """
-    return hashed_key("session", identity.attempted_session())
 
 
 @blueprint.post("/register")
@@ -51,7 +43,7 @@ def register(body: Registration) -> TokenPair:
 
 @blueprint.post("/token")
 @public
-@limits.sign_in
+@rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address, identity.attempted_account)
 @api.operation("Sign in", body=Credentials, answer=TokenPair, errors=[401])
 def token(body: Credentials) -> TokenPair:
     user = accounts.authenticate(body.email, body.password)
@@ -66,7 +58,7 @@ def token(body: Credentials) -> TokenPair:
 
 @blueprint.post("/refresh")
 @public
-@rate_limits.limited("refresh", REFRESH, client_address, attempted_session)
+@rate_limits.limited("refresh", REFRESH, client_address, identity.attempted_session)
 @api.operation("Exchange a refresh token", body=RefreshToken, answer=TokenPair, errors=[401])
 def refresh(body: RefreshToken) -> TokenPair:
     pair = tokens.rotate(body.refresh_token)

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from app.auth import accounts, sessions
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.database import db
+from app.security.limit_keys import hashed_key
 from app.security.redirects import own_path
 
 SESSION_ID = "sid"  # the entry of the cookie that names the session
@@ -89,9 +90,9 @@ def challenge() -> ResponseReturnValue:
 
 
 def attempted_account() -> str:
-    """The account that a sign-in form names, spelled as it is stored."""
+    """The key of the account that a sign-in form names, however its address is spelled."""
     text = request.form.get("email", "")
     try:
-        return normalize_email(text)
-    except ValueError:
-        return text[:MAX_EMAIL].strip().casefold()  # such a name has no account
+        return hashed_key("account", normalize_email(text))
+    except ValueError:  # such a name has no account
+        return hashed_key("account", text[:MAX_EMAIL].strip().casefold())
