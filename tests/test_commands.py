@@ -78,7 +78,7 @@ def test_answers_arrive_as_they_are_typed(ready: Path, tmp_path: Path) -> None:
 
 def test_it_asks(ready: Path, tmp_path: Path) -> None:
     replies = "Billing API\n" + "\n" * 8
-    result = make(ready, "new", f"OUTPUT={tmp_path}", "ANSWERS=author_name=Me", input=replies)
+    result = make(ready, "new", f"OUTPUT={tmp_path}", input=replies)
     assert result.returncode == 0, result.stdout
     assert "[9/9]" in result.stdout
     assert (tmp_path / "billing-api").is_dir()
@@ -126,7 +126,7 @@ def test_it_refuses_all_at_once_and_prints_the_command_to_go_on(
 
 def test_a_bad_reply_is_refused_before_the_next_question(ready: Path, tmp_path: Path) -> None:
     replies = 'The "Service"\n\n1 << 2\n\n\nhttps://x\n1\n1\n1\n'
-    result = make(ready, "new", f"OUTPUT={tmp_path}", input=replies)
+    result = make(ready, "new", f"OUTPUT={tmp_path}", "ANSWERS=author_name=Me", input=replies)
     assert result.returncode != 0
     assert "\n  project_name '" in result.stdout
     assert "[2/9]" not in result.stdout
