@@ -168,7 +168,7 @@ def test_it_must_be_said_whose_sessions_end(cli: Cli, alice: Browser, options: l
 
 def test_the_check_finds_nothing_in_production(cli: Cli) -> None:
     result = cli("security", "check")
-    assert (result.exit_code, result.output) == (0, "No problem found.\n")
+    assert (result.exit_code, result.stdout) == (0, "No problem found.\n")
 
 
 def test_the_check_says_what_development_lacks(make_app: Callable[..., Flask]) -> None:
