@@ -157,7 +157,7 @@ def test_make_db_makes_the_database_once(service: Service) -> None:
     assert len(service.server.query(service.server.roles.format(service.slug))) == 2
     status, output = service.make("db")
     assert status == 0, output
-    assert "is there" in output
+    assert "already exists" in output
 
 
 def test_make_run_serves_the_service(service: Service) -> None:
