@@ -121,10 +121,11 @@ def heads() -> set[str]:
     return set(ScriptDirectory(str(MIGRATIONS)).get_heads())
 
 
-def is_migrated() -> bool:
+def is_migrated(engine: Engine | None = None) -> bool:
     """Whether the schema has the version this code was written for.
 
+    :param engine: whose role asks; by default that of the requests.
     :raises SQLAlchemyError: when the database does not answer.
     """
-    with db.engine.connect() as connection:
+    with (engine or db.engine).connect() as connection:
         return set(MigrationContext.configure(connection).get_current_heads()) == heads()

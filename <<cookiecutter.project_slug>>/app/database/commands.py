@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 # <% if cookiecutter.database == "sqlite" %>
 
-from app.database import backups, db, is_migrated
+from app.database import backups, db, is_migrated, migration_engine
 from app.database.cli_errors import readable_errors
 # <% else %>
 from flask import current_app
@@ -83,7 +83,7 @@ def restore(file: Path) -> None:
         backups.restore(file, saved)
         security_event("sys_restore", level=logging.INFO)
         click.echo(f"Restored {file}. Everybody is signed out.")
-        if not is_migrated():
+        if not is_migrated(migration_engine()):  # only this role is known to have access
             click.echo("Its schema has another version: run `flask db upgrade`.")
 
 
