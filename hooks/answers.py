@@ -39,11 +39,12 @@ class Answers(Extension):
             questions = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
             refuse(arguments, argument_problems(arguments, questions))
         line_editing.switch_on()
+        start = os.getcwd()  # cookiecutter leaves it before it renders; its path may be relative
         environment.globals.update(
             check=check,
             check_answer=check_answer,
             check_all=check_all,
-            template_source=source.of,
+            template_source=lambda folder: source.of(folder and os.path.join(start, folder)),
         )
         environment.filters["markdown"] = escapes.markdown
 
