@@ -76,8 +76,7 @@ def check(answers: Mapping[str, Any]) -> str:
 
     :raises FailedHookException: with all invalid answers; cookiecutter prints it and stops.
     """
-    refused = problems(answers)
-    refuse(kept(answers, refused), refused)
+    refuse(answers, problems(answers))
     return ""
 
 
@@ -91,8 +90,7 @@ def check_answer(answers: Mapping[str, Any]) -> str:
 
 def check_all(answers: Mapping[str, Any], unrendered: Mapping[str, Any]) -> str:
     """Also check the answers as they were before cookiecutter rendered them as templates."""
-    refused = all_problems(answers, unrendered)
-    refuse(kept(answers, refused), refused)
+    refuse(answers, all_problems(answers, unrendered))
     return ""
 
 
@@ -111,4 +109,4 @@ def kept(answers: Mapping[str, Any], refused: Mapping[str, str]) -> dict[str, An
 def refuse(answers: Mapping[str, Any], refused: Mapping[str, str]) -> None:
     if refused:
         start = os.environ.get("MAKE_COMMAND") or command_line.again()
-        raise FailedHookException(report(answers, refused, start))
+        raise FailedHookException(report(kept(answers, refused), refused, start))
