@@ -20,8 +20,8 @@ from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import delete
 
-from app import create_app
-from app.database import Base, db
+from app import create_app, database
+from app.database import Base, backups, db, schema_commands
 from app.security import audits, passwords
 from app.security.rate_limits import limiter
 from app.settings import Settings
@@ -77,8 +77,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         "DOMAIN_NAME": DOMAIN,
         **SETTINGS,
     }
-    with running_redis(directory / "redis.sock"), scratch(directory) as database:
-        values |= database
+    with running_redis(directory / "redis.sock"), scratch(directory) as own:
+        values |= own
         migrate(values)
         yield values
 
@@ -103,6 +103,31 @@ def own_database(tmp_path: Path) -> Iterator[dict[str, str]]:
     (tmp_path / "data").mkdir()
     with scratch(tmp_path / "data") as settings:
         yield settings
+
+
+@pytest.fixture
+def own_service(
+    make_app: Callable[..., Flask],
+    environment: dict[str, str],
+    own_database: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Flask:
+    """The service with a migrated database of its own, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    migrate({**environment, **own_database})
+    return make_app(**own_database)
+
+
+@pytest.fixture
+def own_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the migrations, for a test that adds one."""
+    copy = Path(shutil.copytree(database.MIGRATIONS, tmp_path / "migrations"))
+    for module in (database, schema_commands, backups):
+        monkeypatch.setattr(module, "MIGRATIONS", copy)
+    database.heads.cache_clear()
+    yield copy
+    database.heads.cache_clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

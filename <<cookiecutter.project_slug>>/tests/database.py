@@ -79,9 +79,14 @@ def scratch(directory: Path) -> Iterator[dict[str, str]]:
 def migrate(environment: dict[str, str]) -> None:
     """``flask db upgrade`` in the environment."""
     app = create_app(Settings.from_environment(environment))
-    result = app.test_cli_runner().invoke(args=["db", "upgrade"])
+    result = flask_db(app, "upgrade")
     assert result.exit_code == 0, result.output
     dispose(app)
+
+
+def flask_db(app: Flask, *arguments: object) -> Any:
+    """The result of ``flask db`` with these arguments, in this process."""
+    return app.test_cli_runner().invoke(args=["db", *map(str, arguments)])
 
 
 def dispose(app: Flask) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,10 +19,10 @@ from sqlalchemy import inspect, text
 
 from app import database
 from app.auth.models import User
-from app.database import backups, db, dumps, migration_engine, schema_commands
+from app.database import db, dumps, migration_engine
 from app.notes.models import Note
 from tests.browser import SIGNED_IN, Browser
-from tests.database import migrate, scratch
+from tests.database import flask_db, scratch
 from tests.live import PROJECT
 
 ODD = "\U0001f980 'single' \"double\" `tick` back\\slash \\n %s %(x)s :x $1 ; -- /* */ \\. José"
@@ -53,45 +52,27 @@ def downgrade():
 '''
 
 
-def add_migration(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Give the service one more migration, as its next version has; it makes the table tags."""
-    shutil.copytree(database.MIGRATIONS, folder)
-    head = ScriptDirectory(str(folder)).get_current_head()
-    (folder / "versions" / "later_tags.py").write_text(LATER.replace("HEAD", str(head)))
-    for module in (database, schema_commands, backups):
-        monkeypatch.setattr(module, "MIGRATIONS", folder)
+def add_migration(migrations: Path) -> None:
+    """Give the service one more migration, as its next version has; it makes the table tags.
+
+    :param migrations: the fixture ``own_migrations``.
+    """
+    head = ScriptDirectory(str(migrations)).get_current_head()
+    (migrations / "versions" / "later_tags.py").write_text(LATER.replace("HEAD", str(head)))
     database.heads.cache_clear()
 
 
 @pytest.fixture
-def service(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Flask:
-    """A service with a database of its own, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    migrate({**environment, **own_database})
-    return make_app(**own_database)
-
-
-@pytest.fixture
-def alice(service: Flask) -> Browser:
+def alice(own_service: Flask) -> Browser:
     """A user with notes that a tool could stumble over."""
-    browser = Browser(service).signed_in("josé.o'neil@example.com")
+    browser = Browser(own_service).signed_in("josé.o'neil@example.com")
     browser.write_note("First", "The body of the first")
     browser.write_note(ODD, f"<p>{ODD}</p>\r\n\r\n<b>second</b>\nline" + " word" * 1900)
     return browser
 
 
-def run(app: Flask, *arguments: object) -> Any:
-    return app.test_cli_runner().invoke(args=["db", *map(str, arguments)])
-
-
 def backup(app: Flask, file: str = "saved") -> Path:
-    result = run(app, "backup", file)
+    result = flask_db(app, "backup", file)
     assert result.exit_code == 0, result.output
     return Path(file)
 
@@ -127,14 +108,14 @@ with create_app().app_context():
 
 
 def test_half_a_backup_has_no_name_of_a_whole_one(
-    service: Flask, environment: dict[str, str], own_database: dict[str, str]
+    own_service: Flask, environment: dict[str, str], own_database: dict[str, str]
 ) -> None:
     """A container that is stopped while it writes must not leave what a restore would take."""
     values = os.environ | environment | own_database | {"PYTHONPATH": str(PROJECT)}
     killed = subprocess.run([sys.executable, "-c", KILLED], env=values, check=False)
     assert killed.returncode == 9
     assert [path.name for path in Path().glob("saved*")] == ["saved.partial"]
-    backup(service)
+    backup(own_service)
     assert [path.name for path in Path().glob("saved*")] == ["saved"]
 
 
@@ -159,7 +140,7 @@ sys.exit(app.test_cli_runner().invoke(args=["db", command, file]).exit_code)
 
 
 def test_a_command_that_is_stopped_cleans_up(
-    service: Flask, alice: Browser, environment: dict[str, str], own_database: dict[str, str]
+    own_service: Flask, alice: Browser, environment: dict[str, str], own_database: dict[str, str]
 ) -> None:
     """The first process of a container must handle SIGTERM; otherwise it is killed later."""
     values = os.environ | environment | own_database | {"PYTHONPATH": str(PROJECT)}
@@ -172,36 +153,36 @@ def test_a_command_that_is_stopped_cleans_up(
     assert stopped("backup", "saved") == 128 + signal.SIGTERM
     assert list(Path().glob("saved*")) == []
     assert alice.is_signed_in()
-    backup(service)
+    backup(own_service)
     assert stopped("restore", "saved") == 128 + signal.SIGTERM
     assert not alice.is_signed_in(), "the backup had this session"
     assert alice.sign_in(alice.email).status_code == SIGNED_IN
 
 
 def test_what_was_there_comes_back_and_nobody_is_signed_in(
-    service: Flask, alice: Browser, caplog: pytest.LogCaptureFixture
+    own_service: Flask, alice: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
-    was = rows(service)
+    was = rows(own_service)
     assert any(ODD in note for note in was["notes"])
-    result = run(service, "backup")
+    result = flask_db(own_service, "backup")
     assert result.exit_code == 0
     (file,) = Path("backups").iterdir()
     assert f"Wrote {file}. It holds personal data: keep it safe." in result.stdout
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
-    bob = Browser(service, "203.0.113.2").sign_up("bob@example.com")
-    with service.app_context():
+    bob = Browser(own_service, "203.0.113.2").sign_up("bob@example.com")
+    with own_service.app_context():
         db.session.query(Note).filter_by(title="First").delete()
         db.session.query(User).filter(User.email != bob.email).update({"password_hash": None})
         db.session.commit()
-    changed = rows(service)
+    changed = rows(own_service)
     assert changed != was
-    result = run(service, "restore", file)
+    result = flask_db(own_service, "restore", file)
     assert result.exit_code == 0, result.output
     assert result.stdout.endswith(f"Restored {file}. Everybody is signed out.\n")
     assert caplog.records[-1].message == "sys_restore"
-    assert rows(service) == was
+    assert rows(own_service) == was
     # A cookie that was stolen before is worthless, and the app's role works as before.
     for browser in (alice, bob):
         assert not browser.is_signed_in()
@@ -214,60 +195,60 @@ def test_what_was_there_comes_back_and_nobody_is_signed_in(
     assert f"Backed up the present database to {saved}." in result.stdout
     assert saved.stat().st_mode & 0o777 == 0o600
     saved.rename("was")
-    assert run(service, "restore", "was").exit_code == 0
-    assert rows(service) == changed
+    assert flask_db(own_service, "restore", "was").exit_code == 0
+    assert rows(own_service) == changed
     assert bob.sign_in(bob.email).status_code == SIGNED_IN
 
 
-def test_old_backups_are_deleted_and_nothing_else(service: Flask, alice: Browser) -> None:
+def test_old_backups_are_deleted_and_nothing_else(own_service: Flask, alice: Browser) -> None:
     others = [f"before-restore-2026-01-01T000000{dumps.SUFFIX}", "2026-01-01T000000.txt", "mine"]
     dated = [f"2026-01-0{day}T000000{dumps.SUFFIX}" for day in (1, 2, 3)]
     Path("backups").mkdir()
     for name in [*others, *dated]:
         Path("backups", name).touch()
-    result = run(service, "backup", "--keep", "2")
+    result = flask_db(own_service, "backup", "--keep", "2")
     assert result.exit_code == 0, result.output
     assert "Deleted older backups: 2." in result.stdout
     left = {path.name for path in Path("backups").iterdir()}
     assert left > {*others, dated[2]}
     assert len(left) == len(others) + 2  # the new one as well
     for number in ("0", "-1", "x"):
-        assert run(service, "backup", "--keep", number).exit_code == 2
+        assert flask_db(own_service, "backup", "--keep", number).exit_code == 2
     assert {path.name for path in Path("backups").iterdir()} == left
 
 
-def test_a_backup_overwrites_nothing(service: Flask, alice: Browser) -> None:
+def test_a_backup_overwrites_nothing(own_service: Flask, alice: Browser) -> None:
     Path("precious").write_text("precious")
-    result = run(service, "backup", "precious")
+    result = flask_db(own_service, "backup", "precious")
     assert result.exit_code == 1
     assert "File exists" in result.stderr
     assert Path("precious").read_text() == "precious"
 
 
 def test_a_backup_that_fails_leaves_no_half_a_file(
-    service: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+    own_service: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fill_the_disk(url: object, target: Path) -> None:
         assert target.stat().st_mode & 0o777 == 0o600  # before the first byte
         target.write_text("half")
         raise OSError(28, "No space left on device")
 
-    file = backup(service)
+    file = backup(own_service)
     monkeypatch.setattr(dumps, "backup", fill_the_disk)
-    was = rows(service)
+    was = rows(own_service)
     for arguments in (["backup"], ["backup", "mine"], ["restore", file]):
-        result = run(service, *arguments)
+        result = flask_db(own_service, *arguments)
         assert result.exit_code == 1
         assert "No space left on device" in result.stderr
     assert list(Path("backups").iterdir()) == []
     assert not Path("mine").exists()
-    assert rows(service) == was
+    assert rows(own_service) == was
     assert alice.is_signed_in()
 
 
-def test_a_damaged_file_changes_nothing(service: Flask, alice: Browser) -> None:
-    whole = backup(service).read_bytes()
-    was = rows(service)
+def test_a_damaged_file_changes_nothing(own_service: Flask, alice: Browser) -> None:
+    whole = backup(own_service).read_bytes()
+    was = rows(own_service)
     for name, content in {
         "empty": b"",
         "text": b"once upon a time\n" * 1000,
@@ -277,20 +258,20 @@ def test_a_damaged_file_changes_nothing(service: Flask, alice: Browser) -> None:
         "second half": whole[len(whole) // 2 :],
     }.items():
         Path(name).write_bytes(content)
-        result = run(service, "restore", name)
+        result = flask_db(own_service, "restore", name)
         assert result.exit_code == 1, name
         assert result.stderr.startswith("Error: "), name
-        assert rows(service) == was, name
+        assert rows(own_service) == was, name
         assert alice.is_signed_in(), name
         before_restore()[0].unlink()
-    assert run(service, "restore", "no-such-file").exit_code == 2
+    assert flask_db(own_service, "restore", "no-such-file").exit_code == 2
 
 
 def test_the_backup_of_something_else_changes_nothing(
-    service: Flask, alice: Browser, make_app: Callable[..., Flask], tmp_path: Path
+    own_service: Flask, alice: Browser, make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
-    was = rows(service)
+    was = rows(own_service)
     with scratch(tmp_path / "other") as settings:
         other = make_app(**settings)
         for statement in (
@@ -301,47 +282,44 @@ def test_the_backup_of_something_else_changes_nothing(
             with other.app_context(), migration_engine().begin() as connection:
                 connection.execute(text(statement))
             file = backup(other, "foreign")
-            result = run(service, "restore", file)
+            result = flask_db(own_service, "restore", file)
             assert result.exit_code == 1, statement
             assert "which this code does not know; the previous data is restored" in result.stderr
-            assert rows(service) == was, statement
+            assert rows(own_service) == was, statement
             assert alice.is_signed_in(), statement
             alice.write_note("Written", "after all")
-            was = rows(service)
+            was = rows(own_service)
             file.unlink()
             before_restore()[0].unlink()
 
 
 def test_the_backup_of_an_older_version_is_upgraded(
-    service: Flask, alice: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_service: Flask, alice: Browser, own_migrations: Path
 ) -> None:
-    was = rows(service)
-    file = backup(service)
-    try:
-        add_migration(monkeypatch, tmp_path / "migrations")
-        assert run(service, "upgrade").exit_code == 0
-        assert set(rows(service)) == set(was) | {"tags"}
-        result = run(service, "restore", file)
-        assert result.exit_code == 0, result.output
-        assert "Its schema has another version: run `flask db upgrade`." in result.stdout
-        assert alice.get("/readyz").json["database"] == "not migrated"
-        assert rows(service) == was
-        assert run(service, "upgrade").exit_code == 0
-        assert set(rows(service)) == set(was) | {"tags"}
-        assert alice.sign_in(alice.email).status_code == SIGNED_IN
-    finally:
-        database.heads.cache_clear()
+    was = rows(own_service)
+    file = backup(own_service)
+    add_migration(own_migrations)
+    assert flask_db(own_service, "upgrade").exit_code == 0
+    assert set(rows(own_service)) == set(was) | {"tags"}
+    result = flask_db(own_service, "restore", file)
+    assert result.exit_code == 0, result.output
+    assert "Its schema has another version: run `flask db upgrade`." in result.stdout
+    assert alice.get("/readyz").json["database"] == "not migrated"
+    assert rows(own_service) == was
+    assert flask_db(own_service, "upgrade").exit_code == 0
+    assert set(rows(own_service)) == set(was) | {"tags"}
+    assert alice.sign_in(alice.email).status_code == SIGNED_IN
 
 
 def test_a_new_server_gets_the_old_data(
-    service: Flask, alice: Browser, make_app: Callable[..., Flask], tmp_path: Path
+    own_service: Flask, alice: Browser, make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:
-    file = backup(service)
-    was = rows(service)
+    file = backup(own_service)
+    was = rows(own_service)
     (tmp_path / "new").mkdir()
     with scratch(tmp_path / "new") as settings:
         new = make_app(**settings)
-        result = run(new, "restore", file)
+        result = flask_db(new, "restore", file)
         assert result.exit_code == 0, result.output
         assert rows(new) == was
         assert Browser(new).sign_in(alice.email).status_code == SIGNED_IN
@@ -352,13 +330,13 @@ def test_a_new_server_gets_the_old_data(
 
 # A new session can get the number of one that a request has read before the restore.
 @pytest.mark.filterwarnings("ignore:Identity map already had an identity")
-def test_the_service_may_run_meanwhile(service: Flask, alice: Browser) -> None:
+def test_the_service_may_run_meanwhile(own_service: Flask, alice: Browser) -> None:
     """Requests are answered or told to come back; a backup is of one moment."""
     statuses: Counter[int] = Counter()
     over = threading.Event()
 
     def visit(number: int) -> None:
-        browser = Browser(service, f"203.0.113.{number}")
+        browser = Browser(own_service, f"203.0.113.{number}")
         while not over.is_set():
             statuses.update(browser.do_everything(alice.email, alice.password))
 
@@ -367,8 +345,8 @@ def test_the_service_may_run_meanwhile(service: Flask, alice: Browser) -> None:
         visitor.start()
     try:
         for n in range(3):
-            file = backup(service, f"running-{n}")
-            result = run(service, "restore", file)
+            file = backup(own_service, f"running-{n}")
+            result = flask_db(own_service, "restore", file)
             assert result.exit_code == 0, result.output
             before_restore()[0].unlink()
     finally:
@@ -378,7 +356,7 @@ def test_the_service_may_run_meanwhile(service: Flask, alice: Browser) -> None:
     # 400: the form was of a session that the restore has ended.
     assert set(statuses) <= {200, 201, 302, 400, 401, 409, 429, 503}, statuses
     assert statuses[200], statuses
-    with service.app_context(), db.engine.connect() as connection:
+    with own_service.app_context(), db.engine.connect() as connection:
         orphans = "SELECT COUNT(*) FROM notes WHERE owner_id NOT IN (SELECT id FROM users)"
         assert connection.execute(text(orphans)).scalar() == 0
     assert alice.get("/readyz").json["database"] == "ok"

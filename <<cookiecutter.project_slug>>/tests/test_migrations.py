@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -34,32 +32,17 @@ from app.database import (
     is_migrated,
     migration_engine,
     now,
-    schema_commands,
 )
 from app.notes.models import Note
 from app.security.sanitization import RichText
 from tests.browser import account
+from tests.database import flask_db
 
 
 @pytest.fixture
 def empty(make_app: Callable[..., Flask], own_database: dict[str, str]) -> Flask:
     """The service on a database without a table."""
     return make_app(**own_database)
-
-
-@pytest.fixture
-def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the migrations, for a test that writes one."""
-    copy = shutil.copytree(database.MIGRATIONS, tmp_path / "migrations")
-    for module in (database, schema_commands):
-        monkeypatch.setattr(module, "MIGRATIONS", copy)
-    database.heads.cache_clear()
-    yield copy
-    database.heads.cache_clear()
-
-
-def run(app: Flask, *arguments: str) -> Any:
-    return app.test_cli_runner().invoke(args=["db", *arguments])
 
 
 def tables(app: Flask) -> set[str]:
@@ -69,11 +52,11 @@ def tables(app: Flask) -> set[str]:
 
 def test_up_down_and_up_again(empty: Flask) -> None:
     for _ in range(2):
-        assert run(empty, "upgrade").exit_code == 0
+        assert flask_db(empty, "upgrade").exit_code == 0
         assert tables(empty) == set(Base.metadata.tables) >= {"users", "sessions", "notes"}
         with empty.app_context():
             assert is_migrated()
-        assert run(empty, "downgrade", "base").exit_code == 0
+        assert flask_db(empty, "downgrade", "base").exit_code == 0
         assert tables(empty) == set()
         with empty.app_context():
             assert not is_migrated()
@@ -81,13 +64,13 @@ def test_up_down_and_up_again(empty: Flask) -> None:
 
 def test_migrating_twice_changes_nothing(empty: Flask) -> None:
     for _ in range(2):
-        result = run(empty, "upgrade")
+        result = flask_db(empty, "upgrade")
         assert (result.exit_code, result.stdout) == (0, "Database schema is at head.\n")
 
 
 def test_the_migrations_make_what_the_models_say(empty: Flask) -> None:
-    assert run(empty, "upgrade").exit_code == 0
-    result = run(empty, "check")
+    assert flask_db(empty, "upgrade").exit_code == 0
+    result = flask_db(empty, "check")
     assert result.exit_code == 0, result.output
     with empty.app_context():
         found = inspect(db.engine)
@@ -104,7 +87,7 @@ def test_the_migrations_make_what_the_models_say(empty: Flask) -> None:
 
 def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(empty: Flask) -> None:
     """Batch mode alters a SQLite table by dropping it; rows that refer to it are deleted too."""
-    assert run(empty, "upgrade", "0001").exit_code == 0
+    assert flask_db(empty, "upgrade", "0001").exit_code == 0
     moments = dict.fromkeys(("created_at", "last_seen_at", "updated_at"), now())
     texts = dict.fromkeys(("address", "device"), "") | {"title": "Tä", "body": "\U0001f980"}
     owned = {"owner_id": 1, "user_id": 1, "version": 1, "token_hash": "t", "is_operator": False}
@@ -116,25 +99,25 @@ def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(empty: Flask)
             row = {column.name: values[column.name] for column in table.c if not column.nullable}
             connection.execute(insert(table), row)
     for _ in range(2):
-        assert run(empty, "upgrade").exit_code == 0
+        assert flask_db(empty, "upgrade").exit_code == 0
         with empty.app_context():
             found = db.session.scalars(select(User)).one()
             assert (found.stored_rows, found.stored_bytes) == (2, 2 * 7)
             assert (found.failures, found.refusals, found.failed_at) == (0, 0, None)
             assert len(db.session.scalars(select(Note)).all()) == 2
             assert len(db.session.scalars(select(Session)).all()) == 1
-        assert run(empty, "downgrade", "0001").exit_code == 0
+        assert flask_db(empty, "downgrade", "0001").exit_code == 0
 
 
 def test_a_change_without_a_migration_is_noticed(empty: Flask) -> None:
-    assert run(empty, "upgrade").exit_code == 0
+    assert flask_db(empty, "upgrade").exit_code == 0
     with empty.app_context(), migration_engine().begin() as connection:
         connection.exec_driver_sql("CREATE INDEX ix_notes_version ON notes (version)")
-    assert run(empty, "check").exit_code != 0
+    assert flask_db(empty, "check").exit_code != 0
 
 
 def test_a_migration_that_fails_says_so(empty: Flask) -> None:
-    result = run(empty, "upgrade", "no-such-revision")
+    result = flask_db(empty, "upgrade", "no-such-revision")
     assert result.exit_code != 0
     assert "no-such-revision" in result.output + str(result.exception)
 
@@ -158,12 +141,14 @@ def projects() -> Iterator[Table]:
     Base.metadata.remove(table)
 
 
-def test_a_new_model_becomes_a_migration(empty: Flask, migrations: Path, projects: Table) -> None:
-    assert run(empty, "upgrade").exit_code == 0
+def test_a_new_model_becomes_a_migration(
+    empty: Flask, own_migrations: Path, projects: Table
+) -> None:
+    assert flask_db(empty, "upgrade").exit_code == 0
     (head,), before = database.heads(), tables(empty)
-    result = run(empty, "revision", "--message", "add projects")
+    result = flask_db(empty, "revision", "--message", "add projects")
     assert result.exit_code == 0, result.output
-    (written,) = migrations.glob("versions/*_add_projects.py")
+    (written,) = own_migrations.glob("versions/*_add_projects.py")
     text = written.read_text("utf-8")
     assert "app." not in text, "a migration outlives the code of the app"
     for check in (["check"], ["format", "--check"]):
@@ -172,11 +157,11 @@ def test_a_new_model_becomes_a_migration(empty: Flask, migrations: Path, project
         assert linted.returncode == 0, linted.stdout
     database.heads.cache_clear()
     for _ in range(2):
-        assert run(empty, "upgrade").exit_code == 0
+        assert flask_db(empty, "upgrade").exit_code == 0
         assert tables(empty) == before | {"projects"}
-        result = run(empty, "check")
+        result = flask_db(empty, "check")
         assert result.exit_code == 0, result.output
-        assert run(empty, "downgrade", head).exit_code == 0
+        assert flask_db(empty, "downgrade", head).exit_code == 0
         assert tables(empty) == before
 
 
@@ -188,12 +173,15 @@ def write(migrations: Path, name: str, follows: str, statement: str) -> None:
         f"def upgrade():\n    {statement}\ndef downgrade():\n    pass\n"
     )
     (migrations / "versions" / f"{name}.py").write_text(text, "utf-8")
+    database.heads.cache_clear()
 
 
-def test_a_change_of_a_table_loses_no_row_that_refers_to_it(empty: Flask, migrations: Path) -> None:
+def test_a_change_of_a_table_loses_no_row_that_refers_to_it(
+    empty: Flask, own_migrations: Path
+) -> None:
     """SQLite alters a table by dropping it, and would delete every session with its user."""
     (head,) = database.heads()
-    assert run(empty, "upgrade").exit_code == 0
+    assert flask_db(empty, "upgrade").exit_code == 0
     with empty.app_context():
         user = User(**account("a@example.com"))
         db.session.add(user)
@@ -202,30 +190,33 @@ def test_a_change_of_a_table_loses_no_row_that_refers_to_it(empty: Flask, migrat
         db.session.commit()
     column = 'sa.Column("nickname", sa.String(20))'
     alter = f'with op.batch_alter_table("users", recreate="auto") as t: t.add_column({column}); '
-    write(migrations, "nickname", head, alter + 't.alter_column("failures", server_default="1")')
-    database.heads.cache_clear()
-    result = run(empty, "upgrade")
+    write(
+        own_migrations, "nickname", head, alter + 't.alter_column("failures", server_default="1")'
+    )
+    result = flask_db(empty, "upgrade")
     assert result.exit_code == 0, result.output
     with empty.app_context(), db.engine.connect() as connection:
         for table in (User.__table__, Session.__table__):
             assert connection.scalar(select(func.count()).select_from(table)) == 1
 
 
-def test_two_lines_of_migrations_are_joined(empty: Flask, migrations: Path) -> None:
+def test_two_lines_of_migrations_are_joined(empty: Flask, own_migrations: Path) -> None:
     """The template brought one while the owner wrote one."""
     (head,) = database.heads()
     for name in ("mine", "theirs"):
-        write(migrations, name, head, f'op.create_table("{name}", sa.Column("id", sa.Integer()))')
-    result = run(empty, "upgrade")
+        write(
+            own_migrations, name, head, f'op.create_table("{name}", sa.Column("id", sa.Integer()))'
+        )
+    result = flask_db(empty, "upgrade")
     assert result.exit_code != 0
     assert "mine and theirs are both the last one" in result.output
     assert "make merge-migrations" in result.output
     assert tables(empty) == set(), "nothing is half done"
-    assert run(empty, "merge").exit_code == 0
+    assert flask_db(empty, "merge").exit_code == 0
     database.heads.cache_clear()
-    result = run(empty, "upgrade")
+    result = flask_db(empty, "upgrade")
     assert result.exit_code == 0, result.output
     assert tables(empty) >= {"mine", "theirs"}
     with empty.app_context():
         assert is_migrated()
-    assert "nothing to merge" in run(empty, "merge").output
+    assert "nothing to merge" in flask_db(empty, "merge").output

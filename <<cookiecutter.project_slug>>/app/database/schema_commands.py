@@ -7,10 +7,9 @@ from importlib.util import find_spec
 import click
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from flask.cli import AppGroup
 
-from app.database import MIGRATIONS
+from app.database import MIGRATIONS, heads
 from app.database.cli_errors import readable_errors
 
 db_cli = AppGroup("db", help="Create the database, migrate its schema, back it up, restore it.")
@@ -72,7 +71,7 @@ def history() -> None:
 
 
 @db_cli.command("heads")
-def heads() -> None:
+def show_heads() -> None:
     """List the migrations that no other one follows: one, or a merge is missing."""
     command.heads(alembic_config())
 
@@ -89,7 +88,7 @@ def current() -> None:
 def merge(message: str) -> None:
     """Write a migration that follows all heads, so that there is one again."""
     with readable_errors():
-        ends = ScriptDirectory.from_config(alembic_config()).get_heads()
+        ends = sorted(heads())
         if len(ends) < 2:
             raise ValueError(f"there is one head, {ends[0]}; nothing to merge")
         command.merge(alembic_config(), ends, message)
@@ -100,9 +99,9 @@ def one_head() -> None:
 
     :raises ValueError: with the names of both and the command that joins them.
     """
-    ends = ScriptDirectory.from_config(alembic_config()).get_heads()
+    ends = sorted(heads())
     if len(ends) > 1:
         raise ValueError(
-            f"the migrations {' and '.join(sorted(ends))} are both the last one: two people wrote "
+            f"the migrations {' and '.join(ends)} are both the last one: two people wrote "
             "one, or one is the template's. Run make merge-migrations, then make migrate"
         )

@@ -14,9 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database import db, dialect, dumps, provisioning
 from tests.browser import Browser
-from tests.database import migrate
+from tests.database import flask_db
 from tests.marks import asvs, practice
-from tests.test_backups import run
 from tests.test_settings import problems
 
 HINT = "write mysql+pymysql://user:password@host/database"
@@ -191,7 +190,7 @@ def test_a_database_that_takes_accounts_for_each_other_is_not_migrated(
     with app.app_context(), db.get_engine("migration").begin() as connection:
         name = connection.engine.url.database
         connection.exec_driver_sql(f"ALTER DATABASE `{name}` COLLATE utf8mb4_general_ci")
-    result = run(app, "upgrade")
+    result = flask_db(app, "upgrade")
     assert result.exit_code == 1
     assert "the database's collation is utf8mb4_general_ci" in result.stderr
     assert "COLLATE utf8mb4_bin" in result.stderr
@@ -210,23 +209,17 @@ def test_a_missing_tool_is_named(
 
 
 def test_a_file_that_fails_halfway_runs_nothing_but_sql_and_changes_nothing(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    own_service: Flask, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    migrate({**environment, **own_database})
-    app = make_app(**own_database)
+    app = own_service
     alice = Browser(app).sign_up("alice@example.com")
-    assert run(app, "backup", "saved").exit_code == 0
+    assert flask_db(app, "backup", "saved").exit_code == 0
     # Without the line that tells MariaDB's client to be careful; MySQL's dumps have none.
     lines = [line for line in Path("saved").read_text().splitlines() if "sandbox" not in line]
     half = next(n for n, line in enumerate(lines) if "structure for table `users`" in line)
     for command in (f"\\! touch {tmp_path}/ran", f"system touch {tmp_path}/ran;"):
         Path("evil").write_text("\n".join([*lines[:half], command, *lines[half:], ""]))
-        assert run(app, "restore", "evil").exit_code == 1, command
+        assert flask_db(app, "restore", "evil").exit_code == 1, command
         assert not Path("ran").exists(), command
         assert alice.is_signed_in(), command
         next(Path("backups").iterdir()).unlink()

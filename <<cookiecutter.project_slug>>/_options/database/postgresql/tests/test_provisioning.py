@@ -15,10 +15,9 @@ from sqlalchemy.exc import ProgrammingError
 from app.auth.models import User
 from app.database import db, migrating, provisioning
 from tests.browser import Browser
-from tests.database import migrate
+from tests.database import flask_db, migrate
 from tests.marks import asvs, practice
 from tests.new_service import NewService, new_service
-from tests.test_backups import run
 
 pytestmark = practice("database.provisioning")
 
@@ -39,7 +38,7 @@ def test_the_role_of_the_app_cannot_stop_an_upgrade(
     with app.app_context(), db.engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": migrating.FIRST_MIGRATION})
         connection.execute(text("LOCK TABLE alembic_version IN ACCESS SHARE MODE"))
-        assert run(make_app(**own_database), "upgrade").exit_code == 0
+        assert flask_db(make_app(**own_database), "upgrade").exit_code == 0
 
 
 def test_a_database_that_was_made_halfway_is_completed(service: NewService) -> None:
@@ -150,21 +149,13 @@ def test_a_server_that_is_too_old_is_refused(
     assert "99 or newer is needed" in result.stderr
 
 
-def test_an_interrupted_restore_is_told(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    migrate({**environment, **own_database})
-    app = make_app(**own_database)
+def test_an_interrupted_restore_is_told(own_service: Flask) -> None:
+    app = own_service
     Browser(app).sign_up("alice@example.com")
-    assert run(app, "backup", "saved").exit_code == 0
+    assert flask_db(app, "backup", "saved").exit_code == 0
     with app.app_context(), db.get_engine("migration").begin() as connection:
         connection.execute(text("CREATE SCHEMA before_restore"))
-    result = run(app, "restore", "saved")
+    result = flask_db(app, "restore", "saved")
     assert result.exit_code == 1
     assert "the previous data is in the schema before_restore" in result.stderr
     with app.app_context():

@@ -13,8 +13,7 @@ from sqlalchemy import text
 
 from app.database import db
 from tests.browser import Browser
-from tests.database import migrate
-from tests.test_backups import run
+from tests.database import flask_db, migrate
 from tests.test_settings import problems
 
 HINT = "write sqlite:////absolute/path.sqlite3"
@@ -86,22 +85,16 @@ def test_every_connection_is_set_up(app: Flask) -> None:
 
 
 def test_a_backup_is_of_one_moment_while_somebody_writes(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    own_service: Flask, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    migrate({**environment, **own_database})
-    app = make_app(**own_database)
+    app = own_service
     insert = text("INSERT INTO words VALUES (:word)")
     with app.app_context(), db.engine.connect() as writer, db.engine.connect() as reader:
         writer.execute(text("CREATE TABLE words (word)"))
         writer.execute(insert, {"word": "before"})
         writer.commit()
         writer.execute(insert, {"word": "half"})
-        assert run(app, "backup", "saved").exit_code == 0
+        assert flask_db(app, "backup", "saved").exit_code == 0
         writer.commit()
         saved = sqlite3.connect("saved")
         assert saved.execute("SELECT word FROM words").fetchall() == [("before",)]
@@ -110,7 +103,7 @@ def test_a_backup_is_of_one_moment_while_somebody_writes(
         words = text("SELECT word FROM words")
         reader.exec_driver_sql("BEGIN")
         assert len(reader.execute(words).all()) == 2
-        assert run(app, "restore", "saved").exit_code == 0
+        assert flask_db(app, "restore", "saved").exit_code == 0
         assert len(reader.execute(words).all()) == 2
         reader.rollback()
         assert len(reader.execute(words).all()) == 1
@@ -118,21 +111,13 @@ def test_a_backup_is_of_one_moment_while_somebody_writes(
     assert {file.name for file in tmp_path.iterdir()} == {"backups", "data", "saved"}
 
 
-def test_a_page_that_is_damaged_is_noticed(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    migrate({**environment, **own_database})
-    app = make_app(**own_database)
+def test_a_page_that_is_damaged_is_noticed(own_service: Flask) -> None:
+    app = own_service
     alice = Browser(app).sign_up("alice@example.com")
-    assert run(app, "backup", "saved").exit_code == 0
+    assert flask_db(app, "backup", "saved").exit_code == 0
     whole = Path("saved").read_bytes()
     Path("saved").write_bytes(whole[:8192] + bytes(4096) + whole[12288:])
-    result = run(app, "restore", "saved")
+    result = flask_db(app, "restore", "saved")
     message = "Error: SQLite: the backup is damaged; nothing was changed\n"
     assert (result.exit_code, result.stderr) == (1, message)
     assert alice.is_signed_in()
@@ -143,7 +128,7 @@ def test_a_backup_of_nothing_makes_no_database(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     app = make_app(DATABASE_URL=f"sqlite:///{tmp_path}/none.sqlite3")
-    result = run(app, "backup", "saved")
+    result = flask_db(app, "backup", "saved")
     assert result.exit_code == 1
     assert "unable to open database file" in result.stderr
     assert list(tmp_path.iterdir()) == []

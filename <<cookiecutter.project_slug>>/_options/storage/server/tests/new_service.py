@@ -13,8 +13,7 @@ from sqlalchemy import URL, make_url
 
 from app.database import dialect
 from tests import roles
-from tests.database import development
-from tests.test_backups import run
+from tests.database import development, flask_db
 
 
 def administrator() -> URL:
@@ -49,7 +48,7 @@ class NewService:
         named = admin and admin.render_as_string(hide_password=False)
         app = self.build(named or development().admin_database_url)
         assert "canary" not in repr(app.config["SETTINGS"])
-        result = run(app, *arguments)
+        result = flask_db(app, *arguments)
         assert "canary" not in result.output
         assert "Traceback" not in result.output
         return result

@@ -11,14 +11,13 @@ from flask import Flask
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app import database
 from app.database import db, dialect, migrating
 from tests import roles
 from tests.browser import Browser
-from tests.database import development, migrate
+from tests.database import development, flask_db, migrate
 from tests.marks import asvs, practice
 from tests.new_service import NewService, new_service
-from tests.test_backups import add_migration, run
+from tests.test_backups import add_migration
 
 pytestmark = practice("database.provisioning")
 
@@ -38,43 +37,29 @@ def test_the_role_of_the_app_reads_and_writes_rows_alone(app: Flask, alice: Brow
 
 @asvs("13.2.2")
 def test_the_app_works_with_tables_that_a_later_migration_makes(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    own_service: Flask, own_migrations: Path
 ) -> None:
-    migrate({**environment, **own_database})
-    app = make_app(**own_database)
-    try:
-        add_migration(monkeypatch, tmp_path / "migrations")
-        assert run(app, "upgrade").exit_code == 0
-        with app.app_context(), db.engine.begin() as connection:
-            connection.execute(text("INSERT INTO tags (name) VALUES ('a'), ('b')"))
-            connection.execute(text("UPDATE tags SET name = 'c' WHERE name = 'a'"))
-            connection.execute(text("DELETE FROM tags WHERE name = 'b'"))
-            assert connection.execute(text("SELECT id, name FROM tags")).all() == [(1, "c")]
-            with pytest.raises(DBAPIError) as caught:
-                connection.execute(text("DROP TABLE tags"))
-            roles.assert_denied(caught.value, "DROP TABLE tags")
-    finally:
-        database.heads.cache_clear()
+    app = own_service
+    add_migration(own_migrations)
+    assert flask_db(app, "upgrade").exit_code == 0
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("INSERT INTO tags (name) VALUES ('a'), ('b')"))
+        connection.execute(text("UPDATE tags SET name = 'c' WHERE name = 'a'"))
+        connection.execute(text("DELETE FROM tags WHERE name = 'b'"))
+        assert connection.execute(text("SELECT id, name FROM tags")).all() == [(1, "c")]
+        with pytest.raises(DBAPIError) as caught:
+            connection.execute(text("DROP TABLE tags"))
+        roles.assert_denied(caught.value, "DROP TABLE tags")
 
 
 @asvs("13.2.2")
 def test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    own_service: Flask,
 ) -> None:
     """Otherwise an attacker in the service could make instances unready or stop every upgrade."""
-    monkeypatch.chdir(tmp_path)
-    migrate({**environment, **own_database})
-    app = make_app(**own_database)
+    app = own_service
     for command in (["upgrade"], ["create"], ["backup", "saved"], ["restore", "saved"]):
-        assert run(app, *command).exit_code == 0
+        assert flask_db(app, *command).exit_code == 0
         with app.app_context():
             for statement in roles.VERSION_WRITES:
                 with db.engine.connect() as connection, pytest.raises(DBAPIError) as caught:
@@ -99,7 +84,7 @@ def test_two_migrations_do_not_run_at_once(
         migrating.before(connection)
         with monkeypatch.context() as patch:
             patch.setattr(*roles.SHORT_WAIT)
-            result = run(make_app(**own_database), "upgrade")
+            result = flask_db(make_app(**own_database), "upgrade")
         assert result.exit_code == 1
         assert roles.BUSY in result.stderr
         connection.invalidate()  # ends it on the server, with its lock
