@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import site
 import subprocess
 import sys
@@ -87,6 +88,17 @@ def virtual_environment(name: str, wheels: list[Path], sdists: list[Path]) -> Pa
         *([*pip, "--no-build-isolation", f"--requirement={lock}"] for lock in sdists),
     ]
     return install(name, [*wheels, *sdists], commands) / "bin"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let the programs that tests start end on SIGINT, which a shell's background job ignores.
+
+    They inherit that from the suite. A signal with a handler has its default in a new program.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

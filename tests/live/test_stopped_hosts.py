@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,6 @@ import pytest
 
 from tests.live.stopped import Left, Machine
 from tests.template import render
-
-pytestmark = pytest.mark.skipif(
-    "STOPS" not in os.environ,
-    reason="set STOPS=6 to stop each script at 6 of its steps, STOPS=1000 at every one",
-)
 
 PYTHON = """case " $* " in
     *" -m venv "*)
