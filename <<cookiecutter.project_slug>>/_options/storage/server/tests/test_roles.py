@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import make_url, text
+from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from app.database import db, dialect, migrating
@@ -67,6 +67,19 @@ def test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_databas
                 roles.assert_denied(caught.value, statement)
         ready = Browser(app).get("/readyz")
         assert (ready.status_code, ready.json["database"]) == (200, "ok")
+
+
+def test_the_commands_connect_as_the_migrator_alone(own_service: Flask) -> None:
+    """Where the server asks the operating system who connects, nobody else can be the app's role."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("connected as the role of the app")
+
+    with own_service.app_context():
+        event.listen(db.engine, "do_connect", refuse, insert=True)
+    for command in (["upgrade"], ["backup", "saved"], ["restore", "saved"]):
+        result = flask_db(own_service, *command)
+        assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
