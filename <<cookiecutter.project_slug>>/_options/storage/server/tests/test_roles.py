@@ -76,7 +76,8 @@ def test_the_commands_connect_as_the_migrator_alone(own_service: Flask) -> None:
         raise AssertionError("connected as the role of the app")
 
     with own_service.app_context():
-        event.listen(db.engine, "do_connect", refuse, insert=True)
+        event.listen(db.engine, "connect", refuse)
+        db.engine.dispose()  # no connection that is open already
     for command in (["upgrade"], ["backup", "saved"], ["restore", "saved"]):
         result = flask_db(own_service, *command)
         assert result.exit_code == 0, result.output
