@@ -81,9 +81,9 @@ def check(answers: Mapping[str, Any]) -> str:
 
 
 def check_answer(answers: Mapping[str, Any]) -> str:
-    """The same between two questions, where somebody types: the next default may build on this.
+    """Check the answers between two questions, before a default is built on an invalid one.
 
-    A program that answers all questions at once learns everything that is wrong at once.
+    Without questions this does nothing, so that :func:`check` can report all problems at once.
     """
     return check(answers) if command_line.is_asking() else ""
 
@@ -95,9 +95,9 @@ def check_all(answers: Mapping[str, Any], unrendered: Mapping[str, Any]) -> str:
 
 
 def kept(answers: Mapping[str, Any], refused: Mapping[str, str]) -> dict[str, Any]:
-    """The answers that need not be asked again: also those given for a later question.
+    """Return the answers to keep, including those that were given for later questions.
 
-    An answer whose default was built on a refused one is left out, unless it was given.
+    This leaves out a default that was built on a refused answer.
     """
     gone: set[str] = set()
     if "project_name" in refused or "project_slug" in refused:

@@ -15,8 +15,8 @@ PROMPT_END = ": "  # rich writes it after every question
 class AnswerBelow(RenderHook):
     """Ends a question with a new line.
 
-    Readline draws the line that it edits from the first column on. rich prints the question itself,
-    so readline does not know of it and would write over it.
+    Readline redraws the edited line from the first column. It does not know the question, because
+    rich prints that, so it would overwrite a question on the same line.
     """
 
     def process_renderables(
@@ -30,7 +30,7 @@ class AnswerBelow(RenderHook):
 
 
 def switch_on() -> None:
-    """Let readline edit answers, where it is there and somebody types in a terminal."""
+    """Let readline edit answers, if it is available and the answers come from a terminal."""
     try:
         import readline  # noqa: F401 - Python's input() uses it once it is imported
     except ImportError:  # Windows edits by itself

@@ -21,7 +21,7 @@ from app.notes import models as note_models  # noqa: F401 - registers its tables
 
 
 def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | Literal[False]:
-    """Write the app's own column types as what the database stores: a migration outlives them."""
+    """Write a column type of the app as the type in the database: the app's may be gone later."""
     if kind != "type" or not isinstance(item, TypeDecorator):
         return False  # as Alembic writes it
     stored = item.impl_instance
@@ -52,9 +52,9 @@ def drop_a_table_alone(
 
 with migration_engine().connect() as connection:
     # <% if cookiecutter.database == "sqlite" %>
-    # To alter a table, batch mode drops it and makes it anew. With foreign keys on, SQLite would
-    # delete every row that refers to it: all notes, when a column of users changes.
-    connection.detach()  # no request gets this connection afterwards
+    # To alter a table, batch mode drops it and creates it again. With foreign keys on, SQLite would
+    # delete all rows that refer to it: all notes, if a column of users changes.
+    connection.detach()  # no request uses this connection afterwards
     connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     connection.commit()
     # <% endif %>

@@ -72,7 +72,7 @@ def history() -> None:
 
 @db_cli.command("heads")
 def show_heads() -> None:
-    """List the migrations that no other one follows: one, or a merge is missing."""
+    """List the last migrations. If there are several, run merge."""
     command.heads(alembic_config())
 
 
@@ -95,9 +95,9 @@ def merge(message: str) -> None:
 
 
 def one_head() -> None:
-    """Refuse to migrate when two migrations are the last one.
+    """Refuse to migrate if no single migration is the last one.
 
-    :raises ValueError: with the names of both and the command that joins them.
+    :raises ValueError: with the names of the last ones and the command that joins them.
     """
     ends = sorted(heads())
     if len(ends) > 1:
