@@ -60,6 +60,8 @@ def state(app: Flask) -> list[Any]:
 
 def copied(value: Any) -> Any:
     """The same in containers of its own, without the empty ones: Flask adds them as it looks."""
+    if isinstance(value, set):
+        return set(value)
     if isinstance(value, dict):
         return {key: copied(inner) for key, inner in value.items() if not is_empty(inner)}
     return [copied(inner) for inner in value] if isinstance(value, list) else value

@@ -270,8 +270,9 @@ def test_a_kill_costs_what_was_under_way(host: str, request: pytest.FixtureReque
     machine: Machine = request.getfixturevalue(host)
     before = main_pid(machine)
     answers = under_load(machine, "kill", "-KILL", before)
-    assert set(answers) <= {"200", "502"}
-    assert answers.get("502", 0) <= 6, "one for each client of load.py"
+    cut_off = answers.pop("502", 0) + answers.pop("IncompleteRead", 0)  # before and in an answer
+    assert set(answers) == {"200"}
+    assert cut_off <= 6, "one for each client of load.py"
     assert main_pid(machine) not in ("0", before)
 
 

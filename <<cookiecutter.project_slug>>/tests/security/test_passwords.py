@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import string
@@ -37,6 +38,7 @@ from app.security.passwords import (
     password_problem,
     verify_password,
 )
+from app.security.rate_limits import limiter
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import PAGES, PASSWORD, SIGNED_IN, Browser
 # <% else %>
@@ -46,6 +48,7 @@ from tests.marks import asvs
 from tests.races import TIMEOUT
 from tests.security.attacks import some
 
+LEAST_ROUNDS, MOST_ROUNDS = 4, 40  # of sign-ins that are timed
 SERVICE, EMAIL = "Hardened Notes", "jane.doe@example-shop.com"
 WORDS = COMMON.read_text(encoding="utf-8").split()
 
@@ -410,20 +413,25 @@ def test_unknown_wrong_and_disabled_are_the_same_answer(
 def test_unknown_and_wrong_take_the_same_time(
     app: Flask, alice: Browser, bob: Browser, new_browser: Callable[..., Browser]
 ) -> None:
-    """The least processor time: a busy machine only adds to it. A missing hash is 10 times."""
+    """The least processor time: a busy machine only adds to it, so it may take more rounds.
+
+    A missing hash is 10 times, and stays so.
+    """
     with app.app_context():
         db.session.execute(update(User).where(User.email == bob.email).values(disabled_at=now()))
         db.session.commit()
     kinds = {"unknown": "nobody@example.com", "wrong": alice.email, "disabled": bob.email}
-    took: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for number in some(range(9)):
+    least = dict.fromkeys(kinds, math.inf)
+    for number in range(MOST_ROUNDS):
+        limiter.storage.reset()
         for kind, email in kinds.items():
             browser = new_browser(f"192.0.2.{number}")
             started = time.thread_time()
             assert browser.sign_in(email, "wrong-" + PASSWORD).status_code == 401
-            took[kind].append(time.thread_time() - started)
-    least = [min(times) for times in took.values()]
-    assert max(least) < 1.25 * min(least)
+            least[kind] = min(least[kind], time.thread_time() - started)
+        if number >= LEAST_ROUNDS and max(least.values()) < 1.25 * min(least.values()):
+            return
+    pytest.fail(f"The answers take different times: {least}")
 
 
 @asvs("6.3.8", "15.2.2")
