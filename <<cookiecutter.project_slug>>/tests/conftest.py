@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from flask import Flask
+from flask import Flask, has_request_context
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import delete
 
 from app import create_app, database
 from app.database import Base, backups, db, schema_commands
-from app.security import audits, passwords
+from app.security import audits, passwords, scope
 from app.security.rate_limits import limiter
 from app.settings import Settings
 from tests.accounts import remembering
@@ -156,6 +156,14 @@ def hashing(remembering_hasher: PasswordHasher) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "HASHER", remembering_hasher)
         yield
+
+
+@pytest.fixture(autouse=True)
+def everybodys_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside of requests, tests read and write the rows of all users without a reason."""
+    by_reason = scope.is_unscoped
+    unscoped = lambda options: not has_request_context() or by_reason(options)  # noqa: E731
+    monkeypatch.setattr(scope, "is_unscoped", unscoped)
 
 
 @pytest.fixture

@@ -107,12 +107,13 @@ def init_app(app: Flask) -> None:
 
 
 def migration_engine() -> Engine:
-    """The engine of ``flask db``, which may change tables."""
+    """The engine of ``flask db``, which may change tables and the rows of all users."""
     # <% if cookiecutter.database == "sqlite" %>
-    return db.engine
+    engine = db.engine
     # <% else %>
-    return db.get_engine("migration")
+    engine = db.get_engine("migration")
     # <% endif %>
+    return engine.execution_options(unscoped="migrations change the rows of all users")
 
 
 @cache

@@ -98,14 +98,14 @@ def rotate(refresh_token: str) -> TokenPair | None:
         update(Session)
         .where(this_session, Session.token_hash == sessions.hash_token(token))
         .values(token_hash=sessions.hash_token(new), last_seen_at=now())
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False, **sessions.OF_ALL)
     )
     if cast(CursorResult[Any], used).rowcount == 1:
         tokens = pair(session, new)
         db.session.commit()
         return tokens
     security_event("authn_token_reuse", account=user_id)
-    db.session.execute(delete(Session).where(this_session))
+    db.session.execute(delete(Session).where(this_session), execution_options=sessions.OF_ALL)
     db.session.commit()
     return None
 
