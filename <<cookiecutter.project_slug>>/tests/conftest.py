@@ -37,6 +37,7 @@ SLOW = {
     *("test_account_races.py", "test_connections.py", "test_floods.py", "test_full_disk.py"),
     *("test_guard.py", "test_identity_provider.py", "test_imports.py", "test_instances.py"),
     *("test_outages.py", "test_provider_outages.py", "test_provisioning.py", "test_restart.py"),
+    *("test_secrets_stay_secret.py",),
     *("test_roles.py", "test_server_outages.py", "test_storage_faults.py", "test_tls.py"),
     *("test_token_outages.py", "test_traceability.py"),
 }
@@ -159,11 +160,12 @@ def hashing(remembering_hasher: PasswordHasher) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def everybodys_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def everybodys_rows() -> Iterator[None]:
     """Outside of requests, tests read and write the rows of all users without a reason."""
     by_reason = scope.is_unscoped
-    unscoped = lambda options: not has_request_context() or by_reason(options)  # noqa: E731
-    monkeypatch.setattr(scope, "is_unscoped", unscoped)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scope, "is_unscoped", lambda it: not has_request_context() or by_reason(it))
+        yield
 
 
 @pytest.fixture

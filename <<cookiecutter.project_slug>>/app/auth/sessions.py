@@ -16,6 +16,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from app.auth import upkeep
 from app.auth.models import Session, User
 from app.database import db, now
+from app.secret import Secret
 from app.security.logs import security_event
 from app.security.scope import unscoped
 
@@ -53,12 +54,12 @@ FIND = select(Session).where(Session.token_hash == bindparam("value")).execution
 NEWEST = select(Session).order_by(Session.last_seen_at.desc(), Session.id.desc())
 
 
-def start(user: User, *, address: str, device: str) -> tuple[Session, str]:
+def start(user: User, *, address: str, device: str) -> tuple[Session, Secret]:
     """Start a session and return it with its token: 256 random bits, for the client alone.
 
     The caller commits.
     """
-    token = secrets.token_urlsafe(32)
+    token = Secret(secrets.token_urlsafe(32))
     upkeep.delete_expired(Session, Session.last_seen_at, now() - IDLE_TIMEOUT)
     for surplus in of_user(user)[MAX_SESSIONS - 1 :]:
         end(surplus)
@@ -145,6 +146,6 @@ def revoke_all() -> int:
     return count
 
 
-def hash_token(token: str) -> str:
+def hash_token(token: Secret) -> str:
     """What the database stores of a token. It is random: nobody guesses it from its hash."""
-    return sha256(token.encode()).hexdigest()
+    return sha256(token.reveal().encode()).hexdigest()

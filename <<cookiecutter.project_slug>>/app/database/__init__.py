@@ -87,13 +87,15 @@ def now() -> datetime:
 def init_app(app: Flask) -> None:
     # <% if cookiecutter.database == "sqlite" %>
     """Create the engine (``SQLALCHEMY_ENGINES``)."""
-    engines = {"default": dialect.engine_options(app.config["SETTINGS"].database_url)}
+    engines = {"default": dialect.engine_options(app.config["SETTINGS"].database_url.reveal())}
     # <% else %>
     """Create the engines (``SQLALCHEMY_ENGINES``): one for requests, one for ``flask db``."""
     settings = app.config["SETTINGS"]
     engines = {
-        "default": dialect.engine_options(settings.database_url),
-        "migration": dialect.engine_options(settings.migration_database_url, timeouts=False),
+        "default": dialect.engine_options(settings.database_url.reveal()),
+        "migration": dialect.engine_options(
+            settings.migration_database_url.reveal(), timeouts=False
+        ),
     }
     # <% endif %>
     for options in engines.values():
