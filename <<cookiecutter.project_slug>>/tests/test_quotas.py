@@ -13,13 +13,13 @@ from sqlalchemy.exc import OperationalError
 from app import quotas
 from app.auth.models import User
 from app.database import db
-from app.notes import service
-from app.notes.models import Note
 from app.quotas import MAX_BYTES, MAX_ROWS, QuotaError
 from tests.actions import DONE, assert_refused, edit, remove, text_of
 from tests.browser import WRITTEN, Browser
 from tests.marks import asvs, practice
 from tests.races import at_once
+from tests.sample import service
+from tests.sample.models import Sample
 
 pytestmark = practice("quotas")
 
@@ -43,8 +43,8 @@ def counted(app: Flask) -> tuple[int, int]:
 def stored(app: Flask) -> tuple[int, int]:
     """What is really there."""
     with app.app_context():
-        notes = db.session.scalars(select(Note)).all()
-        return len(notes), sum(len(f"{note.title}{note.body}".encode()) for note in notes)
+        found = db.session.scalars(select(Sample)).all()
+        return len(found), sum(len(f"{row.title}{row.body}".encode()) for row in found)
 
 
 @asvs("2.4.1")
@@ -52,9 +52,9 @@ def test_the_last_row_fits_and_no_other(
     app: Flask, alice: Browser, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     keeps(app, MAX_ROWS - 2, 0)
-    path, _ = alice.write_note(), alice.write_note()
+    path, _ = alice.write(), alice.write()
     log()
-    refused = alice.try_note("T", "One too many")
+    refused = alice.try_to_write("T", "One too many")
     assert refused.status_code == REFUSED
     assert_refused(refused, FULL, "One too many")
     events = [line["event"] for line in log() if line["logger"] == "app.security"]
@@ -62,15 +62,15 @@ def test_the_last_row_fits_and_no_other(
     assert stored(app)[0] == 2
     assert edit(alice, path, "What is there can be changed").status_code == DONE
     assert remove(alice, path).status_code < 400
-    assert alice.try_note("T", "There is room again").status_code == WRITTEN
-    assert alice.try_note("T", "B").status_code == REFUSED
+    assert alice.try_to_write("T", "There is room again").status_code == WRITTEN
+    assert alice.try_to_write("T", "B").status_code == REFUSED
 
 
 @asvs("2.4.1")
 def test_bytes_are_counted_and_an_edit_counts_the_difference(app: Flask, alice: Browser) -> None:
     keeps(app, 0, MAX_BYTES - 1000)
-    path = alice.write_note("T", "a" * 599)  # 600 bytes
-    assert alice.try_note("T", "b" * 599).status_code == REFUSED
+    path = alice.write("T", "a" * 599)  # 600 bytes
+    assert alice.try_to_write("T", "b" * 599).status_code == REFUSED
     assert stored(app)[0] == 1
     assert edit(alice, path, "c" * 999).status_code == DONE
     longer = "ä" * 500  # 1000 bytes in 500 letters, and one of the title
@@ -85,17 +85,17 @@ def test_bytes_are_counted_and_an_edit_counts_the_difference(app: Flask, alice: 
 
 
 def test_whoever_is_above_the_limit_can_still_make_room(app: Flask, alice: Browser) -> None:
-    """A limit that was lowered, or notes from before there was one."""
-    path, other = alice.write_note("T", "x" * 500), alice.write_note()
+    """A limit that was lowered, or rows from before there was one."""
+    path, other = alice.write("T", "x" * 500), alice.write()
     keeps(app, MAX_ROWS + 5, MAX_BYTES + 5000)
     assert edit(alice, path, "x").status_code == DONE
     assert remove(alice, other).status_code < 400
-    assert alice.try_note("T", "B").status_code == REFUSED
+    assert alice.try_to_write("T", "B").status_code == REFUSED
 
 
 def test_the_counts_are_what_is_there(app: Flask, alice: Browser) -> None:
     texts = "<b>x</b><script>y</script>", "&"
-    paths = [alice.write_note("ÄÖ \U0001f980", text) for text in texts]
+    paths = [alice.write("ÄÖ \U0001f980", text) for text in texts]
     assert counted(app) == stored(app)
     assert edit(alice, paths[0], "a <i>b</i> & 'c'\r\nd").status_code == DONE
     assert counted(app) == stored(app)
@@ -105,8 +105,8 @@ def test_the_counts_are_what_is_there(app: Flask, alice: Browser) -> None:
 
 
 def test_counts_never_become_negative(app: Flask, alice: Browser) -> None:
-    """An old instance during an update stores notes that it does not count."""
-    path = alice.write_note()
+    """An old instance during an update stores rows that it does not count."""
+    path = alice.write()
     keeps(app, 0, 1)
     assert remove(alice, path).status_code < 400
     assert counted(app) == (0, 0)
@@ -115,8 +115,8 @@ def test_counts_never_become_negative(app: Flask, alice: Browser) -> None:
 def test_one_account_is_not_limited_by_another(app: Flask, alice: Browser) -> None:
     keeps(app, MAX_ROWS, MAX_BYTES)
     bob = Browser(app, "203.0.113.2").sign_up("bob@example.com")
-    bob.write_note()
-    assert alice.try_note("T", "B").status_code == REFUSED
+    bob.write()
+    assert alice.try_to_write("T", "B").status_code == REFUSED
 
 
 @asvs("15.4.2")

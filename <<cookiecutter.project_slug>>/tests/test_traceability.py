@@ -133,9 +133,9 @@ class TestClass:
 
 
 def test_any_module_of_the_app_can_be_a_practice(plant: Plant) -> None:
-    root = plant({"test_notes.py": 'pytestmark = practice("notes.service")\ndef test_a(): ...'})
-    assert entry(root, "notes.service").module == "app/notes/service.py"
-    root = plant({"test_notes.py": 'pytestmark = practice("crsf")\ndef test_a(): ...'})
+    root = plant({"test_quotas.py": 'pytestmark = practice("quotas")\ndef test_a(): ...'})
+    assert entry(root, "quotas").module == "app/quotas.py"
+    root = plant({"test_quotas.py": 'pytestmark = practice("crsf")\ndef test_a(): ...'})
     with pytest.raises(traceability.TraceabilityError, match="crsf"):
         traceability.read(root)
 

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 from app.security.access import public
 
 YEAR = 365 * 24 * 3600  # seconds
+AFTER_SIGN_IN = "notes.index"  # the endpoint where a user arrives
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wtforms.fields.core import UnboundField
 
 from tests import browser
-from tests.browser import HOME, PRIVATE_ROUTES, PUBLIC_ROUTES, SIGN_IN, Browser, html
+from tests.browser import HOME, PRIVATE_ROUTES, PROFILE, PUBLIC_ROUTES, SIGN_IN, Browser, html
 from tests.routes import own_path, routes
 
 # Every route that is no resource's. A new one is listed here on purpose, or ``test_access`` fails.
@@ -26,10 +26,9 @@ FIELDS = browser.FIELDS  # those of accounts that the pages have
 EXTRA_FIELD = "csrf_token"
 QUERY = {True: ("next", "before", "v", "anything"), False: ("next", "before")}  # by: is it safe
 HEADERS = ("User-Agent", "Referer", "Accept", "Accept-Language", "X-Request-ID", "Cookie")
-HEADER_PATHS = ("/", "/account/")
+HEADER_PATHS = ("/", PROFILE)
 CHANGED_ROW = 302  # the page that comes next
 UNKNOWN_FIELD = 302  # ignored: the page that comes next
-PROFILE = "/account/"  # the page about the account
 TYPE = "application/x-www-form-urlencoded"
 # The headers that ask for each format of an error, and what it is then.
 FORMATS: dict[str, dict[str, str]] = {"page": {}, "json": {"Accept": "application/json"}}

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from hypothesis import strategies as st
 
-from tests.browser import API, Browser
+from tests.browser import API, PROFILE, Browser
 
 # Every route that is no resource's. A new one is listed here on purpose, or ``test_access`` fails.
 PUBLIC = {
@@ -23,7 +23,6 @@ QUERY = dict.fromkeys((True, False), ("before", "access_token", "anything"))  # 
 HEADERS = ("User-Agent", "Accept", "Origin", "X-Request-ID", "Cookie", "Authorization")
 CHANGED_ROW = 200
 UNKNOWN_FIELD = 422  # refused
-PROFILE = f"{API}/me"  # the answer about the account
 HEADER_PATHS = (f"{API}/openapi.json", PROFILE)
 TYPE = "application/json"
 # The headers that ask for each format of an error, and what it is then.
