@@ -17,9 +17,11 @@ from app.quotas import MAX_BYTES, MAX_ROWS, QuotaError
 from tests.actions import DONE, assert_refused, edit, remove, text_of
 from tests.browser import WRITTEN, Browser
 from tests.marks import asvs, practice
-from tests.races import at_once
+from tests.races import ALICE, at_once
+from tests.resources import WRITABLE, Resource, rows
 from tests.sample import service
 from tests.sample.models import Sample
+from tests.security.writing import Writer
 
 pytestmark = practice("quotas")
 
@@ -28,7 +30,7 @@ REFUSED = 403
 
 
 def keeps(app: Flask, rows: int, size: int) -> None:
-    """Alice keeps that much already."""
+    """Everybody keeps that much already."""
     with app.app_context():
         db.session.execute(update(User).values(stored_rows=rows, stored_bytes=size))
         db.session.commit()
@@ -36,7 +38,8 @@ def keeps(app: Flask, rows: int, size: int) -> None:
 
 def counted(app: Flask) -> tuple[int, int]:
     with app.app_context():
-        row = db.session.execute(select(User.stored_rows, User.stored_bytes)).one()
+        counts = select(User.stored_rows, User.stored_bytes).where(User.email == ALICE)
+        row = db.session.execute(counts).one()
         return row.stored_rows, row.stored_bytes
 
 
@@ -102,6 +105,31 @@ def test_the_counts_are_what_is_there(app: Flask, alice: Browser) -> None:
     assert remove(alice, paths[1]).status_code < 400
     assert counted(app) == stored(app)
     assert counted(app)[0] == 1
+
+
+@asvs("2.4.1")
+@pytest.mark.parametrize("resource", WRITABLE, ids=str)
+def test_all_that_users_write_is_counted(app: Flask, alice: Browser, resource: Resource) -> None:
+    """Where a feature forgets to charge, everybody has the whole disk."""
+
+    def assert_counted() -> None:
+        found = rows(app, resource, alice.email)
+        size = sum(len(row[name].encode()) for row in found for name in resource.texts())
+        assert counted(app)[0] == len(found)
+        assert counted(app)[1] >= size
+        assert found or counted(app) == (0, 0)
+
+    writer = Writer(app, alice, resource)
+    for other in writer.others:
+        assert writer.write(writer.create, writer.fields(writer.create)).status_code == WRITTEN
+        assert_counted()
+        for route in writer.edits:
+            assert writer.write(route, writer.edited(route, "Much longer " * 9)).status_code < 400
+            assert_counted()
+        assert writer.write(other, writer.edited(other, "Again")).status_code < 400
+        assert_counted()
+    keeps(app, MAX_ROWS, MAX_BYTES)
+    assert writer.write(writer.create, writer.fields(writer.create)).status_code == REFUSED
 
 
 def test_counts_never_become_negative(app: Flask, alice: Browser) -> None:

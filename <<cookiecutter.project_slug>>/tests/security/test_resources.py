@@ -86,6 +86,15 @@ def test_every_field_is_described(app: Flask, alice: Browser, browser: Browser) 
     assert entry_points(app, alice, browser)
 
 
+@asvs("2.2.1")
+def test_every_query_argument_is_attacked(app: Flask) -> None:
+    attacked = {name for names in client.QUERY.values() for name in names}
+    for name in sorted(client.query_of_code(app)):
+        assert name in attacked, (
+            f"tests/security/client.py does not attack the query argument {name!r}: add it to QUERY."
+        )
+
+
 @pytest.mark.parametrize("resource", RESOURCES, ids=str)
 def test_a_row_that_is_made_belongs_to_its_user(
     app: Flask, alice: Browser, resource: Resource

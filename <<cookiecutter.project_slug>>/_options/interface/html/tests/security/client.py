@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from inspect import getmembers
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -25,6 +27,7 @@ OTHER_ANSWERS = browser.OTHER_ANSWERS  # what a user gets from these routes, whe
 FIELDS = browser.FIELDS  # those of accounts that the pages have
 EXTRA_FIELD = "csrf_token"
 QUERY = {True: ("next", "before", "v", "anything"), False: ("next", "before")}  # by: is it safe
+ARGUMENT = re.compile(r"""request\.args(?:\.get(?:list)?\(|\[)\s*["'](\w+)""")
 HEADERS = ("User-Agent", "Referer", "Accept", "Accept-Language", "X-Request-ID", "Cookie")
 HEADER_PATHS = ("/", PROFILE)
 CHANGED_ROW = 302  # the page that comes next
@@ -85,6 +88,12 @@ def fields_of_routes(app: Flask, user: Browser, guest: Browser) -> dict[str, set
 def fields_of_code(app: Flask) -> set[str]:
     """The fields of all forms, whether or not a page shows them."""
     return {name for form in forms() for name, _ in getmembers(form, is_field)}
+
+
+def query_of_code(app: Flask) -> set[str]:
+    """The query arguments that views read."""
+    sources = (path.read_text("utf-8") for path in Path(app.root_path).rglob("*.py"))
+    return {name for source in sources for name in ARGUMENT.findall(source)}
 
 
 def is_field(member: object) -> bool:

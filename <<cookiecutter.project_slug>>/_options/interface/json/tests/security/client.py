@@ -59,11 +59,20 @@ def encode(fields: dict[str, Any]) -> dict[str, Any]:
     return {"data": json.dumps(texts), "content_type": TYPE}
 
 
+def description(guest: Browser) -> Any:
+    """The description of the API."""
+    return guest.get(f"{API}/openapi.json").json
+
+
+def operations(document: Any) -> list[Any]:
+    """All operations of the description."""
+    return [it for path in document["paths"].values() for it in path.values()]
+
+
 def fields_of_routes(app: Flask, user: Browser, guest: Browser) -> dict[str, set[str]]:
     """The fields that each endpoint takes, from the description of the API."""
-    document = guest.get(f"{API}/openapi.json").json
-    found = {}
-    for operation in (it for path in document["paths"].values() for it in path.values()):
+    document, found = description(guest), {}
+    for operation in operations(document):
         if body := operation.get("requestBody"):
             model = body["content"][TYPE]["schema"]["$ref"].rpartition("/")[2]
             schema = document["components"]["schemas"][model]
@@ -75,3 +84,9 @@ def fields_of_code(app: Flask) -> set[str]:
     """The fields of all models that routes take."""
     guest = Browser(app)
     return set().union(*fields_of_routes(app, guest, guest).values())
+
+
+def query_of_code(app: Flask) -> set[str]:
+    """The query arguments that routes take."""
+    taken = (it for one in operations(description(Browser(app))) for it in one.get("parameters", ()))
+    return {it["name"] for it in taken if it["in"] == "query"}
