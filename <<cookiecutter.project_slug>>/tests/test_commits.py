@@ -14,13 +14,14 @@ from flask import Flask, g, has_request_context, request
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
+from app import resources
 from app.auth.models import User
 from app.database import db
 from tests.browser import PAGES, Browser, account
 from tests.marks import practice
 from tests.resources import WRITABLE
 from tests.routes import unsafe_routes
-from tests.sample import service
+from tests.sample.models import Sample
 from tests.scenarios import use_everything
 
 pytestmark = practice("errors")
@@ -78,9 +79,9 @@ def test_what_is_answered_is_what_is_stored(app: Flask, alice: Browser, body: st
     """The version above all: the next change names it."""
     with app.app_context():
         owner = db.session.scalars(select(User)).one()
-        row = service.create(owner, "A title", body)
+        row = resources.create(Sample, owner, title="A title", body=body)
         for change in ("<i>One</i><script>x()</script>", "Two"):
-            service.update(row, row.version, "Another", change)
+            resources.update(row, row.version, title="Another", body=change)
             columns = ("title", "body", "version", "created_at", "updated_at", "public_id")
             answered = {name: getattr(row, name) for name in columns}
             db.session.expire(row)

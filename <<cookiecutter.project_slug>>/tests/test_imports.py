@@ -31,7 +31,7 @@ for name in sys.argv[1:]:
 """
 
 BELOW = {"auth", "commands", "database", "mail", "security"}
-FEATURES = [
+FEATURES = ["app.resources"] + [
     f"app.{path.parent.name}"
     for path in sorted(PROJECT.glob("app/*/__init__.py"))
     if path.parent.name not in BELOW

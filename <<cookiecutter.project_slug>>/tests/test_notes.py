@@ -1,42 +1,17 @@
-"""Notes: their list, page by page, and those from before there were quotas."""
+"""Notes from before there were quotas."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
-import pytest
 from flask import Flask
 from sqlalchemy import MetaData, Table, insert, select
 
 from app.auth.models import Session, User
 from app.database import db, migration_engine, now
-from app.notes import service
 from app.notes.models import Note
-from tests.browser import Browser, account
+from tests.browser import account
 from tests.database import flask_db
-
-
-@pytest.mark.parametrize("at_once", [1, 3, service.PAGE, 3 * service.PAGE])
-def test_every_note_is_on_one_page(app: Flask, alice: Browser, bob: Browser, at_once: int) -> None:
-    """The newest first, also where many were written in the same second, and while some are."""
-    with app.app_context():
-        owner, other = db.session.scalars(select(User).order_by(User.id)).all()
-        for number in range(2 * service.PAGE + 5):
-            moment = now() - timedelta(hours=1, seconds=number // at_once)
-            for user in (owner, other):
-                db.session.add(Note(owner_id=user.id, title="A", body="B", created_at=moment))
-        db.session.commit()
-        mine = select(Note.id).where(Note.owner_id == owner.id)
-        wanted = db.session.scalars(mine.order_by(Note.created_at.desc(), Note.id.desc())).all()
-
-        found, last = [], None
-        while last is not None or not found:
-            page, last = service.page(owner, last)
-            assert len(page) <= service.PAGE
-            found += [note.id for note in page]
-            service.create(owner, "newer", "than all of them")
-        assert found == wanted
 
 
 def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from app import quotas
+from app import quotas, resources
 from app.auth.models import User
 from app.database import db
 from app.quotas import MAX_BYTES, MAX_ROWS, QuotaError
@@ -19,7 +19,6 @@ from tests.browser import WRITTEN, Browser
 from tests.marks import asvs, practice
 from tests.races import ALICE, at_once
 from tests.resources import WRITABLE, Resource, rows
-from tests.sample import service
 from tests.sample.models import Sample
 from tests.security.writing import Writer
 
@@ -159,7 +158,8 @@ def test_of_writes_at_once_no_more_are_stored_than_there_is_room_for(
     def write() -> str:
         with app.app_context():
             try:
-                service.create(db.session.get_one(User, owner), "T", "7 bytes")
+                user = db.session.get_one(User, owner)
+                resources.create(Sample, user, title="T", body="7 bytes")
             except QuotaError:
                 return "full"
             except OperationalError:  # SQLite: another one writes for longer than it waits

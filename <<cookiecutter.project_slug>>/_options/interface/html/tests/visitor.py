@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from app.auth.identity import SESSION_ID
 from app.database import db
-from app.pages import AFTER_SIGN_IN
+from app.pages import first_page
 from tests.accounts import add_account, start_session
 from tests.client import DOMAIN, ORIGIN, Client
 
@@ -34,8 +34,9 @@ def csrf_token(response: TestResponse, action: str | None = None) -> str:
 
 
 def after_sign_in(app: Flask) -> str:
-    """The path at which a user arrives after sign-in."""
-    return app.url_map.bind("").build(AFTER_SIGN_IN)
+    """The path where users arrive after sign-in."""
+    with app.test_request_context():
+        return first_page()
 
 
 class Visitor(Client):

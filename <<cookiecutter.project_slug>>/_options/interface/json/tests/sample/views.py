@@ -2,50 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from flask import Blueprint, url_for
 
-from app import api
+from app import api, resources
 from app.auth import identity
-from app.notes.schemas import Body, PageRequest, Title
+from app.fields import PlainText, RichText
+from app.schemas import Page, PageRequest, Row, Versioned, row_fields
 from app.security import rate_limits
 from app.security.access import get_owned
 from app.validation import Model
-from tests.sample import service
-from tests.sample.models import Sample
+from tests.sample.models import MAX_TITLE, Sample
 
 blueprint = Blueprint("samples", __name__, url_prefix="/api/v1/samples")
 
 
 class NewSample(Model):
-    title: Title
-    body: Body
+    """A new sample."""
+
+    title: Annotated[str, PlainText(1, MAX_TITLE)]
+    body: RichText
 
 
-class EditedSample(NewSample):
-    version: int
+class EditedSample(NewSample, Versioned):
+    """A changed sample."""
 
 
-class SampleAnswer(Model):
-    id: str
+class SampleAnswer(Row):
+    """A sample."""
+
     title: str
     body: str
-    version: int
 
 
-class SamplePage(Model):
+class SamplePage(Page):
+    """A page of samples."""
+
     samples: list[SampleAnswer]
-    next: str | None
 
 
 def answer(row: Sample) -> SampleAnswer:
-    return SampleAnswer(id=row.public_id, title=row.title, body=str(row.body), version=row.version)
+    return SampleAnswer(**row_fields(row), title=row.title, body=str(row.body))
 
 
 @blueprint.get("")
 @api.operation("List samples", query=PageRequest, answer=SamplePage, errors=[404])
 def index(query: PageRequest) -> SamplePage:
     before = get_owned(Sample, query.before) if query.before else None
-    rows, last = service.page(identity.current_user(), before)
+    rows, last = resources.page(Sample, identity.current_user(), before)
     return SamplePage(samples=[answer(row) for row in rows], next=last.public_id if last else None)
 
 
@@ -53,8 +58,8 @@ def index(query: PageRequest) -> SamplePage:
 @rate_limits.write
 @api.operation("Write a sample", body=NewSample, answer=SampleAnswer, status=201)
 def create(body: NewSample) -> tuple[SampleAnswer, dict[str, str]]:
-    row = service.create(identity.current_user(), body.title, body.body)
-    return answer(row), {"Location": url_for("samples.show", public_id=row.public_id)}
+    row = resources.create(Sample, identity.current_user(), **dict(body))
+    return answer(row), {"Location": url_for(".show", public_id=row.public_id)}
 
 
 @blueprint.get("/<public_id:public_id>")
@@ -67,13 +72,11 @@ def show(public_id: str) -> SampleAnswer:
 @rate_limits.write
 @api.operation("Change a sample", body=EditedSample, answer=SampleAnswer, errors=[409])
 def edit(public_id: str, body: EditedSample) -> SampleAnswer:
-    row = get_owned(Sample, public_id)
-    service.update(row, body.version, body.title, body.body)
-    return answer(row)
+    return answer(resources.update(get_owned(Sample, public_id), **dict(body)))
 
 
 @blueprint.delete("/<public_id:public_id>")
 @rate_limits.write
 @api.operation("Delete a sample", status=204, errors=[409])
 def delete(public_id: str) -> None:
-    service.remove(get_owned(Sample, public_id))
+    resources.remove(get_owned(Sample, public_id))

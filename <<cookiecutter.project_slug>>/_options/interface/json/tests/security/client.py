@@ -88,5 +88,6 @@ def fields_of_code(app: Flask) -> set[str]:
 
 def query_of_code(app: Flask) -> set[str]:
     """The query arguments that routes take."""
-    taken = (it for one in operations(description(Browser(app))) for it in one.get("parameters", ()))
+    document = description(Browser(app))
+    taken = (it for one in operations(document) for it in one.get("parameters", ()))
     return {it["name"] for it in taken if it["in"] == "query"}
