@@ -116,9 +116,7 @@ def probes() -> Iterator[Table]:
     Base.metadata.remove(table)
 
 
-def test_a_new_model_becomes_a_migration(
-    empty: Flask, own_migrations: Path, probes: Table
-) -> None:
+def test_a_new_model_becomes_a_migration(empty: Flask, own_migrations: Path, probes: Table) -> None:
     assert flask_db(empty, "upgrade").exit_code == 0
     (head,), before = database.heads(), tables(empty)
     result = flask_db(empty, "revision", "--message", "add probes")

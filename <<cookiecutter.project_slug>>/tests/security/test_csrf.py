@@ -77,7 +77,9 @@ def test_reading_changes_nothing(app: Flask, victim: Browser) -> None:
     for route in routes(app):
         if route.method in ("GET", "HEAD"):
             query = {name: str(value) for name, value in values_for(route.endpoint).items()}
-            victim.open(route.method, own_path(app, route, victim.email), query_string=query)
+            for sent in (query, {}):  # a route may refuse arguments that it does not know
+                path = own_path(app, route, victim.email)
+                victim.open(route.method, path, query_string=sent)
     assert fingerprint(app) == before
 
 
