@@ -56,20 +56,17 @@ def limited(name: str, rate: str, key: Key, other_key: Key | None = None) -> Cal
     It only marks the view. Flask-Limiter's own decorators count when the view is called, which is
     after CSRF protection: an attempt without a token would not count.
     """
-    keys = (key,) if other_key is None else (key, other_key)
-
-    def decorate(view: View) -> View:
-        view.rate_limit = RateLimit(name, rate, keys)  # type: ignore[attr-defined]
-        return view
-
-    return decorate
+    return _mark(RateLimit(name, rate, (key,) if other_key is None else (key, other_key)))
 
 
 def unlimited(reason: str) -> Callable[[View], View]:
     """A decorator for a route that changes something and must always answer, for ``reason``."""
+    return _mark(UNLIMITED)
 
+
+def _mark(limit: RateLimit) -> Callable[[View], View]:
     def decorate(view: View) -> View:
-        view.rate_limit = UNLIMITED  # type: ignore[attr-defined]
+        view.rate_limit = limit  # type: ignore[attr-defined]
         return view
 
     return decorate

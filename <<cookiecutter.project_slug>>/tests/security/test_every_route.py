@@ -9,7 +9,6 @@ from __future__ import annotations
 import pytest
 from flask import Flask, g
 
-from app.database import db
 from app.security.access import is_public
 from app.security.https import HEALTH_CHECKS
 from app.security.rate_limits import BY_DEFAULT, CHANGING, UNLIMITED, requested_limit
@@ -140,8 +139,6 @@ def test_only_these_need_no_token(app: Flask) -> None:
 @practice("https")
 @asvs("12.2.1")
 def test_every_route_is_https_only(app: Flask, alice: Browser, new_view: str) -> None:
-    with app.app_context():
-        db.session.rollback()
     for route in routes(app):
         answer = alice.open(
             route.method,
