@@ -108,7 +108,7 @@ limiter = Limiter(
 
 def init_app(app: Flask) -> None:
     """Count in Redis, or in memory where no Redis is configured (development)."""
-    redis_url = app.config["SETTINGS"].redis_url
+    redis_url = app.config["SETTINGS"].redis_url.reveal()
     app.config["RATELIMIT_STORAGE_URI"] = f"{PREFIX}{redis_url}" if redis_url else "memory://"
     limiter.init_app(app)
     app.register_error_handler(RateLimitExceeded, _log_and_refuse)
@@ -124,7 +124,7 @@ def check(app: Flask) -> Iterator[str]:
     settings = app.config["SETTINGS"]
     if isinstance(limiter.storage, MemoryStorage):
         yield "rate limits are counted in each worker's memory; set REDIS_URL"
-    elif risk := redis_risk(settings.redis_url, settings.redis_private_host):
+    elif risk := redis_risk(settings.redis_url.reveal(), settings.redis_private_host):
         yield risk
 
 

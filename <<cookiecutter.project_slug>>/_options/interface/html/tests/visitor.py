@@ -78,7 +78,7 @@ class Visitor(Client):
             _, token = start_session(add_account(columns, password), self.address)
             db.session.commit()
         with self.client.session_transaction(base_url=ORIGIN) as cookie:
-            cookie[SESSION_ID] = token
+            cookie[SESSION_ID] = token.reveal()
 
     def sign_out(self) -> TestResponse:
         return self.submit("/auth/logout", {}, page=PROFILE)
