@@ -21,8 +21,8 @@ from tests.template import ROOT, commit, environment, git, render, run
 from tests.test_databases import SERVERS
 
 FEATURE = ROOT / "tests" / "second_feature"
-# Files that somebody writes or changes, and their lines; README.md of the service lists the files.
-# The migration comes on top: `make migration` writes it.
+# Files that somebody writes or changes, which README.md of the service lists, and their lines that are
+# not empty. The migration comes on top: `make migration` writes it.
 COST = {"html": (8, 160), "json": (6, 120)}
 IMPORTED = "from app.notes.models import Note\n"
 REGISTERED = "    notes.init_app(app)\n"
@@ -101,20 +101,32 @@ def insert(path: Path, place: str, *, before: str = "", after: str = "") -> None
     path.write_text(text.replace(place, before + place + after), "utf-8")
 
 
-def test_it_costs_as_little_as_promised(
-    grown: Service, record_property: pytest.FixtureDef[None]
-) -> None:
+def test_it_costs_as_little_as_promised(grown: Service) -> None:
     git(grown.folder, "add", "--all")
-    changed = git(grown.folder, "diff", "--cached", "--numstat").splitlines()
-    cost = {path: int(added) for added, _, path in map(str.split, changed)}
-    (migration,) = [path for path in cost if path.startswith("migrations/versions/")]
-    del cost[migration]
-    most_files, most_lines = COST["json" if "app/projects/schemas.py" in cost else "html"]
-    print(cost)
-    assert len(cost) <= most_files
-    assert sum(cost.values()) <= most_lines
+    changed = git(grown.folder, "diff", "--cached", "--unified=0")
+    lines: dict[str, int] = {}
+    for part in re.split(r"^diff --git a/", changed, flags=re.MULTILINE)[1:]:
+        added = re.findall(r"^\+(?!\+\+ )\s*\S.*$", part, re.MULTILINE)
+        lines[part.split(" b/")[0]] = len(added)
+    (migration,) = [path for path in lines if path.startswith("migrations/versions/")]
+    print(f"{migration}: {lines.pop(migration)} lines, written by make migration")
+    print(f"{len(lines)} files, {sum(lines.values())} lines: {lines}")
+    files, most = COST["json" if "app/projects/schemas.py" in lines else "html"]
+    assert len(lines) <= files
+    assert sum(lines.values()) <= most
     readme = (grown.folder / "README.md").read_text("utf-8")
-    assert not [path for path in cost if f"`{path}`" not in readme], "the README names each file"
+    assert not [path for path in lines if f"`{path}`" not in readme], "the README lists each file"
+
+
+def test_the_checks_of_the_service_pass(grown: Service) -> None:
+    for target in ("lint", "types", "bandit"):
+        status, output = grown.make(target)
+        assert status == 0, output
+    interface = "json" if (grown.folder / "app/schemas.py").exists() else "html"
+    guards = {it.guard for it in defects(interface, grown.folder)} | set(CLEAN)
+    tests = sorted(node_id(grown.folder, guard) for guard in guards)
+    status, output, _ = grown.run_tests(tests, "--numprocesses=2", "--dist=loadfile")
+    assert status == 0, output[-20_000:]
 
 
 def defects(interface: str, folder: Path) -> list[Defect]:
@@ -141,7 +153,9 @@ def defects(interface: str, folder: Path) -> list[Defect]:
         "json": ("    project = resources.create(", "body.name"),
     }[interface]
     (migration,) = (folder / "migrations/versions").glob("*_add_projects.py")
-    index = r"(?:    with op\.batch\w+\(.*\n    )?    (?:batch_)?op\.create_index\((?:.*\n)*?    +\)\n"
+    index = (
+        r"(?:    with op\.batch\w+\(.*\n    )?    (?:batch_)?op\.create_index\((?:.*\n)*?    +\)\n"
+    )
     indexed = re.search(index, migration.read_text("utf-8"))[0]
     return [
         Defect(
@@ -167,7 +181,7 @@ def defects(interface: str, folder: Path) -> list[Defect]:
             file=views,
         ),
         Defect(
-            "csrf", "a link deletes", deletion, linked, "test_the_owner_gets_in_everywhere", file=views
+            "csrf", "a link deletes", deletion, linked, "test_reading_changes_nothing", file=views
         ),
         Defect(
             "csrf",
@@ -207,7 +221,7 @@ def defects(interface: str, folder: Path) -> list[Defect]:
         {
             "html": Defect(
                 "templates",
-                "a text is not escaped",
+                "a text gets through",
                 "<p>Due {{ row.due }}</p>",
                 "<p>{{ row.name|safe }}</p>",
                 "test_stored_attacks_do_nothing",
@@ -215,7 +229,7 @@ def defects(interface: str, folder: Path) -> list[Defect]:
             ),
             "json": Defect(
                 "sanitization",
-                "a text is not checked",
+                "a text gets through",
                 "name: Annotated[str, PlainText(1, MAX_NAME)]",
                 "name: str",
                 "test_a_line_of_text_is_checked",
@@ -223,3 +237,24 @@ def defects(interface: str, folder: Path) -> list[Defect]:
             ),
         }[interface],
     ]
+
+
+NAMES = [
+    "the owner is left out of a query",
+    "a route is public",
+    "a link deletes",
+    "a link deletes, and somebody gave a reason",
+    "SQL is put together",
+    "a write has no limit",
+    "the index is missing",
+    "a text gets through",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_suite_finds(grown: Service, name: str) -> None:
+    if (grown.folder / "app/auth/provider.py").exists():
+        pytest.skip("with a provider the pages are those of session, whose service is broken here")
+    interface = "json" if (grown.folder / "app/schemas.py").exists() else "html"
+    (defect,) = [it for it in defects(interface, grown.folder) if it.name == name]
+    assert grown.finds(defect) is None

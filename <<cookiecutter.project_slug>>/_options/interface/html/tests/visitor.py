@@ -35,7 +35,7 @@ def csrf_token(response: TestResponse, action: str | None = None) -> str:
 
 def after_sign_in(app: Flask) -> str:
     """The path where users arrive after sign-in."""
-    with app.test_request_context():
+    with app.test_request_context(base_url=ORIGIN):
         return first_page()
 
 
