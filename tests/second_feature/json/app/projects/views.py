@@ -11,7 +11,6 @@ from app.auth import identity
 from app.projects.models import Project
 from app.projects.schemas import EditedProject, NewProject, ProjectAnswer, ProjectPage
 from app.schemas import PageRequest
-from app.security import rate_limits
 from app.security.access import get_owned
 
 blueprint = Blueprint("projects", __name__, url_prefix="/api/v1/projects")
@@ -26,7 +25,6 @@ def index(query: PageRequest) -> dict[str, Any]:
 
 
 @blueprint.post("")
-@rate_limits.write
 @api.operation("Plan a project", body=NewProject, answer=ProjectAnswer, status=201)
 def create(body: NewProject) -> tuple[Project, dict[str, str]]:
     project = resources.create(Project, identity.current_user(), **dict(body))
@@ -40,14 +38,12 @@ def show(public_id: str) -> Project:
 
 
 @blueprint.put("/<public_id:public_id>")
-@rate_limits.write
 @api.operation("Change a project", body=EditedProject, answer=ProjectAnswer, errors=[409])
 def edit(public_id: str, body: EditedProject) -> Project:
     return resources.update(get_owned(Project, public_id), **dict(body))
 
 
 @blueprint.delete("/<public_id:public_id>")
-@rate_limits.write
 @api.operation("Delete a project", status=204, errors=[409])
 def delete(public_id: str) -> None:
     resources.remove(get_owned(Project, public_id))

@@ -11,7 +11,6 @@ from app.auth import identity
 from app.notes.models import Note
 from app.notes.schemas import EditedNote, NewNote, NoteAnswer, NotePage
 from app.schemas import PageRequest
-from app.security import rate_limits
 from app.security.access import get_owned
 
 blueprint = Blueprint("notes", __name__, url_prefix="/api/v1/notes")
@@ -26,7 +25,6 @@ def index(query: PageRequest) -> dict[str, Any]:
 
 
 @blueprint.post("")
-@rate_limits.write
 @api.operation("Write a note", body=NewNote, answer=NoteAnswer, status=201)
 def create(body: NewNote) -> tuple[Note, dict[str, str]]:
     note = resources.create(Note, identity.current_user(), **dict(body))
@@ -40,14 +38,12 @@ def show(public_id: str) -> Note:
 
 
 @blueprint.put("/<public_id:public_id>")
-@rate_limits.write
 @api.operation("Change a note", body=EditedNote, answer=NoteAnswer, errors=[409])
 def edit(public_id: str, body: EditedNote) -> Note:
     return resources.update(get_owned(Note, public_id), **dict(body))
 
 
 @blueprint.delete("/<public_id:public_id>")
-@rate_limits.write
 @api.operation("Delete a note", status=204, errors=[409])
 def delete(public_id: str) -> None:
     resources.remove(get_owned(Note, public_id))
