@@ -81,6 +81,7 @@ def callback() -> ResponseReturnValue:
 
 
 @blueprint.post("/logout")
+@rate_limits.unlimited("signing out must always work")
 @public
 def logout() -> ResponseReturnValue:
     """Sign out here and at the provider: the next user of this browser must not be signed in."""
