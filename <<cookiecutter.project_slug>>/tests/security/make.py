@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 # unless the call contains $FAILS. The Makefile's questions about Python's version are no work.
 PROGRAM = r"""#!/bin/sh
 case "$1 $2" in "-c import sys; "* | "-c import ensurepip"*) echo True; exit ;; esac
-ours='PATH|CALLS|FAILS|PYTHON|UV|TEMPLATE|FROM|TO|MAKE[A-Z]*|MFLAGS|PWD|OLDPWD|SHLVL|_'
+ours='PATH|CALLS|FAILS|CI|GITHUB_ACTIONS|PYTHON|UV|TEMPLATE|FROM|TO|MAKE[A-Z]*|MFLAGS|PWD|OLDPWD|SHLVL|_'
 set_here=$(env | grep -Ev "^($ours)=" | tr '\n' ' ')
 echo "$set_here${0#"$PWD"/} $*" >> "$CALLS"
 case "$0 $*" in *"$FAILS"*) exit 1 ;; esac
@@ -59,11 +59,12 @@ class Make:
         for name in INSTALLED:
             (folder / name).touch()
 
-    def run(self, *arguments: str, fails: str = "no call") -> Result:
+    def run(self, *arguments: str, fails: str = "no call", ci: bool = False) -> Result:
         """Run make.
 
         :param arguments: a target, and variables.
         :param fails: the text of the calls that fail.
+        :param ci: whether it runs as in a workflow of GitHub.
         """
         log = self.folder / "calls"
         log.write_text("")
@@ -71,6 +72,7 @@ class Make:
             "PATH": str(self.folder / FOUND),  # no other program is there
             "CALLS": str(log),
             "FAILS": fails,
+            **(dict.fromkeys(("CI", "GITHUB_ACTIONS"), "true") if ci else {}),
         }
         command = ["make", "--silent", f"PYTHON={FOUND}/python3", *arguments]
         ended = subprocess.run(

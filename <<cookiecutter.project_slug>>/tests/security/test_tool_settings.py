@@ -69,7 +69,8 @@ EXCUSES = re.compile(
     r"zizmor: *ignore|hadolint (?:global )?ignore *=? *[A-Z0-9,]+|gixy:|nosemgrep|pylint: *\w)"
 )
 EXCUSED = {("Dockerfile", "hadolint ignore=DL3008")} if CONTAINER else set()  # Debian's packages
-LEFT_OUT = re.compile("pytest_|collect_ignore|mark.skip|xfail|importorskip|exitstatus")
+REASON = (ast.If, ast.IfExp, ast.ExceptHandler)  # why a test may skip
+LEFT_OUT = re.compile(r"pytest_|collect_ignore|\.skip|xfail|importorskip|exitstatus")
 
 
 def files() -> Iterator[Path]:
@@ -108,7 +109,10 @@ def test_no_test_is_left_out() -> None:
     """A test is skipped for a reason that the machine has, and for no other."""
     for path in (path for path in files() if path.suffix == ".py" and "tests" in path.parts):
         text = path.read_text("utf-8")
-        for node in ast.walk(ast.parse(text)) if LEFT_OUT.search(text) else ():
+        tree = ast.parse(text if LEFT_OUT.search(text) else "")
+        reasons = [node for node in ast.walk(tree) if isinstance(node, REASON)]
+        depends = {id(inner) for reason in reasons for inner in ast.walk(reason)}
+        for node in ast.walk(tree):
             place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.FunctionDef) and node.name.startswith("pytest_"):
                 assert path.name == "report.py" or node.name in HOOKS, place
@@ -118,8 +122,13 @@ def test_no_test_is_left_out() -> None:
                 assert node.attr not in ("xfail", "importorskip", "exitstatus"), place
                 marked = isinstance(node.value, ast.Attribute) and node.value.attr == "mark"
                 assert not (marked and node.attr == "skip"), place
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("mark.skipif"):
-                assert not isinstance(node.args[0], ast.Constant), place
+            if isinstance(node, ast.Call):
+                function = ast.unparse(node.func)
+                assert function != "pytest.skip" or id(node) in depends, place
+                if function.endswith("mark.skipif"):
+                    assert not isinstance(node.args[0], ast.Constant), place
+            if isinstance(node, ast.If | ast.IfExp):
+                assert not isinstance(node.test, ast.Constant), place
 
 
 def test_the_order_of_the_tests_loses_none() -> None:
