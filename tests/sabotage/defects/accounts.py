@@ -160,7 +160,7 @@ DEFECTS = [
         "a hundred attempts are allowed",
         'SIGN_IN = "10 per 5 minutes"',
         'SIGN_IN = "100 per 5 minutes"',
-        "test_the_limits_are_those_that_the_documentation_names",
+        "test_every_number_is_in_the_table",
     ),
     rate_limits(
         "each worker counts separately",
