@@ -11,8 +11,10 @@ TMP = "/tmp:rw,noexec,nosuid,nodev,size=64m,mode=1777"
 OURS = "uid=10001,gid=10001,noexec,nosuid,nodev"
 # <% if cookiecutter.database == "sqlite" %>
 DATABASE = f"data:{DATA}"
+# <% elif cookiecutter.database == "postgresql" %>
+DATABASE = "database-socket:/run/postgresql"
 # <% else %>
-DATABASE = "database-socket:/run/<< "postgresql" if cookiecutter.database == "postgresql" else "mysqld" >>"
+DATABASE = "database-socket:/run/mysqld"
 # <% endif %>
 
 # Operation, not protection: any value. The times of a health check are checked with it.
@@ -104,7 +106,11 @@ def instance(name: str) -> dict[str, Any]:
 def command(*words: str, after: dict[str, str], **more: Any) -> dict[str, Any]:
     """A container that runs `flask db` and ends."""
     same = APP | EVERYWHERE | ENDS | NO_CORE | NO_NETWORK | limits("256m", 1, 64)
-    return same | {"command": ["flask", "db", *words], "volumes": {DATABASE}, "depends_on": after} | more
+    return (
+        same
+        | {"command": ["flask", "db", *words], "volumes": {DATABASE}, "depends_on": after}
+        | more
+    )
 
 
 FINDS = ["CMD", "find", "/tmp/succeeded", "-mmin"]
@@ -124,7 +130,10 @@ CONTAINERS: dict[str, dict[str, Any]] = {
             "certificates:/srv/certificates:ro",
             "acme:/var/www/acme:ro",
         },
-        "tmpfs": {TMP, f"/etc/ssl/{SLUG}:rw,noexec,nosuid,nodev,size=1m,mode=0700,uid=10001,gid=10001"},
+        "tmpfs": {
+            TMP,
+            f"/etc/ssl/{SLUG}:rw,noexec,nosuid,nodev,size=1m,mode=0700,uid=10001,gid=10001",
+        },
         "healthcheck": ["CMD", "python3", "/srv/container/healthcheck.py", "/", "127.0.0.1:8080"],
         "depends_on": {"app-1": "service_healthy", "app-2": "service_healthy"},
         "ulimits": {"core": 0, "nofile": 8192},  # two files for each request

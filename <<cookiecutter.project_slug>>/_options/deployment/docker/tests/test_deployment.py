@@ -71,7 +71,9 @@ def test_what_runs_is_what_the_policy_names() -> None:
     """A container, secret, network or volume that nobody has judged is not deployed."""
     known = {"name", "services", "secrets", "networks", "volumes"}
     assert {key for key in COMPOSE if not key.startswith("x-")} == known
-    check("compose.yaml, services", dict.fromkeys(SERVICES), dict.fromkeys(policy.CONTAINERS), TABLE)
+    check(
+        "compose.yaml, services", dict.fromkeys(SERVICES), dict.fromkeys(policy.CONTAINERS), TABLE
+    )
     check("compose.yaml, networks", COMPOSE["networks"], policy.NETWORKS, TABLE)
     check("compose.yaml, volumes", COMPOSE["volumes"], policy.VOLUMES, TABLE)
     files = {name: {"file": f"secrets/{name}"} for name in policy.SECRETS}

@@ -24,9 +24,7 @@ SERVERS = "database valkey"
 # <% endif %>
 BACKUP = "run --rm --no-deps backup sh -c rm -f backups/before-update && flask db backup backups/before-update"
 MIGRATION = "run --rm --no-deps --no-TTY migrate"
-INSTANCES = [
-    f"up --detach --no-deps --force-recreate --wait {name}" for name in ("app-1", "app-2")
-]
+INSTANCES = [f"up --detach --no-deps --force-recreate --wait {name}" for name in ("app-1", "app-2")]
 STEPS = [
     "config --quiet",
     "build",

@@ -45,7 +45,11 @@ PATCHES: dict[str, dict[str, Any]] = {
                         {
                             "name": "nginx",
                             "volumeMounts": [
-                                {"name": "real-ip", "mountPath": "/etc/nginx/gateway", "readOnly": True}
+                                {
+                                    "name": "real-ip",
+                                    "mountPath": "/etc/nginx/gateway",
+                                    "readOnly": True,
+                                }
                             ],
                         }
                     ],
@@ -76,7 +80,7 @@ DNS = "kube-system k8s-app=kube-dns"
 ASKS_DNS = ["web"]
 # <% else %>
 ASKS_DNS = ["web", "migrate", "backup"]
-DATABASE_PORT = "TCP << 5432 if cookiecutter.database == "postgresql" else 3306 >>"
+DATABASE_PORT = "TCP << 5432 if cookiecutter.database == 'postgresql' else 3306 >>"
 # <% endif %>
 FLOWS = {
     ("web", "to", "valkey", "TCP 6379"),
@@ -92,7 +96,9 @@ FLOWS = {
 # For the pods of one overlay alone: those of "gateway" believe who names a visitor's address.
 GATEWAY = "envoy-gateway-system *"
 FLOWS_OF_OVERLAYS = {
-    "production": {(f"web of production", "from", "everywhere", f"TCP {port}") for port in (8080, 8443)},
+    "production": {
+        ("web of production", "from", "everywhere", f"TCP {port}") for port in (8080, 8443)
+    },
     "gateway": {("web of gateway", "from", GATEWAY, f"TCP {port}") for port in (8080, 8443)}
     | {("solver of cert-manager", "from", GATEWAY, "TCP 8089")},
 }

@@ -184,7 +184,9 @@ CONTAINERS: dict[str, dict[str, Any]] = {
         },
         "probes": {"readinessProbe": VALKEY_HEALTH, "livenessProbe": VALKEY_HEALTH},
     },
-    "migrate/create": flask_db("create", mounts=MIGRATES | ADMINISTERS, **MIGRATION, **ADMINISTRATOR),
+    "migrate/create": flask_db(
+        "create", mounts=MIGRATES | ADMINISTERS, **MIGRATION, **ADMINISTRATOR
+    ),
     "migrate/upgrade": flask_db("upgrade", mounts=MIGRATES, **MIGRATION),
     "backup/backup": flask_db(
         *("backup", "--keep", "14"), mounts=MIGRATES | {"backups /srv/app/backups"}, **MIGRATION

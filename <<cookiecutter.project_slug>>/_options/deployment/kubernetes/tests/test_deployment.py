@@ -13,7 +13,16 @@ import pytest
 
 from tests import deployment_policy as policy
 from tests import pods_policy
-from tests.manifests import BASE, FOLDER, PODS, containers, documents, kustomization, named, resources
+from tests.manifests import (
+    BASE,
+    FOLDER,
+    PODS,
+    containers,
+    documents,
+    kustomization,
+    named,
+    resources,
+)
 from tests.policy import check, exposed, settings
 
 PINNED = re.compile(r"(\S+:\S+)@sha256:[0-9a-f]{64}")
@@ -22,7 +31,12 @@ PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 def test_what_runs_is_what_the_policy_names() -> None:
     """No Secret (their place is a folder of its own), no role, and nothing that nobody has judged."""
-    check("deploy/kubernetes/base", dict.fromkeys(named(BASE)), dict.fromkeys(policy.BASE), policy.TABLE)
+    check(
+        "deploy/kubernetes/base",
+        dict.fromkeys(named(BASE)),
+        dict.fromkeys(policy.BASE),
+        policy.TABLE,
+    )
     for overlay, wanted in policy.OVERLAYS.items():
         found = dict.fromkeys(named(resources(f"overlays/{overlay}")))
         check(f"deploy/kubernetes/overlays/{overlay}", found, dict.fromkeys(wanted), policy.TABLE)
@@ -34,7 +48,9 @@ def test_every_file_is_one_that_is_listed() -> None:
         listed = kustomization(name)
         files = {it for it in listed["resources"] if it.endswith(".yaml")}
         files |= {it["path"] for it in listed.get("patches", [])} | {"kustomization.yaml"}
-        unlisted = {path.name for path in (FOLDER / name).iterdir() if path.suffix == ".yaml"} - files
+        unlisted = {
+            path.name for path in (FOLDER / name).iterdir() if path.suffix == ".yaml"
+        } - files
         assert unlisted <= policy.OF_OTHER_ANSWERS
 
 
@@ -45,7 +61,9 @@ def test_a_pod_gets_no_further(name: str) -> None:
     pod = PODS[name]
     seen = {key: it for key, it in pod.items() if key not in pods_policy.HARMLESS_IN_PODS}
     check(f"pod {name}", seen, pods_policy.PODS[name], pods_policy.TABLE)
-    volumes = {it["name"]: {key: of for key, of in it.items() if key != "name"} for it in pod["volumes"]}
+    volumes = {
+        it["name"]: {key: of for key, of in it.items() if key != "name"} for it in pod["volumes"]
+    }
     check(f"volumes of {name}", volumes, pods_policy.VOLUMES[name], pods_policy.TABLE)
     found = {f"{name}/{it['name']}" for it in containers(pod)}
     wanted = {it for it in pods_policy.CONTAINERS if it.startswith(f"{name}/")}
@@ -69,7 +87,15 @@ def view(container: dict[str, Any]) -> dict[str, Any]:
     seen = {
         key: it
         for key, it in container.items()
-        if key not in (*pods_policy.HARMLESS_IN_CONTAINERS, *PROBES, "name", "command", "args", "resources")
+        if key
+        not in (
+            *pods_policy.HARMLESS_IN_CONTAINERS,
+            *PROBES,
+            "name",
+            "command",
+            "args",
+            "resources",
+        )
     }
     pinned = PINNED.fullmatch(container["image"])
     seen["image"] = f"{pinned[1]}, pinned" if pinned else container["image"]
@@ -135,7 +161,9 @@ def test_an_overlay_changes_what_the_policy_names(overlay: str) -> None:
     assert {it["path"] for it in found["patches"]} == policy.PATCHES[overlay].keys()
     maps = [{"name": "real-ip", "files": ["real_ip.conf"]}] if overlay == "gateway" else []
     assert found.get("configMapGenerator", []) == maps
-    known = "apiVersion kind namespace labels resources components patches configMapGenerator".split()
+    known = (
+        "apiVersion kind namespace labels resources components patches configMapGenerator".split()
+    )
     assert not found.keys() - set(known), f"{name} does what no table names"
     for file, wanted in policy.PATCHES[overlay].items():
         (patch,) = documents(FOLDER / name / file)

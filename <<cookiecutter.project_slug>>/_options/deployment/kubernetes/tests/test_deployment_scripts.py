@@ -98,7 +98,11 @@ def test_a_deployment_is_these_steps(scratch: Scratch) -> None:
     assert release.count(f"digest: sha256:{DIGEST}\n") == 2, "what was pushed is what is deployed"
     # <% if cookiecutter.database != "sqlite" %>
     assert secrets(scratch)["ADMIN_DATABASE_URL"] == "", "erased when its work is done"
-    applied = [call for call in outcome.calls if call.endswith("apply --server-side --force-conflicts --kustomize secrets")]
+    applied = [
+        call
+        for call in outcome.calls
+        if call.endswith("apply --server-side --force-conflicts --kustomize secrets")
+    ]
     assert len(applied) == 2, "and in the cluster"
     # <% endif %>
 
@@ -117,7 +121,9 @@ def test_only_the_operator_reads_the_secrets(scratch: Scratch) -> None:
     assert values.keys() == {file for files in FILES.values() for file in files}
     assert {found[name] for name in values if values[name]} == {"0600"}
     assert shown_secrets(outcome, values) == []
-    assert re.fullmatch(VALKEY_USER, values["users.acl"]), "a password, and no commands of an operator"
+    assert re.fullmatch(VALKEY_USER, values["users.acl"]), (
+        "a password, and no commands of an operator"
+    )
     assert re.fullmatch(r"[\w-]{64}\n", values["SECRET_KEY"]), "48 random bytes"
     (password,) = re.findall(">(\\S+)", values["users.acl"])
     assert values["REDIS_URL"] == f"redis://:{password}@valkey:6379/0\n"

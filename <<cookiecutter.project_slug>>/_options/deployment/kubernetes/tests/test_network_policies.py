@@ -71,8 +71,13 @@ def flows(objects: list[Object]) -> set[Flow]:
 
 
 def compare(place: str, found: set[Flow], allowed: set[Flow]) -> None:
-    says = [f"{place}: {' '.join(it)} is open, and no table names it: close it" for it in found - allowed]
-    says += [f"{place}: {' '.join(it)} is closed, and the service needs it" for it in allowed - found]
+    says = [
+        f"{place}: {' '.join(it)} is open, and no table names it: close it"
+        for it in found - allowed
+    ]
+    says += [
+        f"{place}: {' '.join(it)} is closed, and the service needs it" for it in allowed - found
+    ]
     assert not says, "\n" + "\n".join([*sorted(says), f"The table is FLOWS in {policy.TABLE}"])
 
 

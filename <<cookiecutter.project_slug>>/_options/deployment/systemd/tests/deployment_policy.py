@@ -55,7 +55,10 @@ HARDENING: dict[str, str] = {
     "LimitCORE": "0",  # a core dump holds keys
 }
 
-CALLS = ["@system-service", "~@privileged @resources"]  # what a service needs, without administration
+CALLS = [
+    "@system-service",
+    "~@privileged @resources",
+]  # what a service needs, without administration
 ROOTLESS = {"PrivateUsers": "yes", "SystemCallFilter": CALLS}
 OFFLINE = ROOTLESS | {
     "PrivateNetwork": "yes",

@@ -15,7 +15,9 @@ from tests.policy import check
 
 FOLDER = Path("deploy/systemd")
 OF_UNIT = {*HARMLESS, "JoinsNamespaceOf"}
-FILES = sorted(path.name for kind in ("service", "socket", "timer") for path in FOLDER.glob(f"*.{kind}"))
+FILES = sorted(
+    path.name for kind in ("service", "socket", "timer") for path in FOLDER.glob(f"*.{kind}")
+)
 
 
 def settings(name: str) -> dict[str, list[str]]:

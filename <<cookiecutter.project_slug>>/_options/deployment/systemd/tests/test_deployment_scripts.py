@@ -83,7 +83,9 @@ def test_nobody_reads_or_writes_what_he_must_not(host: Host, installed: Outcome)
         if mode != allowed:
             problems.append(f"/{path} gets the mode {mode}, and {TABLE} allows {allowed}")
     assert problems == []
-    owned = [call for call in host.calls(installed, "install") if re.search(" -[og] |owner|group", call)]
+    owned = [
+        call for call in host.calls(installed, "install") if re.search(" -[og] |owner|group", call)
+    ]
     assert owned == OWNERS, "all else is root's"
     assert [call for call in installed.calls if re.match("ch(own|grp)|setfacl", call)] == []
 
@@ -104,7 +106,9 @@ def test_no_secret_is_shown(host: Host, installed: Outcome) -> None:
     assert set(host.loaded().values()) <= {"600"}, "what a command gets is for root to read"
     text = (host.folder / f"etc/{SLUG}/environment").read_text("utf-8")
     assert exposed(settings(text.splitlines())) == []
-    named = {name.partition(":")[0] for unit in UNITS.values() for name in unit.get("LoadCredential", [])}
+    named = {
+        name.partition(":")[0] for unit in UNITS.values() for name in unit.get("LoadCredential", [])
+    }
     assert {name for name in host.secrets() if ":" not in name} == named
     key = (host.folder / f"etc/{SLUG}/credentials/SECRET_KEY").read_text("utf-8").strip()
     assert re.fullmatch(r"[\w-]{64}", key), "48 random bytes"
@@ -220,9 +224,7 @@ def check_of_systemd_run(call: str) -> str:
 
 
 # <% if cookiecutter.database != "sqlite" %>
-def test_the_database_is_created_by_its_administrator_alone(
-    host: Host, installed: Outcome
-) -> None:
+def test_the_database_is_created_by_its_administrator_alone(host: Host, installed: Outcome) -> None:
     """And a password that this needs for a moment is gone afterwards."""
     (call,) = host.calls(installed, "systemd-run")
     assert call.endswith(" -m flask --app wsgi db create")

@@ -86,8 +86,6 @@ def test_gunicorn_is_as_closed_as_it_was() -> None:
 
 # --- The scripts in the images
 
-# <% if cookiecutter.deployment == "docker" %>
-
 
 def test_the_group_alone_reads_a_new_certificate(tmp_path: Path) -> None:
     """certbot.sh gives it to Nginx, which runs as another container of the same group."""
@@ -102,7 +100,6 @@ def test_the_group_alone_reads_a_new_certificate(tmp_path: Path) -> None:
     assert outcome.status == 0, outcome.said
     found = modes(tmp_path / "srv/certificates")
     assert found == {"privkey.pem": "0640", "fullchain.pem": "0640"}
-# <% endif %>
 
 
 def test_nginx_alone_reads_its_key(tmp_path: Path) -> None:
