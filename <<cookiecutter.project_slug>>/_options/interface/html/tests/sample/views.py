@@ -10,7 +10,6 @@ from app import resources
 from app.auth import identity
 from app.fields import PlainText, RichTextField
 from app.forms import RowForm, Versioned, save
-from app.security import rate_limits
 from app.security.access import get_owned
 from tests.sample.models import MAX_TITLE, Sample
 
@@ -43,7 +42,6 @@ def index() -> str:
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
-@rate_limits.write
 def create() -> ResponseReturnValue:
     form, owner = SampleForm(), identity.current_user()
     row, status = save(form, lambda: resources.create(Sample, owner, **form.values()))
@@ -58,7 +56,6 @@ def show(public_id: str) -> str:
 
 
 @blueprint.route("/<public_id:public_id>/edit", methods=["GET", "POST"])
-@rate_limits.write
 def edit(public_id: str) -> ResponseReturnValue:
     row = get_owned(Sample, public_id)
     form = EditForm(obj=row)
@@ -69,7 +66,6 @@ def edit(public_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<public_id:public_id>/delete")
-@rate_limits.write
 def delete(public_id: str) -> ResponseReturnValue:
     resources.remove(get_owned(Sample, public_id))
     return redirect(url_for(".index"))
