@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-# <% if cookiecutter.__interface == "json" %>
 from app import (
     auth,
     commands,
@@ -12,13 +11,14 @@ from app import (
     development,
     health,
     notes,
+    # <% if cookiecutter.__interface == "json" %>
     openapi,
+    # <% else %>
+    pages,
+    # <% endif %>
     security,
     speedups,
 )
-# <% else %>
-from app import auth, commands, database, development, health, notes, pages, security, speedups
-# <% endif %>
 from app.settings import SERVICE_NAME, Settings
 
 
@@ -37,8 +37,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(
         SERVICE_NAME=SERVICE_NAME,
         SETTINGS=settings,
-        SECRET_KEY=settings.secret_key,
-        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
+        SECRET_KEY=settings.secret_key.reveal(),
+        SECRET_KEY_FALLBACKS=[key.reveal() for key in settings.secret_key_fallbacks],
     )
 
     database.init_app(app)

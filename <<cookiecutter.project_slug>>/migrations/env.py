@@ -1,4 +1,4 @@
-"""Alembic's environment: ``flask db`` runs it inside the app."""
+"""Alembic's environment: ``flask db`` runs it inside the app, which has all tables."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.types import TypeDecorator
 
-from app.auth import models as auth_models  # noqa: F401 - registers its tables
 # <% if cookiecutter.database == "sqlite" %>
 from app.database import Base, migration_engine
 # <% else %>
 from app.database import Base, db, migrating, migration_engine
 # <% endif %>
-from app.notes import models as note_models  # noqa: F401 - registers its tables
 
 
 def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | Literal[False]:
@@ -53,7 +51,7 @@ def drop_a_table_alone(
 with migration_engine().connect() as connection:
     # <% if cookiecutter.database == "sqlite" %>
     # To alter a table, batch mode drops it and creates it again. With foreign keys on, SQLite would
-    # delete all rows that refer to it: all notes, if a column of users changes.
+    # delete all rows that refer to it: all sessions, if a column of users changes.
     connection.detach()  # no request uses this connection afterwards
     connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     connection.commit()

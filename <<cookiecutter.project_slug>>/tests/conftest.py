@@ -16,15 +16,16 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from flask import Flask
+from flask import Flask, has_request_context
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import delete
 
 from app import create_app, database
 from app.database import Base, backups, db, schema_commands
-from app.security import audits, passwords
+from app.security import audits, passwords, scope
 from app.security.rate_limits import limiter
 from app.settings import Settings
+from tests import sample
 from tests.accounts import remembering
 from tests.browser import DOMAIN, SETTINGS, Browser
 from tests.database import dispose, migrate, scratch
@@ -37,8 +38,8 @@ SLOW = {
     *("test_account_races.py", "test_bites.py", "test_connections.py", "test_floods.py"),
     *("test_full_disk.py", "test_guard.py", "test_identity_provider.py", "test_imports.py"),
     *("test_instances.py", "test_outages.py", "test_provider_outages.py", "test_provisioning.py"),
-    *("test_restart.py", "test_roles.py", "test_server_outages.py", "test_storage_faults.py"),
-    *("test_tls.py", "test_token_outages.py", "test_traceability.py"),
+    *("test_restart.py", "test_roles.py", "test_secrets_stay_secret.py", "test_server_outages.py"),
+    *("test_storage_faults.py", "test_tls.py", "test_token_outages.py", "test_traceability.py"),
 }
 NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
 
@@ -158,6 +159,15 @@ def hashing(remembering_hasher: PasswordHasher) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def everybodys_rows() -> Iterator[None]:
+    """Outside of requests, tests read and write the rows of all users without a reason."""
+    by_reason = scope.is_unscoped
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scope, "is_unscoped", lambda it: not has_request_context() or by_reason(it))
+        yield
+
+
 @pytest.fixture
 def make_app(build: Callable[..., Flask]) -> Iterator[Callable[..., Flask]]:
     """Build the service with some settings changed; a value of None removes the setting."""
@@ -181,6 +191,7 @@ def build(
     def make(**changes: str | None) -> Flask:
         values = {k: v for k, v in {**environment, **changes}.items() if v is not None}
         app = create_app(Settings.from_environment(values))
+        sample.init_app(app)
         app.jinja_env.bytecode_cache = compiled_templates
         return app
 
@@ -203,7 +214,10 @@ def own_app() -> None:
 def app(
     request: pytest.FixtureRequest, shared: Shared, environment: dict[str, str]
 ) -> Iterator[Flask]:
-    """The service in production, with an empty database and with all counts at zero."""
+    """The service in production, with an empty database and with all counts at zero.
+
+    With the users all that they own is deleted, also what is not of the service.
+    """
     is_shared = has_redis(environment) and "own_app" not in request.fixturenames
     if not is_shared:
         shared.close()

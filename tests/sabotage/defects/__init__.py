@@ -7,6 +7,7 @@ import os
 from tests.sabotage.defects import (
     accounts,
     browsers,
+    construction,
     data,
     deployments,
     edge,
@@ -17,7 +18,8 @@ from tests.sabotage.defects import (
     styles,
 )
 
-MODULES = (data, inputs, browsers, accounts, edge, operation, storage, styles, deployments, numbers)
+MODULES = (data, inputs, browsers, accounts, edge, operation, storage, styles, deployments)
+MODULES = (*MODULES, construction, numbers)
 ALL = [defect for module in MODULES for defect in module.DEFECTS]
 # The first of each practice, with the default answers, unless `make sabotage` asks for all.
 SPREAD = list({it.practice: it for it in reversed(ALL) if not it.answers}.values())[::-1]

@@ -122,7 +122,14 @@ DEFECTS = [
         '@rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address,'
         " identity.attempted_account)\n",
         "",
-        "test_every_route_that_changes_something_is_limited",
+        "test_sign_in_by_address",
+    ),
+    rate_limits(
+        "a change of a row is not limited",
+        '@blueprint.route("/<public_id:public_id>/edit", methods=["GET", "POST"])\n'
+        "@rate_limits.write\n",
+        '@blueprint.route("/<public_id:public_id>/edit", methods=["GET", "POST"])\n',
+        "test_every_route_that_writes_comes_to_its_limit",
     ),
     rate_limits(
         "only failures are counted",
@@ -246,7 +253,7 @@ DEFECTS = [
     ),
     rate_limits(
         "start-up does not check the address of Redis",
-        "elif risk := redis_risk(settings.redis_url, settings.redis_private_host):",
+        "elif risk := redis_risk(settings.redis_url.reveal(), settings.redis_private_host):",
         'elif risk := redis_risk("redis://localhost", settings.redis_private_host):',
         "test_production_refuses_a_redis_that_others_can_read_or_pose_as",
     ),
@@ -289,14 +296,14 @@ DEFECTS = [
     ),
     rate_limits(
         "a form that is shown is counted in Redis",
-        "return limit if only_reads or request.method in CHANGING else UNLIMITED",
-        "return limit",
+        "return (limit or BY_DEFAULT) if request.method in CHANGING else UNLIMITED",
+        "return limit or BY_DEFAULT",
         "test_a_public_page_asks_neither_redis_nor_the_database",
     ),
     rate_limits(
         "a route that only reads counts nothing",
-        "limit if only_reads or",
-        "limit if",
+        "        return limit or UNLIMITED\n",
+        "        return UNLIMITED\n",
         "test_a_route_that_only_reads_counts_every_request",
     ),
     rate_limits(

@@ -24,8 +24,8 @@ DEFECTS = [
     ),
     errors(
         "the answer is what was sent, not what is stored",
-        "note.title, note.body = title, sanitize_html(body)",
-        "note.title, note.body = title, body",
+        "setattr(row, name, sanitize_html(value) if rich else value)",
+        "setattr(row, name, value)",
         "test_what_is_answered_is_what_is_stored",
     ),
     upkeep(
@@ -48,9 +48,15 @@ DEFECTS = [
         "test_the_last_row_fits_and_no_other",
     ),
     quotas(
+        "a deletion gives no room back",
+        "quotas.charge(row.owner_id, rows=-1, size=-size)",
+        "quotas.charge(row.owner_id, rows=-1)",
+        "test_all_that_users_write_is_counted",
+    ),
+    quotas(
         "an edit makes a note as long as it likes",
-        "size=quotas.size_of(note.title, note.body) - before)",
-        "size=min(quotas.size_of(note.title, note.body) - before, 0))",
+        "size=_size_of(row) - before)",
+        "size=min(_size_of(row) - before, 0))",
         "test_bytes_are_counted_and_an_edit_counts_the_difference",
     ),
     quotas(

@@ -12,7 +12,8 @@ from app.auth.outbound import UnavailableError, in_time
 from app.auth.provider import Provider
 from app.auth.provider_tokens import RefusedError, is_name
 from app.database import db
-from app.security import rate_limits
+from app.pages import first_page
+from app.security import rate_limits, safe_methods
 from app.security.access import public
 from app.security.limit_keys import client_address
 from app.security.logs import security_event
@@ -58,6 +59,7 @@ def login() -> ResponseReturnValue:
 
 
 @blueprint.get("/callback")
+@safe_methods.writes("the provider answers by a redirect, a GET (RFC 6749 section 4.1.2)")
 @public
 @rate_limits.limited("callback", CALLBACK, client_address)
 def callback() -> ResponseReturnValue:
@@ -75,10 +77,11 @@ def callback() -> ResponseReturnValue:
     session = identity.start_session(user)
     session.provider_sid = sid if is_name(sid) else None
     db.session.commit()
-    return redirect(own_path(started.target) or url_for("notes.index"))
+    return redirect(own_path(started.target) or first_page())
 
 
 @blueprint.post("/logout")
+@rate_limits.unlimited("signing out must always work")
 @public
 def logout() -> ResponseReturnValue:
     """Sign out here and at the provider: the next user of this browser must not be signed in."""
@@ -105,6 +108,6 @@ def emergency() -> ResponseReturnValue:
         security_event("authn_emergency_login", stage="attempt")
         if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
             security_event("authn_emergency_login", stage="success")
-            return redirect(own_path(request.args.get("next")) or url_for("notes.index"))
+            return redirect(own_path(request.args.get("next")) or first_page())
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"
     return render_template("auth/emergency.html", form=form, error=error), 401 if error else 200
