@@ -9,18 +9,21 @@ from tests.sabotage.defects import (
     browsers,
     data,
     deployments,
+    docker,
     edge,
     inputs,
+    kubernetes,
     operation,
     storage,
     styles,
+    systemd,
 )
 
-ALL = [
-    defect
-    for module in (data, inputs, browsers, accounts, edge, operation, storage, styles, deployments)
-    for defect in module.DEFECTS
-]
+MODULES = (
+    *(data, inputs, browsers, accounts, edge, operation, storage, styles),
+    *(deployments, docker, systemd, kubernetes),
+)
+ALL = [defect for module in MODULES for defect in module.DEFECTS]
 # The first of each practice, with the default answers, unless `make sabotage` asks for all.
 SPREAD = list({it.practice: it for it in reversed(ALL) if not it.answers}.values())[::-1]
 SELECTED = ALL if os.environ.get("SABOTAGE") == "all" else SPREAD
