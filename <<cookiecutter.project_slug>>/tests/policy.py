@@ -1,6 +1,6 @@
 """A policy is a table of what is allowed. What the table does not name is refused.
 
-The tables are in ``tests/deployment_policy.py`` (what runs), ``tests/test_images.py`` (images, if
+The tables are in ``tests/deployment_policy.py`` (what runs), ``tests/image_policy.py`` (images, if
 there are any) and ``tests/test_deployment_scripts.py`` (what the scripts write and run).
 """
 

@@ -10,16 +10,21 @@ from tests.sabotage.defects import (
     construction,
     data,
     deployments,
+    docker,
     edge,
     inputs,
+    kubernetes,
     numbers,
     operation,
     storage,
     styles,
+    systemd,
 )
 
-MODULES = (data, inputs, browsers, accounts, edge, operation, storage, styles, deployments)
-MODULES = (*MODULES, construction, numbers)
+MODULES = (
+    *(data, inputs, browsers, accounts, edge, operation, storage, styles, construction, numbers),
+    *(deployments, docker, systemd, kubernetes),
+)
 ALL = [defect for module in MODULES for defect in module.DEFECTS]
 # The first of each practice, with the default answers, unless `make sabotage` asks for all.
 SPREAD = list({it.practice: it for it in reversed(ALL) if not it.answers}.values())[::-1]

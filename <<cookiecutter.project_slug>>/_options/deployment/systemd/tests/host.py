@@ -42,7 +42,8 @@ SYSTEMD_RUN = """for word; do
     case $word in
         *LoadCredential=*) echo "$(stat -c %a "${word##*:}") $(cat "${word##*:}")" >>"$LOADED" ;;
     esac
-done"""
+done
+case " $* " in *"${FAILING_COMMAND:-nothing fails}"*) exit 1 ;; esac"""
 CERTBOT = """for word; do
     [ "${last-}" != --config-dir ] || folder=$word/live/$NAME
     last=$word
@@ -98,6 +99,7 @@ class Host:
             "OIDC_ISSUER": "https://id.test",
             "OIDC_CLIENT_ID": "demo",
             "OIDC_CLIENT_SECRET_FILE": f"{self.folder}/client-secret",
+            "OIDC_CLIENT_SECRET": "left-in-the-operators-environment",
         }
         return self.scratch.run(self.project / "deploy/systemd" / script, *arguments, **values)
 

@@ -172,6 +172,30 @@ def test_a_migration_that_fails_starts_nothing(tmp_path: Path) -> None:
     assert steps(host, outcome) == STARTED[: STARTED.index(MIGRATION) + 1]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("fails", ["nothing", "backup"])
+def test_an_update_has_a_backup_from_before_its_migration(tmp_path: Path, fails: str) -> None:
+    """By the old code, which fits the schema, and as the user who owns the backups."""
+    host = Host(tmp_path)
+    assert host.run("install.sh").status == 0
+    (host.project / "app/__init__.py").write_text("# new\n")
+    outcome = host.run(
+        "install.sh", **({"FAILING_COMMAND": " db backup "} if fails == "backup" else {})
+    )
+    assert (outcome.status == 0) == (fails == "nothing"), outcome.said
+    order = [
+        call
+        for call in host.calls(outcome, "systemd-run") + host.calls(outcome, "systemctl")
+        if " db backup " in call or call.endswith(MIGRATION)
+    ]
+    backup = order[0]
+    assert backup.endswith(f" -m flask --app wsgi db backup /var/lib/{SLUG}-backups/before-update")
+    assert check_of_systemd_run(backup) == MIGRATOR
+    assert len(order) == (2 if fails == "nothing" else 1)
+    lines = [call for call in outcome.calls if " db backup " in call or call.endswith(MIGRATION)]
+    assert " db backup " in lines[0], "before the migration"
+
+
 def test_a_new_certificate_is_nginxs_alone(host: Host, installed: Outcome) -> None:
     assert installed.status == 0
     outcome = host.run("certificate.sh")

@@ -100,6 +100,13 @@ activate() { # RELEASE
     systemctl enable --quiet "$slug.socket" "$slug.service" "$slug-redis.service"
     systemctl start "$slug-redis.service"
     before=$(readlink -e "$home/current" || true)
+    if [ "$before" ] && [ "$before" != "$1" ]; then
+        say "Backing up the database as it is before the migration: $backups/before-update"
+        rm -f "$backups/before-update"
+        release=$before # the code that fits the schema
+        run_flask "$migrator" db backup "$backups/before-update" </dev/null ||
+            die "there is no backup, so nothing was changed; the lines above show the reason"
+    fi
     put_in_charge "$1"
     say "Migrating the database"
     if ! systemctl start "$slug-migrate.service"; then

@@ -1,0 +1,368 @@
+"""Docker: containers, images, and what the scripts of Docker Compose write and run.
+
+Written from the sources alone, before the tests."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+docker = partial(Defect, "docker")
+postgresql = partial(docker, answers={"database": "postgresql"})
+mysql = partial(docker, answers={"database": "mysql"})
+oidc = partial(docker, answers={"auth": "oidc"})
+
+DEFECTS = [
+    docker(
+        "Nginx runs as root",
+        '"10001:10001"\n    networks: [edge]',
+        '"0:0"\n    networks: [edge]',
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "Nginx is privileged",
+        "    stop_grace_period: 40s\n",
+        ("    stop_grace_period: 40s\n    privileged: true\n"),
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "certbot sees all processes of the host",
+        "    networks: [authority]\n",
+        ("    networks: [authority]\n    pid: host\n"),
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "certbot gets the key of the app",
+        "    networks: [authority]\n",
+        ("    networks: [authority]\n    secrets: [SECRET_KEY]\n"),
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "certbot gets a capability back",
+        "    networks: [authority]\n",
+        ("    networks: [authority]\n    cap_add: [NET_RAW]\n"),
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the app is on the network of Nginx",
+        ('gunicorn.sh, app-1]\n    user: "10001:10001"\n    network_mode: none\n'),
+        ('gunicorn.sh, app-1]\n    user: "10001:10001"\n    networks: [edge]\n'),
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "Valkey is the latest",
+        (
+            "valkey/valkey:8.1@sha256:640c5e62cea04b6d6f2084232651d0cc70362d31f4f805e7be94dbed685"
+            "5e8f2"
+        ),
+        "valkey/valkey:latest",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the check of Valkey always succeeds",
+        "[CMD, valkey-cli, -s, /run/valkey/valkey.sock, ping]",
+        '[CMD, "true"]',
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "an instance is healthy without its database",
+        '/readyz, "unix:/run/{slug}/app-1.sock"',
+        '/, "unix:/run/{slug}/app-1.sock"',
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "no backup for months, and healthy",
+        '-mmin, "-1500"',
+        '-mmin, "-150000"',
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the backup takes all memory",
+        ("    mem_limit: 512m\n    memswap_limit: 512m\n"),
+        "",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "Valkey may start any number of processes",
+        "    pids_limit: 32\n",
+        "",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "Valkey writes its root",
+        ("start_interval: 1s\n    restart: unless-stopped\n    read_only: true\n"),
+        ("start_interval: 1s\n    restart: unless-stopped\n"),
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "Nginx may replace the certificate",
+        "certificates:/srv/certificates:ro",
+        "certificates:/srv/certificates",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "Nginx sees the data",
+        "      - acme:/var/www/acme:ro\n",
+        ("      - acme:/var/www/acme:ro\n      - data:/srv/data\n"),
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the app sees the backups",
+        (
+            "gunicorn.sh, app-2]\n"
+            '    user: "10001:10001"\n'
+            "    network_mode: none\n"
+            "    environment: *environment\n"
+            "    env_file: *settings\n"
+            "    secrets: *app_secrets\n"
+            "    volumes: ["
+        ),
+        (
+            "gunicorn.sh, app-2]\n"
+            '    user: "10001:10001"\n'
+            "    network_mode: none\n"
+            "    environment: *environment\n"
+            "    env_file: *settings\n"
+            "    secrets: *app_secrets\n"
+            '    volumes: ["backups:/srv/app/backups", '
+        ),
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the data is a folder of the host",
+        ("\nvolumes:\n  data:\n"),
+        ("\nvolumes:\n  data: { driver_opts: { type: none, o: bind, device: /srv } }\n"),
+        "test_what_runs_is_what_the_policy_names",
+    ),
+    docker(
+        "programs run from tmp",
+        '"/tmp:rw,noexec,nosuid,nodev,size=64m,mode=1777"]',
+        '"/tmp:rw,size=64m,mode=1777"]',
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "everybody enters the folder of Valkey's socket",
+        ('valkey-socket:\n    driver_opts: { type: tmpfs, device: tmpfs, o: "size=1m,mode=0700'),
+        ('valkey-socket:\n    driver_opts: { type: tmpfs, device: tmpfs, o: "size=1m,mode=0777'),
+        "test_what_runs_is_what_the_policy_names",
+    ),
+    docker(
+        "everybody connects to Valkey",
+        "--unixsocketperm 700",
+        "--unixsocketperm 777",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "Valkey listens on a port",
+        "--port 0",
+        "--port 6379",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "a flood evicts counters",
+        "--maxmemory-policy noeviction",
+        "--maxmemory-policy allkeys-lru",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "everybody enters the folder of secrets",
+        "chmod 0700 secrets",
+        "chmod 0755 secrets",
+        "test_only_the_operator_enters_the_folder_of_secrets",
+    ),
+    docker(
+        "secrets of eight bytes",
+        "head -c 48 /dev/urandom",
+        "head -c 8 /dev/urandom",
+        "test_only_the_operator_enters_the_folder_of_secrets",
+    ),
+    docker(
+        "the migration before the backup",
+        (
+            "docker compose run --rm --no-deps backup \\\n"
+            "    sh -c 'rm -f backups/before-update && flask db backup backups/before-update'\n"
+            "# In a session of its own: Ctrl-C does not reach it.\n"
+            "setsid docker compose run --rm --no-deps --no-TTY migrate\n"
+        ),
+        (
+            "# In a session of its own: Ctrl-C does not reach it.\n"
+            "setsid docker compose run --rm --no-deps --no-TTY migrate\n"
+            "docker compose run --rm --no-deps backup \\\n"
+            "    sh -c 'rm -f backups/before-update && flask db backup backups/before-update'\n"
+        ),
+        "test_a_deployment_is_these_steps",
+    ),
+    docker(
+        "no backup before the migration",
+        (
+            "docker compose run --rm --no-deps backup \\\n"
+            "    sh -c 'rm -f backups/before-update && flask db backup backups/before-update'\n"
+        ),
+        "",
+        "test_a_deployment_is_these_steps",
+    ),
+    docker(
+        "the key on a command line",
+        "docker compose run --rm create",
+        'docker compose run --rm --env SECRET_KEY="$(cat secrets/SECRET_KEY)" create',
+        "test_a_deployment_is_these_steps",
+    ),
+    docker(
+        "a deployment goes on after a failure",
+        ('set -eu\ncd "$(dirname "$0")/../.."\n[ -x'),
+        'cd "$(dirname "$0")/../.."\n[ -x',
+        "test_a_step_that_fails_is_the_last",
+    ),
+    docker(
+        "packages without hashes",
+        "        --require-hashes --only-binary",
+        "        --only-binary",
+        "test_a_stage_does_what_was_looked_at",
+        file="Dockerfile",
+    ),
+    docker(
+        "the service owns its code",
+        "COPY app app\n",
+        "COPY --chown=10001:10001 app app\n",
+        "test_a_stage_does_what_was_looked_at",
+    ),
+    docker(
+        "everybody may write the code",
+        "RUN chmod -R u=rwX,go=rX . ",
+        "RUN chmod -R a+rwX . ",
+        "test_a_stage_does_what_was_looked_at",
+    ),
+    docker(
+        "the key in a layer",
+        "COPY wsgi.py",
+        ("ARG SECRET_KEY\nENV SECRET_KEY=$SECRET_KEY\nCOPY wsgi.py"),
+        "test_a_stage_does_what_was_looked_at",
+    ),
+    docker(
+        "a compiler in the image of Nginx",
+        "nginx-light openssl",
+        "nginx-light openssl build-essential",
+        "test_a_stage_does_what_was_looked_at",
+        file="Dockerfile",
+    ),
+    docker(
+        "set-uid programs stay",
+        "RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} + \\\n    && groupadd",
+        "RUN groupadd",
+        "test_a_stage_does_what_was_looked_at",
+    ),
+    docker(
+        "the builder gets all of deploy",
+        "!deploy/container\n",
+        "!deploy\n",
+        "test_nothing_gets_into_an_image_unnamed",
+    ),
+    docker(
+        "the image is healthy without its database",
+        '"deploy/container/healthcheck.py", "/readyz"',
+        '"deploy/container/healthcheck.py", "/"',
+        "test_a_stage_does_what_was_looked_at",
+    ),
+    docker(
+        "core dumps",
+        "&ulimits { core: 0 }",
+        "&ulimits { core: -1 }",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the app is in development",
+        "APP_ENV: production",
+        "APP_ENV: development",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the key is a variable",
+        "    APP_ENV: production\n",
+        ("    APP_ENV: production\n    SECRET_KEY: 3f2a9c7e5b1d4860a2c4e6f8091b3d5f\n"),
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the app starts without the migration",
+        "migrate: { condition: service_completed_successfully }\n    valkey",
+        "migrate: { condition: service_started }\n    valkey",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "logs fill the disk",
+        'options: { max-size: 10m, max-file: "5" }',
+        "options: { }",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "everybody reads the key of the certificate",
+        'chmod 0640 "$certificates',
+        'chmod 0644 "$certificates',
+        "test_the_group_alone_reads_a_new_certificate",
+    ),
+    docker(
+        "Nginx's script has no umask",
+        ("interval=10 # seconds\numask 077\n"),
+        "interval=10 # seconds\n",
+        "test_nginx_alone_reads_its_key",
+    ),
+    docker(
+        "everybody connects to the app",
+        "umask = 0o117\n",
+        "umask = 0\n",
+        "test_gunicorn_is_as_closed_as_it_was",
+    ),
+    postgresql(
+        "the app may change tables",
+        ("&app_secrets\n    - SECRET_KEY\n    - SECRET_KEY_FALLBACKS\n"),
+        (
+            "&app_secrets\n"
+            "    - SECRET_KEY\n"
+            "    - SECRET_KEY_FALLBACKS\n"
+            "    - MIGRATION_DATABASE_URL\n"
+        ),
+        "test_a_container_gets_no_further",
+    ),
+    postgresql(
+        "the migration gets the administrator",
+        "&migrator_secrets # for changes of tables; the web process never gets them\n",
+        ("&migrator_secrets\n    - ADMIN_DATABASE_URL\n"),
+        "test_a_container_gets_no_further",
+    ),
+    postgresql(
+        "the database asks for no password",
+        "--auth-local=scram-sha-256",
+        "--auth-local=trust",
+        "test_a_container_gets_no_further",
+    ),
+    postgresql(
+        "the database listens",
+        'listen_addresses="',
+        'listen_addresses=*"',
+        "test_a_container_gets_no_further",
+    ),
+    mysql(
+        "the database listens on all addresses",
+        "[mariadbd, --skip-networking, ",
+        "[mariadbd, ",
+        "test_a_container_gets_no_further",
+    ),
+    mysql(
+        "its root comes from anywhere",
+        "MARIADB_ROOT_HOST: localhost",
+        'MARIADB_ROOT_HOST: "%"',
+        "test_a_container_gets_no_further",
+    ),
+    oidc(
+        "instances reach each other",
+        'enable_icc: "false"',
+        'enable_icc: "true"',
+        "test_what_runs_is_what_the_policy_names",
+    ),
+    oidc(
+        "everybody gets the client secret",
+        "&migrator_secrets # for changes of tables; the web process never gets them\n",
+        ("&migrator_secrets\n    - SECRET_KEY_FALLBACKS\n"),
+        "test_a_container_gets_no_further",
+    ),
+]

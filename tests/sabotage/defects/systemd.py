@@ -1,0 +1,389 @@
+"""systemd: units, and what the scripts write and run on the host.
+
+Written from the sources alone, before the tests."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+systemd = partial(Defect, "systemd", answers={"deployment": "systemd"})
+postgresql = partial(systemd, answers={"deployment": "systemd", "database": "postgresql"})
+oidc = partial(systemd, answers={"deployment": "systemd", "auth": "oidc"})
+
+DEFECTS = [
+    systemd(
+        "files that everybody reads",
+        "UMask=0077\n",
+        "",
+        "test_what_no_unit_needs_no_unit_has",
+        file="deploy/systemd/hardening.conf",
+    ),
+    systemd(
+        "core dumps",
+        "LimitCORE=0\n",
+        "",
+        "test_what_no_unit_needs_no_unit_has",
+        file="deploy/systemd/hardening.conf",
+    ),
+    systemd(
+        "new namespaces",
+        "RestrictNamespaces=yes\n",
+        "",
+        "test_what_no_unit_needs_no_unit_has",
+        file="deploy/systemd/hardening.conf",
+    ),
+    systemd(
+        "other processes",
+        "ProtectProc=invisible\n",
+        "",
+        "test_what_no_unit_needs_no_unit_has",
+        file="deploy/systemd/hardening.conf",
+    ),
+    systemd(
+        "devices",
+        "PrivateDevices=yes\n",
+        "",
+        "test_what_no_unit_needs_no_unit_has",
+        file="deploy/systemd/hardening.conf",
+    ),
+    systemd(
+        "the system is writable but for etc",
+        "ProtectSystem=strict",
+        "ProtectSystem=full",
+        "test_what_no_unit_needs_no_unit_has",
+        file="deploy/systemd/hardening.conf",
+    ),
+    systemd(
+        "a capability stays",
+        "CapabilityBoundingSet=\n",
+        "CapabilityBoundingSet=CAP_NET_ADMIN\n",
+        "test_what_no_unit_needs_no_unit_has",
+        file="deploy/systemd/hardening.conf",
+    ),
+    systemd(
+        "foreign calls of the kernel",
+        "SystemCallArchitectures=native\n",
+        "",
+        "test_what_no_unit_needs_no_unit_has",
+        file="deploy/systemd/hardening.conf",
+    ),
+    systemd(
+        "a unit takes a restriction back",
+        "PrivateUsers=yes\n",
+        ("PrivateUsers=yes\nProtectHome=no\n"),
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app-backup.service",
+    ),
+    systemd(
+        "gunicorn runs as root",
+        "Type=notify\nUser=",
+        "Type=notify\n#User=",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app.service",
+    ),
+    systemd(
+        "gunicorn starts with full privileges",
+        "ExecStart=/opt",
+        "ExecStart=+/opt",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app.service",
+    ),
+    systemd(
+        "the service reaches the backups",
+        "InaccessiblePaths=",
+        "#InaccessiblePaths=",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app.service",
+    ),
+    systemd(
+        "Redis may send packets",
+        "IPAddressDeny=any\n",
+        "",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app-redis.service",
+    ),
+    systemd(
+        "the backup may make privileged calls",
+        "SystemCallFilter=~@privileged @resources\n",
+        "",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app-backup.service",
+    ),
+    systemd(
+        "the migration may make any call",
+        "SystemCallFilter=@system-service\n",
+        "",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app-migrate.service",
+    ),
+    systemd(
+        "users of another group connect",
+        "SocketGroup=www-data",
+        "SocketGroup=users",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "everybody connects to Redis",
+        "--unixsocketperm 770",
+        "--unixsocketperm 777",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "everybody enters the folder of Redis",
+        "RuntimeDirectoryMode=0750",
+        "RuntimeDirectoryMode=0755",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "Redis listens on a port",
+        "--port 0",
+        "--port 6379",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "a flood evicts counters",
+        "--maxmemory-policy noeviction",
+        "--maxmemory-policy allkeys-lru",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "Redis without a limit of memory",
+        "MemoryMax=128M\n",
+        "",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "the service without a limit of processes",
+        "TasksMax=128\n",
+        "",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "the key is a variable",
+        "LoadCredential=SECRET_KEY:",
+        ("Environment=SECRET_KEY=3f2a9c7e5b1d4860a2c4e6f8091b3d5f\nLoadCredential=SECRET_KEY:"),
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app.service",
+    ),
+    systemd(
+        "the migration gets old keys",
+        "LoadCredential=SECRET_KEY:",
+        (
+            "LoadCredential=SECRET_KEY_FALLBACKS:/etc/{slug}/credentials/SECRET_KEY_FALLBACKS\n"
+            "LoadCredential=SECRET_KEY:"
+        ),
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app-migrate.service",
+    ),
+    systemd(
+        "everybody reads the data",
+        "StateDirectoryMode=0700",
+        "StateDirectoryMode=0755",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app.service",
+    ),
+    systemd(
+        "the service owns its code",
+        'chmod -R u=rwX,go=rX "$release"',
+        'chmod -R u=rwX,go=rX "$release"\n    chown -R "$user" "$release"',
+        "test_nobody_reads_or_writes_what_he_must_not",
+    ),
+    systemd(
+        "code keeps the modes of the checkout",
+        '    chmod -R u=rwX,go=rX "$release"\n',
+        "",
+        "test_nobody_reads_or_writes_what_he_must_not",
+    ),
+    systemd(
+        "code keeps its owner",
+        "--no-same-owner ",
+        "",
+        "test_a_release_is_the_code_and_nothing_else",
+        file="deploy/systemd/release.sh",
+    ),
+    systemd(
+        "packages without hashes",
+        "--disable-pip-version-check --require-hashes \\\n",
+        "--disable-pip-version-check \\\n",
+        "test_a_release_is_the_code_and_nothing_else",
+        file="deploy/systemd/release.sh",
+    ),
+    systemd(
+        "the development settings are installed",
+        "-cf - app deploy",
+        "-cf - .env app deploy",
+        "test_nobody_reads_or_writes_what_he_must_not",
+    ),
+    systemd(
+        "everybody enters the folder of credentials",
+        'install -d -m 0700 "$config/credentials"',
+        'install -d -m 0755 "$config/credentials"',
+        "test_nobody_reads_or_writes_what_he_must_not",
+    ),
+    systemd(
+        "everybody enters the folder of backups",
+        'install -d -m 0700 -o "$migrator"',
+        'install -d -m 0755 -o "$migrator"',
+        "test_nobody_reads_or_writes_what_he_must_not",
+    ),
+    systemd(
+        "everybody reads a new credential",
+        "(umask 077 && cat >",
+        "(cat >",
+        "test_nobody_reads_or_writes_what_he_must_not",
+        file="deploy/systemd/host.sh",
+    ),
+    systemd(
+        "short keys",
+        "token_urlsafe(48)",
+        "token_urlsafe(8)",
+        "test_no_secret_is_shown",
+        file="deploy/systemd/host.sh",
+    ),
+    systemd(
+        "everybody reads the key of the certificate",
+        'install -m 0600 "$lineage/privkey.pem"',
+        'install -m 0644 "$lineage/privkey.pem"',
+        "test_a_new_certificate_is_nginxs_alone",
+    ),
+    systemd(
+        "the service before the migration",
+        '    say "Migrating the database"\n',
+        ('    restart\n    say "Migrating the database"\n'),
+        "test_the_migration_is_before_the_service",
+    ),
+    systemd(
+        "no backup before the migration",
+        (
+            '        run_flask "$migrator" db backup "$backups/before-update" </dev/null ||\n'
+            "            die"
+        ),
+        "        true ||\n            die",
+        "test_an_update_has_a_backup_from_before_its_migration",
+    ),
+    systemd(
+        "commands write for everybody",
+        " --property=UMask=0077 \\\n",
+        " \\\n",
+        "test_a_command_runs_as_the_user_for_it",
+    ),
+    systemd(
+        "commands for the database as root",
+        "db) as=$migrator ;;",
+        "db) as=root ;;",
+        "test_a_command_runs_as_the_user_for_it",
+    ),
+    systemd(
+        "units without restrictions",
+        (
+            '            *.service) install -D -m 0644 "$here/hardening.conf" '
+            '"$1/$name.d/hardening.conf" ;;\n'
+        ),
+        "            *) ;;\n",
+        "test_every_unit_has_its_restrictions",
+    ),
+    systemd(
+        "the forwarder listens for everybody",
+        "ListenStream=127.0.1.1:443",
+        "ListenStream=0.0.0.0:443",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "the forwarder listens on the host",
+        "PrivateNetwork=yes\n",
+        "",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app-outside@.socket",
+    ),
+    systemd(
+        "the forwarder runs as root",
+        "DynamicUser=yes\n",
+        "",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app-outside@.service",
+    ),
+    systemd(
+        "the certificate's unit writes all settings",
+        "ReadWritePaths=/etc/ssl/{slug} /var/www/acme",
+        "ReadWritePaths=/etc /var/www/acme",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "a backup each month",
+        "OnCalendar=daily",
+        "OnCalendar=monthly",
+        "test_a_unit_gets_no_further",
+    ),
+    systemd(
+        "ready without its database",
+        '"GET", "/readyz"',
+        '"GET", "/healthz"',
+        "test_a_release_without_its_database_is_not_ready",
+    ),
+    systemd(
+        "the backup is a shell",
+        ("ExecStart=/opt/{slug}/current/.venv/bin/python -m flask --app wsgi db backup --keep 14"),
+        (
+            "ExecStart=/bin/sh -c 'cd /opt/{slug}/current && .venv/bin/python -m flask --app "
+            "wsgi db backup --keep 14'"
+        ),
+        "test_a_unit_gets_no_further",
+    ),
+    postgresql(
+        "the service gets the migrator's role",
+        "LoadCredential=DATABASE_URL:",
+        (
+            "LoadCredential=MIGRATION_DATABASE_URL:/etc/{slug}/credentials/MIGRATION_DATABASE_URL"
+            "\n"
+            "LoadCredential=DATABASE_URL:"
+        ),
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app.service",
+    ),
+    postgresql(
+        "a command of the service gets the migrator's role",
+        '            "$user/MIGRATION_DATABASE_URL:"* | *=$name:*) ;;',
+        "            *=$name:*) ;;",
+        "test_a_command_runs_as_the_user_for_it",
+    ),
+    postgresql(
+        "the migration as the service's user",
+        "User={slug}-migrator\nGroup={slug}-migrator",
+        "User={slug}\nGroup={slug}",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app-migrate.service",
+    ),
+    postgresql(
+        "the administrator on a command line",
+        "    options=--property=LoadCredential=ADMIN_DATABASE_URL:$scratch/admin\n",
+        "    options=--setenv=ADMIN_DATABASE_URL=$admin\n",
+        "test_the_database_is_created_by_its_administrator_alone",
+    ),
+    postgresql(
+        "everybody reads the administrator's password",
+        '(umask 077 && say "$admin" >"$scratch/admin")',
+        'say "$admin" >"$scratch/admin"',
+        "test_no_secret_is_shown",
+    ),
+    postgresql(
+        "the temporary password stays",
+        '--command "ALTER ROLE \\"$migrator\\" PASSWORD NULL"',
+        '--command "SELECT 1"',
+        "test_the_database_is_created_by_its_administrator_alone",
+    ),
+    oidc(
+        "the service connects to any address",
+        "IPAddressAllow=localhost\n",
+        "IPAddressAllow=any\n",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app.service",
+    ),
+    oidc(
+        "the client secret among the settings",
+        "    env | grep '^OIDC_' | grep -v '^OIDC_CLIENT_SECRET'\n",
+        "    env | grep '^OIDC_'\n",
+        "test_no_secret_is_shown",
+    ),
+]
