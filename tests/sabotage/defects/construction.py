@@ -37,7 +37,7 @@ DEFECTS = [
         "an operator sees everybody's rows",
         "    if not state.is_orm_statement or is_unscoped(state.execution_options):\n",
         '    if g.get("user") and getattr(g.user, "is_operator", False):\n'
-        '        state.update_execution_options(unscoped="an operator")\n'
+        '        state.update_execution_options(unscoped="an operator")\n        return\n'
         "    if not state.is_orm_statement or is_unscoped(state.execution_options):\n",
         "test_an_operator_is_no_exception",
     ),
