@@ -25,6 +25,7 @@ from app.database import Base, backups, db, schema_commands
 from app.security import audits, passwords, scope
 from app.security.rate_limits import limiter
 from app.settings import Settings
+from tests import sample
 from tests.accounts import remembering
 from tests.browser import DOMAIN, SETTINGS, Browser
 from tests.database import dispose, migrate, scratch
@@ -34,12 +35,11 @@ from tests.shared import Shared
 # Files that wait for timeouts, or that stop or start many servers. `make test` leaves them out,
 # `make check` runs them. They start first: a slow file at the end would leave other processes idle.
 SLOW = {
-    *("test_account_races.py", "test_connections.py", "test_floods.py", "test_full_disk.py"),
-    *("test_guard.py", "test_identity_provider.py", "test_imports.py", "test_instances.py"),
-    *("test_outages.py", "test_provider_outages.py", "test_provisioning.py", "test_restart.py"),
-    *("test_secrets_stay_secret.py",),
-    *("test_roles.py", "test_server_outages.py", "test_storage_faults.py", "test_tls.py"),
-    *("test_token_outages.py", "test_traceability.py"),
+    *("test_account_races.py", "test_bites.py", "test_connections.py", "test_floods.py"),
+    *("test_full_disk.py", "test_guard.py", "test_identity_provider.py", "test_imports.py"),
+    *("test_instances.py", "test_outages.py", "test_provider_outages.py", "test_provisioning.py"),
+    *("test_restart.py", "test_roles.py", "test_secrets_stay_secret.py", "test_server_outages.py"),
+    *("test_storage_faults.py", "test_tls.py", "test_token_outages.py", "test_traceability.py"),
 }
 NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
 
@@ -191,6 +191,7 @@ def build(
     def make(**changes: str | None) -> Flask:
         values = {k: v for k, v in {**environment, **changes}.items() if v is not None}
         app = create_app(Settings.from_environment(values))
+        sample.init_app(app)
         app.jinja_env.bytecode_cache = compiled_templates
         return app
 
@@ -213,7 +214,10 @@ def own_app() -> None:
 def app(
     request: pytest.FixtureRequest, shared: Shared, environment: dict[str, str]
 ) -> Iterator[Flask]:
-    """The service in production, with an empty database and with all counts at zero."""
+    """The service in production, with an empty database and with all counts at zero.
+
+    With the users all that they own is deleted, also what is not of the service.
+    """
     is_shared = has_redis(environment) and "own_app" not in request.fixturenames
     if not is_shared:
         shared.close()

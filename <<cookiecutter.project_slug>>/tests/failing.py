@@ -11,8 +11,10 @@ from flask import current_app, g
 from app import create_app
 from app.secret import Secret
 from app.security.access import public
+from tests import sample
 
 app = create_app()
+sample.init_app(app)
 
 
 @app.get("/fail")

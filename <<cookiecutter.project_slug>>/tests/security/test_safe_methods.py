@@ -127,7 +127,7 @@ def test_it_is_known_to_write(sql: str) -> None:
         "SELECT id FROM users FOR UPDATE SKIP LOCKED",
         "SELECT id FROM users FOR NO KEY UPDATE",
         "WITH x AS (SELECT 1) SELECT * FROM x",
-        "SELECT replace(title, 'a', 'b') FROM notes",
+        "SELECT replace(title, 'a', 'b') FROM samples",
         'PRAGMA main.table_info("alembic_version")',
     ],
 )

@@ -274,13 +274,13 @@ def test_nobody_and_no_request_have_no_rows(
 
 @asvs("8.2.2")
 def test_after_a_flush_queries_are_looked_at_again(app: Flask, alice: Browser) -> None:
-    resource = RESOURCES[0]
+    resource = WRITABLE[0]
     with request_of(app, alice):
         g.user.password_hash = "changed"
         db.session.flush()
         with pytest.raises(UnscopedError):
             db.session.execute(select(resource.model.__table__))
-        db.session.add(unscoped(resource.make(g.user, resource.fields()), "a test"))
+        db.session.add(unscoped(resource.make(g.user, resource.texts()), "a test"))
         db.session.flush()
         with pytest.raises(UnscopedError):
             db.session.execute(select(resource.model.__table__))

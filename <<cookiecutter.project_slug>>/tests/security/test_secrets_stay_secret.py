@@ -29,9 +29,9 @@ from app.secret import Secret
 from app.settings import Settings
 from tests import live
 # <% if cookiecutter.auth == "oidc" %>
-from tests.browser import WRITE_NOTE, Browser
+from tests.browser import WRITE, Browser
 # <% else %>
-from tests.browser import CHANGED, PASSWORD, SIGNED_IN, WRITE_NOTE, Browser
+from tests.browser import CHANGED, PASSWORD, SIGNED_IN, WRITE, Browser
 # <% endif %>
 from tests.conftest import running_redis
 from tests.database import migrate
@@ -186,7 +186,7 @@ def use_everything(browser: Browser, come_back: Callable[[str], str]) -> None:
     browser.change_password("wrong-current-password", NEW_PASSWORD)
     assert browser.change_password(PASSWORD, NEW_PASSWORD).status_code == CHANGED
     # <% endif %>
-    browser.write_note("A title", "A body")
+    browser.write("A title", "A body")
     assert browser.get("/fail").status_code == 500
     # <% if cookiecutter.__interface == "json" %>
     old = browser.refresh_token
@@ -198,7 +198,7 @@ def use_everything(browser: Browser, come_back: Callable[[str], str]) -> None:
     browser.refresh(old)  # used twice
     # <% else %>
     browser.get("/account/")
-    browser.post("/notes/new", {"title": "T", "csrf_token": "forged-csrf-token-in-a-form"})
+    browser.post("/samples/new", {"title": "T", "csrf_token": "forged-csrf-token-in-a-form"})
     assert browser.sign_out().status_code == 302
     # <% endif %>
 
@@ -248,7 +248,7 @@ def test_no_secret_is_written_anywhere(
                 witness.keep(name, value)
             browser: Any = Browser(cast(Flask, Remote(witness.app, witness)), "127.77.9.1")
             use_everything(browser, come_back)
-            paths = [WRITE_NOTE]
+            paths = [WRITE]
             # <% if cookiecutter.auth == "oidc" %>
             paths += [come_back(browser.start())]
             # <% endif %>

@@ -125,6 +125,13 @@ DEFECTS = [
         "test_sign_in_by_address",
     ),
     rate_limits(
+        "a change of a row is not limited",
+        '@blueprint.route("/<public_id:public_id>/edit", methods=["GET", "POST"])\n'
+        "@rate_limits.write\n",
+        '@blueprint.route("/<public_id:public_id>/edit", methods=["GET", "POST"])\n',
+        "test_every_route_that_writes_comes_to_its_limit",
+    ),
+    rate_limits(
         "only failures are counted",
         "Limit(rate, key_function=lambda: requested_limit().keys[position]())",
         "Limit(rate, key_function=lambda: requested_limit().keys[position](),"
@@ -153,7 +160,7 @@ DEFECTS = [
         "a hundred attempts are allowed",
         'SIGN_IN = "10 per 5 minutes"',
         'SIGN_IN = "100 per 5 minutes"',
-        "test_the_limits_are_those_that_the_documentation_names",
+        "test_every_number_is_in_the_table",
     ),
     rate_limits(
         "each worker counts separately",

@@ -54,7 +54,7 @@ DEFECTS = [
         "the column cleans what the form has cleaned",
         "    if isinstance(text, CleanHTML):\n",
         "    if text == '':\n",
-        "test_a_text_is_cleaned_once",
+        "test_a_rich_text_is_cleaned_once",
     ),
     sanitization(
         "text may contain direction marks",
@@ -211,6 +211,27 @@ DEFECTS = [
         "test_every_route_is_classified",
     ),
     access(
+        "a route is in no entry of the resources",
+        "def words() -> dict[str, str]:\n",
+        'def more() -> dict[str, str]:\n    return {}\n\n\n@blueprint.get("/export")\n'
+        "def export() -> str:\n    return str(get_owned(Note, request.args.get('id') or ''))\n\n\n"
+        "@blueprint.context_processor\ndef words() -> dict[str, str]:\n",
+        "test_every_route_is_described",
+    ),
+    access(
+        "no attack takes the query argument of a list",
+        'before = request.args.get("before")\n    last_seen = get_owned(Note',
+        'before = request.args.get("before") or request.args.get("after")\n'
+        "    last_seen = get_owned(Note",
+        "test_every_query_argument_is_attacked",
+    ),
+    access(
+        "no attack takes a field of a form",
+        '    body = RichTextField("Note")\n',
+        '    body = RichTextField("Note")\n    place = StringField("Place")\n',
+        "test_every_field_is_described",
+    ),
+    access(
         "routes are open by default",
         "    app.before_request(require_user)\n",
         "",
@@ -257,6 +278,12 @@ DEFECTS = [
         "    if db.session.scalar(count) > 100_000:\n"
         "        abort(409)\n"
         "    row = model()\n",
+        "test_plans.py",
+    ),
+    plans(
+        "the index of a list is forgotten",
+        '    op.create_index("ix_notes_owner_id", "notes", ["owner_id", "created_at", "id"])\n',
+        "",
         "test_plans.py",
     ),
     plans(

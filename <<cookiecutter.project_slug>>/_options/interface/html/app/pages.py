@@ -8,7 +8,7 @@ from functools import cache
 from hashlib import sha384
 from pathlib import Path
 
-from flask import Flask, current_app, g, render_template, request
+from flask import Flask, current_app, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Response
@@ -56,6 +56,11 @@ def init_app(app: Flask) -> None:
 def add_to_navigation(app: Flask, endpoint: str, text: str) -> None:
     """Link a page in the navigation of every page, for signed-in users."""
     app.config["NAVIGATION"].append((endpoint, text))
+
+
+def first_page() -> str:
+    """The path where users arrive after sign-in: the first page of the navigation."""
+    return url_for([*current_app.config["NAVIGATION"], ("account.index", "")][0][0])
 
 
 def _version(digest: bytes) -> str:
