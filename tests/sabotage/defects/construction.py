@@ -37,7 +37,7 @@ DEFECTS = [
         "an operator sees everybody's rows",
         "    if not state.is_orm_statement or is_unscoped(state.execution_options):\n",
         '    if g.get("user") and getattr(g.user, "is_operator", False):\n'
-        '        state.update_execution_options(unscoped="an operator")\n'
+        '        state.update_execution_options(unscoped="an operator")\n        return\n'
         "    if not state.is_orm_statement or is_unscoped(state.execution_options):\n",
         "test_an_operator_is_no_exception",
     ),
@@ -125,12 +125,6 @@ DEFECTS = [
         "    def __repr__(self) -> str:\n        return REDACTED\n",
         "    def __repr__(self) -> str:\n        return self._text\n",
         "test_a_secret_does_not_show_its_text",
-    ),
-    secret(
-        "the password of Redis is read as plain text",
-        "            redis_url=Secret(redis_url),\n",
-        "            redis_url=redis_url,\n",
-        "test_no_secret_is_written_anywhere",
     ),
     secret(
         "a failed sign-in logs its password",
