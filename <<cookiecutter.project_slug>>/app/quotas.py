@@ -1,6 +1,6 @@
 """Quotas: a user fills the disk, and nobody can write any more.
 
-The rate limit of 60 notes a minute allows 4.7 GiB a day. Each account's row counts what the account
+The rate limit of 60 writes a minute allows 4.7 GiB a day. Each account's row counts what the account
 stores, in the same transaction, so simultaneous writes cannot pass the limit together. A feature
 calls :func:`charge` whenever it stores, changes or deletes rows of a user. ASVS 2.4.1.
 """
@@ -16,7 +16,7 @@ from app.auth.models import User
 from app.database import db
 from app.security.logs import security_event
 
-# Both are ours: two notes a day for seven years; twice the text of the Bible. An hour of sign-ups
+# Both are ours: two rows a day for seven years; twice the text of the Bible. An hour of sign-ups
 # from one address (20) can still store 200 MiB: watch the disk.
 MAX_ROWS = 5_000
 MAX_BYTES = 10 * 1024 * 1024

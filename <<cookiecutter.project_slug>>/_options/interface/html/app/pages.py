@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Response
 
+from app import navigation
 from app.security.access import public
 
 YEAR = 365 * 24 * 3600  # seconds
@@ -42,7 +43,11 @@ def init_app(app: Flask) -> None:
     production = app.config["SETTINGS"].production
     app.jinja_env.globals["asset"] = cache(asset) if production else asset
     app.context_processor(
-        lambda: {"current_user": g.get("user"), "service_name": app.config["SERVICE_NAME"]}
+        lambda: {
+            "current_user": g.get("user"),
+            "links": navigation.LINKS,
+            "service_name": app.config["SERVICE_NAME"],
+        }
     )
     app.add_url_rule("/", "home", home)
     app.after_request(cache_static)
