@@ -11,7 +11,7 @@ import pytest
 from tests.template import ROOT, run
 from tools.cluster import policies, report
 from tools.cluster.phases import Phase, total
-from tools.cluster.playing import WITHOUT_LOSS, faults
+from tools.cluster.runner import WITHOUT_LOSS, faults
 from tools.cluster.scenarios import SCENARIOS
 
 

@@ -1,8 +1,8 @@
 """Quotas: a user fills the disk, and nobody can write any more.
 
 The rate limit of 60 writes a minute allows 4.7 GiB a day. Each account's row counts what the account
-stores, in the same transaction, so simultaneous writes cannot pass the limit together. A feature
-calls :func:`charge` whenever it stores, changes or deletes rows of a user. ASVS 2.4.1.
+stores, in the same transaction, so simultaneous writes cannot pass the limit together.
+:mod:`app.resources` calls :func:`charge` for each row that it writes. ASVS 2.4.1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Alembic's environment: ``flask db`` runs it inside the app."""
+"""Alembic's environment: ``flask db`` runs it inside the app, which has all tables."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.types import TypeDecorator
 
-from app.auth import models as auth_models  # noqa: F401 - registers its tables
 # <% if cookiecutter.database == "sqlite" %>
 from app.database import Base, migration_engine
 # <% else %>
 from app.database import Base, db, migrating, migration_engine
 # <% endif %>
-from app.notes import models as note_models  # noqa: F401 - registers its tables
 
 
 def render_item(kind: str, item: object, autogenerate: AutogenContext) -> str | Literal[False]:

@@ -14,9 +14,9 @@ from flask import Flask, g, has_request_context, request
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
+from app import resources
 from app.auth.models import User
 from app.database import db
-from app.notes import service
 from app.notes.models import Note
 from tests.browser import PAGES, Browser, account
 from tests.marks import practice
@@ -76,9 +76,9 @@ def test_what_is_answered_is_what_is_stored(app: Flask, alice: Browser, body: st
     """The version above all: the next change names it."""
     with app.app_context():
         owner = db.session.scalars(select(User)).one()
-        note = service.create(owner, "A title", body)
+        note = resources.create(Note, owner, title="A title", body=body)
         for change in ("<i>One</i><script>x()</script>", "Two"):
-            service.update(note, note.version, "Another", change)
+            resources.update(note, note.version, title="Another", body=change)
             columns = ("title", "body", "version", "created_at", "updated_at", "public_id")
             answered = {name: getattr(note, name) for name in columns}
             db.session.expire(note)

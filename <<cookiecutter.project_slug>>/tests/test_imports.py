@@ -55,9 +55,9 @@ def test_a_circle_would_be_seen() -> None:
 @pytest.mark.parametrize(
     ("package", "above"),
     [
-        ("database", ("app.auth", "app.notes")),
-        ("security", ("app.auth", "app.notes", "app.commands")),
-        ("auth", ("app.notes", "app.commands")),
+        ("database", ("app.auth", "app.resources", "app.notes")),
+        ("security", ("app.auth", "app.resources", "app.notes", "app.commands")),
+        ("auth", ("app.resources", "app.notes", "app.commands")),
     ],
 )
 def test_a_package_imports_nothing_of_those_above_it(package: str, above: tuple[str, ...]) -> None:

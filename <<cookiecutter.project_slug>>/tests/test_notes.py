@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from app import resources
 from app.auth.models import User
 from app.database import db, now
-from app.notes import service
 from app.notes.models import Note
 from tests.browser import Browser
 from tests.marks import practice
@@ -32,12 +32,12 @@ def test_a_text_is_cleaned_once(alice: Browser, monkeypatch: pytest.MonkeyPatch)
     assert cleaned == ["<p>A clean text</p>"]
 
 
-@pytest.mark.parametrize("at_once", [1, 3, service.PAGE, 3 * service.PAGE])
+@pytest.mark.parametrize("at_once", [1, 3, resources.PAGE, 3 * resources.PAGE])
 def test_every_note_is_on_one_page(app: Flask, alice: Browser, bob: Browser, at_once: int) -> None:
     """The newest first, also where many were written in the same second, and while some are."""
     with app.app_context():
         owner, other = db.session.scalars(select(User).order_by(User.id)).all()
-        for number in range(2 * service.PAGE + 5):
+        for number in range(2 * resources.PAGE + 5):
             moment = now() - timedelta(hours=1, seconds=number // at_once)
             for user in (owner, other):
                 db.session.add(Note(owner_id=user.id, title="A", body="B", created_at=moment))
@@ -47,8 +47,8 @@ def test_every_note_is_on_one_page(app: Flask, alice: Browser, bob: Browser, at_
 
         found, last = [], None
         while last is not None or not found:
-            page, last = service.page(owner, last)
-            assert len(page) <= service.PAGE
+            page, last = resources.page(Note, owner, last)
+            assert len(page) <= resources.PAGE
             found += [note.id for note in page]
-            service.create(owner, "newer", "than all of them")
+            resources.create(Note, owner, title="newer", body="than all of them")
         assert found == wanted

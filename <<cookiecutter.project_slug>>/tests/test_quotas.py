@@ -10,10 +10,9 @@ from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from app import quotas
+from app import quotas, resources
 from app.auth.models import User
 from app.database import db
-from app.notes import service
 from app.notes.models import Note
 from app.quotas import MAX_BYTES, MAX_ROWS, QuotaError
 from tests.actions import DONE, assert_refused, edit, remove, text_of
@@ -131,7 +130,8 @@ def test_of_writes_at_once_no_more_are_stored_than_there_is_room_for(
     def write() -> str:
         with app.app_context():
             try:
-                service.create(db.session.get_one(User, owner), "T", "7 bytes")
+                user = db.session.get_one(User, owner)
+                resources.create(Note, user, title="T", body="7 bytes")
             except QuotaError:
                 return "full"
             except OperationalError:  # SQLite: another one writes for longer than it waits

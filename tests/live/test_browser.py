@@ -331,7 +331,7 @@ def test_the_keyboard_is_enough(person: Person) -> None:
     page.keyboard.type(FIRST)
     enter(page)
     page.wait_for_url("**/notes/")
-    tab_to(page, "Write a note")
+    tab_to(page, "New note")
     enter(page)
     tab_to(page, "Title")
     page.keyboard.type("By keyboard")

@@ -67,7 +67,11 @@ if Path("app/templates").exists():
     )
     app.jinja_env.globals["csrf_token"] = lambda: 91 * "A"
     app.context_processor(
-        lambda: {"current_user": g.get("user"), "service_name": "Hardened Service"}
+        lambda: {
+            "current_user": g.get("user"),
+            "navigation": [("notes.index", "Notes")],
+            "service_name": "Hardened Service",
+        }
     )
     for rule, endpoint in {
         "/auth/register": "auth.register",
@@ -92,7 +96,8 @@ if Path("app/templates").exists():
         query = select(Note).where(Note.owner_id == user.id).limit(21)
         newest = Note.created_at.desc(), Note.id.desc()
         found = list(database().scalars(query.order_by(*newest)))
-        return render_template("notes/index.html", notes=found[:20], older=None)
+        words = {"name": "note", "names": "notes", "label": "title"}
+        return render_template("resources/index.html", rows=found[:20], older=None, **words)
 
     @app.get("/sign-in")
     def sign_in() -> str:

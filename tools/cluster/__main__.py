@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.live.images import daemon
 from tools.cluster import identity, images, inside, programs
-from tools.cluster.place import BUILD, KIND, ROOT, ClusterError
+from tools.cluster.environment import BUILD, KIND, ROOT, ClusterError
 from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.service import Service
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tools.cluster.place import HERE, NODES, kubectl, run_folder
+from tools.cluster.environment import HERE, NODES, kubectl, run_folder
 
 VOLUMES = 6  # of each node
 

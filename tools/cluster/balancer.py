@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 
-from tools.cluster.place import NODES, run
+from tools.cluster.environment import NODES, run
 from tools.cluster.service import Service
 
 INTERVAL, FAILURES = 8.0, 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.cluster.place import (
+from tools.cluster.environment import (
     API,
     HERE,
     HUB,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.live.images import Docker
 from tools.cluster import images
-from tools.cluster.place import API, HERE, HUB, PODS, Processes, run, run_folder, wait_until
+from tools.cluster.environment import API, HERE, HUB, PODS, Processes, run, run_folder, wait_until
 from tools.cluster.service import PASSWORD
 
 OWNER = "999"  # of both servers, in their images

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urljoin
 
 from tests.live.visitor import Reader, Visitor
-from tools.cluster.place import (
+from tools.cluster.environment import (
     API,
     BUILD,
     HERE,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.live.compose import MARIADB, POSTGRESQL, VALKEY
 from tests.live.images import Docker, base, pinned_base, stand_in
-from tools.cluster.place import BUILD, REGISTRY, UNPACKED, Processes, run, run_folder
+from tools.cluster.environment import BUILD, REGISTRY, UNPACKED, Processes, run, run_folder
 
 DATABASES = {"postgresql": ("postgres", POSTGRESQL), "mysql": ("mariadb", MARIADB)}
 ENGINE = """\

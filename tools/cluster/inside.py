@@ -7,12 +7,12 @@ import time
 from tests.live.images import daemon
 from tools.cluster import addons, control, databases, identity, images, nodes, report
 from tools.cluster.balancer import Balancer
-from tools.cluster.coming import first_answer
+from tools.cluster.environment import KIND, NODES, REGISTRY, Processes, run, wait_until
+from tools.cluster.loops import first_answer
 from tools.cluster.phases import Phase, total
-from tools.cluster.place import KIND, NODES, REGISTRY, Processes, run, wait_until
-from tools.cluster.playing import play
+from tools.cluster.runner import play_scenario
 from tools.cluster.service import Service
-from tools.cluster.stage import Row, Stage, settle
+from tools.cluster.testbed import Row, Testbed, settle
 from tools.cluster.visitors import Visitors
 
 
@@ -24,43 +24,43 @@ def main(services: list[Service], scenarios: list[str]) -> int:
     for number in range(len(services)):
         run("ip", "addr", "add", f"10.77.{10 + number}.1/24", "dev", "lo")
     with daemon("--insecure-registry", REGISTRY) as docker:
-        stage = Stage(processes, docker, services, {})
+        testbed = Testbed(processes, docker, services, {})
         start = time.monotonic()
-        _build(stage)
+        _build(testbed)
         print(
             f"{time.strftime('%T')} three nodes after {time.monotonic() - start:.0f} s", flush=True
         )
-        _deploy(stage)
+        _deploy(testbed)
         for name in scenarios:
-            if name != "deploy" and stage.services:
-                play(stage, name)
-                report.write(stage.rows)
-        return _judge(stage)
+            if name != "deploy" and testbed.services:
+                play_scenario(testbed, name)
+                report.write(testbed.rows)
+        return _judge(testbed)
 
 
-def _build(stage: Stage) -> None:
+def _build(testbed: Testbed) -> None:
     """Everything up to an empty cluster, and what is outside of it."""
     if not KIND:
-        images.registry(stage.processes)
-        control.start(stage.processes)
+        images.registry(testbed.processes)
+        control.start(testbed.processes)
         for name in NODES:
-            nodes.start(stage.processes, name)
-    valkey = images.servers(stage.docker)
+            nodes.start(testbed.processes, name)
+    valkey = images.servers(testbed.docker)
     if not KIND:
         for name in NODES:
             wait_until(f"{name} is ready", lambda name=name: nodes.ready(name))
         nodes.route()
         addons.add()
     databases.authority()
-    if domains := [service.domain for service in stage.services if service.auth == "oidc"]:
-        identity.start(stage.processes, domains)
-    for service in stage.services:
+    if domains := [service.domain for service in testbed.services if service.auth == "oidc"]:
+        identity.start(testbed.processes, domains)
+    for service in testbed.services:
         service.prepare(valkey)
-    for name in sorted({service.database for service in stage.services} - {"sqlite"}):
-        databases.start(stage.processes, stage.docker, name)
+    for name in sorted({service.database for service in testbed.services} - {"sqlite"}):
+        databases.start(testbed.processes, testbed.docker, name)
 
 
-def _deploy(stage: Stage) -> None:
+def _deploy(testbed: Testbed) -> None:
     """deploy.sh for each service, up to a page over HTTPS; one that fails takes no further part."""
 
     def deploy(service: Service) -> None:
@@ -68,12 +68,12 @@ def _deploy(stage: Stage) -> None:
             time.monotonic(),
             Row("deploy", service, Phase(), 0, result="served over HTTPS"),
         )
-        stage.rows.append(row)
+        testbed.rows.append(row)
         try:
             service.certify()
-            service.deploy(stage.docker, "1")
+            service.deploy(testbed.docker, "1")
             Balancer(service)
-            visitors = Visitors(service, 10 + stage.services.index(service))
+            visitors = Visitors(service, 10 + testbed.services.index(service))
             first_answer(visitors)
             row.seconds = time.monotonic() - start
             settle(service)
@@ -81,34 +81,34 @@ def _deploy(stage: Stage) -> None:
         except Exception as error:  # it is a line of the table, and the end is a failure
             row.wrong.append(str(error))
         else:
-            stage.visitors[service.name] = visitors
+            testbed.visitors[service.name] = visitors
         print(f"{time.strftime('%T')} {service.name}: {row.seconds:.0f} s, {row.wrong}", flush=True)
 
-    stage.each(deploy)
-    stage.services = [service for service in stage.services if service.name in stage.visitors]
+    testbed.each(deploy)
+    testbed.services = [service for service in testbed.services if service.name in testbed.visitors]
 
 
-def _judge(stage: Stage) -> int:
+def _judge(testbed: Testbed) -> int:
     """Look for every acknowledged note, write the table; 1 when something is wrong."""
-    for visitors in stage.visitors.values():
+    for visitors in testbed.visitors.values():
         visitors.stop()
 
     def look(service: Service) -> None:
-        visitors = stage.visitors[service.name]
+        visitors = testbed.visitors[service.name]
         seconds = time.monotonic() - visitors.started
         missing = visitors.missing()
         row = Row("all of it", service, total(list(visitors.phases.values())), seconds)
         row.result = f"{visitors.acknowledged()} notes acknowledged, {len(missing)} of them lost"
         if missing:
             row.wrong.append(row.result)
-        stage.rows.append(row)
+        testbed.rows.append(row)
         print(f"{service.name}: {row.result}", flush=True)
 
-    if stage.services:
-        stage.each(look)
-    report.write(stage.rows)
+    if testbed.services:
+        testbed.each(look)
+    report.write(testbed.rows)
     wrong = [
-        f"{row.service.name}, {row.scenario}: {text}" for row in stage.rows for text in row.wrong
+        f"{row.service.name}, {row.scenario}: {text}" for row in testbed.rows for text in row.wrong
     ]
     print("\n".join(wrong) or "Nothing was lost.", flush=True)
     return 1 if wrong else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tools.cluster.place import (
+from tools.cluster.environment import (
     BUILD,
     HERE,
     HUB,

@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 import time
 
-from tools.cluster.coming import first_answer
-from tools.cluster.place import ClusterError
+from tools.cluster.environment import ClusterError
+from tools.cluster.loops import first_answer
 from tools.cluster.service import Service
-from tools.cluster.stage import Stage, image, pods, settle
+from tools.cluster.testbed import Testbed, image, pods, settle
 
 
-def update(stage: Stage) -> None:
+def update(testbed: Testbed) -> None:
     """A new release, under load."""
-    before = {service.name: image(service) for service in stage.services}
-    stage.each(lambda service: service.deploy(stage.docker, "2"))
-    for service in stage.services:
+    before = {service.name: image(service) for service in testbed.services}
+    testbed.each(lambda service: service.deploy(testbed.docker, "2"))
+    for service in testbed.services:
         if image(service) == before[service.name]:
             raise ClusterError(f"{service.name}: deploy.sh left the old release")
-    stage.each(settle)
+    testbed.each(settle)
 
 
-def again(stage: Stage) -> None:
+def again(testbed: Testbed) -> None:
     """deploy.sh once more, with nothing new: no pod may be replaced."""
 
     def deploy(service: Service) -> None:
@@ -30,40 +30,40 @@ def again(stage: Stage) -> None:
         if before != {pod["metadata"]["uid"] for pod in pods(service, "web,valkey")}:
             raise ClusterError(f"{service.name}: pods were replaced although nothing was new")
 
-    stage.each(deploy)
+    testbed.each(deploy)
 
 
-def rollback(stage: Stage) -> None:
+def rollback(testbed: Testbed) -> None:
     """``kubectl rollout undo``, under load."""
-    before = {service.name: image(service) for service in stage.services}
+    before = {service.name: image(service) for service in testbed.services}
 
     def undo(service: Service) -> None:
         service.kubectl("rollout", "undo", "deployment/web")
         service.kubectl("rollout", "status", "deployment/web", "--timeout=240s", timeout=250)
 
-    stage.each(undo)
-    for service in stage.services:
+    testbed.each(undo)
+    for service in testbed.services:
         if image(service) == before[service.name]:
             raise ClusterError(f"{service.name}: the image is the same after `rollout undo`")
-    stage.each(settle)
+    testbed.each(settle)
 
 
-def rotation(stage: Stage) -> None:
+def rotation(testbed: Testbed) -> None:
     """A new ``SECRET_KEY``, under load; nobody is signed out."""
 
     def rotate(service: Service) -> None:
         service.script("secrets.sh", "rotate")
         service.script("deploy.sh", "production")
 
-    stage.each(rotate)
-    stage.each(settle)
+    testbed.each(rotate)
+    testbed.each(settle)
 
 
-def backup(stage: Stage) -> None:
+def backup(testbed: Testbed) -> None:
     """A backup, a note after it, and the backup put in the place of the database."""
 
     def restore(service: Service) -> None:
-        visitors = stage.visitors[service.name]
+        visitors = testbed.visitors[service.name]
         visitors.quiet.set()
         time.sleep(2)  # whoever writes has finished
         service.script("backups.sh", "now")
@@ -78,4 +78,4 @@ def backup(stage: Stage) -> None:
             raise ClusterError(f"{service.name}: data from after the backup is still there")
         visitors.quiet.clear()
 
-    stage.each(restore)
+    testbed.each(restore)

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from tools.cluster.place import API, run_folder
+from tools.cluster.environment import API, run_folder
 
 Object = dict[str, Any]
 SIDES = {

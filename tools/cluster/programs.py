@@ -13,7 +13,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tools.cluster.place import BUILD, KIND, PROGRAMS, ROOT, UNPACKED, ClusterError, run
+from tools.cluster.environment import BUILD, KIND, PROGRAMS, ROOT, UNPACKED, ClusterError, run
 
 NAMES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 NODE_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "docker-registry")

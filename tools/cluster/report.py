@@ -11,10 +11,10 @@ from typing import Any
 
 from tools.bench.__main__ import machine
 from tools.bench.report import between_marks
+from tools.cluster.environment import ROOT, ClusterError
 from tools.cluster.phases import Phase
-from tools.cluster.place import ROOT, ClusterError
 from tools.cluster.scenarios import SCENARIOS
-from tools.cluster.stage import Row
+from tools.cluster.testbed import Row
 
 PAGE = ROOT / "docs" / "cluster.md"
 KEPT = ROOT / "docs" / "cluster.json"

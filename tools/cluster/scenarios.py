@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tools.cluster import accidents, operations
-from tools.cluster.stage import Stage
+from tools.cluster import failures, operations
+from tools.cluster.testbed import Testbed
 
 # Order and names of the command's ONLY. The first column of docs/cluster.md has the names.
-SCENARIOS: dict[str, Callable[[Stage], None]] = {
+SCENARIOS: dict[str, Callable[[Testbed], None]] = {
     "update": operations.update,
     "again": operations.again,
     "rollback": operations.rollback,
     "rotation": operations.rotation,
-    "killed-pod": accidents.killed_pod,
-    "drain": accidents.drain,
-    "killed-node": accidents.killed_node,
-    "database-off": accidents.database_off,
-    "dns-off": accidents.dns_off,
+    "killed-pod": failures.killed_pod,
+    "drain": failures.drain,
+    "killed-node": failures.killed_node,
+    "database-off": failures.database_off,
+    "dns-off": failures.dns_off,
     "backup": operations.backup,
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.live.images import Docker
 from tests.template import render
 from tools.cluster import identity, images
-from tools.cluster.place import (
+from tools.cluster.environment import (
     API,
     HERE,
     HUB,

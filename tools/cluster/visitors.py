@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 from tests.live.visitor import PASSWORD, Reader
-from tools.cluster import coming, identity
+from tools.cluster import identity, loops
+from tools.cluster.environment import ClusterError, run_folder
 from tools.cluster.phases import GOOD, Phase
-from tools.cluster.place import ClusterError, run_folder
 from tools.cluster.service import Service
 
 NEWCOMERS, WRITERS = 3, 2
@@ -60,9 +60,9 @@ class Visitors:
                 identity.sign_in(writer, f"writer{number}")
             else:
                 writer.sign_up(f"writer{number}@example.com")
-        work: list[tuple[Callable[[Visitors, int], None], int]] = [(coming.keep, 50)]
-        work += [(coming.come, 10 + n) for n in range(NEWCOMERS)]
-        work += [(coming.write, n) for n in range(WRITERS)]
+        work: list[tuple[Callable[[Visitors, int], None], int]] = [(loops.kept, 50)]
+        work += [(loops.new, 10 + n) for n in range(NEWCOMERS)]
+        work += [(loops.write, n) for n in range(WRITERS)]
         for function, number in work:
             arguments = (self, number)
             self.threads.append(threading.Thread(target=function, args=arguments, daemon=True))

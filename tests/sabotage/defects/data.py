@@ -82,14 +82,14 @@ DEFECTS = [
     ),
     templates(
         "a title is shown unescaped",
-        "{{ note.title }}</a>",
-        "{{ note.title|safe }}</a>",
+        "{{ row[label] }}</a>",
+        "{{ row[label]|safe }}</a>",
         "test_stored_attacks_do_nothing",
     ),
     templates(
         "a template uses the filter safe",
-        '<div class="rich">{{ note.body }}</div>',
-        '<div class="rich">{{ note.body|safe }}</div>',
+        '<div class="rich">{{ row.body }}</div>',
+        '<div class="rich">{{ row.body|safe }}</div>',
         "test_a_template_keeps_every_rule",
     ),
     templates(
@@ -104,7 +104,7 @@ DEFECTS = [
         '<button type="submit" class="danger">',
         '<button type="submit" class="danger" onclick="return confirm()">',
         "test_a_template_keeps_every_rule",
-        file="app/templates/notes/show.html",
+        file="app/templates/resources/show.html",
     ),
     templates(
         "an attribute without quotes",
@@ -136,9 +136,9 @@ DEFECTS = [
     ),
     queries(
         "SQL is put together in a list",
-        "        query = query.where(Note.created_at <= before.created_at, older)\n",
+        "        query = query.where(model.created_at <= before.created_at, older)\n",
         "        from sqlalchemy import text\n\n"
-        '        query = query.where(text(f"notes.id < {before.id}"))\n',
+        '        query = query.where(text(f"{model.__tablename__}.id < {before.id}"))\n',
         "test_no_sql_is_built_from_strings",
     ),
     queries(
@@ -192,14 +192,15 @@ DEFECTS = [
     ),
     access(
         "the list shows everybody's notes",
-        "select(Note).where(Note.owner_id == owner.id).order_by",
-        "select(Note).order_by",
+        "select(model).where(model.owner_id == owner.id).order_by",
+        "select(model).order_by",
         "test_lists_contain_ones_own_things_only",
     ),
     access(
         "a cursor may be another user's note",
-        "get_owned(Note, before) if before else None",
-        "db.session.query(Note).filter_by(public_id=before).first() if before else None",
+        "    last_seen = get_owned(Note, before) if before else None\n",
+        "    from app.database import db\n\n"
+        "    last_seen = db.session.query(Note).filter_by(public_id=before).first()\n",
         "test_lists_contain_ones_own_things_only",
     ),
     access(
@@ -216,10 +217,11 @@ DEFECTS = [
     ),
     access(
         "the form names the owner",
-        '            return redirect(url_for("notes.show", public_id=note.public_id))\n',
-        '            note.owner_id = int(request.form.get("owner_id") or note.owner_id)\n'
-        "            db.session.commit()\n"
-        '            return redirect(url_for("notes.show", public_id=note.public_id))\n',
+        '        return redirect(url_for(".show", public_id=note.public_id))\n',
+        "        from app.database import db\n\n"
+        '        note.owner_id = int(request.form.get("owner_id") or note.owner_id)\n'
+        "        db.session.commit()\n"
+        '        return redirect(url_for(".show", public_id=note.public_id))\n',
         "test_mass_assignment_changes_no_other_column",
     ),
     access(
@@ -230,14 +232,14 @@ DEFECTS = [
     ),
     access(
         "the second of two edits wins",
-        "if note.version != version:",
-        "if note.version < version:",
+        "if row.version != version:",
+        "if row.version < version:",
         "test_two_edits_of_one_row_do_not_overwrite_each_other",
     ),
     plans(
         "a list is sorted without an index",
-        "newest = Note.created_at.desc(), Note.id.desc()",
-        "newest = Note.updated_at.desc(), Note.id.desc()",
+        "newest = model.created_at.desc(), model.id.desc()",
+        "newest = model.updated_at.desc(), model.id.desc()",
         "test_plans.py",
     ),
     plans(
@@ -248,12 +250,12 @@ DEFECTS = [
     ),
     plans(
         "all notes are counted before one is written",
-        "    note = Note(owner_id=owner.id, title=title, body=body)\n",
+        "    row = model()\n",
         "    from sqlalchemy import func\n\n"
-        "    count = select(func.count()).where(Note.owner_id == owner.id)\n"
+        "    count = select(func.count()).where(model.owner_id == owner.id)\n"
         "    if db.session.scalar(count) > 100_000:\n"
         "        abort(409)\n"
-        "    note = Note(owner_id=owner.id, title=title, body=body)\n",
+        "    row = model()\n",
         "test_plans.py",
     ),
     plans(

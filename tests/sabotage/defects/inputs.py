@@ -64,6 +64,7 @@ DEFECTS = [
         "from app.fields import TextForm\n",
         "from flask_wtf import FlaskForm as TextForm\n",
         "test_every_form_takes_text_alone",
+        file="app/auth/forms.py",
     ),
     sanitization(
         "a field without a name gets in",

@@ -24,8 +24,8 @@ DEFECTS = [
     ),
     errors(
         "the answer is what was sent, not what is stored",
-        "note.title, note.body = title, sanitize_html(body)",
-        "note.title, note.body = title, body",
+        "setattr(row, name, sanitize_html(value) if rich else value)",
+        "setattr(row, name, value)",
         "test_what_is_answered_is_what_is_stored",
     ),
     upkeep(
@@ -49,8 +49,8 @@ DEFECTS = [
     ),
     quotas(
         "an edit makes a note as long as it likes",
-        "size=quotas.size_of(note.title, note.body) - before)",
-        "size=min(quotas.size_of(note.title, note.body) - before, 0))",
+        "size=_size_of(row) - before)",
+        "size=min(_size_of(row) - before, 0))",
         "test_bytes_are_counted_and_an_edit_counts_the_difference",
     ),
     quotas(

@@ -313,8 +313,8 @@ DEFECTS = [
     ),
     database(
         "a list is sorted by the key that all notes have",
-        "newest = Note.created_at.desc(), Note.id.desc()",
-        "newest = (Note.id.desc(),)",
+        "newest = model.created_at.desc(), model.id.desc()",
+        "newest = (model.id.desc(),)",
         "test_plans.py",
     ),
 ]

@@ -12,6 +12,11 @@ from wtforms.validators import StopValidation
 
 from app.security.sanitization import MAX_RICH_TEXT, clean_line, sanitize_html
 
+RICH_TEXT_HINT = (
+    "Plain text, or a little HTML: strong, em, a, ul, ol, li, blockquote, code, pre, h2, h3, p, br."
+    " Anything else is removed."
+)
+
 
 class TextForm(FlaskForm):  # type: ignore[misc]
     """The base of every form here: a form whose fields are text.
@@ -47,7 +52,8 @@ class RichTextField(TextAreaField):
     """A text area for a ``RichText`` column: its data are clean HTML after validation."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
-        super().__init__(label, **kwargs)
+        known = {"description": RICH_TEXT_HINT, "render_kw": {"rows": 14, "data-toolbar": True}}
+        super().__init__(label, **known | kwargs)
         self.flags.required = True
         self.flags.maxlength = MAX_RICH_TEXT
 

@@ -13,7 +13,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Response
 
-from app import navigation
 from app.security.access import public
 
 YEAR = 365 * 24 * 3600  # seconds
@@ -42,15 +41,27 @@ def init_app(app: Flask) -> None:
     # would block a stylesheet that was edited after the start.
     production = app.config["SETTINGS"].production
     app.jinja_env.globals["asset"] = cache(asset) if production else asset
+    app.config["NAVIGATION"] = []
     app.context_processor(
         lambda: {
             "current_user": g.get("user"),
-            "links": navigation.LINKS,
+            "navigation": app.config["NAVIGATION"],
             "service_name": app.config["SERVICE_NAME"],
         }
     )
     app.add_url_rule("/", "home", home)
     app.after_request(cache_static)
+
+
+def add_to_navigation(app: Flask, endpoint: str, text: str) -> None:
+    """Link a page in the navigation of every page, for signed-in users."""
+    app.config["NAVIGATION"].append((endpoint, text))
+
+
+def start() -> str:
+    """The endpoint that sign-in leads to: the first link, or the account while there is none."""
+    links: list[tuple[str, str]] = current_app.config["NAVIGATION"]
+    return links[0][0] if links else "account.index"
 
 
 def _version(digest: bytes) -> str:

@@ -10,7 +10,7 @@ from flask import Flask
 
 from app import openapi_paths
 from app.api import operation_of
-from app.notes.service import PAGE
+from app.resources import PAGE
 from app.security.access import is_public
 from app.validation import MAX_NAME, MAX_PROBLEMS
 from tests.browser import API, NOTES, PASSWORD, SIGN_IN, SIGN_UP, Browser

@@ -17,8 +17,8 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from app import resources
 from app.database import db
-from app.notes import service
 from app.notes.models import Note
 from app.security.access import public
 from tests import faults
@@ -104,15 +104,15 @@ def test_a_connection_that_is_killed_in_a_transaction_is_replaced(
     headers: dict[str, str],
 ) -> None:
     send = ready_to_write(alice, "Lost", "Lost")
-    create = service.create
+    create = resources.create
 
-    def create_after_a_kill(*args: Any) -> Note:
+    def create_after_a_kill(*args: Any, **values: Any) -> Note:
         assert faults.kill_connections(app) >= 1  # the one with which it was found out who asks
-        return create(*args)
+        return create(*args, **values)
 
     log()
     with monkeypatch.context() as patch:
-        patch.setattr(service, "create", create_after_a_kill)
+        patch.setattr(resources, "create", create_after_a_kill)
         response = send(headers=headers)
     assert_retry(response, log)
     assert "Lost" not in alice.get(NOTES).text
@@ -123,14 +123,14 @@ def test_a_connection_that_is_killed_when_all_was_read_spoils_no_answer(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left to do is to end the transaction, and it has ended."""
-    page = service.page
+    page = resources.page
 
     def page_and_a_kill(*args: Any) -> Any:
         found = page(*args)
         assert faults.kill_connections(app) >= 1
         return found
 
-    monkeypatch.setattr(service, "page", page_and_a_kill)
+    monkeypatch.setattr(resources, "page", page_and_a_kill)
     for _ in range(12):  # more than the pool holds: none is lost to it
         assert alice.get(NOTES).status_code == 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import navigation
+from app import pages
 from app.auth import code_flow, identity, members, pending, throttling
 from app.auth.forms import LoginForm
 from app.auth.models import LOCAL
@@ -76,7 +76,7 @@ def callback() -> ResponseReturnValue:
     session = identity.start_session(user)
     session.provider_sid = sid if is_name(sid) else None
     db.session.commit()
-    return redirect(own_path(started.target) or url_for(navigation.start()))
+    return redirect(own_path(started.target) or url_for(pages.start()))
 
 
 @blueprint.post("/logout")
@@ -106,6 +106,6 @@ def emergency() -> ResponseReturnValue:
         security_event("authn_emergency_login", stage="attempt")
         if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
             security_event("authn_emergency_login", stage="success")
-            return redirect(own_path(request.args.get("next")) or url_for(navigation.start()))
+            return redirect(own_path(request.args.get("next")) or url_for(pages.start()))
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"
     return render_template("auth/emergency.html", form=form, error=error), 401 if error else 200

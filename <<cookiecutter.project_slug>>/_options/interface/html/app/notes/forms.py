@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from wtforms import IntegerField, StringField
-from wtforms.validators import InputRequired
-from wtforms.widgets import HiddenInput
+from wtforms import StringField
 
-from app.fields import PlainText, RichTextField, TextForm
+from app.fields import PlainText, RichTextField
+from app.forms import RowForm, Versioned
 from app.notes.models import MAX_TITLE
 
 
-class NoteForm(TextForm):
+class NoteForm(RowForm):
     """A new note."""
 
     title = StringField("Title", [PlainText(1, MAX_TITLE)])
-    body = RichTextField("Note")
+    body = RichTextField("Body")
 
 
-class EditForm(NoteForm):
-    """A note and the version of it that was shown for editing."""
-
-    version = IntegerField(widget=HiddenInput(), validators=[InputRequired()])
+class EditForm(Versioned, NoteForm):
+    """A changed note."""

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.live.images import Docker
+from tools.cluster.environment import Processes, wait_until
 from tools.cluster.phases import Phase
-from tools.cluster.place import Processes, wait_until
 from tools.cluster.service import Service
 from tools.cluster.visitors import Visitors
 
 
 @dataclass
-class Stage:
+class Testbed:
     """What the scenarios act on."""
 
     processes: Processes

@@ -7,7 +7,7 @@ import time
 from http.client import HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING
 
-from tools.cluster.place import ClusterError, run_folder
+from tools.cluster.environment import ClusterError, run_folder
 
 if TYPE_CHECKING:
     from tools.cluster.visitors import Visitors
@@ -17,7 +17,7 @@ PAGE = "/auth/login"
 PROBLEMS = (OSError, HTTPException)
 
 
-def come(visitors: Visitors, host: int) -> None:
+def new(visitors: Visitors, host: int) -> None:
     """A newcomer each time: no cookie, a connection for one request."""
     while not visitors.done.wait(PAUSE["new"]):
         phase = visitors.phase
@@ -28,13 +28,13 @@ def come(visitors: Visitors, host: int) -> None:
         visitors.count(phase, "new", what)
 
 
-def keep(visitors: Visitors, host: int) -> None:
+def kept(visitors: Visitors, host: int) -> None:
     """One connection for many requests."""
-    kept = Kept(visitors, host)
+    connection = Kept(visitors, host)
     while not visitors.done.wait(PAUSE["kept"]):
         phase = visitors.phase
         try:
-            what = kept.get()
+            what = connection.get()
         except PROBLEMS as error:
             what = repr(error)
         visitors.count(phase, "kept", what)

@@ -7,7 +7,7 @@ import time
 from tools.cluster.phases import Phase
 from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.service import Service
-from tools.cluster.stage import Row, Stage
+from tools.cluster.testbed import Row, Testbed
 
 # Seconds of visitors afterwards, in which a balancer that asks every 8 seconds gives up a node.
 AFTER = 25
@@ -26,32 +26,32 @@ def faults(name: str, database: str, phase: Phase) -> list[str]:
     return [f"{lost} lost, {refused} refused"] if lost or refused else []
 
 
-def result(name: str, service: Service, stage: Stage) -> str:
+def result(name: str, service: Service, testbed: Testbed) -> str:
     """What to say of a scenario in which nothing was wrong."""
-    if service.name in stage.untouched:
+    if service.name in testbed.untouched:
         return "not touched by it"
     if name in WITHOUT_LOSS and service.database != "sqlite":
         return "nothing lost"
     return "restored" if name == "backup" else "measured"
 
 
-def play(stage: Stage, name: str) -> None:
+def play_scenario(testbed: Testbed, name: str) -> None:
     """Play one scenario and note what came of it, also when it fails."""
     print(f"{time.strftime('%T')} {name}", flush=True)
-    phases = {s.name: stage.visitors[s.name].begin(name) for s in stage.services}
-    start, wrong, stage.untouched = time.monotonic(), [], set()
+    phases = {s.name: testbed.visitors[s.name].begin(name) for s in testbed.services}
+    start, wrong, testbed.untouched = time.monotonic(), [], set()
     try:
-        SCENARIOS[name](stage)
+        SCENARIOS[name](testbed)
         seconds = time.monotonic() - start
         time.sleep(AFTER)
     except Exception as error:  # it is a line of the table, and the end is a failure
         wrong, seconds = [f"{name}: {error}"], time.monotonic() - start
-    for service in stage.services:
+    for service in testbed.services:
         phase = phases[service.name]
         row = Row(name, service, phase, seconds, list(wrong))
         row.wrong += faults(name, service.database, phase)
-        row.result = result(name, service, stage)
-        stage.rows.append(row)
+        row.result = result(name, service, testbed)
+        testbed.rows.append(row)
         print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
         print(
             "".join(f"    {problem}\n" for problem in (phase.problems[:15] + row.wrong)), flush=True

@@ -6,66 +6,66 @@ import time
 from collections import Counter
 
 from tools.cluster import databases, nodes
-from tools.cluster.place import kubectl, wait_until
+from tools.cluster.environment import kubectl, wait_until
 from tools.cluster.service import Service
-from tools.cluster.stage import Stage, pods, settle
+from tools.cluster.testbed import Testbed, pods, settle
 
 CUT = 40  # seconds without the database, or without DNS
 DARK = 75  # seconds without a node: the balancer needs 24, the controllers 20
 
 
-def busiest(stage: Stage) -> str:
+def busiest(testbed: Testbed) -> str:
     """The node with most pods of the services; those without a pod there are not touched."""
     places = {
         service.name: [pod["spec"].get("nodeName") for pod in pods(service)]
-        for service in stage.services
+        for service in testbed.services
     }
     found = Counter(node for names in places.values() for node in names if node)
     node = str(found.most_common(1)[0][0])
-    stage.untouched = {name for name, names in places.items() if node not in names}
+    testbed.untouched = {name for name, names in places.items() if node not in names}
     return node
 
 
-def killed_pod(stage: Stage) -> None:
+def killed_pod(testbed: Testbed) -> None:
     """One pod of each service, with SIGKILL and without notice."""
 
     def kill(service: Service) -> None:
         victim = pods(service)[0]["metadata"]["name"]
         service.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
 
-    stage.each(kill)
-    stage.each(settle)
+    testbed.each(kill)
+    testbed.each(settle)
 
 
-def drain(stage: Stage) -> None:
+def drain(testbed: Testbed) -> None:
     """A node is emptied (``kubectl drain``), and used again."""
-    node = busiest(stage)
+    node = busiest(testbed)
     options = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s"]
     kubectl("drain", node, *options, timeout=250)
     kubectl("uncordon", node)
-    stage.each(settle)
+    testbed.each(settle)
 
 
-def killed_node(stage: Stage) -> None:
+def killed_node(testbed: Testbed) -> None:
     """A node loses its power, and comes back later."""
-    node = busiest(stage)
-    stage.processes.end(node)
+    node = busiest(testbed)
+    testbed.processes.end(node)
     time.sleep(DARK)
-    nodes.start(stage.processes, node)
+    nodes.start(testbed.processes, node)
     wait_until(f"{node} is ready", lambda: nodes.ready(node))
     nodes.route()
-    stage.each(settle)
+    testbed.each(settle)
 
 
-def database_off(stage: Stage) -> None:
+def database_off(testbed: Testbed) -> None:
     """Packets to the database vanish for a while."""
-    stage.untouched = {each.name for each in stage.services if each.database == "sqlite"}
+    testbed.untouched = {each.name for each in testbed.services if each.database == "sqlite"}
     with databases.cut_off():
         time.sleep(CUT)
-    stage.each(settle)
+    testbed.each(settle)
 
 
-def dns_off(stage: Stage) -> None:
+def dns_off(testbed: Testbed) -> None:
     """No pod of the cluster's DNS is there for a while."""
     patch = ["patch", "daemonset", "dns", "--namespace", "kube-system", "--type=merge", "--patch"]
     kubectl(*patch, '{"spec": {"template": {"spec": {"nodeSelector": {"none": "none"}}}}}')
@@ -73,4 +73,4 @@ def dns_off(stage: Stage) -> None:
         time.sleep(CUT)
     finally:
         kubectl(*patch, '{"spec": {"template": {"spec": {"nodeSelector": null}}}}')
-    stage.each(settle)
+    testbed.each(settle)

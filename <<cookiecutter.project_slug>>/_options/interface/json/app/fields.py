@@ -1,0 +1,65 @@
+"""Types of fields that apply :mod:`app.security.sanitization`, and describe it as JSON Schema.
+
+The lengths count after normalization and cleaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from app.database import PUBLIC_ID_LENGTH
+from app.security.sanitization import MAX_RICH_TEXT, clean_line, sanitize_html
+
+# The ranges of sanitization.FORBIDDEN and LINE_BREAK.
+CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
+LINE_BREAKS = r"\t\n\r\u2028\u2029"
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """One line of plain text: ``title: Annotated[str, PlainText(1, 120)]``.
+
+    :param minimum: characters after normalization, like ``maximum``.
+    """
+
+    minimum: int
+    maximum: int
+
+    def clean(self, text: str) -> str:
+        return clean_line(text, self.maximum, self.minimum)
+
+    def __get_pydantic_core_schema__(self, of: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.clean, handler(of))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        other = rf"[^{CONTROLS}{LINE_BREAKS}]*"
+        visible = rf"[^{CONTROLS}\s]{other}" if self.minimum else ""
+        return handler(schema) | {
+            "minLength": self.minimum,
+            "maxLength": self.maximum,
+            "pattern": f"^{other}{visible}$",
+        }
+
+
+def rich_text(text: str) -> str:
+    cleaned = sanitize_html(text)
+    if not cleaned.strip():
+        raise ValueError("Write something. (Tags that are not allowed do not count.)")
+    return cleaned
+
+
+RICH_TEXT = {
+    "description": "HTML. Tags that are not allowed are removed; some text must remain.",
+    "minLength": 1,
+    "maxLength": MAX_RICH_TEXT,
+    "pattern": rf"^[^{CONTROLS}]*[^{CONTROLS}\s][^{CONTROLS}]*$",
+}
+# A text for a column of app.security.sanitization.RichText.
+RichText = Annotated[str, AfterValidator(rich_text), Field(json_schema_extra=RICH_TEXT)]
+PublicId = Annotated[str, Field(pattern=f"^[A-Za-z0-9_-]{{{PUBLIC_ID_LENGTH}}}$")]

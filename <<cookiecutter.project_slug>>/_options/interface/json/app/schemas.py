@@ -1,0 +1,50 @@
+"""What the requests and answers about rows of :mod:`app.resources` have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from app.fields import PublicId
+from app.resources import Resource
+from app.validation import Model
+
+
+class Versioned(Model):
+    """The version that the client has read: no edit overwrites another."""
+
+    version: int
+
+
+class Row(Model):
+    """The base of an answer with a row. It lists its fields: a new column is not shown by itself.
+
+    Rich text is clean HTML; a client that shows it as text escapes it, as any text.
+    """
+
+    id: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def row_fields(row: Resource) -> dict[str, Any]:
+    """The fields of :class:`Row`."""
+    return {
+        "id": row.public_id,
+        "version": row.version,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+class PageRequest(Model):
+    """Where the page begins: after the row with this id."""
+
+    before: PublicId | None = None
+
+
+class Page(Model):
+    """The base of an answer with a list: the ``before`` of the next page, if one follows."""
+
+    next: str | None
