@@ -64,10 +64,10 @@ class Client(ABC):
         return self.sign_up(email)
 
     @abstractmethod
-    def try_note(self, title: str, body: str) -> TestResponse: ...
+    def try_to_write(self, title: str, body: str) -> TestResponse: ...
 
-    def write_note(self, title: str = "A title", body: str = "A body") -> str:
-        """Write a note and return its path."""
-        response = self.try_note(title, body)
+    def write(self, title: str = "A title", body: str = "A body") -> str:
+        """Write a row of :mod:`tests.sample`; return its path."""
+        response = self.try_to_write(title, body)
         assert response.status_code in (201, 302), response.text
         return str(response.headers["Location"])

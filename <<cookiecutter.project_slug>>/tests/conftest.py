@@ -25,6 +25,7 @@ from app.database import Base, backups, db, schema_commands
 from app.security import audits, passwords
 from app.security.rate_limits import limiter
 from app.settings import Settings
+from tests import sample
 from tests.accounts import remembering
 from tests.browser import DOMAIN, SETTINGS, Browser
 from tests.database import dispose, migrate, scratch
@@ -181,6 +182,7 @@ def build(
     def make(**changes: str | None) -> Flask:
         values = {k: v for k, v in {**environment, **changes}.items() if v is not None}
         app = create_app(Settings.from_environment(values))
+        sample.init_app(app)
         app.jinja_env.bytecode_cache = compiled_templates
         return app
 
@@ -203,7 +205,10 @@ def own_app() -> None:
 def app(
     request: pytest.FixtureRequest, shared: Shared, environment: dict[str, str]
 ) -> Iterator[Flask]:
-    """The service in production, with an empty database and with all counts at zero."""
+    """The service in production, with an empty database and with all counts at zero.
+
+    With the users all that they own is deleted, also what is not of the service.
+    """
     is_shared = has_redis(environment) and "own_app" not in request.fixturenames
     if not is_shared:
         shared.close()

@@ -28,6 +28,7 @@ from sqlalchemy import event
 from app import create_app
 from app.database import db
 from app.settings import Settings
+from tests import sample
 from tests.live import PROJECT
 # <% else %>
 from sqlalchemy import event, make_url
@@ -35,6 +36,7 @@ from sqlalchemy import event, make_url
 from app import create_app
 from app.database import db, dialect, dumps
 from app.settings import Settings
+from tests import sample
 from tests import scratch as databases
 from tests.live import PROJECT
 # <% endif %>
@@ -77,10 +79,11 @@ def scratch(directory: Path) -> Iterator[dict[str, str]]:
 
 
 def migrate(environment: dict[str, str]) -> None:
-    """``flask db upgrade`` in the environment."""
+    """``flask db upgrade`` in the environment, and the table of :mod:`tests.sample`."""
     app = create_app(Settings.from_environment(environment))
     result = flask_db(app, "upgrade")
     assert result.exit_code == 0, result.output
+    sample.create_table(app)
     dispose(app)
 
 

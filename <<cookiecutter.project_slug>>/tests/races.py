@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
-from flask import Flask
-from sqlalchemy import func, select
+from flask import Flask, has_request_context
+from sqlalchemy import event, func, select
 from werkzeug.test import TestResponse
 
 from app.auth.models import Session, User
 from app.database import db
-from app.notes.models import Note
 from app.security import passwords
 from tests.browser import SIGNED_IN, Browser
+from tests.sample.models import Sample
 
 TIMEOUT = 60  # seconds; far more than any answer may take, so that only a hang exceeds it
 ALICE = "alice@example.com"
@@ -54,6 +56,24 @@ def meeting(parties: int, function: Callable[..., Any]) -> Callable[..., Any]:
     return meet
 
 
+@contextmanager
+def on_reading(app: Flask, table: str, call: Callable[[], object]) -> Iterator[None]:
+    """Call this in each request that has sent a query of the table, before it goes on."""
+    query = re.compile(rf"SELECT .*\bFROM {table}\b", re.DOTALL)
+
+    def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if has_request_context() and query.match(statement):
+            call()
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "after_cursor_execute", look)
+    try:
+        yield
+    finally:
+        event.remove(engine, "after_cursor_execute", look)
+
+
 def statuses(responses: Iterable[TestResponse]) -> list[int]:
     return sorted(response.status_code for response in responses)
 
@@ -66,10 +86,10 @@ def tabs(app: Flask, number: int) -> list[Browser]:
     return opened
 
 
-def note_of(app: Flask, path: str) -> Note:
-    """The note as it is stored."""
+def sample_of(app: Flask, path: str) -> Sample:
+    """The row as it is stored."""
     with app.app_context():
-        return db.session.scalars(select(Note).where(Note.public_id == path[-22:])).one()
+        return db.session.scalars(select(Sample).where(Sample.public_id == path[-22:])).one()
 
 
 def count(app: Flask, model: type[User] | type[Session]) -> int:

@@ -6,21 +6,37 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.account_scenarios import use_account
-from tests.actions import PUBLIC_PATHS, edit, older_notes, remove
+from tests.actions import PUBLIC_PATHS
 from tests.browser import Browser
+from tests.resources import WRITABLE, Resource, add
+from tests.security.writing import Writer
 
 
 def use_everything(app: Flask, alice: Browser) -> None:
-    """Ask for every route; ``alice`` is signed in and has more than a page of notes."""
+    """Ask for every route; ``alice`` is signed in and has more than a page of each resource."""
     for path in (*PUBLIC_PATHS, "/healthz", "/readyz", "/.well-known/security.txt"):
         succeed(alice.get(path))
-    succeed(alice.get(older_notes(alice)))
-    note = alice.write_note()
-    succeed(alice.get(note))
-    succeed(edit(alice, note, "B"))
-    succeed(remove(alice, note))
+    for resource in WRITABLE:
+        use(app, alice, resource)
     use_account(app, alice)
     succeed(alice.sign_out())
+
+
+def use(app: Flask, alice: Browser, resource: Resource) -> None:
+    """Ask for every route of a resource."""
+    writer = Writer(app, alice, resource)
+    succeed(alice.get(writer.list))
+    succeed(alice.get(f"{writer.list}?before={add(app, resource, alice.email)}"))
+    for path in writer.forms:
+        succeed(alice.get(path))
+    succeed(writer.write(writer.create, writer.fields(writer.create)))
+    for answer in writer.read():
+        succeed(answer)
+    for route in writer.edits:
+        succeed(writer.write(route, writer.edited(route, "Edited")))
+    for route in writer.others:
+        add(app, resource, alice.email)  # the one before may have been deleted
+        succeed(writer.write(route, writer.fields(route)))
 
 
 def succeed(response: TestResponse) -> None:

@@ -20,10 +20,10 @@ from sqlalchemy import inspect, text
 from app import database
 from app.auth.models import User
 from app.database import db, dumps, migration_engine
-from app.notes.models import Note
 from tests.browser import SIGNED_IN, Browser
 from tests.database import flask_db, scratch
 from tests.live import PROJECT
+from tests.sample.models import Sample
 
 ODD = "\U0001f980 'single' \"double\" `tick` back\\slash \\n %s %(x)s :x $1 ; -- /* */ \\. José"
 LATER = '''
@@ -64,10 +64,10 @@ def add_migration(migrations: Path) -> None:
 
 @pytest.fixture
 def alice(own_service: Flask) -> Browser:
-    """A user with notes that a tool could stumble over."""
+    """A user with rows that a tool could stumble over."""
     browser = Browser(own_service).signed_in("josé.o'neil@example.com")
-    browser.write_note("First", "The body of the first")
-    browser.write_note(ODD, f"<p>{ODD}</p>\r\n\r\n<b>second</b>\nline" + " word" * 1900)
+    browser.write("First", "The body of the first")
+    browser.write(ODD, f"<p>{ODD}</p>\r\n\r\n<b>second</b>\nline" + " word" * 1900)
     return browser
 
 
@@ -163,7 +163,7 @@ def test_what_was_there_comes_back_and_nobody_is_signed_in(
     own_service: Flask, alice: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
     was = rows(own_service)
-    assert any(ODD in note for note in was["notes"])
+    assert any(ODD in row for row in was["samples"])
     result = flask_db(own_service, "backup")
     assert result.exit_code == 0
     (file,) = Path("backups").iterdir()
@@ -173,7 +173,7 @@ def test_what_was_there_comes_back_and_nobody_is_signed_in(
 
     bob = Browser(own_service, "203.0.113.2").sign_up("bob@example.com")
     with own_service.app_context():
-        db.session.query(Note).filter_by(title="First").delete()
+        db.session.query(Sample).filter_by(title="First").delete()
         db.session.query(User).filter(User.email != bob.email).update({"password_hash": None})
         db.session.commit()
     changed = rows(own_service)
@@ -188,7 +188,7 @@ def test_what_was_there_comes_back_and_nobody_is_signed_in(
         assert not browser.is_signed_in()
     assert bob.sign_in(bob.email).status_code == 401
     assert alice.sign_in(alice.email).status_code == SIGNED_IN
-    assert alice.get(alice.write_note("After", "the restore")).status_code == 200
+    assert alice.get(alice.write("After", "the restore")).status_code == 200
 
     # What was there is not lost.
     (saved,) = before_restore()
@@ -287,7 +287,7 @@ def test_the_backup_of_something_else_changes_nothing(
             assert "which this code does not know; the previous data is restored" in result.stderr
             assert rows(own_service) == was, statement
             assert alice.is_signed_in(), statement
-            alice.write_note("Written", "after all")
+            alice.write("Written", "after all")
             was = rows(own_service)
             file.unlink()
             before_restore()[0].unlink()
@@ -357,6 +357,6 @@ def test_the_service_may_run_meanwhile(own_service: Flask, alice: Browser) -> No
     assert set(statuses) <= {200, 201, 302, 400, 401, 409, 429, 503}, statuses
     assert statuses[200], statuses
     with own_service.app_context(), db.engine.connect() as connection:
-        orphans = "SELECT COUNT(*) FROM notes WHERE owner_id NOT IN (SELECT id FROM users)"
+        orphans = "SELECT COUNT(*) FROM samples WHERE owner_id NOT IN (SELECT id FROM users)"
         assert connection.execute(text(orphans)).scalar() == 0
     assert alice.get("/readyz").json["database"] == "ok"

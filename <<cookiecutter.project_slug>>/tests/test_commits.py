@@ -1,7 +1,7 @@
 """A stored change is answered with success: the service sends no query after the commit.
 
 If the database failed at that moment, the answer would be "try again", and a user who tries again
-would have two notes. Only a lost answer to the COMMIT itself leaves the result unknown.
+would have it twice. Only a lost answer to the COMMIT itself leaves the result unknown.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from sqlalchemy.exc import OperationalError
 from app import resources
 from app.auth.models import User
 from app.database import db
-from app.notes.models import Note
 from tests.browser import PAGES, Browser, account
 from tests.marks import practice
+from tests.resources import WRITABLE
+from tests.routes import unsafe_routes
+from tests.sample.models import Sample
 from tests.scenarios import use_everything
 
 pytestmark = practice("errors")
@@ -59,15 +61,16 @@ def test_each_request_that_is_stored_answers_success(
     app: Flask, alice: Browser, committed: set[str]
 ) -> None:
     with app.app_context():
-        owner = db.session.scalars(select(User.id)).one()
+        owner = db.session.scalars(select(User)).one()
         for number in range(60):  # more than a page of each
-            db.session.add(Note(owner_id=owner, title="A", body="B"))
+            for resource in WRITABLE:
+                db.session.add(resource.make(owner, resource.texts()))
             db.session.add(User(**account(f"user{number}@example.com")))
         db.session.commit()
     use_everything(app, alice)  # which asserts that each request succeeds
     Browser(app, "203.0.113.3").sign_up("carol@example.com")
-    notes = {"create", "edit", "delete"}
-    assert committed >= {f"notes.{name}" for name in notes}
+    writes = {route.endpoint for route in unsafe_routes(app)}
+    assert committed >= {name for it in WRITABLE for name in it.routes & writes}
     assert len(committed) >= (7 if PAGES else 8)
 
 
@@ -76,11 +79,11 @@ def test_what_is_answered_is_what_is_stored(app: Flask, alice: Browser, body: st
     """The version above all: the next change names it."""
     with app.app_context():
         owner = db.session.scalars(select(User)).one()
-        note = resources.create(Note, owner, title="A title", body=body)
+        row = resources.create(Sample, owner, title="A title", body=body)
         for change in ("<i>One</i><script>x()</script>", "Two"):
-            resources.update(note, note.version, title="Another", body=change)
+            resources.update(row, row.version, title="Another", body=change)
             columns = ("title", "body", "version", "created_at", "updated_at", "public_id")
-            answered = {name: getattr(note, name) for name in columns}
-            db.session.expire(note)
-            assert answered == {name: getattr(note, name) for name in columns}
-        assert note.version == 3
+            answered = {name: getattr(row, name) for name in columns}
+            db.session.expire(row)
+            assert answered == {name: getattr(row, name) for name in columns}
+        assert row.version == 3

@@ -24,7 +24,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.security import passwords
 from tests import live
-from tests.browser import NOTES, Browser
+from tests.browser import PROFILE, Browser
 from tests.marks import asvs, practice
 from tests.races import TIMEOUT
 from tests.test_instances import Remote, processes, straight
@@ -87,7 +87,7 @@ def test_a_flood_leaves_a_thread_for_who_is_signed_in(
             assert {answer.status_code for answer in refused} == {503}
             assert {answer.headers["Retry-After"] for answer in refused} == {"5"}
             user = there(alice, path)
-            assert [user.get(NOTES).status_code for _ in range(10)] == [200] * 10
+            assert [user.get(PROFILE).status_code for _ in range(10)] == [200] * 10
             assert sum(not answer.done() for answer in flood) == passwords.SLOTS
         finally:
             (tmp_path / "held").unlink()
@@ -111,12 +111,12 @@ def test_a_flood_takes_no_more_memory_than_is_meant_for_it(
     with live.gunicorn(tmp_path, environment | settings) as path:
         user = there(alice, path)
         for _ in range(20):  # warm, but for hashing
-            assert user.get(NOTES).status_code == 200
+            assert user.get(PROFILE).status_code == 200
         before = processes(path)
         idle = peak(before[1])
         with flooded(app, path) as flood:
             while not all(answer.done() for answer in flood):
-                assert user.get(NOTES).status_code == 200
+                assert user.get(PROFILE).status_code == 200
         statuses = Counter(answer.result().status_code for answer in flood)
         assert processes(path) == before  # nothing was killed
         taken = peak(before[1]) - idle

@@ -88,9 +88,10 @@ def instances(
         pytest.skip("needs redis-server: in memory, each instance counts for itself")
     with ExitStack() as stack:
         one_worker = environment | {"WEB_CONCURRENCY": "1"}
+        folders = [tmp_path_factory.mktemp("instance") for _ in range(3)]
         sockets = [
-            stack.enter_context(live.gunicorn(tmp_path_factory.mktemp("instance"), one_worker))
-            for _ in range(3)
+            stack.enter_context(live.gunicorn(folder, one_worker, "tests.sample.wsgi:app"))
+            for folder in folders
         ]
         yield stack.enter_context(live.nginx(tmp_path_factory.mktemp("nginx"), *sockets)), sockets
 
@@ -161,7 +162,7 @@ def test_an_instance_that_stops_costs_nobody_a_request(
         statuses = []
         for number in range(REQUESTS):
             if how == signal.SIGTERM and number % 6 == 0:
-                browser.write_note(f"Note {number}")
+                browser.write(f"Row {number}")
             statuses.append(browser.get("/healthz").status_code)
             statuses.append(int(browser.is_signed_in()) and 200)
             time.sleep(0.05)  # seconds; Nginx lets 20 a second through

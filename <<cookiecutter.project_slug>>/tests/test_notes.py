@@ -1,54 +1,41 @@
-"""The list of notes, page by page, and what it costs to write one."""
+"""Notes from before there were quotas."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
 
-import bleach
-import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import MetaData, Table, insert, select
 
-from app import resources
-from app.auth.models import User
-from app.database import db, now
+from app.auth.models import Session, User
+from app.database import db, migration_engine, now
 from app.notes.models import Note
-from tests.browser import Browser
-from tests.marks import practice
+from tests.browser import account
+from tests.database import flask_db
 
 
-@practice("sanitization")
-def test_a_text_is_cleaned_once(alice: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cleaning takes up to 20 ms, and a failure belongs to the form: the column has none left."""
-    cleaned: list[str] = []
-    clean = bleach.clean
-
-    def count(text: str, *args: object, **kwargs: object) -> str:
-        cleaned.append(text)
-        return clean(text, *args, **kwargs)
-
-    monkeypatch.setattr(bleach, "clean", count)
-    alice.write_note("A title", "<p>A clean text</p>")
-    assert cleaned == ["<p>A clean text</p>"]
-
-
-@pytest.mark.parametrize("at_once", [1, 3, resources.PAGE, 3 * resources.PAGE])
-def test_every_note_is_on_one_page(app: Flask, alice: Browser, bob: Browser, at_once: int) -> None:
-    """The newest first, also where many were written in the same second, and while some are."""
-    with app.app_context():
-        owner, other = db.session.scalars(select(User).order_by(User.id)).all()
-        for number in range(2 * resources.PAGE + 5):
-            moment = now() - timedelta(hours=1, seconds=number // at_once)
-            for user in (owner, other):
-                db.session.add(Note(owner_id=user.id, title="A", body="B", created_at=moment))
-        db.session.commit()
-        mine = select(Note.id).where(Note.owner_id == owner.id)
-        wanted = db.session.scalars(mine.order_by(Note.created_at.desc(), Note.id.desc())).all()
-
-        found, last = [], None
-        while last is not None or not found:
-            page, last = resources.page(Note, owner, last)
-            assert len(page) <= resources.PAGE
-            found += [note.id for note in page]
-            resources.create(Note, owner, title="newer", body="than all of them")
-        assert found == wanted
+def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(
+    make_app: Callable[..., Flask], own_database: dict[str, str]
+) -> None:
+    """Batch mode alters a SQLite table by dropping it; rows that refer to it are deleted too."""
+    empty = make_app(**own_database)
+    assert flask_db(empty, "upgrade", "0001").exit_code == 0
+    moments = dict.fromkeys(("created_at", "last_seen_at", "updated_at"), now())
+    texts = dict.fromkeys(("address", "device"), "") | {"title": "Tä", "body": "\U0001f980"}
+    owned = {"owner_id": 1, "user_id": 1, "version": 1, "token_hash": "t", "is_operator": False}
+    values = moments | texts | owned | account("a@example.com")
+    with empty.app_context(), migration_engine().begin() as connection:
+        for name, number in (("users", 1), ("sessions", 1), ("notes", 1), ("notes", 2)):
+            table = Table(name, MetaData(), autoload_with=connection)  # as it was then
+            values |= {"id": number, "public_id": f"{number}" * 22}
+            row = {column.name: values[column.name] for column in table.c if not column.nullable}
+            connection.execute(insert(table), row)
+    for _ in range(2):
+        assert flask_db(empty, "upgrade").exit_code == 0
+        with empty.app_context():
+            found = db.session.scalars(select(User)).one()
+            assert (found.stored_rows, found.stored_bytes) == (2, 2 * 7)
+            assert (found.failures, found.refusals, found.failed_at) == (0, 0, None)
+            assert len(db.session.scalars(select(Note)).all()) == 2
+            assert len(db.session.scalars(select(Session)).all()) == 1
+        assert flask_db(empty, "downgrade", "0001").exit_code == 0

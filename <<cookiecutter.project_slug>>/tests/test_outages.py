@@ -9,7 +9,6 @@ from sqlalchemy import select, update
 
 from app.auth.models import User
 from app.database import db
-from app.notes.models import Note
 from tests import faults
 from tests.actions import (
     DONE,
@@ -19,11 +18,12 @@ from tests.actions import (
     ready_to_sign_in,
     ready_to_write,
 )
-from tests.browser import NOTES, PASSWORD, Browser
+from tests.browser import PASSWORD, SAMPLES, Browser
 from tests.database import each_connection_runs
 from tests.marks import asvs, practice
-from tests.races import TIMEOUT, at_once, note_of
+from tests.races import TIMEOUT, at_once, sample_of
 from tests.retries import Log, assert_retry, change, within_patience
+from tests.sample.models import Sample
 
 
 def test_of_two_that_read_what_the_other_writes_one_is_asked_to_try_again(
@@ -54,16 +54,16 @@ def test_of_two_that_read_what_the_other_writes_one_is_asked_to_try_again(
 def test_a_lock_that_is_held_too_long_is_not_waited_for(
     app: Flask, alice: Browser, log: Log
 ) -> None:
-    path = alice.write_note()
+    path = alice.write()
     send = ready_to_edit(alice, path, "Changed")
     with app.app_context():
         holder = db.engine.connect()
-    holder.execute(update(Note).values(title="Held"))
+    holder.execute(update(Sample).values(title="Held"))
     log()
     response = within_patience(send, finish=holder.close)  # which rolls back
     assert_retry(response, log, faults.LOCKED)
     assert edit(alice, path, "Changed").status_code == DONE
-    assert note_of(app, path).body == "Changed"
+    assert sample_of(app, path).body == "Changed"
 
 
 @practice("errors")
@@ -75,7 +75,7 @@ def test_when_every_connection_is_taken_nobody_waits_for_long(
         taken = [db.engine.connect() for _ in range(10)]
     log()
     response = within_patience(
-        lambda: alice.get(NOTES), finish=lambda: [connection.close() for connection in taken]
+        lambda: alice.get(SAMPLES), finish=lambda: [connection.close() for connection in taken]
     )
     assert_retry(response, log, "QueuePool limit")
     assert alice.is_signed_in()
@@ -87,7 +87,7 @@ def test_a_database_that_is_read_only_can_still_be_read(
     app: Flask, alice: Browser, log: Log
 ) -> None:
     """After a failover the old primary, or a replica, refuses every write."""
-    path = alice.write_note()
+    path = alice.write()
     writes = [
         ready_to_edit(alice, path, "Changed"),
         ready_to_write(alice, "Lost", "Lost"),

@@ -7,6 +7,7 @@ from flask import Flask
 
 from tests.browser import CHALLENGED, Browser
 from tests.marks import asvs, practice
+from tests.resources import add_all
 from tests.routes import own_path, routes
 
 pytestmark = practice("headers")
@@ -24,15 +25,15 @@ HIDDEN = """
 """.split()
 # Web cache deception: a cache that goes by the ending takes somebody's page for a public file.
 DECEPTIVE = """
-/notes/x.css /notes/%2e%2e/x.css /notes/;x.css /notes/%0ax.css /account/x.js /account/;x.css
-/account/password/x.css /account.css /notes.css /auth/login/x.ico
+/samples/x.css /samples/%2e%2e/x.css /samples/;x.css /samples/%0ax.css /account/x.js /account/;x.css
+/account/password/x.css /account.css /samples.css /auth/login/x.ico
 """.split()
 
 
 @asvs("13.4.1", "13.4.3", "14.2.5")
 @pytest.mark.parametrize("paths", [HIDDEN, DECEPTIVE], ids=["hidden", "deceptive"])
 def test_nothing_but_routes_is_served(browser: Browser, alice: Browser, paths: list[str]) -> None:
-    own = [alice.write_note() + ending for ending in ("/x.css", ".css", ";x.css", "%2fx.css")]
+    own = [alice.write() + ending for ending in ("/x.css", ".css", ";x.css", "%2fx.css")]
     for visitor in (browser, alice):
         for path in [*paths, *own]:
             response = visitor.get(path, follow_redirects=True)
@@ -46,7 +47,7 @@ def test_nothing_but_routes_is_served(browser: Browser, alice: Browser, paths: l
 
 @asvs("14.2.2", "14.3.2")
 def test_no_response_is_kept_but_static_files(app: Flask, browser: Browser, alice: Browser) -> None:
-    alice.write_note()
+    add_all(app, alice.email)
     statuses = set()
     for visitor in (browser, alice):
         for route in routes(app):

@@ -13,12 +13,14 @@ from sqlalchemy.exc import OperationalError
 from app import quotas, resources
 from app.auth.models import User
 from app.database import db
-from app.notes.models import Note
 from app.quotas import MAX_BYTES, MAX_ROWS, QuotaError
 from tests.actions import DONE, assert_refused, edit, remove, text_of
 from tests.browser import WRITTEN, Browser
 from tests.marks import asvs, practice
-from tests.races import at_once
+from tests.races import ALICE, at_once
+from tests.resources import WRITABLE, Resource, rows
+from tests.sample.models import Sample
+from tests.security.writing import Writer
 
 pytestmark = practice("quotas")
 
@@ -27,7 +29,7 @@ REFUSED = 403
 
 
 def keeps(app: Flask, rows: int, size: int) -> None:
-    """Alice keeps that much already."""
+    """Everybody keeps that much already."""
     with app.app_context():
         db.session.execute(update(User).values(stored_rows=rows, stored_bytes=size))
         db.session.commit()
@@ -35,15 +37,16 @@ def keeps(app: Flask, rows: int, size: int) -> None:
 
 def counted(app: Flask) -> tuple[int, int]:
     with app.app_context():
-        row = db.session.execute(select(User.stored_rows, User.stored_bytes)).one()
+        counts = select(User.stored_rows, User.stored_bytes).where(User.email == ALICE)
+        row = db.session.execute(counts).one()
         return row.stored_rows, row.stored_bytes
 
 
 def stored(app: Flask) -> tuple[int, int]:
     """What is really there."""
     with app.app_context():
-        notes = db.session.scalars(select(Note)).all()
-        return len(notes), sum(len(f"{note.title}{note.body}".encode()) for note in notes)
+        found = db.session.scalars(select(Sample)).all()
+        return len(found), sum(len(f"{row.title}{row.body}".encode()) for row in found)
 
 
 @asvs("2.4.1")
@@ -51,9 +54,9 @@ def test_the_last_row_fits_and_no_other(
     app: Flask, alice: Browser, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     keeps(app, MAX_ROWS - 2, 0)
-    path, _ = alice.write_note(), alice.write_note()
+    path, _ = alice.write(), alice.write()
     log()
-    refused = alice.try_note("T", "One too many")
+    refused = alice.try_to_write("T", "One too many")
     assert refused.status_code == REFUSED
     assert_refused(refused, FULL, "One too many")
     events = [line["event"] for line in log() if line["logger"] == "app.security"]
@@ -61,15 +64,15 @@ def test_the_last_row_fits_and_no_other(
     assert stored(app)[0] == 2
     assert edit(alice, path, "What is there can be changed").status_code == DONE
     assert remove(alice, path).status_code < 400
-    assert alice.try_note("T", "There is room again").status_code == WRITTEN
-    assert alice.try_note("T", "B").status_code == REFUSED
+    assert alice.try_to_write("T", "There is room again").status_code == WRITTEN
+    assert alice.try_to_write("T", "B").status_code == REFUSED
 
 
 @asvs("2.4.1")
 def test_bytes_are_counted_and_an_edit_counts_the_difference(app: Flask, alice: Browser) -> None:
     keeps(app, 0, MAX_BYTES - 1000)
-    path = alice.write_note("T", "a" * 599)  # 600 bytes
-    assert alice.try_note("T", "b" * 599).status_code == REFUSED
+    path = alice.write("T", "a" * 599)  # 600 bytes
+    assert alice.try_to_write("T", "b" * 599).status_code == REFUSED
     assert stored(app)[0] == 1
     assert edit(alice, path, "c" * 999).status_code == DONE
     longer = "ä" * 500  # 1000 bytes in 500 letters, and one of the title
@@ -84,17 +87,17 @@ def test_bytes_are_counted_and_an_edit_counts_the_difference(app: Flask, alice: 
 
 
 def test_whoever_is_above_the_limit_can_still_make_room(app: Flask, alice: Browser) -> None:
-    """A limit that was lowered, or notes from before there was one."""
-    path, other = alice.write_note("T", "x" * 500), alice.write_note()
+    """A limit that was lowered, or rows from before there was one."""
+    path, other = alice.write("T", "x" * 500), alice.write()
     keeps(app, MAX_ROWS + 5, MAX_BYTES + 5000)
     assert edit(alice, path, "x").status_code == DONE
     assert remove(alice, other).status_code < 400
-    assert alice.try_note("T", "B").status_code == REFUSED
+    assert alice.try_to_write("T", "B").status_code == REFUSED
 
 
 def test_the_counts_are_what_is_there(app: Flask, alice: Browser) -> None:
     texts = "<b>x</b><script>y</script>", "&"
-    paths = [alice.write_note("ÄÖ \U0001f980", text) for text in texts]
+    paths = [alice.write("ÄÖ \U0001f980", text) for text in texts]
     assert counted(app) == stored(app)
     assert edit(alice, paths[0], "a <i>b</i> & 'c'\r\nd").status_code == DONE
     assert counted(app) == stored(app)
@@ -103,9 +106,34 @@ def test_the_counts_are_what_is_there(app: Flask, alice: Browser) -> None:
     assert counted(app)[0] == 1
 
 
+@asvs("2.4.1")
+@pytest.mark.parametrize("resource", WRITABLE, ids=str)
+def test_all_that_users_write_is_counted(app: Flask, alice: Browser, resource: Resource) -> None:
+    """Where a feature forgets to charge, everybody has the whole disk."""
+
+    def assert_counted() -> None:
+        found = rows(app, resource, alice.email)
+        size = sum(len(row[name].encode()) for row in found for name in resource.texts())
+        assert counted(app)[0] == len(found)
+        assert counted(app)[1] >= size
+        assert found or counted(app) == (0, 0)
+
+    writer = Writer(app, alice, resource)
+    for other in writer.others:
+        assert writer.write(writer.create, writer.fields(writer.create)).status_code == WRITTEN
+        assert_counted()
+        for route in writer.edits:
+            assert writer.write(route, writer.edited(route, "Much longer " * 9)).status_code < 400
+            assert_counted()
+        assert writer.write(other, writer.edited(other, "Again")).status_code < 400
+        assert_counted()
+    keeps(app, MAX_ROWS, MAX_BYTES)
+    assert writer.write(writer.create, writer.fields(writer.create)).status_code == REFUSED
+
+
 def test_counts_never_become_negative(app: Flask, alice: Browser) -> None:
-    """An old instance during an update stores notes that it does not count."""
-    path = alice.write_note()
+    """An old instance during an update stores rows that it does not count."""
+    path = alice.write()
     keeps(app, 0, 1)
     assert remove(alice, path).status_code < 400
     assert counted(app) == (0, 0)
@@ -114,8 +142,8 @@ def test_counts_never_become_negative(app: Flask, alice: Browser) -> None:
 def test_one_account_is_not_limited_by_another(app: Flask, alice: Browser) -> None:
     keeps(app, MAX_ROWS, MAX_BYTES)
     bob = Browser(app, "203.0.113.2").sign_up("bob@example.com")
-    bob.write_note()
-    assert alice.try_note("T", "B").status_code == REFUSED
+    bob.write()
+    assert alice.try_to_write("T", "B").status_code == REFUSED
 
 
 @asvs("15.4.2")
@@ -131,7 +159,7 @@ def test_of_writes_at_once_no_more_are_stored_than_there_is_room_for(
         with app.app_context():
             try:
                 user = db.session.get_one(User, owner)
-                resources.create(Note, user, title="T", body="7 bytes")
+                resources.create(Sample, user, title="T", body="7 bytes")
             except QuotaError:
                 return "full"
             except OperationalError:  # SQLite: another one writes for longer than it waits

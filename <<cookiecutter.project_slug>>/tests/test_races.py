@@ -6,7 +6,6 @@ meet in the middle of their work; nothing sleeps and hopes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,94 +13,92 @@ from flask import Flask
 from sqlalchemy import orm
 
 from app.auth import sessions
-from app.notes import views
-from tests.actions import (
-    DONE,
-    REMOVED,
-    Send,
-    assert_conflict,
-    edit,
-    ready_to_edit,
-    ready_to_remove,
-    ready_to_sign_out,
-)
+from tests.actions import DONE, REMOVED, Send, edit, ready_to_edit, ready_to_sign_out
 from tests.browser import Browser
-from tests.races import at_once, meeting, note_of, statuses, tabs
+from tests.races import at_once, meeting, on_reading, sample_of, statuses, tabs
+from tests.resources import EDITED, Resource, add, rows
+from tests.security.answers import assert_conflict
+from tests.security.client import CHANGED_ROW
+from tests.security.writing import Writer
+
+each_resource = pytest.mark.parametrize("resource", EDITED, ids=str)
 
 
+@each_resource
 @pytest.mark.parametrize("number", [2, 8])
 def test_of_edits_at_once_one_wins_and_no_text_is_lost(
-    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch, number: int
+    app: Flask, alice: Browser, resource: Resource, number: int
 ) -> None:
-    path, writers = alice.write_note(), tabs(app, number)
+    add(app, resource, alice.email)
+    writer, opened = Writer(app, alice, resource), tabs(app, number)
+    route = writer.edits[0]
     for attempt in range(3):
-        titles = [f"Text {attempt}-{n}" for n in range(number)]
-        sends = [
-            ready_to_edit(tab, path, f"{title} body", title)
-            for tab, title in zip(writers, titles, strict=True)
-        ]
-        with monkeypatch.context() as patch:
-            # All have read the same version, the one that they send.
-            patch.setattr(views, "get_owned", meeting(number, views.get_owned))
+        edits = [writer.edited(route, f"Text {attempt}-{n}") for n in range(number)]
+        sends = [writer.ready(route, it, tab) for it, tab in zip(edits, opened, strict=True)]
+        # All have read the same version, the one that they send.
+        with on_reading(app, str(resource), meeting(number, lambda: None)):
             answers = at_once(*sends)
-        assert statuses(answers) == [DONE] + [409] * (number - 1)
-        note = note_of(app, path)
-        assert note.version == attempt + 2
-        for title, answer in zip(titles, answers, strict=True):
-            if answer.status_code == DONE:
-                assert (note.title, note.body) == (title, f"{title} body")
+        assert statuses(answers) == [CHANGED_ROW] + [409] * (number - 1)
+        (row,) = rows(app, resource, alice.email)
+        assert row["version"] == str(attempt + 2)
+        for sent, answer in zip(edits, answers, strict=True):
+            texts = {name: sent[name] for name in resource.texts()}
+            if answer.status_code == 409:
+                assert_conflict(answer, texts, row["version"])
             else:
-                assert_conflict(answer, title, f"{title} body", note.version)
+                assert {name: row[name] for name in texts} == texts
 
 
-def test_a_note_that_is_deleted_while_it_is_edited_stays_deleted(
-    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+@each_resource
+def test_an_edit_overwrites_nothing_that_happened_since_the_row_was_read(
+    app: Flask, alice: Browser, resource: Resource
 ) -> None:
-    path, (writer,) = alice.write_note(), tabs(app, 1)
-    send, calls = ready_to_edit(writer, path, "Too late"), [ready_to_remove(alice, path)]
-    load = views.get_owned
+    """Above all a row that was deleted meanwhile stays deleted."""
+    (tab,) = tabs(app, 1)
+    writer = Writer(app, alice, resource)
+    assert writer.others
+    for other in writer.others:
+        add(app, resource, alice.email)
+        edit = writer.ready(writer.edits[0], writer.edited(writer.edits[0], "Too late"), tab)
+        calls, answers = [writer.ready(other, writer.fields(other))], []
 
-    def load_and_lose(*args: Any) -> Any:
-        row = load(*args)
-        if calls:  # not again: the deletion loads the note as well
-            assert statuses(at_once(calls.pop())) == [REMOVED]
-        return row
+        def meanwhile(calls: list[Send] = calls, answers: list[Any] = answers) -> None:
+            if calls:  # not again: the other request reads the row as well
+                answers.extend(at_once(calls.pop()))
 
-    monkeypatch.setattr(views, "get_owned", load_and_lose)
-    assert send().status_code in (404, 409)
-    assert alice.get(path).status_code == 404
-
-
-def changed(tab: Browser, path: str) -> Send:
-    return ready_to_edit(tab, path, "Changed")
+        with on_reading(app, str(resource), meanwhile):
+            assert edit().status_code in (404, 409)
+        assert [answer.status_code < 400 for answer in answers] == [True]
+        assert "Too late" not in str(rows(app, resource, alice.email))
 
 
-@pytest.mark.parametrize(
-    ("second", "done"), [(changed, DONE), (ready_to_remove, REMOVED)], ids=["edit", "delete"]
-)
-def test_deleting_and_changing_at_once_breaks_nothing(
-    app: Flask,
-    alice: Browser,
-    monkeypatch: pytest.MonkeyPatch,
-    second: Callable[[Browser, str], Send],
-    done: int,
+@each_resource
+@pytest.mark.parametrize("is_edit", [True, False], ids=["edit", "other"])
+def test_two_changes_of_a_row_at_once_break_nothing(
+    app: Flask, alice: Browser, resource: Resource, is_edit: bool
 ) -> None:
-    (other,) = tabs(app, 1)
-    for _ in range(4):
-        path = alice.write_note()
-        calls = ready_to_remove(alice, path), second(other, path)
-        with monkeypatch.context() as patch:
-            patch.setattr(views, "get_owned", meeting(2, views.get_owned))
-            first, last = statuses(at_once(*calls))
-        assert first in (REMOVED, done)
-        assert last in (404, 409)
+    (tab,) = tabs(app, 1)
+    writer = Writer(app, alice, resource)
+    assert writer.others
+    for other in writer.others:
+        second = writer.edits[0] if is_edit else other
+        for _ in range(4):
+            add(app, resource, alice.email)
+            calls = [
+                writer.ready(other, writer.edited(other, "Changed")),
+                writer.ready(second, writer.edited(second, "Changed"), tab),
+            ]
+            with on_reading(app, str(resource), meeting(2, lambda: None)):
+                first, last = statuses(at_once(*calls))
+            assert first < 400
+            assert last in (404, 409)
 
 
 def test_a_failed_write_leaves_nothing_behind(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transaction of a request that failed must not be the next one's."""
-    path = alice.write_note()
+    path = alice.write()
     send = ready_to_edit(alice, path, "B", "Half done")
 
     def fail(session: orm.Session) -> None:
@@ -111,7 +108,7 @@ def test_a_failed_write_leaves_nothing_behind(
     with monkeypatch.context() as patch:
         patch.setattr(orm.Session, "commit", fail)
         assert send().status_code == 500
-    assert note_of(app, path).title == "A title"
+    assert sample_of(app, path).title == "A title"
     assert edit(alice, path, "Done").status_code == DONE
 
 

@@ -14,7 +14,7 @@ from app.auth.models import Session
 from app.auth.sessions import ABSOLUTE_TIMEOUT
 from app.database import db, now
 from tests import faults
-from tests.browser import CHALLENGED, HOME, NOTES, SIGNED_IN, WRITTEN, Browser
+from tests.browser import CHALLENGED, HOME, SAMPLES, SIGNED_IN, WRITTEN, Browser
 from tests.database import each_connection_runs
 from tests.marks import asvs, practice
 
@@ -48,12 +48,12 @@ def failures(log: Log) -> list[dict[str, Any]]:
 
 @asvs("16.5.2")
 def test_pages_are_served_and_writes_refused(app: Flask, alice: Browser, log: Log) -> None:
-    path = alice.write_note()
+    path = alice.write()
     seen = let_pass(app, timedelta(minutes=2))
     stranger = Browser(app, "203.0.113.3")
     log()
     with read_only(app):
-        for asked in (HOME, NOTES, path):
+        for asked in (HOME, SAMPLES, path):
             assert alice.get(asked).status_code == 200, asked
         assert alice.is_signed_in()
         assert stranger.get(HOME).status_code == 200
@@ -61,7 +61,7 @@ def test_pages_are_served_and_writes_refused(app: Flask, alice: Browser, log: Lo
             assert line["level"] == "WARNING"
             assert line["reason"]
         assert len(found) >= 3  # each time, for nothing was written down
-        assert alice.try_note("T", "B").status_code == 503
+        assert alice.try_to_write("T", "B").status_code == 503
         for email in (alice.email, "nobody@example.com"):
             assert stranger.attempt(email, "wrong").status_code == 503
     assert last_seen(app) == seen
@@ -69,7 +69,7 @@ def test_pages_are_served_and_writes_refused(app: Flask, alice: Browser, log: Lo
     assert alice.is_signed_in()
     assert last_seen(app) > seen
     assert failures(log) == []
-    assert alice.try_note("T", "B").status_code == WRITTEN
+    assert alice.try_to_write("T", "B").status_code == WRITTEN
     assert stranger.sign_in(alice.email).status_code == SIGNED_IN
 
 
@@ -80,7 +80,7 @@ def test_a_session_that_has_expired_is_over_all_the_same(
     expired = alice.credential()
     log()
     with read_only(app):
-        assert alice.get(NOTES).status_code == CHALLENGED
+        assert alice.get(SAMPLES).status_code == CHALLENGED
         assert alice.get(HOME).status_code == 200
         assert failures(log)
     alice.use_credential(expired)

@@ -154,14 +154,14 @@ def test_all_problems_are_told_at_once(make_app: Callable[..., Flask]) -> None:
 def test_a_good_setting_is_taken(make_app: Callable[..., Flask]) -> None:
     for name, value in {
         "REDIS_URL": "rediss://user:p%40ss@redis.example:6380/1",
-        "DOMAIN_NAME": "Notes.Example.COM",
+        "DOMAIN_NAME": "Service.Example.COM",
         "SECURITY_CONTACT": "https://example.com/security",
         "SECRET_KEY_FALLBACKS": None,
         "APP_ENV": None,  # production, unless something else is said
     }.items():
         assert problems(make_app, **{name: value}) == [], name
-    assert make_app(DOMAIN_NAME="Notes.Example.COM").config["TRUSTED_HOSTS"] == [
-        "notes.example.com"
+    assert make_app(DOMAIN_NAME="Service.Example.COM").config["TRUSTED_HOSTS"] == [
+        "service.example.com"
     ]
     assert make_app(APP_ENV=None).config["SETTINGS"].production
 
@@ -220,6 +220,6 @@ def test_a_new_key_signs_nobody_out_and_the_second_ends_the_old_one(
     for visitor in (once, twice):
         visitor.use_credential(alice.credential())
     assert once.is_signed_in()
-    assert once.write_note("Written", "after")
+    assert once.write("Written", "after")
     assert not twice.is_signed_in()
     assert twice.sign_in(alice.email).status_code == SIGNED_IN

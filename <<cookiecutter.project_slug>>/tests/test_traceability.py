@@ -133,9 +133,9 @@ class TestClass:
 
 
 def test_any_module_of_the_app_can_be_a_practice(plant: Plant) -> None:
-    root = plant({"test_notes.py": 'pytestmark = practice("auth.sessions")\ndef test_a(): ...'})
+    root = plant({"test_own.py": 'pytestmark = practice("auth.sessions")\ndef test_a(): ...'})
     assert entry(root, "auth.sessions").module == "app/auth/sessions.py"
-    root = plant({"test_notes.py": 'pytestmark = practice("crsf")\ndef test_a(): ...'})
+    root = plant({"test_own.py": 'pytestmark = practice("crsf")\ndef test_a(): ...'})
     with pytest.raises(traceability.TraceabilityError, match="crsf"):
         traceability.read(root)
 

@@ -21,7 +21,8 @@ from app import create_app
 from app.settings import Settings
 from flask import Flask
 
-from tests.browser import DOMAIN, NOTES, PASSWORD, SETTINGS, SIGNED_IN, WRITTEN, Browser
+from tests import sample
+from tests.browser import DOMAIN, PASSWORD, SAMPLES, SETTINGS, SIGNED_IN, WRITTEN, Browser
 from tests.conftest import running_redis
 from tests.database import dispose
 
@@ -46,6 +47,8 @@ def app(tmp_path: Path) -> Iterator[Flask]:
         for command in ("create", "upgrade"):
             result = app.test_cli_runner().invoke(args=["db", command])
             assert result.exit_code == 0, result.output
+        sample.init_app(app)
+        sample.create_table(app)
         yield app
         dispose(app)
 
@@ -61,7 +64,7 @@ def test_what_was_acknowledged_is_there_after_a_failover(app: Flask, tmp_path: P
         """Write until told to stop: paths of what was acknowledged, refusals, writes since."""
         written, refused, since = [], [], 0
         for number in range(55):  # the limit is 60 a minute
-            response = user.try_note(f"Note {number}", "Text")
+            response = user.try_to_write(f"Row {number}", "Text")
             if response.status_code == WRITTEN:
                 written.append(str(response.headers["Location"]))
                 since += failed_over.is_set()
@@ -82,7 +85,7 @@ def test_what_was_acknowledged_is_there_after_a_failover(app: Flask, tmp_path: P
         assert len(written) > since > 0, "wrote before the failure and after it"
         assert set(refused) <= {503}, "a failure says so, and is no error of the service"
         assert {user.get(path).status_code for path in written} == {200}, "nothing is lost"
-        assert user.get(NOTES).status_code == 200
+        assert user.get(SAMPLES).status_code == 200
     assert users[0].sign_in("user0@example.com", PASSWORD).status_code == SIGNED_IN
     result = app.test_cli_runner().invoke(args=["db", "backup", f"{tmp_path}/after.dump"])
     assert result.exit_code == 0, result.output

@@ -13,7 +13,7 @@ from app.security import passwords
 from flask import Flask
 
 from tests import live
-from tests.browser import NOTES, Browser
+from tests.browser import PROFILE, Browser
 from tests.test_floods import HASH, flooded, there
 from tests.test_instances import processes
 
@@ -39,6 +39,6 @@ def test_nothing_is_killed(
         for _ in range(3):
             with flooded(app, path) as flood:
                 while not all(answer.done() for answer in flood):
-                    assert user.get(NOTES).status_code == 200
+                    assert user.get(PROFILE).status_code == 200
             assert {answer.result().status_code for answer in flood} == {401, 503}
         assert processes(path) == before

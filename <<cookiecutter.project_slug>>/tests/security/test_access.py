@@ -14,19 +14,27 @@ from app.database import db
 from app.security import check
 from app.security.access import is_public
 # <% if cookiecutter.__interface == "json" %>
-from tests.browser import PASSWORD, SIGN_UP, WRITTEN, Browser
+from tests.browser import PASSWORD, PROFILE, SIGN_UP, WRITTEN, Browser
 # <% else %>
-from tests.browser import WRITTEN, Browser, html
+from tests.browser import PROFILE, WRITTEN, Browser, html
 # <% endif %>
 from tests.marks import asvs
-from tests.resources import RESOURCES, WRITABLE, Resource, add, add_all, rows, values_for
+from tests.resources import (
+    EDITED,
+    RESOURCES,
+    WRITABLE,
+    Resource,
+    add,
+    add_all,
+    rows,
+    values_for,
+)
 from tests.routes import UNKNOWN, fingerprint, own_id, own_path, routes
 from tests.security.answers import assert_challenged, text_of, without_request_id
 from tests.security.client import (
     CHANGED_ROW,
     OTHER_ANSWERS,
     PRIVATE,
-    PROFILE,
     PUBLIC,
     UNKNOWN_FIELD,
     encode,
@@ -43,7 +51,6 @@ UNWRITABLE = [
     for name in sorted({"user_id", "owner", "user", *resource.model.__table__.c.keys()})
     if name not in resource.fields()
 ]
-EDITED = [resource for resource in WRITABLE if "version" in resource.values]
 
 
 @asvs("8.2.1")

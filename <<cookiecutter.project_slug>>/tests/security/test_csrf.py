@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app.security import check
-from tests.browser import HOME, NOTES, ORIGIN, SIGN_IN, Browser
+from tests.browser import HOME, ORIGIN, SAMPLES, SIGN_IN, Browser
 from tests.marks import asvs, practice
 from tests.resources import VALUES, values_for
 from tests.routes import fingerprint, own_path, routes, unsafe_routes
@@ -60,7 +60,7 @@ def test_another_origin_is_refused_even_with_a_good_token(
 @practice("cross_origin")
 @asvs("3.5.1")
 def test_another_origin_is_refused_before_routing(victim: Browser) -> None:
-    for path in ("/nothing-here", "/static/app.css", f"{HOME}/nothing", f"{NOTES.rstrip('/')}//"):
+    for path in ("/nothing-here", "/static/app.css", f"{HOME}/nothing", f"{SAMPLES.rstrip('/')}//"):
         assert victim.post(path, headers=CROSS_SITE["cross-site"]).status_code == 403
 
 

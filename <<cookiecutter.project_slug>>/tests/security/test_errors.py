@@ -28,9 +28,9 @@ from app.security import check
 from app.settings import ConfigurationError
 from tests import faults
 # <% if cookiecutter.__interface == "json" %>
-from tests.browser import NOTES, PASSWORD, SIGN_IN, WRITE_NOTE, Browser
+from tests.browser import PASSWORD, PROFILE, SAMPLES, SIGN_IN, WRITE, Browser
 # <% else %>
-from tests.browser import NOTES, PASSWORD, SIGN_IN, WRITE_NOTE, WRONG_FORMS, Browser, html
+from tests.browser import PASSWORD, PROFILE, SAMPLES, SIGN_IN, WRITE, WRONG_FORMS, Browser, html
 # <% endif %>
 from tests.database import migrate
 from tests.marks import asvs
@@ -87,40 +87,38 @@ def limited(alice: Browser, app: Flask, **kwargs: Any) -> TestResponse:
 
 def broken(alice: Browser, app: Flask, **kwargs: Any) -> TestResponse:
     break_every_view(app)
-    return alice.get(NOTES, **kwargs)
+    return alice.get(SAMPLES, **kwargs)
 
 
 def stale(alice: Browser, app: Flask, headers: dict[str, str]) -> TestResponse:
     headers = proof(alice) | headers
     break_every_view(app, StaleDataError(CANARY))
-    return alice.open("POST", WRITE_NOTE, headers=headers, **encode({}))
+    return alice.open("POST", WRITE, headers=headers, **encode({}))
 
 
 def without_database(alice: Browser, app: Flask, **kwargs: Any) -> TestResponse:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sessions, "find", failing(OperationalError(CANARY, {}, Exception(CANARY))))
-        return alice.get(NOTES, **kwargs)
+        return alice.get(SAMPLES, **kwargs)
 
 
 def write(alice: Browser, data: bytes, **kwargs: Any) -> TestResponse:
-    return alice.open("POST", WRITE_NOTE, data=data, **{"content_type": TYPE} | kwargs)
+    return alice.open("POST", WRITE, data=data, **{"content_type": TYPE} | kwargs)
 
 
 STATUSES: dict[int, Callable[..., TestResponse]] = {
     400: lambda alice, app, **kw: write(alice, b"{", **kw),  # no JSON, or no CSRF token
-    401: lambda alice, app, **kw: Browser(app).post(WRITE_NOTE, **kw),
+    401: lambda alice, app, **kw: Browser(app).post(WRITE, **kw),
     403: lambda alice, app, headers: alice.get(
-        NOTES, headers={"X-Forwarded-Proto": "http"} | headers
+        SAMPLES, headers={"X-Forwarded-Proto": "http"} | headers
     ),
     404: lambda alice, app, **kw: alice.get("/nothing-here", **kw),
-    405: lambda alice, app, **kw: alice.open(
-        "PATCH", WRITE_NOTE, data=b"{}", content_type=TYPE, **kw
-    ),
+    405: lambda alice, app, **kw: alice.open("PATCH", WRITE, data=b"{}", content_type=TYPE, **kw),
     409: stale,
     413: lambda alice, app, **kw: write(alice, b"a" * 1_048_577, **kw),
     # <% if cookiecutter.__interface == "json" %>
-    415: lambda alice, app, **kw: alice.post_form(WRITE_NOTE, **kw),
-    422: lambda alice, app, **kw: alice.post(WRITE_NOTE, {}, **kw),
+    415: lambda alice, app, **kw: alice.post_form(WRITE, **kw),
+    422: lambda alice, app, **kw: alice.post(WRITE, {}, **kw),
     # <% endif %>
     429: limited,
     500: broken,
@@ -181,7 +179,7 @@ def test_a_form_that_was_filled_in_wrongly_comes_back_as_a_page(app: Flask, alic
 
 # <% endif %>
 def test_a_refused_method_names_the_allowed_ones(browser: Browser) -> None:
-    response = browser.open("PATCH", WRITE_NOTE, data=b"{}", content_type=TYPE)
+    response = browser.open("PATCH", WRITE, data=b"{}", content_type=TYPE)
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
 
 
@@ -234,7 +232,7 @@ def test_the_cause_is_in_the_log_alone(
         # Before any view: while it is found out who asks.
         monkeypatch.setattr(sessions, "find", failing(error))
         log()
-        response = alice.get(NOTES)
+        response = alice.get(SAMPLES)
         assert response.status_code == status, error
         assert_tells_nothing(response)
         (line,) = (entry for entry in log() if "exception" in entry)
@@ -250,8 +248,8 @@ def test_a_broken_cookie_breaks_nothing(browser: Browser) -> None:
         browser.set_cookie(cookie)
         assert browser.get("/").status_code == 200
         assert browser.get("/nothing").status_code == 404
-        assert browser.get(NOTES).status_code == 302
-        assert browser.post(WRITE_NOTE).status_code == 401
+        assert browser.get(SAMPLES).status_code == 302
+        assert browser.post(WRITE).status_code == 401
 
 
 # <% endif %>
@@ -320,7 +318,7 @@ def test_an_unknown_host_is_refused_on_every_route(app: Flask, alice: Browser) -
             assert host not in response.text
 
 
-ABOVE = f"{NOTES.rstrip('/')}/../me"
+ABOVE = f"{PROFILE.rstrip('/')}/../me"
 
 
 def test_a_strange_path_is_not_found(browser: Browser) -> None:
@@ -349,7 +347,7 @@ def test_the_service_comes_back_with_the_database(
     with faults.outage(own_database, tmp_path) as outage:
         app = make_app(**outage.settings)
         visitor, alice = Browser(app), Browser(app).sign_up("alice@example.com")
-        note = alice.write_note()
+        path = alice.write()
         dave = VALUES["email"], PASSWORD
         assert visitor.attempt(*dave).status_code == 401
 
@@ -368,7 +366,7 @@ def test_the_service_comes_back_with_the_database(
         assert health(visitor) == [200, 503]
 
         outage.resume()
-        assert alice.get(note).status_code == 200  # still signed in
+        assert alice.get(path).status_code == 200  # still signed in
         assert health(visitor) == [200, 200]
 
 

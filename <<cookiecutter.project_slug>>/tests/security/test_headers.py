@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.security import check
-from tests.browser import PAGES, PASSWORD, WRITE_NOTE, Browser
+from tests.browser import PAGES, PASSWORD, WRITE, Browser
 from tests.marks import asvs
 from tests.routes import UNKNOWN, routes
 from tests.security.sent_headers import ERROR, ERROR_OF_VIEW, ERROR_TO_GUEST, TEXT
@@ -43,13 +43,13 @@ def test_errors(app: Flask, browser: Browser, alice: Browser) -> None:
     for route in routes(app):
         if route.names_an_object and route.method == "GET":
             assert headers(alice.get(route.path(UNKNOWN))) == ERROR_OF_VIEW
-    assert headers(alice.post(WRITE_NOTE)) == ERROR_OF_VIEW
-    assert headers(browser.post(WRITE_NOTE)) == ERROR_TO_GUEST
+    assert headers(alice.post(WRITE)) == ERROR_OF_VIEW
+    assert headers(browser.post(WRITE)) == ERROR_TO_GUEST
     assert headers(browser.attempt(alice.email, PASSWORD[:-1])) == ERROR_TO_GUEST
     assert headers(browser.post("/", headers={"Sec-Fetch-Site": "cross-site"})) == ERROR
     assert headers(browser.get("/", headers={"X-Forwarded-Proto": "http"})) == ERROR
     assert headers(browser.get("/", base_url="https://evil.example")) == ERROR
-    not_allowed = headers(browser.open("TRACE", WRITE_NOTE))
+    not_allowed = headers(browser.open("TRACE", WRITE))
     assert set(not_allowed.pop("Allow").split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
     assert not_allowed == ERROR
     break_every_view(app)

@@ -94,12 +94,12 @@ def parse(data: bytes) -> Answer:
 @asvs("12.2.1")
 @needs_nginx
 def test_plain_http_is_redirected_to_the_fixed_name(edge: Site) -> None:
-    answer = edge.request("GET", "/notes/?before=a%0d%0ab", tls=False)
+    answer = edge.request("GET", "/account/?before=a%0d%0ab", tls=False)
     assert answer.status == 308
     assert headers(answer) == {
         **{k: v for k, v in NGINX_HEADERS.items() if k != "strict-transport-security"},
         "content-type": "text/html",
-        "location": f"https://{DOMAIN}/notes/?before=a%0d%0ab",
+        "location": f"https://{DOMAIN}/account/?before=a%0d%0ab",
     }
 
 
@@ -345,7 +345,7 @@ def test_an_app_that_is_down_shows_nothing(
 ) -> None:
     path = tmp_path / "app.sock"
     with upstream(path), live.nginx(tmp_path, path) as site:
-        assert_own_error(site.get("/notes/?token=canary"), 502, retry_after="5")
+        assert_own_error(site.get("/account/?token=canary"), 502, retry_after="5")
         problem = site.get("/", accept="application/json")
     assert problem.status == 502
     assert headers(problem) == {

@@ -22,7 +22,7 @@ from app.auth import sessions
 from app.auth.models import Session
 from app.database import db, migration_engine, now
 from app.security import check
-from tests.browser import CREATE_ACCOUNT, FAILED_SIGN_IN, NOTES, PASSWORD, SIGN_IN, Browser
+from tests.browser import CREATE_ACCOUNT, FAILED_SIGN_IN, PASSWORD, SAMPLES, SIGN_IN, Browser
 from tests.events import INTERFACE_EVENTS
 from tests.marks import asvs
 from tests.routes import UNKNOWN
@@ -38,7 +38,7 @@ OTHER_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 @asvs("16.2.1", "16.2.2", "16.2.4")
 def test_every_request_is_one_line_of_json(alice: Browser, log: Log) -> None:
     log()
-    response = alice.get(f"{NOTES}?before={UNKNOWN}")
+    response = alice.get(f"{SAMPLES}?before={UNKNOWN}")
     (line,) = log()
     age = datetime.now(UTC) - datetime.fromisoformat(line.pop("time"))
     assert timedelta(0) <= age < timedelta(seconds=10)
@@ -50,7 +50,7 @@ def test_every_request_is_one_line_of_json(alice: Browser, log: Log) -> None:
         "request_id": response.headers["X-Request-ID"],
         "address": alice.address,
         "method": "GET",
-        "path": NOTES,
+        "path": SAMPLES,
         "status": 404,
     }
 
@@ -142,7 +142,7 @@ def come_back_after_hours(app: Flask, alice: Browser, cli: Callable[..., Any]) -
         long_ago = now() - sessions.ABSOLUTE_TIMEOUT - timedelta(seconds=1)
         db.session.execute(update(Session).values(created_at=long_ago))
         db.session.commit()
-    alice.get(NOTES)
+    alice.get(SAMPLES)
 
 
 def sign_in_once_too_often(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
@@ -270,11 +270,11 @@ def test_a_whole_visit_leaves_no_secret_in_the_log(
     browser.sign_up(email)
     kept = {PASSWORD, OTHER_PASSWORD, email, "secretive-name", str(app.secret_key)}
     kept |= {browser.credential()}
-    browser.write_note("canary-title", "canary-body")
-    browser.get(f"{NOTES}?before=canary-query&token=canary-query")
+    browser.write("canary-title", "canary-body")
+    browser.get(f"{SAMPLES}?before=canary-query&token=canary-query")
     browser.get("/nothing", headers={"Authorization": "Bearer canary-bearer"})
-    browser.get(NOTES, headers={"Authorization": "Bearer canary-bearer"})
-    browser.post(NOTES, {"title": "canary-title", "csrf_token": "canary-token"})
+    browser.get(SAMPLES, headers={"Authorization": "Bearer canary-bearer"})
+    browser.post(SAMPLES, {"title": "canary-title", "csrf_token": "canary-token"})
     browser.post(
         "/", headers={"Sec-Fetch-Site": "cross-site", "Referer": "https://x/?canary-query"}
     )

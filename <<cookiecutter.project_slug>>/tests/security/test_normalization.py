@@ -107,7 +107,7 @@ def test_no_other_module_normalizes() -> None:
 @pytest.mark.parametrize(
     "text",
     [LONGEST, IN_TURNS, worst(MAX_RICH_TEXT), "&#789;&#768;" * (MAX_RICH_TEXT // 12)],
-    ids=["longest", "in turns", "as long as a note", "entities"],
+    ids=["longest", "in turns", "as long as a rich text", "entities"],
 )
 def test_every_function_refuses_it(normalized: list[str], text: str) -> None:
     for function in (sanitize_html, lambda it: clean_line(it, 120), normalize_email):
@@ -141,7 +141,7 @@ def test_no_place_lets_it_in(
         assert response.status_code < 500, str(entry)
         assert response.status_code not in (413, 429), str(entry)
         reached.add(response.status_code)
-    assert {401, 422} <= reached  # as far as sign-in, and as the check of a note
+    assert {401, 422} <= reached  # as far as sign-in, and as the check of a text
     assert normalized  # what else was sent along, at least
 
 

@@ -49,7 +49,7 @@ from tests.races import TIMEOUT
 from tests.security.attacks import some
 
 LEAST_ROUNDS, MOST_ROUNDS = 4, 40  # of sign-ins that are timed
-SERVICE, EMAIL = "Hardened Notes", "jane.doe@example-shop.com"
+SERVICE, EMAIL = "Hardened Service", "jane.doe@example-shop.com"
 WORDS = COMMON.read_text(encoding="utf-8").split()
 
 
@@ -297,8 +297,8 @@ def test_random_passwords_are_accepted() -> None:
         "jane.doe@example-shop.com",
         "Jane-Doe-Jane-Doe-1",
         "example-shop-2024!",
-        "HardenedNotes2024!",
-        "Hardened Notes password",
+        "HardenedService2024!",
+        "Hardened Service password",
     ],
 )
 def test_passwords_built_from_what_is_tried_first_are_refused(password: str) -> None:

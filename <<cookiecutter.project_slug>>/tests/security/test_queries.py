@@ -17,10 +17,10 @@ from app.auth import sessions
 from app.auth.models import Session as SignIn
 from app.auth.models import User
 from app.database import db
-from app.notes.models import Note
 from app.security import queries
 from tests.browser import SIGNED_UP, Browser, account
 from tests.marks import asvs
+from tests.sample.models import Sample
 from tests.security.attacks import SQL_INJECTION, sample
 from tests.security.entry_points import Attacker, entry_points
 
@@ -90,9 +90,9 @@ def test_the_listener_sees_an_injection(app: Flask, executed: list[tuple[str, st
 def test_attacks_are_kept_as_text(alice: Browser, app: Flask) -> None:
     attacks = sample(SQL_INJECTION[:50])
     for attack in attacks:
-        alice.write_note(attack, "A body")
+        alice.write(attack, "A body")
     with app.app_context():
-        stored = set(db.session.scalars(select(Note.title)))
+        stored = set(db.session.scalars(select(Sample.title)))
     assert stored == {attack.strip() for attack in attacks}
 
 
@@ -119,7 +119,7 @@ def test_a_failure_in_the_middle_leaves_no_rows(
         patch.setattr(sessions, "start", fail)
         assert browser.register("carol@example.com").status_code == 500
     with app.app_context():
-        for model in (User, SignIn, Note):
+        for model in (User, SignIn):
             assert db.session.scalar(select(func.count()).select_from(model)) == 0
     # And nothing stays locked.
     assert browser.register("carol@example.com").status_code == SIGNED_UP
@@ -231,10 +231,10 @@ def test_no_sql_is_built_from_strings(path: Path) -> None:
 @pytest.mark.parametrize(
     "sample",
     [
-        'session.execute(text(f"SELECT * FROM notes WHERE id = {id}"))',
-        'session.execute(text("SELECT * FROM notes WHERE id = " + id))',
-        'session.execute(text("SELECT * FROM notes WHERE id = %s" % id))',
-        'session.execute(text("SELECT * FROM notes WHERE id = {}".format(id)))',
+        'session.execute(text(f"SELECT * FROM samples WHERE id = {id}"))',
+        'session.execute(text("SELECT * FROM samples WHERE id = " + id))',
+        'session.execute(text("SELECT * FROM samples WHERE id = %s" % id))',
+        'session.execute(text("SELECT * FROM samples WHERE id = {}".format(id)))',
         'session.execute(text("".join(parts)))',
         "session.execute(text(statement))",
         "session.execute(text(text=statement))",
@@ -250,12 +250,12 @@ def test_no_sql_is_built_from_strings(path: Path) -> None:
         'op.execute(f"DROP TABLE {name}")',
         'op.execute("DROP TABLE {}".format(name))',
         'op.execute("DROP TABLE x".replace("x", name))',
-        'select(Note).order_by(f"{name} desc")',
-        'select(Note).order_by(getattr(Note, request.args["sort"]))',
-        'select(Note).order_by(text(request.args["sort"]))',
+        'select(Sample).order_by(f"{name} desc")',
+        'select(Sample).order_by(getattr(Sample, request.args["sort"]))',
+        'select(Sample).order_by(text(request.args["sort"]))',
         'select(literal_column(request.args["column"]))',
-        'select(Note).where(text("title = \'" + title + "\'"))',
-        'select(Note).from_statement(text("SELECT 1" + rest))',
+        'select(Sample).where(text("title = \'" + title + "\'"))',
+        'select(Sample).from_statement(text("SELECT 1" + rest))',
     ],
 )
 def test_the_static_test_sees(sample: str) -> None:
@@ -269,9 +269,9 @@ def test_the_static_test_sees(sample: str) -> None:
         'connection.execute(text("SELECT :id"), {"id": id})',
         'cursor.execute("PRAGMA foreign_keys = ON")',
         'cursor.execute("SELECT ?", (f"{a}{b}",)[0:0])',
-        "select(Note).where(Note.title.contains(words, autoescape=True)).order_by(Note.id.desc())",
-        "select(Note).where(Note.id == first + 1).limit(PAGE + 1)",
-        "select(Note).order_by(ORDERS[order])",
+        "select(Sample).where(Sample.title.contains(words, autoescape=True)).order_by(Sample.id.desc())",
+        "select(Sample).where(Sample.id == first + 1).limit(PAGE + 1)",
+        "select(Sample).order_by(ORDERS[order])",
         'print(f"{a}", "a" + b)',
     ],
 )

@@ -20,22 +20,14 @@ from app.security import check, rate_limits
 from app.security.access import is_public, public
 from app.security.rate_limits import limited, limiter, requested_limit
 # <% if cookiecutter.auth == "oidc" %>
-from tests.browser import DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, WRITE_NOTE, Browser
+from tests.browser import DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, WRITE, Browser
 # <% else %>
-from tests.browser import (
-    CHANGED,
-    DOMAIN,
-    FORM_REFUSED,
-    PASSWORD,
-    SIGN_IN,
-    SIGN_UP,
-    WRITE_NOTE,
-    Browser,
-)
+from tests.browser import CHANGED, DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, SIGN_UP, WRITE, Browser
 # <% endif %>
 from tests.conftest import running_redis
 from tests.live import connect_unix, gunicorn
 from tests.marks import asvs
+from tests.resources import WRITABLE, Resource, add
 from tests.routes import SAFE, Route, routes
 
 WRONG = "wrong-lantern-orbit-7-thistle"
@@ -136,7 +128,7 @@ def test_an_attack_does_not_lock_the_owner_out_of_a_running_session(
     for number in range(12):
         attempt(new_browser(f"192.0.2.{number}"), alice.email)
     assert alice.is_signed_in()
-    alice.write_note()
+    alice.write()
     # <% if cookiecutter.auth != "oidc" %>
     assert alice.change_password(PASSWORD, WRONG).status_code == CHANGED
     # <% endif %>
@@ -172,9 +164,25 @@ def test_writing_by_account(alice: Browser, bob: Browser) -> None:
     statuses = []
     for number in range(61):
         alice.address = f"192.0.2.{number}"
-        statuses.append(alice.post_form(WRITE_NOTE).status_code)
+        statuses.append(alice.post_form(WRITE).status_code)
     assert statuses == [FORM_REFUSED] * 60 + [429]
-    bob.write_note()
+    bob.write()
+
+
+@asvs("2.4.1")
+@pytest.mark.parametrize("resource", WRITABLE, ids=str)
+def test_every_route_that_writes_comes_to_its_limit(app: Flask, resource: Resource) -> None:
+    """By account: each request comes from another address, and is refused after it was counted."""
+    for number, route in enumerate(it for it in routes(app) if it.endpoint in resource.routes):
+        if route.is_safe:
+            continue
+        user = Browser(app).signed_in(f"user{number}@example.com")
+        path, statuses = route.path(add(app, resource, user.email)), []
+        while statuses[-1:] != [429]:
+            user.address = f"192.0.2.{len(statuses)}"
+            statuses.append(user.open(route.method, path, data=b"").status_code)
+            assert len(statuses) < 200, f"{route.method} {route.rule} has no limit"
+        assert len(statuses) > 1
 
 
 @asvs("2.4.1")

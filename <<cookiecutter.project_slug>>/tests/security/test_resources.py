@@ -12,7 +12,17 @@ from app.auth.models import User
 from app.database import Base
 from tests.browser import Browser
 from tests.marks import asvs, practice
-from tests.resources import HERE, RESOURCES, VALUES, WRITABLE, Resource, add, add_all, rows
+from tests.resources import (
+    HERE,
+    RESOURCES,
+    SAMPLES,
+    VALUES,
+    WRITABLE,
+    Resource,
+    add,
+    add_all,
+    rows,
+)
 from tests.routes import VARIABLE, own_id, routes
 from tests.security import client
 from tests.security.entry_points import entry_points
@@ -24,12 +34,22 @@ USERS = User.__table__
 
 @asvs("8.2.2")
 def test_every_model_with_an_owner_is_described() -> None:
-    described = {resource.model for resource in RESOURCES}
+    described = {resource.model for resource in (*RESOURCES, SAMPLES)}
     for mapper in Base.registry.mappers:
         owned = any(key.references(USERS) for key in mapper.local_table.foreign_keys)
         assert not owned or mapper.class_ in described, (
             f"{HERE} does not describe {mapper.class_.__name__}, whose rows belong to a user:"
             " add a Resource for it to RESOURCES."
+        )
+
+
+@asvs("8.2.1")
+def test_every_route_is_described(app: Flask) -> None:
+    described = client.PUBLIC | client.PRIVATE | {it for r in RESOURCES for it in r.routes}
+    for route in routes(app):
+        assert route.endpoint in described, (
+            f"{HERE} does not say whose {route.rule} is: add {route.endpoint!r} to `routes` of its"
+            " resource, or to PUBLIC or PRIVATE of tests/security/client.py when nobody owns it."
         )
 
 
@@ -64,6 +84,15 @@ def test_every_field_is_described(app: Flask, alice: Browser, browser: Browser) 
         )
     add_all(app, alice.email)  # pages show the forms of rows
     assert entry_points(app, alice, browser)
+
+
+@asvs("2.2.1")
+def test_every_query_argument_is_attacked(app: Flask) -> None:
+    attacked = {name for names in client.QUERY.values() for name in names}
+    for name in sorted(client.query_of_code(app)):
+        assert name in attacked, (
+            f"tests/security/client.py does not attack the query argument {name!r}: add it to QUERY."
+        )
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=str)

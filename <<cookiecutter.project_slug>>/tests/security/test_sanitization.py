@@ -210,7 +210,7 @@ def test_threads_never_get_each_others_text() -> None:
 
     def clean(user: int) -> None:
         for i in range(60):
-            mine = f'<p>user {user} <em>note {i}</em> <a href="https://u{user}.example">x</a></p>'
+            mine = f'<p>user {user} <em>text {i}</em> <a href="https://u{user}.example">x</a></p>'
             assert sanitize_html(mine) == mine.replace('">', '" rel="noopener noreferrer">')
 
     interval = sys.getswitchinterval()
@@ -265,20 +265,20 @@ def test_plain_text_is_escaped_in_every_template(app: Flask, name: str) -> None:
 @asvs("1.3.1")
 def test_a_column_of_rich_text_cleans_on_write_and_is_markup_on_read() -> None:
     engine = create_engine("sqlite://", hide_parameters=True)
-    notes = Table("notes", MetaData(), Column("id", Integer), Column("body", RichText))
+    texts = Table("texts", MetaData(), Column("id", Integer), Column("body", RichText))
     with engine.connect() as connection:
-        notes.metadata.create_all(connection)
-        connection.execute(notes.insert().values(body="<b>x</b><img src=x onerror=alert(1)>"))
-        connection.execute(notes.insert().values(body=None))
-        assert connection.scalars(text("SELECT body FROM notes")).all() == ["<b>x</b>", None]
+        texts.metadata.create_all(connection)
+        connection.execute(texts.insert().values(body="<b>x</b><img src=x onerror=alert(1)>"))
+        connection.execute(texts.insert().values(body=None))
+        assert connection.scalars(text("SELECT body FROM texts")).all() == ["<b>x</b>", None]
         # What is added to clean text is not clean.
         changed = sanitize_html("<b>x</b>") + "<img src=x onerror=alert(1)>"
-        connection.execute(notes.update().where(notes.c.body.is_not(None)).values(body=changed))
-        read = connection.scalars(select(notes.c.body)).all()
+        connection.execute(texts.update().where(texts.c.body.is_not(None)).values(body=changed))
+        read = connection.scalars(select(texts.c.body)).all()
         assert isinstance(read[0], Markup)
         assert read == [Markup("<b>x</b>"), None]
         with pytest.raises(StatementError) as refused:
-            connection.execute(notes.insert().values(body="a secret\0"))
+            connection.execute(texts.insert().values(body="a secret\0"))
         assert "a secret" not in str(refused.value)
     engine.dispose()
 

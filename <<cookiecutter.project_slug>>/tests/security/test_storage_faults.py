@@ -18,7 +18,7 @@ from redis import BusyLoadingError, OutOfMemoryError, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.browser import FORM_REFUSED, SIGN_IN, WRITE_NOTE, Browser
+from tests.browser import FORM_REFUSED, SIGN_IN, WRITE, Browser
 from tests.conftest import running_redis
 from tests.live import wait_until
 from tests.marks import asvs, practice
@@ -146,9 +146,9 @@ def test_no_request_fails_with_redis_and_the_limits_go_on(
         statuses = at_once(*[lambda: attempt(service)] * 6)
         assert statuses == [401] * 6
         assert [attempt(service) for _ in range(5)] == [401] * 4 + [429]
-        written = at_once(*[lambda it=it: it.post_form(WRITE_NOTE).status_code for it in writers])
+        written = at_once(*[lambda it=it: it.post_form(WRITE).status_code for it in writers])
         assert written == [FORM_REFUSED] * 6
-        written = [alice.post_form(WRITE_NOTE).status_code for _ in range(55)]
+        written = [alice.post_form(WRITE).status_code for _ in range(55)]
         assert written == [FORM_REFUSED] * 54 + [429]
         ready = alice.get("/readyz")
         assert (ready.status_code, ready.get_json()["rate_limits"]) == (200, "degraded")

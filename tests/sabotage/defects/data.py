@@ -54,7 +54,7 @@ DEFECTS = [
         "the column cleans what the form has cleaned",
         "    if isinstance(text, CleanHTML):\n",
         "    if text == '':\n",
-        "test_a_text_is_cleaned_once",
+        "test_a_rich_text_is_cleaned_once",
     ),
     sanitization(
         "text may contain direction marks",

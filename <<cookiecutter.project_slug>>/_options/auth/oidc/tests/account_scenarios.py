@@ -30,5 +30,5 @@ def use_account(app: Flask, alice: Browser) -> None:
     assert operator.get(str(older)).status_code == 200
     account = page.css_first('form[action$=disable] [name="account"]').attributes["value"]
     for action in ("disable", "enable"):
-        data = {"csrf_token": csrf_token(operator.get("/notes/new")), "account": account}
+        data = {"csrf_token": csrf_token(operator.get("/account/")), "account": account}
         assert operator.post(f"/operators/{action}", data).status_code == 302

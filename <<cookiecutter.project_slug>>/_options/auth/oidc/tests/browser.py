@@ -17,9 +17,20 @@ from app.auth.outbound import Client
 from app.database import db
 from tests.client import DOMAIN, ORIGIN, PASSWORD
 from tests.stub import CLIENT_ID, CLIENT_SECRET, ISSUER, STUB, subject_of
-from tests.visitor import Visitor, csrf_token, html
+from tests.visitor import PROFILE, SAMPLES, WRITE, Visitor, after_sign_in, csrf_token, html
 
-__all__ = ["DOMAIN", "ORIGIN", "PASSWORD", "Browser", "csrf_token", "html"]
+__all__ = [
+    "DOMAIN",
+    "ORIGIN",
+    "PASSWORD",
+    "PROFILE",
+    "SAMPLES",
+    "WRITE",
+    "Browser",
+    "after_sign_in",
+    "csrf_token",
+    "html",
+]
 
 PAGES = True
 SETTINGS = {  # of this way to sign in
@@ -29,8 +40,7 @@ SETTINGS = {  # of this way to sign in
     "EMERGENCY_LOGIN": "1",
 }
 # What the shared tests ask for by name, because it is different elsewhere.
-SIGN_IN, NOTES, HOME = "/auth/emergency", "/notes/", "/"  # the sign-in by password
-WRITE_NOTE = "/notes/new"
+SIGN_IN, HOME = "/auth/emergency", "/"  # the sign-in by password
 CREATE_ACCOUNT = "create-operator"
 ACCOUNT_KEY = "subject"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_emergency_login", "authn_login_fail"]  # the log events of a wrong password
@@ -45,7 +55,7 @@ PUBLIC_ROUTES = {"auth.callback", "auth.emergency", "backchannel.logout"}
 # What a user gets there: nothing without an answer of the provider; the page is for operators.
 OTHER_ANSWERS = {"auth.callback": 401, "operators.index": 403}
 PRIVATE_ROUTES = {"operators.disable", "operators.enable", "operators.index"}
-WRONG_FORMS = {SIGN_IN: 401, WRITE_NOTE: 422}
+WRONG_FORMS = {SIGN_IN: 401, WRITE: 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 
 # The fields of the forms about accounts that a user sees.

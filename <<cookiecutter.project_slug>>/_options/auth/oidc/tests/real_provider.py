@@ -28,7 +28,7 @@ from tests.live import accepts, free_ports, make_certificates, running
 from tests.stub import answer
 
 FOLDER = Path(__file__).parent / "provider"
-CLIENT_ID, CLIENT_SECRET = "notes", "wool+lantern%orbit~7-thistle"
+CLIENT_ID, CLIENT_SECRET = "service", "wool+lantern%orbit~7-thistle"
 LOOPBACK = "127.0.0.0/8, ::1/128"  # where the providers of the tests are
 SERVICE = "https://service.test"
 INSTALL_TIMEOUT = 300  # seconds

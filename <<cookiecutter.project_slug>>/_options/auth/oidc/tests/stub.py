@@ -22,7 +22,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 ISSUER = "https://id.service.test"
-CLIENT_ID, CLIENT_SECRET = "notes", "wool+lantern%orbit~7-thistle"
+CLIENT_ID, CLIENT_SECRET = "service", "wool+lantern%orbit~7-thistle"
 CALLBACK = "https://service.test/auth/callback"
 METADATA = {
     "issuer": ISSUER,
@@ -77,7 +77,7 @@ class Stub(BaseAdapter):
     def tokens(self, form: dict[str, list[str]], authorization: str) -> tuple[int, dict[str, Any]]:
         """The answer of the token endpoint."""
         sent = b64decode(authorization.removeprefix("Basic ")).decode()
-        assert sent == "notes:wool%2Blantern%25orbit~7-thistle", "RFC 6749 section 2.3.1"
+        assert sent == "service:wool%2Blantern%25orbit~7-thistle", "RFC 6749 section 2.3.1"
         challenge, claims = self.codes.pop(form["code"][0], ("", {}))
         made = hashlib.sha256(form["code_verifier"][0].encode()).digest()
         if urlsafe_b64encode(made).decode().rstrip("=") != challenge:

@@ -31,7 +31,7 @@ from app.auth.outbound import Client
 from app.database import Base, db
 from app.security import check
 from app.settings import Settings
-from tests.browser import Browser, html
+from tests.browser import SAMPLES, Browser, after_sign_in, html
 from tests.marks import asvs, practice
 from tests.real_provider import CLIENT_ID, CLIENT_SECRET, RealProvider, real_provider
 
@@ -105,7 +105,7 @@ def changed(path: str, **values: str | None) -> str:
 
 def test_the_provider_signs_somebody_in(visitor: Browser, provider: RealProvider) -> None:
     response = sign_in(visitor, provider)
-    assert (response.status_code, response.headers["Location"]) == (302, "/notes/")
+    assert (response.status_code, response.headers["Location"]) == (302, after_sign_in(visitor.app))
     assert "alice@example.com" in visitor.get("/account/").text
     with visitor.app.app_context():
         user = db.session.scalars(select(User)).one()
@@ -120,7 +120,7 @@ def test_the_provider_signs_somebody_in(visitor: Browser, provider: RealProvider
 def test_what_the_provider_is_asked(visitor: Browser, provider: RealProvider) -> None:
     asked = []
     for _ in range(2):
-        parts = urlsplit(visitor.start("/auth/login?next=/notes/new"))
+        parts = urlsplit(visitor.start("/auth/login?next=/account/"))
         assert f"{parts.scheme}://{parts.netloc}" == provider.issuer
         query = parse_qs(parts.query)
         assert query.pop("redirect_uri") == ["https://service.test/auth/callback"]
@@ -507,12 +507,12 @@ def test_an_address_is_nobodys_key(
     """A second issuer, where somebody has registered Alice's address, and has her name as well."""
     victim = Browser(make_app(**provider.settings()))
     assert sign_in(victim, provider, "alice").status_code == 302
-    victim.write_note("Alice's title")
+    victim.write("Alice's title")
     with real_provider(tmp_path_factory.mktemp("other")) as other:
         attacker = Browser(make_app(**other.settings()), "192.0.2.66")
         assert sign_in(attacker, other, "alice").status_code == 302
         assert "alice@example.com" in attacker.get("/account/").text
-        assert "Alice" not in attacker.get("/notes/").text
+        assert "Alice" not in attacker.get(SAMPLES).text
     with app.app_context():
         users = db.session.scalars(select(User)).all()
         assert {(user.email, user.subject) for user in users} == {("alice@example.com", "alice")}
@@ -525,12 +525,12 @@ def test_a_claimed_address_opens_no_account_here(
 ) -> None:
     """Another account of the same provider claims Alice's address, and an operator's."""
     assert sign_in(visitor, provider, "alice").status_code == 302
-    visitor.write_note("Alice's title")
+    visitor.write("Alice's title")
     for address in ("alice@example.com", "ALICE@example.com", "operator@example.com"):
         with_claims(provider, lambda claims, address=address: claims | {"email": address})
         attacker = Browser(service, "192.0.2.66")
         assert sign_in(attacker, provider, "mallory").status_code == 302
-        assert "Alice" not in attacker.get("/notes/").text
+        assert "Alice" not in attacker.get(SAMPLES).text
     assert count(service, User) == 2
     # The operator can still sign in: the address is looked for among the accounts made here.
     assert Browser(service, "192.0.2.9").with_password("operator@example.com").is_signed_in()
@@ -546,7 +546,7 @@ NEXT = [
     "\\\\evil.example",
     "javascript:alert(1)",
     "https:evil.example",
-    "notes/",
+    "account/",
     "/" + "x" * 3000,
 ]
 
@@ -557,7 +557,7 @@ NEXT = [
 def test_no_open_redirect(visitor: Browser, provider: RealProvider, target: str) -> None:
     url = visitor.start(f"/auth/login?{urlencode({'next': target})}")
     response = visitor.get(provider.person().authorize(url))
-    assert (response.status_code, response.headers["Location"]) == (302, "/notes/")
+    assert (response.status_code, response.headers["Location"]) == (302, after_sign_in(visitor.app))
 
 
 @practice("redirects")
@@ -566,13 +566,13 @@ def test_no_open_redirect_by_a_changed_cookie(visitor: Browser, provider: RealPr
     answer = callback(visitor, provider)
     with visitor.client.session_transaction(base_url="https://service.test") as cookie:
         cookie["oidc"] = {**cookie["oidc"], "target": "//evil.example"}
-    assert visitor.get(answer).headers["Location"] == "/notes/"
+    assert visitor.get(answer).headers["Location"] == after_sign_in(visitor.app)
 
 
 def test_one_comes_back_to_where_one_was_going(visitor: Browser, provider: RealProvider) -> None:
-    challenge = visitor.get("/notes/new").headers["Location"]
+    challenge = visitor.get("/account/").headers["Location"]
     answer = provider.person().authorize(visitor.start(challenge))
-    assert visitor.get(answer).headers["Location"] == "/notes/new"
+    assert visitor.get(answer).headers["Location"] == "/account/"
 
 
 def test_the_redirect_uri_is_ours_whatever_the_request_says(

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from app.auth import accounts, members
 from app.auth.models import User
 from app.database import db, now
-from tests.browser import PASSWORD, Browser, html
+from tests.browser import PASSWORD, SAMPLES, Browser, html
 from tests.marks import asvs, practice
 from tests.stub import STUB
 
@@ -94,7 +94,7 @@ def test_only_the_allowed_groups_get_in(
     ("claim", "claims"),
     [
         ("realm_access.roles", {"realm_access": {"roles": ["staff"]}}),  # Keycloak
-        ("resource_access.notes.roles", {"resource_access": {"notes": {"roles": ["staff"]}}}),
+        ("resource_access.service.roles", {"resource_access": {"service": {"roles": ["staff"]}}}),
         ("roles", {"roles": ["staff"]}),  # Entra ID
         ("hd", {"hd": "staff"}),  # Google: the domain of the organisation
         ("https://id.example/roles", {"https://id.example/roles": ["staff"]}),
@@ -185,13 +185,13 @@ def test_what_the_provider_calls_an_address(app: Flask, email: object, shown: st
 def test_a_new_address_is_the_same_account(app: Flask) -> None:
     visitor = Browser(app)
     arrive(visitor)
-    visitor.write_note("A title of hers")
+    visitor.write("A title of hers")
     subject = {"sub": "another-person"}
     arrive(visitor, email="alice@married.example")
-    assert "A title of hers" in visitor.get("/notes/").text
+    assert "A title of hers" in visitor.get(SAMPLES).text
     assert "alice@married.example" in visitor.get("/account/").text
     arrive(visitor, **subject)  # the same address, but somebody else
-    assert "A title of hers" not in visitor.get("/notes/").text
+    assert "A title of hers" not in visitor.get(SAMPLES).text
 
 
 @asvs("10.5.2")
@@ -199,7 +199,7 @@ def test_a_new_address_is_the_same_account(app: Flask) -> None:
 def test_subjects_are_told_apart_letter_by_letter(app: Flask, subject: str) -> None:
     first, second = Browser(app), Browser(app, "192.0.2.2")
     arrive(first, sub="alice")
-    first.write_note("A title of hers")
+    first.write("A title of hers")
     arrive(second, sub=subject)
     with app.app_context():
         expected = {"alice", subject}

@@ -118,7 +118,7 @@ def test_the_provider_signs_out(
         (here, there, other), persons, ("alice", "alice", "bob"), strict=True
     ):
         assert browser.get(person.authorize(browser.start(), login)).status_code == 302
-    sign_out_at_provider(persons[0], f"{provider.issuer}/session/end?client_id=notes")
+    sign_out_at_provider(persons[0], f"{provider.issuer}/session/end?client_id=service")
     wait_until(lambda: notices[1])
     (token,) = notices[1]
     machine = Browser(service, "192.0.2.200")
@@ -274,7 +274,8 @@ def test_any_text_is_an_id(app: Flask, alice: Browser, jti: str) -> None:
 @asvs("9.1.1")
 def test_a_forged_logout_token_ends_nothing(app: Flask, alice: Browser) -> None:
     key = ECKey.generate_key("P-256", {"kid": STUB.key.kid})
-    claims = USUAL | {"iss": "https://id.service.test", "aud": "notes", "iat": NOW, "exp": NOW + 60}
+    known = {"iss": "https://id.service.test", "aud": "service"}
+    claims = USUAL | known | {"iat": NOW, "exp": NOW + 60}
     forged = jwt.encode({"alg": "ES256", "kid": STUB.key.kid}, claims, key)
     for token in (forged, "", "x", "a.b.c", "a" * 50_000, None):
         assert send(app, token) == 400

@@ -191,7 +191,7 @@ def test_who_is_signed_in_stays_signed_in(
     """And can sign out: here at least."""
     broken(METADATA_PATH, stub, monkeypatch, fail)
     later(provider.KEEP + 1)
-    assert alice.get(alice.write_note()).status_code == 200
+    assert alice.get(alice.write()).status_code == 200
     assert alice.sign_out().headers["Location"] == "/"
     assert not alice.is_signed_in()
 

@@ -7,15 +7,25 @@ from typing import Self
 from werkzeug.test import TestResponse
 
 from tests.client import DOMAIN, ORIGIN, PASSWORD
-from tests.visitor import Visitor, csrf_token, html
+from tests.visitor import PROFILE, SAMPLES, WRITE, Visitor, after_sign_in, csrf_token, html
 
-__all__ = ["DOMAIN", "ORIGIN", "PASSWORD", "Browser", "csrf_token", "html"]
+__all__ = [
+    "DOMAIN",
+    "ORIGIN",
+    "PASSWORD",
+    "PROFILE",
+    "SAMPLES",
+    "WRITE",
+    "Browser",
+    "after_sign_in",
+    "csrf_token",
+    "html",
+]
 
 PAGES = True
 SETTINGS: dict[str, str] = {}  # of this way to sign in
 # What the shared tests ask for by name, because it is different elsewhere.
-SIGN_IN, SIGN_UP, NOTES, HOME = "/auth/login", "/auth/register", "/notes/", "/"
-WRITE_NOTE = "/notes/new"
+SIGN_IN, SIGN_UP, HOME = "/auth/login", "/auth/register", "/"
 CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
@@ -27,7 +37,7 @@ FORM_ACTION = "'self'"
 PUBLIC_ROUTES = {"auth.register"}
 OTHER_ANSWERS: dict[str, int] = {}
 PRIVATE_ROUTES = {"account.password"}
-WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, WRITE_NOTE: 422, "/account/password": 422}
+WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, WRITE: 422, "/account/password": 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 # The fields of the forms about accounts.
 FIELDS = {"email", "password", "confirm", "current_password", "new_password"}

@@ -58,9 +58,9 @@ def signed_in(wire: Wire) -> Any:
 
 
 def test_it_writes_reads_and_signs_out(signed_in: Any, wire: Wire) -> None:
-    note = signed_in.request("POST", "/notes", {"title": "T", "body": "<em>B</em>"})
-    assert signed_in.request("GET", f"/notes/{note['id']}") == note
-    assert signed_in.request("DELETE", f"/notes/{note['id']}") is None
+    row = signed_in.request("POST", "/samples", {"title": "T", "body": "<em>B</em>"})
+    assert signed_in.request("GET", f"/samples/{row['id']}") == row
+    assert signed_in.request("DELETE", f"/samples/{row['id']}") is None
     access = signed_in.access_token
     signed_in.sign_out()
     assert (
@@ -128,7 +128,7 @@ def test_it_waits_as_long_as_it_is_asked_to(
 
 def test_what_is_wrong_is_told_by_field(signed_in: Any) -> None:
     with pytest.raises(ApiError) as refused:
-        signed_in.request("POST", "/notes", {"title": ""})
+        signed_in.request("POST", "/samples", {"title": ""})
     assert {error["pointer"] for error in refused.value.problem["errors"]} == {"#/title", "#/body"}
 
 

@@ -23,7 +23,7 @@ from app.auth import sessions, tokens
 from app.auth.models import Session, User
 from app.auth.sessions import ABSOLUTE_TIMEOUT, ACCESS_LIFETIME, IDLE_TIMEOUT, LEEWAY
 from app.database import Base, db, now
-from tests.browser import API, NOTES, ORIGIN, PASSWORD, Browser
+from tests.browser import API, ORIGIN, PASSWORD, SAMPLES, Browser
 from tests.marks import asvs, practice
 from tests.routes import routes
 
@@ -309,12 +309,12 @@ def test_another_scheme_or_place_is_not_read(alice: Browser, browser: Browser) -
     good = alice.access_token
     for name in ("access_token", "token", "Authorization", "bearer", "jwt"):
         for route in routes(browser.app):
-            if route.method == "GET" and route.endpoint.startswith(("notes.", "me.")):
+            if route.method == "GET" and route.endpoint.startswith(("samples.", "me.")):
                 response = browser.get(route.path(), query_string={name: good})
                 assert response.status_code == 401, route
         sent = {"data": {name: good}, "content_type": "application/x-www-form-urlencoded"}
-        assert browser.open("POST", NOTES, **sent).status_code == 401
-        assert browser.post(NOTES, {"title": "T", "body": "B", name: good}).status_code == 401
+        assert browser.open("POST", SAMPLES, **sent).status_code == 401
+        assert browser.post(SAMPLES, {"title": "T", "body": "B", name: good}).status_code == 401
         assert browser.get(ME, headers={f"X-{name}": good, "Token": good}).status_code == 401
     for value in (good, f"Token {good}", f"Basic {good}", f"JWT {good}", f"Bearer={good}"):
         assert browser.get(ME, headers={"Authorization": value}).status_code == 401

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from app.database import Base
+from tests.resources import RESOURCES
 
 WHOLE = ("ALL ", "index ")  # how a step begins that goes through a whole table, or a whole index
 # What both servers count of each connection. Left out is rnd_next: rows of a table that is read
@@ -18,8 +19,8 @@ COUNTED = """SHOW SESSION STATUS WHERE variable_name IN ('Handler_read_first', '
 def analyze(engine: Engine) -> None:
     """Have the optimizer know how the tables are filled, as the server does after a while."""
     with engine.begin() as connection:
-        for table in Base.metadata.sorted_tables:
-            connection.exec_driver_sql("ANALYZE TABLE " + table.name).all()
+        for table in {*Base.metadata.tables, *map(str, RESOURCES)}:
+            connection.exec_driver_sql("ANALYZE TABLE " + table).all()
 
 
 def explain(cursor: Any, statement: str, parameters: Any) -> tuple[list[str], int]:

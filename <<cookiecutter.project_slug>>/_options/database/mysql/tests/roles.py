@@ -53,21 +53,21 @@ FORBIDDEN = [
     "CREATE TABLE mine (id INTEGER)",
     "CREATE TEMPORARY TABLE mine (id INTEGER)",
     "CREATE VIEW mine AS SELECT 1",
-    "CREATE INDEX mine ON notes (title)",
+    "CREATE INDEX mine ON samples (title)",
     "CREATE PROCEDURE mine() SELECT 1",
     "CREATE FUNCTION mine RETURNS INTEGER SONAME 'mine.so'",
-    "CREATE TRIGGER mine BEFORE INSERT ON notes FOR EACH ROW SET @x = 1",
+    "CREATE TRIGGER mine BEFORE INSERT ON samples FOR EACH ROW SET @x = 1",
     "CREATE EVENT mine ON SCHEDULE EVERY 1 DAY DO SELECT 1",
-    "ALTER TABLE notes ADD COLUMN mine INTEGER",
-    "RENAME TABLE notes TO mine",
-    "DROP TABLE notes",
-    "TRUNCATE notes",
-    "LOCK TABLES notes WRITE",
+    "ALTER TABLE samples ADD COLUMN mine INTEGER",
+    "RENAME TABLE samples TO mine",
+    "DROP TABLE samples",
+    "TRUNCATE samples",
+    "LOCK TABLES samples WRITE",
     *VERSION_WRITES,
     # The server's files and programs.
-    "SELECT title FROM notes INTO OUTFILE '/tmp/notes-of-the-test'",
-    "SELECT 'x' INTO DUMPFILE '/tmp/notes-of-the-test'",
-    "LOAD DATA INFILE '/etc/passwd' INTO TABLE notes (title)",
+    "SELECT title FROM samples INTO OUTFILE '/tmp/samples-of-the-test'",
+    "SELECT 'x' INTO DUMPFILE '/tmp/samples-of-the-test'",
+    "LOAD DATA INFILE '/etc/passwd' INTO TABLE samples (title)",
     "INSTALL PLUGIN mine SONAME 'mine.so'",
     "SET GLOBAL general_log = 1",
     "SET GLOBAL local_infile = 1",
@@ -110,7 +110,7 @@ def try_all(app: Flask) -> None:
         # The driver would read the file and send it; it has no leave to, whatever the server says.
         with pytest.raises(DBAPIError):
             connection.exec_driver_sql(
-                "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE notes (title)"
+                "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE samples (title)"
             )
 
 

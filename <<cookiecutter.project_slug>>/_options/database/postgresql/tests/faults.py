@@ -17,7 +17,7 @@ from tests.proxy import Outage, forwarding
 READ_ONLY = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
 SLOW = "SELECT pg_sleep(30)"
 # What the log says.
-NO_TABLE = 'relation "notes" does not exist'
+NO_TABLE = 'relation "[a-z]+" does not exist'
 TOO_SLOW = "due to statement timeout"
 LOCKED = "due to (lock|statement) timeout"
 DEADLOCK = "deadlock detected"

@@ -64,18 +64,18 @@ FORBIDDEN = [
     "CREATE SEQUENCE mine",
     "CREATE FUNCTION mine() RETURNS INTEGER LANGUAGE sql AS 'SELECT 1'",
     "CREATE EXTENSION pg_trgm",
-    "CREATE INDEX mine ON notes (title)",
-    "ALTER TABLE notes ADD COLUMN mine INTEGER",
-    "ALTER TABLE notes DISABLE TRIGGER ALL",
-    "DROP TABLE notes",
+    "CREATE INDEX mine ON samples (title)",
+    "ALTER TABLE samples ADD COLUMN mine INTEGER",
+    "ALTER TABLE samples DISABLE TRIGGER ALL",
+    "DROP TABLE samples",
     "DROP SCHEMA public CASCADE",
-    "TRUNCATE notes",
-    "SELECT setval('notes_id_seq', 1)",
+    "TRUNCATE samples",
+    "SELECT setval('samples_id_seq', 1)",
     # The server's files and programs.
-    "COPY notes TO '/tmp/notes'",
-    "COPY notes FROM '/etc/passwd'",
-    "COPY notes TO PROGRAM 'cat'",
-    "COPY notes FROM PROGRAM 'id'",
+    "COPY samples TO '/tmp/samples'",
+    "COPY samples FROM '/etc/passwd'",
+    "COPY samples TO PROGRAM 'cat'",
+    "COPY samples FROM PROGRAM 'id'",
     "SELECT pg_read_file('/etc/passwd')",
     "SELECT pg_ls_dir('/etc')",
     "SELECT lo_import('/etc/passwd')",
@@ -115,9 +115,9 @@ def try_all(app: Flask) -> None:
             assert_denied(caught.value, statement)
         # PostgreSQL takes this with a warning, and does nothing.
         with engine.connect() as connection:
-            rights = text("SELECT relacl::text FROM pg_class WHERE relname = 'notes'")
+            rights = text("SELECT relacl::text FROM pg_class WHERE relname = 'samples'")
             was = connection.execute(rights).scalar()
-            connection.exec_driver_sql("GRANT ALL ON notes TO PUBLIC")
+            connection.exec_driver_sql("GRANT ALL ON samples TO PUBLIC")
             assert connection.execute(rights).scalar() == was
 
 

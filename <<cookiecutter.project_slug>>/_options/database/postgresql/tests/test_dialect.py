@@ -64,7 +64,7 @@ REFUSED = {
 LOCAL = [
     "postgresql+psycopg://app:canary@localhost/service",
     "postgresql://app@127.0.0.1:5433/service",
-    "postgresql+psycopg://app:canary@[::1]/service?application_name=notes",
+    "postgresql+psycopg://app:canary@[::1]/service?application_name=service",
     "postgresql+psycopg://app:canary@/service?host=/run/postgresql",
     "postgresql+psycopg://app:canary@localhost/service?sslmode=disable",
 ]

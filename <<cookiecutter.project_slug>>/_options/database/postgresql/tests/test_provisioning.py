@@ -54,7 +54,7 @@ def test_a_database_that_was_made_halfway_is_completed(service: NewService) -> N
         MIGRATION_DATABASE_URL=None,
     )
     browser = Browser(app).sign_up("alice@example.com")
-    assert browser.get(browser.write_note()).status_code == 200
+    assert browser.get(browser.write()).status_code == 200
     refused = pytest.raises(ProgrammingError, match="permission denied to create temporary")
     with app.app_context(), db.engine.connect() as connection, refused:
         connection.execute(text("CREATE TEMPORARY TABLE mine (id INTEGER)"))

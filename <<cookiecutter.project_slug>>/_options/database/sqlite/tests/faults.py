@@ -14,7 +14,7 @@ from tests.database import dispose
 
 READ_ONLY = "PRAGMA query_only = ON"
 # What the log says.
-NO_TABLE = "no such table: notes"
+NO_TABLE = "no such table: "
 LOCKED = SERIALIZATION = "database is locked"
 
 

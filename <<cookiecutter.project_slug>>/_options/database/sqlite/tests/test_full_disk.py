@@ -13,7 +13,7 @@ from flask import Flask
 
 from app.auth import sessions
 from app.database import db
-from tests.browser import HOME, NOTES, WRITTEN, Browser
+from tests.browser import HOME, SAMPLES, WRITTEN, Browser
 from tests.database import dispose, each_connection_runs, migrate
 from tests.marks import practice
 from tests.test_read_only import Log, failures
@@ -50,24 +50,24 @@ def test_a_full_disk_serves_reads(
     migrate({**environment, **settings})
     app = make_app(**settings)
     alice = Browser(app).sign_up("alice@example.com")
-    path = alice.write_note()
+    path = alice.write()
     ballast = small / "ballast"
     with pytest.raises(OSError, match="No space"):
         ballast.write_bytes(bytes(2 * SIZE))
     # What is written goes into space that the log has already, until there is none.
-    assert 503 in {alice.try_note("T", "B" * 9000).status_code for _ in range(40)}
+    assert 503 in {alice.try_to_write("T", "B" * 9000).status_code for _ in range(40)}
     log()
-    for asked in (HOME, NOTES, path):
+    for asked in (HOME, SAMPLES, path):
         assert alice.get(asked).status_code == 200, asked
     assert failures(log)
     dispose(app)
     ballast.unlink()
     assert alice.get(path).status_code == 200
-    assert alice.try_note("T", "B").status_code == WRITTEN
+    assert alice.try_to_write("T", "B").status_code == WRITTEN
 
 
 def test_a_file_that_may_not_grow_serves_reads(app: Flask, alice: Browser, log: Log) -> None:
-    path = alice.write_note()
+    path = alice.write()
 
     dispose(app)
     with app.app_context():
@@ -76,8 +76,8 @@ def test_a_file_that_may_not_grow_serves_reads(app: Flask, alice: Browser, log: 
         connection.exec_driver_sql("VACUUM")  # no room is left of rows that other tests deleted
     # SQLite takes the size that it has.
     with each_connection_runs(app, "PRAGMA max_page_count = 1"):
-        assert 503 in {alice.try_note("T", "B" * 9000).status_code for _ in range(5)}
+        assert 503 in {alice.try_to_write("T", "B" * 9000).status_code for _ in range(5)}
         log()
-        for asked in (HOME, NOTES, path):
+        for asked in (HOME, SAMPLES, path):
             assert alice.get(asked).status_code == 200, asked
-    assert alice.try_note("T", "B").status_code == WRITTEN
+    assert alice.try_to_write("T", "B").status_code == WRITTEN

@@ -177,7 +177,7 @@ def test_a_rotation_signs_nobody_out_and_the_second_ends_the_old_key(
     assert rotate(app, "--env-file", str(file)).exit_code == 0
     once, visitor = restarted()
     assert visitor.is_signed_in()
-    assert visitor.write_note("Written", "after")
+    assert visitor.write("Written", "after")
 
     assert rotate(once, "--env-file", str(file)).exit_code == 0
     _, visitor = restarted()

@@ -8,7 +8,7 @@ from functools import cache
 from hashlib import sha384
 from pathlib import Path
 
-from flask import Flask, current_app, g, render_template, request
+from flask import Flask, current_app, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Response
@@ -58,10 +58,9 @@ def add_to_navigation(app: Flask, endpoint: str, text: str) -> None:
     app.config["NAVIGATION"].append((endpoint, text))
 
 
-def start() -> str:
-    """The endpoint that sign-in leads to: the first link, or the account while there is none."""
-    links: list[tuple[str, str]] = current_app.config["NAVIGATION"]
-    return links[0][0] if links else "account.index"
+def first_page() -> str:
+    """The path where users arrive after sign-in: the first page of the navigation."""
+    return url_for([*current_app.config["NAVIGATION"], ("account.index", "")][0][0])
 
 
 def _version(digest: bytes) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.browser import HOME, NOTES, SIGN_IN, SIGNED_IN, WRITE_NOTE, Browser, csrf_token, html
+from tests.browser import HOME, PROFILE, SIGN_IN, SIGNED_IN, WRITE, Browser, csrf_token, html
 
 Send = Callable[..., TestResponse]
 
@@ -23,7 +23,7 @@ def ready(tab: Browser, path: str, fields: dict[str, str], page: str | None = No
 
 
 def ready_to_write(tab: Browser, title: str, body: str) -> Send:
-    return ready(tab, WRITE_NOTE, {"title": title, "body": body})
+    return ready(tab, WRITE, {"title": title, "body": body})
 
 
 def ready_to_edit(tab: Browser, path: str, body: str, title: str = "T") -> Send:
@@ -38,7 +38,7 @@ def ready_to_remove(tab: Browser, path: str) -> Send:
 
 def ready_to_post(tab: Browser, path: str) -> Send:
     """Post nothing to a view that has no page."""
-    return ready(tab, path, {}, page=WRITE_NOTE)
+    return ready(tab, path, {}, page=PROFILE)
 
 
 def ready_to_sign_in(tab: Browser, email: str, password: str) -> Send:
@@ -46,13 +46,7 @@ def ready_to_sign_in(tab: Browser, email: str, password: str) -> Send:
 
 
 def ready_to_sign_out(tab: Browser) -> Send:
-    return ready(tab, "/auth/logout", {}, page="/account/")
-
-
-def older_notes(tab: Browser) -> str:
-    """Where the second page of the notes is."""
-    link = html(tab.get(NOTES)).css_first(f'a[href^="{NOTES}?before="]')
-    return str(link.attributes["href"])
+    return ready(tab, "/auth/logout", {}, page=PROFILE)
 
 
 def revoke_sessions(app: Flask, tab: Browser) -> None:
@@ -65,17 +59,17 @@ def revoke_sessions(app: Flask, tab: Browser) -> None:
 
 
 def edit(browser: Browser, path: str, body: str) -> TestResponse:
-    """Change the note's text."""
+    """Change the text of a sample."""
     return ready_to_edit(browser, path, body)()
 
 
 def remove(browser: Browser, path: str) -> TestResponse:
-    """Delete the note."""
+    """Delete a sample."""
     return ready_to_remove(browser, path)()
 
 
 def text_of(browser: Browser, path: str) -> str:
-    """The note's text as it is stored."""
+    """The text of a sample as it is stored."""
     return html(browser.get(path)).css_first(".rich").text()
 
 
@@ -84,11 +78,3 @@ def assert_refused(response: TestResponse, reason: str, body: str) -> None:
     page = html(response)
     assert reason in page.body.text()
     assert page.css_first("main form textarea").text().strip() == body
-
-
-def assert_conflict(response: TestResponse, title: str, body: str, version: int) -> None:
-    """The form still has the typed text. Saving it again replaces the stored version."""
-    form = html(response).css_first("main form")
-    assert form.css_first("input[name=title]").attributes["value"] == title
-    assert form.css_first("textarea").text().strip() == body
-    assert form.css_first("input[name=version]").attributes["value"] == str(version)

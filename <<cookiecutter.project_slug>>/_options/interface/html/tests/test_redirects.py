@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from app.security.redirects import own_path
-from tests.browser import ORIGIN, Browser, html
+from tests.browser import ORIGIN, Browser, after_sign_in, html
 from tests.marks import asvs, practice
 
 pytestmark = practice("redirects")
@@ -20,7 +20,7 @@ FOREIGN = {
     "backslash": "/\\evil.example/",
     "two backslashes": "\\\\evil.example/",
     "slash after backslash": "\\/evil.example/",
-    "backslash later on": "/notes\\..\\..//evil.example",
+    "backslash later on": "/account\\..\\..//evil.example",
     "tab between the slashes": "/\t/evil.example/",
     "line break between the slashes": "/\n/evil.example/",
     "return between the slashes": "/\r/evil.example/",
@@ -34,15 +34,15 @@ FOREIGN = {
     "capitals": "HTTPS://evil.example",
     "user part": "https://service.test@evil.example/",
     "suffix": "https://service.test.evil.example/",
-    "own site, absolute": "https://service.test/notes/",
-    "own site, plain": "http://service.test/notes/",
+    "own site, absolute": "https://service.test/account/",
+    "own site, plain": "http://service.test/account/",
     "script": "javascript:alert(1)",
     "script with a tab": "java\tscript:alert(1)",
     "script with a comment": "javascript://service.test/%0aalert(1)",
     "data": "data:text/html,<script>alert(1)</script>",
-    "header injection": "/notes/\r\nLocation: https://evil.example/",
-    "cookie injection": "/notes/\r\nSet-Cookie: __Host-session=x",
-    "line break last": "/notes/\n",
+    "header injection": "/account/\r\nLocation: https://evil.example/",
+    "cookie injection": "/account/\r\nSet-Cookie: __Host-session=x",
+    "line break last": "/account/\n",
     "relative": "evil.example",
     "dots": "../../evil.example",
     "port": ":443//evil.example",
@@ -55,18 +55,18 @@ FOREIGN = {
 }
 OWN = [
     "/",
-    "/notes/",
-    "/notes/new?title=a&body=b%20c",
+    "/account/",
+    "/account/new?title=a&body=b%20c",
     "/account/?x=https://evil.example/",  # an address as a value harms nobody
-    "/notes/?next=//evil.example",
+    "/account/?next=//evil.example",
     "/a//b",
     "/%2f%2fevil.example",  # encoded once more than the browser decodes: a path of ours
     "/%5cevil.example",
     "/.//evil.example",
     "/@evil.example",
     "/:evil.example",
-    "/notes/é",
-    "/notes/\u202e",
+    "/account/é",
+    "/account/\u202e",
     "/" + "a" * 1000,
 ]
 
@@ -113,12 +113,12 @@ def test_sign_in_leads_nowhere_else(alice: Browser, browser: Browser) -> None:
         path = f"/auth/login?next={quote(FOREIGN[name], safe='')}"
         response = visitor.sign_in(alice.email, path=path)
         assert response.status_code == 302
-        assert response.headers["Location"] == "/notes/", name
+        assert response.headers["Location"] == after_sign_in(browser.app), name
 
 
 def test_sign_in_leads_back_to_where_it_was_asked_for(alice: Browser, browser: Browser) -> None:
-    path = alice.write_note()
-    for number, wanted in enumerate([path, f"{path}/edit", "/notes/?before=x&y=//z"]):
+    path = alice.write()
+    for number, wanted in enumerate([path, f"{path}/edit", "/account/?before=x&y=//z"]):
         visitor = Browser(browser.app, f"192.0.2.{number}")
         challenge = visitor.get(wanted)
         assert challenge.status_code == 302
@@ -129,10 +129,10 @@ def test_sign_in_leads_back_to_where_it_was_asked_for(alice: Browser, browser: B
 @asvs("3.7.2")
 def test_the_challenge_stays_here(browser: Browser) -> None:
     for path in (
-        "/notes/",
-        "/notes/?x=//evil.example",
-        "/notes/?x=%0d%0aSet-Cookie:%20a=b",
-        "/%2fnotes/",
+        "/account/",
+        "/account/?x=//evil.example",
+        "/account/?x=%0d%0aSet-Cookie:%20a=b",
+        "/%2faccount/",
         "/account/?next=https://evil.example",
     ):
         response = browser.get(path)
@@ -143,7 +143,7 @@ def test_the_challenge_stays_here(browser: Browser) -> None:
 
 def test_a_long_address_is_not_remembered(browser: Browser) -> None:
     # Nginx would answer 502 to a response with so long a header, and 414 to the next request.
-    response = browser.get(f"/notes/?{'&' * 5000}")
+    response = browser.get(f"/account/?{'&' * 5000}")
     assert (response.status_code, response.headers["Location"]) == (302, "/auth/login")
 
 

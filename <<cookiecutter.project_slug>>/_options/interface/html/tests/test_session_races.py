@@ -12,7 +12,7 @@ from app.auth import sessions
 from app.auth.models import Session
 from app.database import db, now
 from tests.actions import ready
-from tests.browser import Browser
+from tests.browser import PROFILE, Browser
 from tests.races import at_once, meeting, statuses, tabs
 
 
@@ -49,6 +49,6 @@ def test_a_session_that_ends_while_it_is_used_is_nobodys(
 
     with monkeypatch.context() as patch:
         patch.setattr(sessions, "now", end_all)
-        response = alice.get("/notes/")
+        response = alice.get(PROFILE)
     assert response.status_code == 302
     assert response.headers["Location"].startswith("/auth/login")

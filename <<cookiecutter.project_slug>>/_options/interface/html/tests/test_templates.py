@@ -77,7 +77,7 @@ def relative(path: Path) -> str:
 @asvs("1.2.1", "1.2.2", "1.2.3")
 @pytest.mark.parametrize("path", files(TEMPLATES, "*"), ids=relative)
 def test_a_template_keeps_every_rule(path: Path) -> None:
-    # Jinja autoescapes by file name: note.txt or note.html.j2 would be rendered unescaped.
+    # Jinja autoescapes by file name: page.txt or page.html.j2 would be rendered unescaped.
     assert path.suffix == ".html"
     assert template_violations(path.read_text(encoding="utf-8")) == []
 
@@ -89,12 +89,12 @@ def test_no_template_is_made_from_a_string(path: Path) -> None:
 
 
 BAD_SAMPLES = [
-    ("safe filter", "<p>{{ note.body|safe }}</p>"),
-    ("safe filter", "{{ note.body | trim | safe }}"),
-    ("safe filter", "{% filter safe %}{{ note.body }}{% endfilter %}"),
-    ("autoescape block", "{% autoescape false %}{{ note.body }}{% endautoescape %}"),
-    ("autoescape block", "{%- autoescape flag -%}{{ note.body }}{%- endautoescape -%}"),
-    ("url from data", '<a href="{{ note.link }}">more</a>'),
+    ("safe filter", "<p>{{ row.body|safe }}</p>"),
+    ("safe filter", "{{ row.body | trim | safe }}"),
+    ("safe filter", "{% filter safe %}{{ row.body }}{% endfilter %}"),
+    ("autoescape block", "{% autoescape false %}{{ row.body }}{% endautoescape %}"),
+    ("autoescape block", "{%- autoescape flag -%}{{ row.body }}{%- endautoescape -%}"),
+    ("url from data", '<a href="{{ row.link }}">more</a>'),
     ("url from data", "<form method='get' action='{{ target }}'></form>"),
     ("inline script", "<script>start()</script>"),
     ("inline script", '<SCRIPT type="module">start()</SCRIPT>'),
@@ -108,7 +108,7 @@ BAD_SAMPLES = [
     ("script url", '<a href="javascript:go()">go</a>'),
     ("script url", '<img src=" data:image/svg+xml,...">'),
     ("value outside quotes", "<p class={{ kind }}>"),
-    ("value outside quotes", '<p id="a" title=note-{{ note.title }}>'),
+    ("value outside quotes", '<p id="a" title=row-{{ row.title }}>'),
     ("value outside quotes", "<p {{ attributes }}>"),
     ("foreign asset", '<script src="https://cdn.example/x.js"></script>'),
     ("foreign asset", '<link rel="stylesheet" href="//cdn.example/x.css">'),
@@ -146,10 +146,10 @@ def test_no_rule_is_without_a_sample() -> None:
 @pytest.mark.parametrize(
     "sample",
     [
-        """<a class="{{ 'x' if a > b else "y" }}" href="{{ url_for("notes.index", q=">") }}">""",
+        """<a class="{{ 'x' if a > b else "y" }}" href="{{ url_for("account.index", q=">") }}">""",
         '<script src="{{ asset("app.js").url }}" defer></script>',
         '<a href="https://example.org/">a link is not an asset</a>',
-        '<p title="note {{ note.title }}">{{ note.body }}, on = 1</p>',
+        '<p title="row {{ row.title }}">{{ row.body }}, on = 1</p>',
         '<form method="post">{{ form.hidden_tag() }}</form>',
         '<form method="post"><input name="csrf_token" value="{{ csrf_token() }}"></form>',
         "{# |safe is forbidden #}",

@@ -11,8 +11,13 @@ from werkzeug.test import TestResponse
 
 from app.auth.identity import SESSION_ID
 from app.database import db
+from app.pages import first_page
 from tests.accounts import add_account, start_session
 from tests.client import DOMAIN, ORIGIN, Client
+
+PROFILE = "/account/"  # the page about the account
+SAMPLES = "/samples/"  # the list of :mod:`tests.sample`
+WRITE = "/samples/new"  # the form for a new one
 
 
 def html(response: TestResponse) -> LexborHTMLParser:
@@ -26,6 +31,12 @@ def csrf_token(response: TestResponse, action: str | None = None) -> str:
     field = html(response).css_first(f"{selector} input[name=csrf_token]")
     assert field is not None, f"no form {action or ''} with a token in the page"
     return str(field.attributes["value"])
+
+
+def after_sign_in(app: Flask) -> str:
+    """The path where users arrive after sign-in."""
+    with app.test_request_context():
+        return first_page()
 
 
 class Visitor(Client):
@@ -70,10 +81,10 @@ class Visitor(Client):
             cookie[SESSION_ID] = token
 
     def sign_out(self) -> TestResponse:
-        return self.submit("/auth/logout", {}, page="/notes/")
+        return self.submit("/auth/logout", {}, page=PROFILE)
 
-    def try_note(self, title: str, body: str) -> TestResponse:
-        return self.submit("/notes/new", {"title": title, "body": body})
+    def try_to_write(self, title: str, body: str) -> TestResponse:
+        return self.submit(WRITE, {"title": title, "body": body})
 
     def attempt(self, email: str, password: str, **kwargs: Any) -> TestResponse:
         """Try a password, as a program does: the form is fetched once."""
@@ -84,8 +95,8 @@ class Visitor(Client):
     def do_everything(self, email: str, password: str) -> Iterator[int]:
         """Read, write and sign in, whatever is answered; the statuses."""
         forms = {
-            "/notes/": {},
-            "/notes/new": {"title": "T", "body": "B"},
+            SAMPLES: {},
+            WRITE: {"title": "T", "body": "B"},
             "/readyz": {},
             self.sign_in_path: {"email": email, "password": password},
         }
@@ -96,7 +107,7 @@ class Visitor(Client):
                 yield self.post(path, form | {"csrf_token": csrf_token(page)}).status_code
 
     def is_signed_in(self) -> bool:
-        return self.get("/account/").status_code == 200
+        return self.get(PROFILE).status_code == 200
 
     def credential(self) -> str:
         """The credential that a thief would steal: the cookie."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from werkzeug.test import TestResponse
 
-from tests.browser import API, NOTES, Browser
+from tests.browser import API, SAMPLES, Browser
 
 Send = Callable[..., TestResponse]
 
@@ -16,13 +16,13 @@ PUBLIC_PATHS = [f"{API}/openapi.json"]
 
 
 def ready_to_write(client: Browser, title: str, body: str) -> Send:
-    return partial(client.post, NOTES, {"title": title, "body": body})
+    return partial(client.post, SAMPLES, {"title": title, "body": body})
 
 
 def ready_to_edit(client: Browser, path: str, body: str, title: str = "T") -> Send:
     version = client.get(path).json["version"]
-    note = {"title": title, "body": body, "version": version}
-    return partial(client.send, "PUT", path, note)
+    row = {"title": title, "body": body, "version": version}
+    return partial(client.send, "PUT", path, row)
 
 
 def ready_to_remove(client: Browser, path: str) -> Send:
@@ -42,23 +42,18 @@ def ready_to_sign_out(client: Browser) -> Send:
     return client.sign_out
 
 
-def older_notes(client: Browser) -> str:
-    """Where the second page of the notes is."""
-    return f"{NOTES}?before={client.get(NOTES).json['next']}"
-
-
 def edit(browser: Browser, path: str, body: str) -> TestResponse:
-    """Change the note's text."""
+    """Change the text of a sample."""
     return ready_to_edit(browser, path, body)()
 
 
 def remove(browser: Browser, path: str) -> TestResponse:
-    """Delete the note."""
+    """Delete a sample."""
     return ready_to_remove(browser, path)()
 
 
 def text_of(browser: Browser, path: str) -> str:
-    """The note's text as it is stored."""
+    """The text of a sample as it is stored."""
     return str(browser.get(path).json["body"])
 
 
@@ -66,8 +61,3 @@ def assert_refused(response: TestResponse, reason: str, body: str) -> None:
     """The problem says why; the app still has what it sent."""
     assert response.content_type == "application/problem+json"
     assert reason in response.json["detail"]
-
-
-def assert_conflict(response: TestResponse, title: str, body: str, version: int) -> None:
-    """The app still has what it sent; it reads the other version when it needs that."""
-    assert response.content_type == "application/problem+json"

@@ -20,13 +20,9 @@ PAGES = False
 SETTINGS: dict[str, str] = {}  # of this way to sign in
 # What the shared tests ask for by name, because it is different with pages.
 API = "/api/v1"
-SIGN_IN, SIGN_UP, NOTES, HOME = (
-    f"{API}/auth/token",
-    f"{API}/auth/register",
-    f"{API}/notes",
-    "/.well-known/security.txt",
-)
-WRITE_NOTE = NOTES
+SIGN_IN, SIGN_UP, HOME = f"{API}/auth/token", f"{API}/auth/register", "/.well-known/security.txt"
+PROFILE = f"{API}/me"  # the answer about the account
+SAMPLES = WRITE = f"{API}/samples"  # of :mod:`tests.sample`
 CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
@@ -45,7 +41,7 @@ def account(name: str) -> dict[str, str]:
 class Browser(Client):
     """One app: an address, the tokens it keeps, and the headers that it sends. No cookie jar."""
 
-    own_headers = {"Accept": "application/json", "User-Agent": "Notes/1.0 (Linux)"}
+    own_headers = {"Accept": "application/json", "User-Agent": "App/1.0 (Linux)"}
     use_cookies = False
 
     def __init__(self, app: Flask, address: str = "198.51.100.7") -> None:
@@ -113,18 +109,18 @@ class Browser(Client):
         body = {"current_password": current, "new_password": new}
         return self.keep(self.send("PUT", f"{API}/me/password", body))
 
-    def try_note(self, title: str, body: str) -> TestResponse:
-        return self.post(NOTES, {"title": title, "body": body})
+    def try_to_write(self, title: str, body: str) -> TestResponse:
+        return self.post(SAMPLES, {"title": title, "body": body})
 
     def do_everything(self, email: str, password: str) -> Iterator[int]:
         """Read, write and sign in, whatever is answered; the statuses."""
-        yield self.get(NOTES).status_code
-        yield self.try_note("T", "B").status_code
+        yield self.get(SAMPLES).status_code
+        yield self.try_to_write("T", "B").status_code
         yield self.get("/readyz").status_code
         yield self.sign_in(email, password).status_code
 
     def is_signed_in(self) -> bool:
-        return self.get(f"{API}/me").status_code == 200
+        return self.get(PROFILE).status_code == 200
 
     def credential(self) -> str:
         """The credential that a thief would steal: the access token."""

@@ -13,9 +13,9 @@ from app.api import operation_of
 from app.resources import PAGE
 from app.security.access import is_public
 from app.validation import MAX_NAME, MAX_PROBLEMS
-from tests.browser import API, NOTES, PASSWORD, SIGN_IN, SIGN_UP, Browser
+from tests.browser import API, PASSWORD, SAMPLES, SIGN_IN, SIGN_UP, Browser
 from tests.marks import asvs, practice
-from tests.routes import UNKNOWN, routes
+from tests.routes import UNKNOWN
 
 pytestmark = practice("sanitization")
 
@@ -25,13 +25,13 @@ JSON = "application/json"
 def test_from_sign_up_to_sign_out(browser: Browser) -> None:
     browser.sign_up("carol@example.com")
     assert browser.get(f"{API}/me").json["email"] == "carol@example.com"
-    path = browser.write_note("Shopping", "<strong>Bread</strong> & butter")
-    note = browser.get(path).json
-    assert path == f"{NOTES}/{note['id']}"
-    assert note["body"] == "<strong>Bread</strong> &amp; butter"
+    path = browser.write("Shopping", "<strong>Bread</strong> & butter")
+    row = browser.get(path).json
+    assert path == f"{SAMPLES}/{row['id']}"
+    assert row["body"] == "<strong>Bread</strong> &amp; butter"
     edited = browser.send("PUT", path, {"title": "List", "body": "Milk", "version": 1})
     assert (edited.status_code, edited.json["version"]) == (200, 2)
-    assert [note["title"] for note in browser.get(NOTES).json["notes"]] == ["List"]
+    assert [row["title"] for row in browser.get(SAMPLES).json["samples"]] == ["List"]
     deleted = browser.open("DELETE", path)
     assert (deleted.status_code, deleted.data) == (204, b"")
     assert browser.get(path).status_code == 404
@@ -42,12 +42,12 @@ def test_from_sign_up_to_sign_out(browser: Browser) -> None:
 
 
 def test_the_list_goes_on_page_by_page(alice: Browser) -> None:
-    written = [alice.write_note(f"Note {number}") for number in range(PAGE + 5)]
-    first = alice.get(NOTES).json
-    assert len(first["notes"]) == PAGE
-    second = alice.get(NOTES, query_string={"before": first["next"]}).json
+    written = [alice.write(f"Row {number}") for number in range(PAGE + 5)]
+    first = alice.get(SAMPLES).json
+    assert len(first["samples"]) == PAGE
+    second = alice.get(SAMPLES, query_string={"before": first["next"]}).json
     assert second["next"] is None
-    listed = [f"{NOTES}/{note['id']}" for note in first["notes"] + second["notes"]]
+    listed = [f"{SAMPLES}/{row['id']}" for row in first["samples"] + second["samples"]]
     assert listed == written[::-1]
 
 
@@ -58,10 +58,10 @@ def test_the_list_goes_on_page_by_page(alice: Browser) -> None:
 @asvs("15.3.1")
 def test_exactly_these_fields_are_answered(alice: Browser) -> None:
     """What a model gets later does not leak by itself."""
-    note = alice.post(NOTES, {"title": "T", "body": "B"}).json
+    row = alice.post(SAMPLES, {"title": "T", "body": "B"}).json
     fields = {"id", "title", "body", "version", "created_at", "updated_at"}
-    assert set(note) == set(alice.get(f"{NOTES}/{note['id']}").json) == fields
-    assert set(alice.get(NOTES).json) == {"notes", "next"}
+    assert set(row) == set(alice.get(f"{SAMPLES}/{row['id']}").json) == fields
+    assert set(alice.get(SAMPLES).json) == {"samples", "next"}
     assert set(alice.get(f"{API}/me").json) == {"email", "created_at"}
     tokens = {"access_token", "token_type", "expires_in", "refresh_token"}
     assert set(alice.refresh().json) == tokens
@@ -90,29 +90,29 @@ def problems(response: Any) -> dict[str, str]:
     ids=lambda it: str(sorted(it) if isinstance(it, set) else it),
 )
 def test_what_does_not_fit_is_named(alice: Browser, body: Any, pointers: set[str]) -> None:
-    response = alice.send("POST", NOTES, body)
+    response = alice.send("POST", SAMPLES, body)
     assert set(problems(response)) == pointers
     assert all(text[0].isupper() and text.endswith(".") for text in problems(response).values())
-    assert alice.get(NOTES).json["notes"] == []
+    assert alice.get(SAMPLES).json["samples"] == []
 
 
 @asvs("15.3.5")
 @pytest.mark.parametrize("version", ["1", 1.0, 1.5, True, None, [1]], ids=repr)
 def test_types_are_strict(alice: Browser, version: Any) -> None:
-    path = alice.write_note()
+    path = alice.write()
     response = alice.send("PUT", path, {"title": "T", "body": "B", "version": version})
     assert set(problems(response)) == {"#/version"}
 
 
 @asvs("2.2.1", "15.3.7")
 def test_a_parameter_must_be_known_and_come_once(alice: Browser) -> None:
-    note = alice.write_note().rpartition("/")[2]
-    assert set(problems(alice.get(f"{NOTES}?page=2"))) == {"?page"}
+    first = alice.write().rpartition("/")[2]
+    assert set(problems(alice.get(f"{SAMPLES}?page=2"))) == {"?page"}
     assert set(problems(alice.get(f"{API}/me?fields=email"))) == {"?fields"}
-    assert set(problems(alice.get(f"{NOTES}?before={note}&before={UNKNOWN}"))) == {"?before"}
-    assert set(problems(alice.get(f"{NOTES}?before=1"))) == {"?before"}
-    assert alice.get(f"{NOTES}?before={note}").status_code == 200
-    assert alice.get(f"{NOTES}?before={UNKNOWN}").status_code == 404
+    assert set(problems(alice.get(f"{SAMPLES}?before={first}&before={UNKNOWN}"))) == {"?before"}
+    assert set(problems(alice.get(f"{SAMPLES}?before=1"))) == {"?before"}
+    assert alice.get(f"{SAMPLES}?before={first}").status_code == 200
+    assert alice.get(f"{SAMPLES}?before={UNKNOWN}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_parameter_must_be_known_and_come_once(alice: Browser) -> None:
     [b"", b"{", b"title=T", b'{"title":"T",}', b"\xff\xfe", b'{"title":"\\ud800"}', b"NaN x"],
 )
 def test_what_is_no_json_is_400(alice: Browser, body: bytes) -> None:
-    response = alice.open("POST", NOTES, data=body, content_type=JSON)
+    response = alice.open("POST", SAMPLES, data=body, content_type=JSON)
     assert response.status_code == 400
     assert response.json["detail"] == "The body is not JSON, or not in UTF-8."
 
@@ -128,10 +128,10 @@ def test_what_is_no_json_is_400(alice: Browser, body: bytes) -> None:
 def test_an_answer_is_not_larger_than_what_was_wrong(alice: Browser) -> None:
     right = {"title": "T", "body": "B"}
     some = {f"field{number}": 1 for number in range(MAX_PROBLEMS)}
-    assert len(problems(alice.post(NOTES, right | some))) == MAX_PROBLEMS
+    assert len(problems(alice.post(SAMPLES, right | some))) == MAX_PROBLEMS
     many = some | {"one": "more"}
-    assert problems(alice.post(NOTES, right | many)) == {"#": "Too many fields are wrong."}
-    (pointer,) = problems(alice.post(NOTES, {"title": "T", "body": "B", "x" * 10_000: 1}))
+    assert problems(alice.post(SAMPLES, right | many)) == {"#": "Too many fields are wrong."}
+    (pointer,) = problems(alice.post(SAMPLES, {"title": "T", "body": "B", "x" * 10_000: 1}))
     assert len(pointer) == MAX_NAME + len("#/")
 
 
@@ -154,9 +154,9 @@ def test_what_was_sent_is_not_repeated(alice: Browser) -> None:
     "name", ["id", "owner_id", "public_id", "user_id", "owner", "created_at", "updated_at"]
 )
 def test_mass_assignment_is_refused(alice: Browser, name: str) -> None:
-    path = alice.write_note()
+    path = alice.write()
     body = {"title": "T", "body": "B", name: 2}
-    assert set(problems(alice.post(NOTES, body))) == {f"#/{name}"}
+    assert set(problems(alice.post(SAMPLES, body))) == {f"#/{name}"}
     edit = alice.send("PUT", path, body | {"version": 1})
     assert set(problems(edit)) == {f"#/{name}"}
     sign_up = {"email": "eve@example.com", "password": PASSWORD, name: 2}
@@ -175,9 +175,10 @@ def test_every_route_of_the_api_is_described(app: Flask, browser: Browser) -> No
         for method in operations
     }
     expected = {
-        (route.method, route.rule.replace("<public_id:public_id>", "{public_id}"))
-        for route in routes(app)
-        if route.rule.startswith(API) and route.method not in ("HEAD", "OPTIONS")
+        (method, rule.rule.replace("<public_id:public_id>", "{public_id}"))
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith(API)
     }
     assert expected - found == {("GET", f"{API}/openapi.json")}
     assert found < expected
@@ -219,7 +220,7 @@ VARIABLES = {
     "<string(length=2):code>": {"type": "string", "pattern": "", "minLength": 2, "maxLength": 2},
     "<path:file>": {"type": "string", "pattern": ""},
     "<uuid:id>": {"type": "string", "pattern": ""},
-    "<public_id:note>": {"type": "string", "pattern": ""},
+    "<public_id:row>": {"type": "string", "pattern": ""},
 }
 
 

@@ -30,9 +30,9 @@ def service(make_app: Callable[..., Flask]) -> Iterator[NewService]:
 
 @asvs("13.2.2")
 def test_the_role_of_the_app_reads_and_writes_rows_alone(app: Flask, alice: Browser) -> None:
-    note = alice.write_note()
+    path = alice.write()
     roles.try_all(app)
-    assert alice.get(note).status_code == 200
+    assert alice.get(path).status_code == 200
 
 
 @asvs("13.2.2")

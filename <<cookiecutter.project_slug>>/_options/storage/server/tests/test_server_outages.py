@@ -19,7 +19,6 @@ from werkzeug.test import TestResponse
 
 from app import resources
 from app.database import db
-from app.notes.models import Note
 from app.security.access import public
 from tests import faults
 from tests.actions import (
@@ -30,10 +29,11 @@ from tests.actions import (
     ready_to_sign_in,
     ready_to_write,
 )
-from tests.browser import NOTES, PAGES, PASSWORD, WRITTEN, Browser
+from tests.browser import PAGES, PASSWORD, SAMPLES, WRITTEN, Browser
 from tests.database import migrate
 from tests.races import TIMEOUT, at_once
 from tests.retries import Log, assert_retry, change, within_patience
+from tests.sample.models import Sample
 
 JSON = {"Accept": "application/json"}
 ACCEPTED = [{}, JSON] if PAGES else [JSON]  # headers: a page, or what a program asks for
@@ -91,7 +91,7 @@ def test_connections_that_the_server_has_closed_are_replaced(app: Flask, alice: 
             connection.close()
     for headers in ACCEPTED:
         assert faults.kill_connections(app) >= 1
-        tabs = [partial(alice.get, NOTES, headers=headers) for _ in range(number + 1)]
+        tabs = [partial(alice.get, SAMPLES, headers=headers) for _ in range(number + 1)]
         assert [tab().status_code for tab in tabs] == [200] * (number + 1)
 
 
@@ -106,7 +106,7 @@ def test_a_connection_that_is_killed_in_a_transaction_is_replaced(
     send = ready_to_write(alice, "Lost", "Lost")
     create = resources.create
 
-    def create_after_a_kill(*args: Any, **values: Any) -> Note:
+    def create_after_a_kill(*args: Any, **values: Any) -> Sample:
         assert faults.kill_connections(app) >= 1  # the one with which it was found out who asks
         return create(*args, **values)
 
@@ -115,7 +115,7 @@ def test_a_connection_that_is_killed_in_a_transaction_is_replaced(
         patch.setattr(resources, "create", create_after_a_kill)
         response = send(headers=headers)
     assert_retry(response, log)
-    assert "Lost" not in alice.get(NOTES).text
+    assert "Lost" not in alice.get(SAMPLES).text
     assert send().status_code == WRITTEN
 
 
@@ -132,7 +132,7 @@ def test_a_connection_that_is_killed_when_all_was_read_spoils_no_answer(
 
     monkeypatch.setattr(resources, "page", page_and_a_kill)
     for _ in range(12):  # more than the pool holds: none is lost to it
-        assert alice.get(NOTES).status_code == 200
+        assert alice.get(SAMPLES).status_code == 200
 
 
 def test_a_network_that_swallows_everything_keeps_no_thread(
@@ -146,9 +146,9 @@ def test_a_network_that_swallows_everything_keeps_no_thread(
     with faults.outage(own_database, tmp_path) as outage:
         app = make_app(**outage.settings)
         alice = Browser(app).sign_up("alice@example.com")
-        path = alice.write_note()
+        path = alice.write()
         calls = [
-            partial(alice.get, NOTES),
+            partial(alice.get, SAMPLES),
             ready_to_sign_in(Browser(app), alice.email, PASSWORD),
             ready_to_edit(alice, path, "Changed"),
             partial(Browser(app).get, "/readyz"),

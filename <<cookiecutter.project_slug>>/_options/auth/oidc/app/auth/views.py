@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import pages
 from app.auth import code_flow, identity, members, pending, throttling
 from app.auth.forms import LoginForm
 from app.auth.models import LOCAL
@@ -13,6 +12,7 @@ from app.auth.outbound import UnavailableError, in_time
 from app.auth.provider import Provider
 from app.auth.provider_tokens import RefusedError, is_name
 from app.database import db
+from app.pages import first_page
 from app.security import rate_limits
 from app.security.access import public
 from app.security.limit_keys import client_address
@@ -76,7 +76,7 @@ def callback() -> ResponseReturnValue:
     session = identity.start_session(user)
     session.provider_sid = sid if is_name(sid) else None
     db.session.commit()
-    return redirect(own_path(started.target) or url_for(pages.start()))
+    return redirect(own_path(started.target) or first_page())
 
 
 @blueprint.post("/logout")
@@ -106,6 +106,6 @@ def emergency() -> ResponseReturnValue:
         security_event("authn_emergency_login", stage="attempt")
         if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
             security_event("authn_emergency_login", stage="success")
-            return redirect(own_path(request.args.get("next")) or url_for(pages.start()))
+            return redirect(own_path(request.args.get("next")) or first_page())
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"
     return render_template("auth/emergency.html", form=form, error=error), 401 if error else 200

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import pages
 from app.auth import account, accounts, identity, throttling
 from app.auth.forms import LoginForm, PasswordForm, RegisterForm
 from app.database import db
+from app.pages import first_page
 from app.security import rate_limits
 from app.security.access import public
 from app.security.limit_keys import client_address
@@ -29,7 +29,7 @@ def register() -> ResponseReturnValue:
             identity.start_session(user)
             db.session.commit()
             flash("Welcome. Your account is ready.")
-            return redirect(url_for(pages.start()))
+            return redirect(first_page())
         form.email.errors = ["This address cannot be used. Sign in if it is yours."]
     status = 422 if form.is_submitted() else 200
     return render_template("auth/register.html", form=form), status
@@ -44,7 +44,7 @@ def login() -> ResponseReturnValue:
     error = None
     if form.is_submitted():
         if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
-            return redirect(own_path(request.args.get("next")) or url_for(pages.start()))
+            return redirect(own_path(request.args.get("next")) or first_page())
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"
     return render_template("auth/login.html", form=form, error=error), 401 if error else 200
 

@@ -105,3 +105,9 @@ def assert_refused(response: TestResponse, name: str) -> None:
     """The form comes back with an error at this field."""
     assert response.status_code == 422
     assert html(response).css_first(f"[name={name}][aria-invalid=true]")
+
+
+def assert_conflict(response: TestResponse, texts: dict[str, str], version: str) -> None:
+    """The form still has what was typed. Saving it again replaces the stored version."""
+    shown = form_of(response, [*texts, "version"])
+    assert {name: text.strip() for name, text in shown.items()} == texts | {"version": version}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from inspect import getmembers
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from wtforms.fields.core import UnboundField
 
 from tests import browser
-from tests.browser import HOME, PRIVATE_ROUTES, PUBLIC_ROUTES, SIGN_IN, Browser, html
+from tests.browser import HOME, PRIVATE_ROUTES, PROFILE, PUBLIC_ROUTES, SIGN_IN, Browser, html
 from tests.routes import own_path, routes
 
 # Every route that is no resource's. A new one is listed here on purpose, or ``test_access`` fails.
@@ -25,11 +27,11 @@ OTHER_ANSWERS = browser.OTHER_ANSWERS  # what a user gets from these routes, whe
 FIELDS = browser.FIELDS  # those of accounts that the pages have
 EXTRA_FIELD = "csrf_token"
 QUERY = {True: ("next", "before", "v", "anything"), False: ("next", "before")}  # by: is it safe
+ARGUMENT = re.compile(r"""request\.args(?:\.get(?:list)?\(|\[)\s*["'](\w+)""")
 HEADERS = ("User-Agent", "Referer", "Accept", "Accept-Language", "X-Request-ID", "Cookie")
-HEADER_PATHS = ("/", "/account/")
+HEADER_PATHS = ("/", PROFILE)
 CHANGED_ROW = 302  # the page that comes next
 UNKNOWN_FIELD = 302  # ignored: the page that comes next
-PROFILE = "/account/"  # the page about the account
 TYPE = "application/x-www-form-urlencoded"
 # The headers that ask for each format of an error, and what it is then.
 FORMATS: dict[str, dict[str, str]] = {"page": {}, "json": {"Accept": "application/json"}}
@@ -86,6 +88,12 @@ def fields_of_routes(app: Flask, user: Browser, guest: Browser) -> dict[str, set
 def fields_of_code(app: Flask) -> set[str]:
     """The fields of all forms, whether or not a page shows them."""
     return {name for form in forms() for name, _ in getmembers(form, is_field)}
+
+
+def query_of_code(app: Flask) -> set[str]:
+    """The query arguments that views read."""
+    sources = (path.read_text("utf-8") for path in Path(app.root_path).rglob("*.py"))
+    return {name for source in sources for name in ARGUMENT.findall(source)}
 
 
 def is_field(member: object) -> bool:

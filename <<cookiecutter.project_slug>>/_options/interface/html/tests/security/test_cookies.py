@@ -16,7 +16,7 @@ from app.auth import sessions
 from app.auth.models import Session, User
 from app.database import Base, db, now
 from app.security import check
-from tests.browser import DISABLED, PASSWORD, Browser, html
+from tests.browser import DISABLED, PASSWORD, PROFILE, SAMPLES, WRITE, Browser, html
 from tests.marks import asvs, practice
 from tests.routes import own_path, routes
 
@@ -133,7 +133,7 @@ def test_a_saved_cookie_is_worthless_after_the_end(
     end(alice, cli, other)
     assert not thief.is_signed_in()
     thief.set_cookie(saved)  # the refusal cleared it: send it again
-    assert thief.get("/notes/").headers["Location"].startswith("/auth/login")
+    assert thief.get(PROFILE).headers["Location"].startswith("/auth/login")
 
 
 def test_a_disabled_user_cannot_sign_in(
@@ -276,8 +276,8 @@ def test_the_cookie_is_signed_with_sha256(browser: Browser) -> None:
 @asvs("14.3.2")
 def test_personal_pages_are_not_stored(app: Flask, alice: Browser) -> None:
     # "Back" after sign-out, a shared proxy, a disk cache: none may have the page.
-    path = alice.write_note()
-    for page in ("/notes/", path, f"{path}/edit", "/account/", "/notes/new"):
+    path = alice.write()
+    for page in (SAMPLES, path, f"{path}/edit", PROFILE, WRITE):
         assert alice.get(page).headers["Cache-Control"] == "no-store", page
 
 

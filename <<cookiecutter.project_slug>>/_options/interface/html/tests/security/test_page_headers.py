@@ -8,7 +8,7 @@ from hashlib import sha384
 import pytest
 from flask import Flask
 
-from tests.browser import FORM_ACTION, NOTES, SIGNED_OUT, Browser, html
+from tests.browser import FORM_ACTION, PROFILE, SIGNED_OUT, WRITE, Browser, after_sign_in, html
 from tests.marks import asvs, practice
 from tests.resources import add_all
 from tests.routes import own_path, routes
@@ -42,11 +42,11 @@ def test_personal_page(app: Flask, alice: Browser) -> None:
 
 @asvs("3.4.3", "3.4.4", "3.4.6")
 def test_redirect(browser: Browser, alice: Browser) -> None:
-    challenge = headers(browser.get(NOTES))
-    assert challenge == {**PERSONAL, "Location": "/auth/login?next=/notes/"}
+    challenge = headers(browser.get(PROFILE))
+    assert challenge == {**PERSONAL, "Location": "/auth/login?next=/account/"}
     signed_in = headers(browser.sign_in(alice.email))
-    assert signed_in == {**PERSONAL, "Location": NOTES}
-    assert headers(browser.get("/notes")) == {**PAGE, "Location": "https://service.test/notes/"}
+    assert signed_in == {**PERSONAL, "Location": after_sign_in(browser.app)}
+    assert headers(browser.get("/account")) == {**PAGE, "Location": "https://service.test/account/"}
 
 
 def test_sign_out(alice: Browser) -> None:
@@ -102,13 +102,13 @@ def test_another_origin_may_read_nothing(alice: Browser) -> None:
     # CORS is off: no answer names an origin, whatever the request asks for.
     for method in ("GET", "OPTIONS"):
         sent = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
-        response = alice.open(method, NOTES, headers=sent)
+        response = alice.open(method, PROFILE, headers=sent)
         assert "Access-Control-" not in str(response.headers)
 
 
 @asvs("3.6.1")
 def test_scripts_and_styles_are_our_files_unchanged(alice: Browser, browser: Browser) -> None:
-    for visitor, path in [(browser, "/"), (browser, "/auth/login"), (alice, "/notes/new")]:
+    for visitor, path in [(browser, "/"), (browser, "/auth/login"), (alice, WRITE)]:
         page = html(visitor.get(path))
         sources = [(s.attributes["src"], s.attributes) for s in page.css("script")]
         sources += [(s.attributes["href"], s.attributes) for s in page.css("link[rel=stylesheet]")]

@@ -95,3 +95,8 @@ def assert_refused(response: TestResponse, name: str) -> None:
     """The answer says that this field is wrong, and no other."""
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json["errors"]] == [f"#/{name}"]
+
+
+def assert_conflict(response: TestResponse, texts: dict[str, str], version: str) -> None:
+    """The app still has what it sent; it reads the other version when it needs that."""
+    assert response.content_type == "application/problem+json"

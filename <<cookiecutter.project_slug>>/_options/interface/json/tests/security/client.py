@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from hypothesis import strategies as st
 
-from tests.browser import API, Browser
+from tests.browser import API, PROFILE, Browser
 
 # Every route that is no resource's. A new one is listed here on purpose, or ``test_access`` fails.
 PUBLIC = {
@@ -23,7 +23,6 @@ QUERY = dict.fromkeys((True, False), ("before", "access_token", "anything"))  # 
 HEADERS = ("User-Agent", "Accept", "Origin", "X-Request-ID", "Cookie", "Authorization")
 CHANGED_ROW = 200
 UNKNOWN_FIELD = 422  # refused
-PROFILE = f"{API}/me"  # the answer about the account
 HEADER_PATHS = (f"{API}/openapi.json", PROFILE)
 TYPE = "application/json"
 # The headers that ask for each format of an error, and what it is then.
@@ -60,11 +59,20 @@ def encode(fields: dict[str, Any]) -> dict[str, Any]:
     return {"data": json.dumps(texts), "content_type": TYPE}
 
 
+def description(guest: Browser) -> Any:
+    """The description of the API."""
+    return guest.get(f"{API}/openapi.json").json
+
+
+def operations(document: Any) -> list[Any]:
+    """All operations of the description."""
+    return [it for path in document["paths"].values() for it in path.values()]
+
+
 def fields_of_routes(app: Flask, user: Browser, guest: Browser) -> dict[str, set[str]]:
     """The fields that each endpoint takes, from the description of the API."""
-    document = guest.get(f"{API}/openapi.json").json
-    found = {}
-    for operation in (it for path in document["paths"].values() for it in path.values()):
+    document, found = description(guest), {}
+    for operation in operations(document):
         if body := operation.get("requestBody"):
             model = body["content"][TYPE]["schema"]["$ref"].rpartition("/")[2]
             schema = document["components"]["schemas"][model]
@@ -76,3 +84,10 @@ def fields_of_code(app: Flask) -> set[str]:
     """The fields of all models that routes take."""
     guest = Browser(app)
     return set().union(*fields_of_routes(app, guest, guest).values())
+
+
+def query_of_code(app: Flask) -> set[str]:
+    """The query arguments that routes take."""
+    document = description(Browser(app))
+    taken = (it for one in operations(document) for it in one.get("parameters", ()))
+    return {it["name"] for it in taken if it["in"] == "query"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.browser import API, NOTES, PASSWORD, Browser
+from tests.browser import API, PASSWORD, SAMPLES, Browser
 from tests.marks import asvs, practice
 from tests.resources import NEW_PASSWORD
 from tests.security.sent_headers import EVERYWHERE, JSON, PROBLEM
@@ -15,11 +15,11 @@ pytestmark = practice("headers")
 
 @asvs("3.2.1", "3.4.4", "3.4.5", "3.4.6", "3.5.8", "4.1.1")
 def test_answers(alice: Browser) -> None:
-    path = alice.write_note()
-    for read in (NOTES, path, f"{API}/me", f"{API}/openapi.json", "/healthz", "/readyz"):
+    path = alice.write()
+    for read in (SAMPLES, path, f"{API}/me", f"{API}/openapi.json", "/healthz", "/readyz"):
         assert headers(alice.get(read)) == JSON, read
-    created = headers(alice.post(NOTES, {"title": "a", "body": "b"}))
-    assert re.fullmatch(rf"{NOTES}/[\w-]{{22}}", created.pop("Location"))
+    created = headers(alice.post(SAMPLES, {"title": "a", "body": "b"}))
+    assert re.fullmatch(rf"{SAMPLES}/[\w-]{{22}}", created.pop("Location"))
     assert created == JSON
 
 
@@ -38,14 +38,14 @@ def test_tokens_are_not_kept(alice: Browser) -> None:
 
 @asvs("3.4.4", "3.4.6")
 def test_no_content(alice: Browser) -> None:
-    path = alice.write_note()
+    path = alice.write()
     assert headers(alice.open("DELETE", path)) == EVERYWHERE
     assert headers(alice.sign_out()) == EVERYWHERE
 
 
 def test_a_refused_token(browser: Browser) -> None:
     refused = {**PROBLEM, "WWW-Authenticate": "Bearer realm=api, error=invalid_token"}
-    assert headers(browser.get(NOTES, headers={"Authorization": "Bearer x"})) == refused
+    assert headers(browser.get(SAMPLES, headers={"Authorization": "Bearer x"})) == refused
     assert headers(browser.refresh("x")) == refused
 
 

@@ -10,7 +10,7 @@ from flask import Flask, session
 from flask.sessions import SecureCookieSessionInterface
 
 from app.security import check
-from tests.browser import API, NOTES, Browser
+from tests.browser import API, SAMPLES, Browser
 from tests.marks import asvs
 from tests.routes import own_path, routes
 
@@ -45,7 +45,7 @@ def test_no_cookie_signs_anybody_in(app: Flask, alice: Browser, browser: Browser
     ]
     for value in values:
         cookies = "; ".join(f"{name}={value}" for name in NAMES.split())
-        for path in (NOTES, f"{API}/me"):
+        for path in (SAMPLES, f"{API}/me"):
             assert browser.get(path, headers={"Cookie": cookies}).status_code == 401
         sent = {"refresh_token": ""}
         refreshed = browser.post(f"{API}/auth/refresh", sent, headers={"Cookie": cookies})

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app.settings import ConfigurationError
-from tests.browser import API, NOTES, SIGN_IN, Browser
+from tests.browser import API, SAMPLES, SIGN_IN, Browser
 from tests.marks import asvs
 from tests.routes import routes
 
@@ -67,9 +67,9 @@ def test_it_is_closed(app: Flask, alice: Browser) -> None:
 @pytest.mark.parametrize("origin", FOREIGN)
 def test_an_origin_that_is_not_on_the_list_gets_nothing(opened: Browser, origin: str) -> None:
     for response in (
-        preflight(opened, NOTES, origin),
-        opened.get(NOTES, headers={"Origin": origin}),
-        opened.post(NOTES, headers={"Origin": origin, "Sec-Fetch-Site": "cross-site"}),
+        preflight(opened, SAMPLES, origin),
+        opened.get(SAMPLES, headers={"Origin": origin}),
+        opened.post(SAMPLES, headers={"Origin": origin, "Sec-Fetch-Site": "cross-site"}),
     ):
         assert cors_headers(response) == {}
         assert response.headers["Vary"] == "Origin"  # type: ignore[attr-defined]
@@ -80,7 +80,7 @@ def test_an_origin_that_is_not_on_the_list_gets_nothing(opened: Browser, origin:
 @pytest.mark.parametrize("origin", [APP, OTHER])
 def test_an_app_on_the_list_can_do_everything(opened: Browser, origin: str) -> None:
     browser = {"Origin": origin, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
-    response = preflight(opened, NOTES, origin)
+    response = preflight(opened, SAMPLES, origin)
     assert response.status_code == 200  # type: ignore[attr-defined]
     assert cors_headers(response) == {
         "Access-Control-Allow-Origin": origin,
@@ -89,14 +89,14 @@ def test_an_app_on_the_list_can_do_everything(opened: Browser, origin: str) -> N
         "Access-Control-Max-Age": "600",
         "Access-Control-Expose-Headers": "Location, Retry-After, WWW-Authenticate, X-Request-ID",
     }
-    written = opened.post(NOTES, {"title": "a", "body": "b"}, headers=browser)
+    written = opened.post(SAMPLES, {"title": "a", "body": "b"}, headers=browser)
     assert written.status_code == 201
     for answer in (
         written,
         opened.get(written.headers["Location"], headers=browser),
-        opened.post(NOTES, {}, headers=browser),  # errors can be read as well
+        opened.post(SAMPLES, {}, headers=browser),  # errors can be read as well
         opened.get("/nothing", headers=browser),
-        Browser(opened.app).get(NOTES, headers=browser),
+        Browser(opened.app).get(SAMPLES, headers=browser),
     ):
         assert cors_headers(answer) == {
             "Access-Control-Allow-Origin": origin,
@@ -106,7 +106,7 @@ def test_an_app_on_the_list_can_do_everything(opened: Browser, origin: str) -> N
 
 
 def test_every_method_of_a_path_can_be_asked_for(opened: Browser) -> None:
-    path = opened.write_note()
+    path = opened.write()
     for method in ("GET", "PUT", "DELETE"):
         allowed = cors_headers(preflight(opened, path, APP, method))["Access-Control-Allow-Methods"]
         assert method in allowed.split(", ")
@@ -126,10 +126,10 @@ def test_credentials_are_never_allowed(opened: Browser) -> None:
 
 def test_a_preflight_is_no_way_in(opened: Browser) -> None:
     # The answer has no content, and nothing was done.
-    for path in (SIGN_IN, NOTES, f"{API}/me"):
+    for path in (SIGN_IN, SAMPLES, f"{API}/me"):
         response = preflight(opened, path, APP)
         assert response.data == b""  # type: ignore[attr-defined]
-    ordinary = opened.open("OPTIONS", NOTES, headers={"Authorization": None, "Origin": APP})
+    ordinary = opened.open("OPTIONS", SAMPLES, headers={"Authorization": None, "Origin": APP})
     assert ordinary.status_code == 401  # no preflight: no exception
 
 

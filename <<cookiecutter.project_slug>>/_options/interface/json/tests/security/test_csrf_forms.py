@@ -10,7 +10,7 @@ from flask import Flask
 
 from app.security import check
 from app.security.csrf import refuse_forms
-from tests.browser import FORM_TYPE, NOTES, ORIGIN, Browser
+from tests.browser import FORM_TYPE, ORIGIN, SAMPLES, Browser
 from tests.marks import asvs, practice
 from tests.resources import VALUES, WRITABLE, values_for
 from tests.routes import fingerprint, own_path, routes
@@ -78,13 +78,13 @@ def test_json_with_cookies_alone_is_nobodys(app: Flask, cookies: Browser) -> Non
 def test_json_is_json_whatever_its_parameters(victim: Browser) -> None:
     for content_type in ("application/json", "application/json; charset=utf-8", "Application/JSON"):
         sent = {"data": b'{"title":"a","body":"b"}', "content_type": content_type}
-        assert victim.open("POST", NOTES, **sent).status_code == 201, content_type
+        assert victim.open("POST", SAMPLES, **sent).status_code == 201, content_type
 
 
 @practice("cross_origin")
 def test_an_app_that_is_no_browser_and_one_on_this_origin_work(victim: Browser) -> None:
     for headers in ({}, {"Sec-Fetch-Site": "same-origin", "Origin": ORIGIN}, {"Origin": ORIGIN}):
-        assert victim.post(NOTES, {"title": "a", "body": "b"}, headers=headers).status_code == 201
+        assert victim.post(SAMPLES, {"title": "a", "body": "b"}, headers=headers).status_code == 201
 
 
 @asvs("3.5.1", "16.3.3")

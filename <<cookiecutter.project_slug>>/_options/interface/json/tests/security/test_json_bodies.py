@@ -6,14 +6,14 @@ from io import BytesIO
 
 import pytest
 
-from tests.browser import API, NOTES, SIGN_IN, Browser
+from tests.browser import API, SAMPLES, SIGN_IN, Browser
 from tests.marks import practice
 from tests.security.client import MAX_BODY
 
 pytestmark = practice("sanitization")
 
 
-@pytest.mark.parametrize("path", [NOTES, SIGN_IN, f"{API}/auth/refresh"])
+@pytest.mark.parametrize("path", [SAMPLES, SIGN_IN, f"{API}/auth/refresh"])
 def test_a_body_without_a_length_is_bounded(
     alice: Browser, capfd: pytest.CaptureFixture[str], path: str
 ) -> None:
@@ -37,6 +37,6 @@ def test_a_body_without_a_length_is_bounded(
 
 def test_brackets_in_brackets_are_no_error_of_the_service(alice: Browser) -> None:
     for content in (b"[" * 100_000, b'{"email":' * 20_000, b'{"a":' * 5 + b"1e999999" + b"}" * 5):
-        for path in (SIGN_IN, NOTES, f"{API}/auth/refresh"):
+        for path in (SIGN_IN, SAMPLES, f"{API}/auth/refresh"):
             response = alice.open("POST", path, data=content, content_type="application/json")
             assert response.status_code in (400, 422)

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from tests import live
-from tests.browser import API, NOTES, Browser
+from tests.browser import API, SAMPLES, Browser
 from tests.live import Site
 from tests.marks import asvs, practice
 from tests.routes import routes
@@ -41,7 +41,7 @@ def test_the_app_refuses_every_route_of_the_api(app: Flask, alice: Browser) -> N
 
 @asvs("4.1.2", "12.2.1")
 @needs_nginx
-@pytest.mark.parametrize("path", [NOTES, f"{API}/auth/token", f"{API}/me", "/api/", "/api/v2/x"])
+@pytest.mark.parametrize("path", [SAMPLES, f"{API}/auth/token", f"{API}/me", "/api/", "/api/v2/x"])
 def test_nginx_refuses_it_before_it_reaches_the_app(site: Site, path: str) -> None:
     for method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
         headers = {"Authorization": "Bearer canary", "X-Forwarded-Proto": "https"}
@@ -60,7 +60,7 @@ def test_nginx_refuses_it_before_it_reaches_the_app(site: Site, path: str) -> No
 @needs_nginx
 def test_nginx_answers_problems_whatever_a_client_prefers(site: Site) -> None:
     for accept in ("text/html", "*/*", "application/json"):
-        answer = site.request("TRACE", NOTES, headers={"Accept": accept})
+        answer = site.request("TRACE", SAMPLES, headers={"Accept": accept})
         assert answer.status == 405
         assert answer.header("content-type") == "application/problem+json"
         assert json.loads(answer.body)["status"] == 405
