@@ -26,7 +26,7 @@ Row = TypeVar("Row", bound="Resource")
 
 
 class Resource(Owned):
-    """Mixin for a table of rows that belong to users: ``class Note(Resource, Base)``.
+    """Mixin for a table of rows that belong to users: ``class Project(Resource, Base)``.
 
     ``version`` goes up with every change.
     """
