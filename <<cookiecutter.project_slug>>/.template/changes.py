@@ -40,6 +40,16 @@ def run(*command: str, what: str) -> str:
     return result.stdout
 
 
+def migrated() -> None:
+    """Bring the database of development to the last migration.
+
+    :raises RefusedError: also when the models have changes that no migration has.
+    """
+    run(*FLASK, "db", "create", what="Creating the database")
+    run(*FLASK, "db", "upgrade", what="Migrating the database")
+    run(*FLASK, "db", "check", what="Comparing the models with the database")
+
+
 class Changes:
     """Files that are written or removed; all are as before when the block raises, also at Ctrl-C.
 

@@ -134,6 +134,7 @@ def expanded(text: str, example: Example, fields: list[Field]) -> str:
         elif mention.search(line):
             raise ShapeError
         lines.append(line)
+    lines += _for_each(block, example, fields)
     return "\n".join(lines)
 
 

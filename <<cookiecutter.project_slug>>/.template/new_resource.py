@@ -17,7 +17,7 @@ from pathlib import Path
 import checks
 import source as sources
 import writing
-from changes import FLASK, ROOT, Changes, RefusedError, refuse, run
+from changes import FLASK, ROOT, Changes, RefusedError, migrated, refuse, run
 from fields import Field, ShapeError
 from names import Names, camel, plural_of, words
 from source import APP, ENTRIES, RUFF, Source
@@ -96,8 +96,7 @@ def write(source: Source, names: Names, fields: list[Field]) -> list[Path]:
     """Write the resource and its migration, and apply the migration; return the files."""
     files = writing.written(source, names, fields)
     changed = {APP: registered(names), ENTRIES: described(source, names, fields)}
-    run(*FLASK, "db", "upgrade", what="Migrating the database")
-    run(*FLASK, "db", "check", what="Comparing the models with the database")
+    migrated()
     with Changes() as changes:
         for path, text in (files | changed).items():
             changes.write(path, text)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import source as sources
-from changes import FLASK, ROOT, Changes, RefusedError, refuse, run
+from changes import FLASK, ROOT, Changes, RefusedError, migrated, refuse, run
 from dropping import drop_table
 from names import Names, label
 from source import APP, ENTRIES, RUFF
@@ -74,8 +74,7 @@ def main() -> None:
     gone = [path.relative_to(ROOT) for path in gone]
     files = edited(names)
     check_uses(names, files, gone)
-    run(*FLASK, "db", "upgrade", what="Migrating the database")
-    run(*FLASK, "db", "check", what="Comparing the models with the database")
+    migrated()
     with Changes() as changes:
         for path in gone:
             changes.remove(path)
