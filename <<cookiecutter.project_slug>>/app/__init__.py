@@ -37,8 +37,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(
         SERVICE_NAME=SERVICE_NAME,
         SETTINGS=settings,
-        SECRET_KEY=settings.secret_key,
-        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
+        SECRET_KEY=settings.secret_key.reveal(),
+        SECRET_KEY_FALLBACKS=[key.reveal() for key in settings.secret_key_fallbacks],
     )
 
     database.init_app(app)

@@ -1,6 +1,6 @@
 """Quotas: a user fills the disk, and nobody can write any more.
 
-The rate limit of 60 writes a minute allows 4.7 GiB a day. Each account's row counts what the account
+The rate limit of 60 rows a minute allows 4.7 GiB a day. Each account's row counts what the account
 stores, in the same transaction, so simultaneous writes cannot pass the limit together.
 :mod:`app.resources` calls :func:`charge` for each row that it writes. ASVS 2.4.1.
 """

@@ -11,13 +11,14 @@ import hmac
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.database import dialect
 from app.environment import HOST_NAME, read_value, redis_problem
 # <% if cookiecutter.auth == "oidc" %>
 from app.oidc_settings import OIDCSettings
 # <% endif %>
+from app.secret import Secret
 
 SERVICE_NAME = "<< cookiecutter.project_name >>"
 SECURITY_CONTACT = "mailto:<< cookiecutter.author_email >>"
@@ -56,14 +57,14 @@ class Settings:
     """
 
     environment: str
-    secret_key: str = field(repr=False)
-    secret_key_fallbacks: tuple[str, ...] = field(repr=False)
-    database_url: str = field(repr=False)
+    secret_key: Secret
+    secret_key_fallbacks: tuple[Secret, ...]
+    database_url: Secret
     # <% if cookiecutter.database != "sqlite" %>
-    migration_database_url: str = field(repr=False)
-    admin_database_url: str = field(repr=False)
+    migration_database_url: Secret
+    admin_database_url: Secret
     # <% endif %>
-    redis_url: str = field(repr=False)
+    redis_url: Secret
     redis_private_host: str
     trusted_hosts: tuple[str, ...]
     security_contact: str
@@ -146,14 +147,16 @@ class Settings:
             hosts += (domain_name,)
         settings = cls(
             environment=environment,
-            secret_key=secret_key,
-            secret_key_fallbacks=tuple(read("SECRET_KEY_FALLBACKS").replace(",", " ").split()),
-            database_url=database_url,
+            secret_key=Secret(secret_key),
+            secret_key_fallbacks=tuple(
+                map(Secret, read("SECRET_KEY_FALLBACKS").replace(",", " ").split())
+            ),
+            database_url=Secret(database_url),
             # <% if cookiecutter.database != "sqlite" %>
-            migration_database_url=migration_database_url,
-            admin_database_url=admin_database_url,
+            migration_database_url=Secret(migration_database_url),
+            admin_database_url=Secret(admin_database_url),
             # <% endif %>
-            redis_url=redis_url,
+            redis_url=Secret(redis_url),
             redis_private_host=read("REDIS_PRIVATE_HOST"),
             trusted_hosts=hosts,
             security_contact=read("SECURITY_CONTACT", SECURITY_CONTACT),

@@ -51,7 +51,7 @@ def drop_a_table_alone(
 with migration_engine().connect() as connection:
     # <% if cookiecutter.database == "sqlite" %>
     # To alter a table, batch mode drops it and creates it again. With foreign keys on, SQLite would
-    # delete all rows that refer to it: all that users own, if a column of users changes.
+    # delete all rows that refer to it: all sessions, if a column of users changes.
     connection.detach()  # no request uses this connection afterwards
     connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     connection.commit()

@@ -15,6 +15,7 @@ from argon2.exceptions import VerifyMismatchError
 from app.auth import sessions
 from app.auth.models import Session, User
 from app.database import db
+from app.secret import Secret
 from app.security import passwords
 
 
@@ -31,7 +32,7 @@ def add_account(columns: dict[str, str], password: str | None = None) -> User:
     return user
 
 
-def start_session(user: User, address: str) -> tuple[Session, str]:
+def start_session(user: User, address: str) -> tuple[Session, Secret]:
     """Start a session at the client's address; return it with its token. The caller commits."""
     return sessions.start(user, address=address, device="Tests")
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from flask import Flask
+from flask import Flask, has_request_context
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import delete
 
 from app import create_app, database
 from app.database import Base, backups, db, schema_commands
-from app.security import audits, passwords
+from app.security import audits, passwords, scope
 from app.security.rate_limits import limiter
 from app.settings import Settings
 from tests import sample
@@ -38,6 +38,7 @@ SLOW = {
     *("test_account_races.py", "test_connections.py", "test_floods.py", "test_full_disk.py"),
     *("test_guard.py", "test_identity_provider.py", "test_imports.py", "test_instances.py"),
     *("test_outages.py", "test_provider_outages.py", "test_provisioning.py", "test_restart.py"),
+    *("test_secrets_stay_secret.py",),
     *("test_roles.py", "test_server_outages.py", "test_storage_faults.py", "test_tls.py"),
     *("test_token_outages.py", "test_traceability.py"),
 }
@@ -156,6 +157,15 @@ def hashing(remembering_hasher: PasswordHasher) -> Iterator[None]:
     """Hash with the strength of production. Tests of hashing itself reuse no hash."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "HASHER", remembering_hasher)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def everybodys_rows() -> Iterator[None]:
+    """Outside of requests, tests read and write the rows of all users without a reason."""
+    by_reason = scope.is_unscoped
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scope, "is_unscoped", lambda it: not has_request_context() or by_reason(it))
         yield
 
 

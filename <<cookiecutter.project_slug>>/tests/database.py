@@ -61,7 +61,8 @@ def scratch(directory: Path) -> Iterator[dict[str, str]]:
             Path(f"{path}{suffix}").unlink(missing_ok=True)
     # <% else %>
     settings = development()
-    app, migrator = make_url(settings.database_url), make_url(settings.migration_database_url)
+    urls = settings.database_url, settings.migration_database_url
+    app, migrator = (make_url(url.reveal()) for url in urls)
     database = f"{app.database}_test_{secrets.token_hex(4)}"
     app, migrator = app.set(database=database), migrator.set(database=database)
     try:

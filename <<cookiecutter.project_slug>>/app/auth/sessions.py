@@ -16,7 +16,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 from app.auth import upkeep
 from app.auth.models import Session, User
 from app.database import db, now
+from app.secret import Secret
 from app.security.logs import security_event
+from app.security.scope import unscoped
 
 # <% if cookiecutter.__interface == "json" %>
 # A refresh token is good for one use within the idle time: an app that is opened once a week keeps
@@ -39,20 +41,25 @@ TOUCH_EVERY = timedelta(minutes=1)  # precision of "last seen": a write per requ
 MAX_SESSIONS = 10  # per user; one more ends the oldest
 BATCH = 1000  # sessions that revoke_all ends in one transaction
 MAX_DEVICE = 200  # characters kept of the User-Agent header
+# Why statements here concern other users: sign-in finds the session of a user who is not signed in
+# yet; operators and the provider end the sessions of any user.
+OF_ALL = {"unscoped": "the session of any user, which its token, its owner or an operator names"}
 # The statement of each signed-in request. To build it anew takes as long as to execute it.
 # <% if cookiecutter.__interface == "json" %>
-FIND = select(Session).where(Session.public_id == bindparam("value"))
+FIND = select(Session).where(Session.public_id == bindparam("value")).execution_options(**OF_ALL)
 # <% else %>
-FIND = select(Session).where(Session.token_hash == bindparam("value"))
+FIND = select(Session).where(Session.token_hash == bindparam("value")).execution_options(**OF_ALL)
 # <% endif %>
+# The sessions of the signed-in user, the last seen first.
+NEWEST = select(Session).order_by(Session.last_seen_at.desc(), Session.id.desc())
 
 
-def start(user: User, *, address: str, device: str) -> tuple[Session, str]:
+def start(user: User, *, address: str, device: str) -> tuple[Session, Secret]:
     """Start a session and return it with its token: 256 random bits, for the client alone.
 
     The caller commits.
     """
-    token = secrets.token_urlsafe(32)
+    token = Secret(secrets.token_urlsafe(32))
     upkeep.delete_expired(Session, Session.last_seen_at, now() - IDLE_TIMEOUT)
     for surplus in of_user(user)[MAX_SESSIONS - 1 :]:
         end(surplus)
@@ -62,7 +69,7 @@ def start(user: User, *, address: str, device: str) -> tuple[Session, str]:
         address=address,
         device="".join(c for c in device if c.isprintable())[:MAX_DEVICE],
     )
-    db.session.add(session)
+    db.session.add(unscoped(session, "whoever signs in is not signed in yet"))
     db.session.flush()
     security_event("session_created", level=logging.INFO, user=user.id)
     return session, token
@@ -97,17 +104,16 @@ def find(value: str) -> Session | None:
 
 
 def of_user(user: User) -> list[Session]:
-    """The user's sessions, the last seen first."""
-    newest = Session.last_seen_at.desc(), Session.id.desc()
-    return list(
-        db.session.scalars(select(Session).where(Session.user_id == user.id).order_by(*newest))
-    )
+    """The sessions of any user, the last seen first."""
+    theirs = NEWEST.where(Session.user_id == user.id)
+    return list(db.session.scalars(theirs, execution_options=OF_ALL))
 
 
 def end(session: Session) -> None:
     """End one session, unless another request has already ended it. The caller commits."""
     security_event("session_revoked", level=logging.INFO, user=session.user_id)
-    db.session.execute(delete(Session).where(Session.id == session.id))
+    ended = delete(Session).where(Session.id == session.id)
+    db.session.execute(ended, execution_options=OF_ALL)
 
 
 def end_all(user: User, *, but: Session | None = None) -> int:
@@ -128,16 +134,18 @@ def revoke_all() -> int:
     """
     count = last = 0
     every = select(Session.id, Session.user_id).order_by(Session.id).limit(BATCH)
+    every = every.execution_options(**OF_ALL)
     while batch := db.session.execute(every.where(Session.id > last)).all():
         for _, user in batch:
             security_event("session_revoked", level=logging.INFO, user=user)
         first, last = last, batch[-1].id
-        db.session.execute(delete(Session).where(Session.id > first, Session.id <= last))
+        ended = delete(Session).where(Session.id > first, Session.id <= last)
+        db.session.execute(ended, execution_options=OF_ALL)
         db.session.commit()
         count += len(batch)
     return count
 
 
-def hash_token(token: str) -> str:
+def hash_token(token: Secret) -> str:
     """What the database stores of a token. It is random: nobody guesses it from its hash."""
-    return sha256(token.encode()).hexdigest()
+    return sha256(token.reveal().encode()).hexdigest()

@@ -19,6 +19,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.database import db
 
 CLEAN_UP = 100  # expired rows that one request deletes at most
+# Why this may write in a GET request, and the rows of others.
+REASONS = {
+    "writes": "the time a session was last seen, or its end by expiry",
+    "unscoped": "the request is not signed in yet: its session is being found",
+}
+EXPIRED = {"unscoped": "expired rows of all users"}
 
 log = logging.getLogger("app.upkeep")
 
@@ -32,6 +38,7 @@ def attempt(statement: Update | Delete) -> int | None:
     db.session.commit()
     try:
         with db.engine.begin() as connection:
+            statement = statement.execution_options(**REASONS)
             return cast(CursorResult[Any], connection.execute(statement)).rowcount
     except (DBAPIError, PoolTimeout) as error:
         log.warning("upkeep failed", extra={"reason": str(getattr(error, "orig", None) or error)})
@@ -46,5 +53,6 @@ def delete_expired(model: Any, time: InstrumentedAttribute[datetime], before: da
     every row that a DELETE examines, and examine the whole table for a list of keys.
     """
     expired = select(model.id).where(time < before).order_by(time).limit(CLEAN_UP)
-    for key in db.session.scalars(expired.with_for_update(skip_locked=True)).all():
-        db.session.execute(delete(model).where(model.id == key))
+    expired = expired.with_for_update(skip_locked=True)
+    for key in db.session.scalars(expired, execution_options=EXPIRED).all():
+        db.session.execute(delete(model).where(model.id == key), execution_options=EXPIRED)

@@ -87,13 +87,15 @@ def now() -> datetime:
 def init_app(app: Flask) -> None:
     # <% if cookiecutter.database == "sqlite" %>
     """Create the engine (``SQLALCHEMY_ENGINES``)."""
-    engines = {"default": dialect.engine_options(app.config["SETTINGS"].database_url)}
+    engines = {"default": dialect.engine_options(app.config["SETTINGS"].database_url.reveal())}
     # <% else %>
     """Create the engines (``SQLALCHEMY_ENGINES``): one for requests, one for ``flask db``."""
     settings = app.config["SETTINGS"]
     engines = {
-        "default": dialect.engine_options(settings.database_url),
-        "migration": dialect.engine_options(settings.migration_database_url, timeouts=False),
+        "default": dialect.engine_options(settings.database_url.reveal()),
+        "migration": dialect.engine_options(
+            settings.migration_database_url.reveal(), timeouts=False
+        ),
     }
     # <% endif %>
     for options in engines.values():
@@ -107,12 +109,13 @@ def init_app(app: Flask) -> None:
 
 
 def migration_engine() -> Engine:
-    """The engine of ``flask db``, which may change tables."""
+    """The engine of ``flask db``, which may change tables and the rows of all users."""
     # <% if cookiecutter.database == "sqlite" %>
-    return db.engine
+    engine = db.engine
     # <% else %>
-    return db.get_engine("migration")
+    engine = db.get_engine("migration")
     # <% endif %>
+    return engine.execution_options(unscoped="migrations change the rows of all users")
 
 
 @cache

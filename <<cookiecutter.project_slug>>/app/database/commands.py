@@ -112,7 +112,7 @@ def _administrator() -> URL:
     :raises ValueError: when production would send the password to a server that is not verified.
     """
     settings = current_app.config["SETTINGS"]
-    url = make_url(settings.admin_database_url or dialect.admin_url())
+    url = make_url(settings.admin_database_url.reveal() or dialect.admin_url())
     problems = list(dialect.check(url, "ADMIN_DATABASE_URL", admin=True))
     if settings.production and problems:
         raise ValueError(problems[0])

@@ -26,7 +26,9 @@ from app.security import (
     passwords,
     queries,
     rate_limits,
+    safe_methods,
     sanitization,
+    scope,
     secret_key,
     security_txt,
 )
@@ -44,6 +46,8 @@ PRACTICES = (
     security_txt,
     sanitization,
     queries,
+    scope,
+    safe_methods,
     passwords,
     cookies,
     cross_origin,

@@ -1,8 +1,9 @@
 """Insecure direct object references: a user reads or changes what belongs to another user.
 
-Deny by default: a route is for signed-in users unless it is ``@public``. Only :func:`get_owned`
-loads rows that belong to a user. It puts the owner into the query, so that a foreign id and a
-missing id get the same 404. OWASP IDOR Prevention cheat sheet; ASVS 8.1-8.3, 15.3.3.
+Deny by default: a route is for signed-in users unless it is ``@public``. :func:`get_owned` loads
+the row that a path names: a foreign id and a missing id get the same 404, because queries find only
+the user's own rows (:mod:`app.security.scope`). OWASP IDOR Prevention cheat sheet; ASVS 8.1-8.3,
+15.3.3.
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ def get_owned(model: type[Model], public_id: str) -> Model:
         abort(404)  # a query argument may hold NUL, which some databases cannot compare
     if g.get("user") is None:
         abort(401, "Please sign in.")
-    owned = model.public_id == public_id, model.owner_id == g.user.id
-    row = db.session.scalar(select(model).where(*owned))
+    # The session limits the query to the rows of this user: app.security.scope.
+    row = db.session.scalar(select(model).where(model.public_id == public_id))
     if row is None:
         abort(404)
     return row

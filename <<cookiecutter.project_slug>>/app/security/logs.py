@@ -21,6 +21,8 @@ from flask import Flask, g, has_request_context, request
 from sqlalchemy import inspect
 from werkzeug.wsgi import ClosingIterator
 
+from app.secret import REDACTED
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -29,7 +31,6 @@ SECRET_NAME = re.compile(
     "passw|email|secret|token|_key|crypt|salt|certificate|otp|ssn|cvv|cvc|authoriz|cookie|csrf",
     re.IGNORECASE,
 )
-REDACTED = "[redacted]"
 STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -131,7 +132,8 @@ def init_app(app: Flask) -> None:
     """Send every log line through one handler and give every request an id."""
     settings = app.config["SETTINGS"]
     handler = StandardErrorHandler()
-    handler.setFormatter(JSONFormatter([settings.secret_key, *settings.secret_key_fallbacks]))
+    keys = settings.secret_key, *settings.secret_key_fallbacks
+    handler.setFormatter(JSONFormatter([key.reveal() for key in keys]))
     root = logging.getLogger()
     for old in [it for it in root.handlers if isinstance(it, StandardErrorHandler)]:
         root.removeHandler(old)

@@ -32,10 +32,10 @@ def check(app: Flask) -> Iterator[str]:
         yield from _engine_problems(engine)
     # The settings, because Flask-SQLAlchemy-Lite makes the URL of the engine absolute.
     settings = app.config["SETTINGS"]
-    yield from dialect.check(make_url(settings.database_url), "DATABASE_URL")
+    yield from dialect.check(make_url(settings.database_url.reveal()), "DATABASE_URL")
     # <% if cookiecutter.database != "sqlite" %>
     if (url := settings.migration_database_url) != settings.database_url:
-        yield from dialect.check(make_url(url), "MIGRATION_DATABASE_URL")
+        yield from dialect.check(make_url(url.reveal()), "MIGRATION_DATABASE_URL")
     # <% endif %>
 
 

@@ -47,6 +47,7 @@ class RateLimit:
 
 
 UNLIMITED = RateLimit("", "", ())
+BY_DEFAULT = RateLimit("write", WRITE, (signed_in_account,))
 
 
 def limited(name: str, rate: str, key: Key, other_key: Key | None = None) -> Callable[[View], View]:
@@ -55,10 +56,17 @@ def limited(name: str, rate: str, key: Key, other_key: Key | None = None) -> Cal
     It only marks the view. Flask-Limiter's own decorators count when the view is called, which is
     after CSRF protection: an attempt without a token would not count.
     """
-    keys = (key,) if other_key is None else (key, other_key)
+    return _mark(RateLimit(name, rate, (key,) if other_key is None else (key, other_key)))
 
+
+def unlimited(reason: str) -> Callable[[View], View]:
+    """A decorator for a route that changes something and must always answer, for ``reason``."""
+    return _mark(UNLIMITED)
+
+
+def _mark(limit: RateLimit) -> Callable[[View], View]:
     def decorate(view: View) -> View:
-        view.rate_limit = RateLimit(name, rate, keys)  # type: ignore[attr-defined]
+        view.rate_limit = limit  # type: ignore[attr-defined]
         return view
 
     return decorate
@@ -67,14 +75,15 @@ def limited(name: str, rate: str, key: Key, other_key: Key | None = None) -> Cal
 def requested_limit() -> RateLimit:
     """The limit that counts the current request.
 
-    A route that changes something counts the requests that do, so that showing its form is free.
-    A route that only reads counts every request.
+    A route that changes something counts the requests that do, so that showing its form is free;
+    one that nobody marked has the limit of writes. A route that only reads counts every request.
     """
     if (rule := request.url_rule) is None:
         return UNLIMITED
-    limit = getattr(current_app.view_functions[rule.endpoint], "rate_limit", UNLIMITED)
-    only_reads = CHANGING.isdisjoint(rule.methods or ())
-    return limit if only_reads or request.method in CHANGING else UNLIMITED
+    limit = getattr(current_app.view_functions[rule.endpoint], "rate_limit", None)
+    if CHANGING.isdisjoint(rule.methods or ()):
+        return limit or UNLIMITED
+    return (limit or BY_DEFAULT) if request.method in CHANGING else UNLIMITED
 
 
 def limit_by(position: int) -> Limit:
@@ -91,7 +100,7 @@ sign_up = limited("sign_up", SIGN_UP, client_address)
 credential_change = limited(
     "credential_change", CREDENTIAL_CHANGE, client_address, signed_in_account
 )
-write = limited("write", WRITE, signed_in_account)
+write = limited(BY_DEFAULT.name, BY_DEFAULT.rate, *BY_DEFAULT.keys)
 
 # Flask-Limiter checks its default limits before every request, and counts by what identifies the
 # request: here the name of its limit, which is empty for most. A fixed window would let twice the
@@ -108,7 +117,7 @@ limiter = Limiter(
 
 def init_app(app: Flask) -> None:
     """Count in Redis, or in memory where no Redis is configured (development)."""
-    redis_url = app.config["SETTINGS"].redis_url
+    redis_url = app.config["SETTINGS"].redis_url.reveal()
     app.config["RATELIMIT_STORAGE_URI"] = f"{PREFIX}{redis_url}" if redis_url else "memory://"
     limiter.init_app(app)
     app.register_error_handler(RateLimitExceeded, _log_and_refuse)
@@ -124,7 +133,7 @@ def check(app: Flask) -> Iterator[str]:
     settings = app.config["SETTINGS"]
     if isinstance(limiter.storage, MemoryStorage):
         yield "rate limits are counted in each worker's memory; set REDIS_URL"
-    elif risk := redis_risk(settings.redis_url, settings.redis_private_host):
+    elif risk := redis_risk(settings.redis_url.reveal(), settings.redis_private_host):
         yield risk
 
 

@@ -31,7 +31,7 @@ def attempts() -> list[sa.Column[Any]]:
 
 def upgrade() -> None:
     # Column by column, not in batch mode: on SQLite, that drops the table for a moment, and every
-    # session and text with it, because they belong to a user.
+    # row that belongs to a user with it.
     for table in ("users", "sessions"):
         for column in attempts():
             op.add_column(table, column)

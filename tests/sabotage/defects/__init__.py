@@ -7,6 +7,7 @@ import os
 from tests.sabotage.defects import (
     accounts,
     browsers,
+    construction,
     data,
     deployments,
     edge,
@@ -18,7 +19,10 @@ from tests.sabotage.defects import (
 
 ALL = [
     defect
-    for module in (data, inputs, browsers, accounts, edge, operation, storage, styles, deployments)
+    for module in (
+        *(data, inputs, browsers, accounts, edge, operation, storage, styles, deployments),
+        construction,
+    )
     for defect in module.DEFECTS
 ]
 # The first of each practice, with the default answers, unless `make sabotage` asks for all.

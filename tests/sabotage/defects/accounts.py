@@ -122,7 +122,14 @@ DEFECTS = [
         '@rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address,'
         " identity.attempted_account)\n",
         "",
-        "test_every_route_that_changes_something_is_limited",
+        "test_sign_in_by_address",
+    ),
+    rate_limits(
+        "a change of a row is not limited",
+        '@blueprint.route("/<public_id:public_id>/edit", methods=["GET", "POST"])\n'
+        "@rate_limits.write\n",
+        '@blueprint.route("/<public_id:public_id>/edit", methods=["GET", "POST"])\n',
+        "test_every_route_that_writes_comes_to_its_limit",
     ),
     rate_limits(
         "only failures are counted",

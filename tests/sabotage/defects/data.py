@@ -180,20 +180,21 @@ DEFECTS = [
     ),
     access(
         "the owner of a note is not checked",
-        "model.public_id == public_id, model.owner_id == g.user.id",
-        "(model.public_id == public_id,)",
+        "select(model).where(model.public_id == public_id))",
+        'select(model).where(model.public_id == public_id), execution_options={"unscoped": "x"})',
         "test_a_foreign_object_and_a_missing_one_are_the_same_404",
     ),
     access(
         "anybody's session can be ended",
-        "where(Session.public_id == public_id, mine)",
-        "where(Session.public_id == public_id)",
+        "    session = db.session.scalar(select(Session).where(Session.public_id == public_id))\n",
+        "    found = select(Session).where(Session.public_id == public_id)\n"
+        "    session = db.session.scalar(found, execution_options=sessions.OF_ALL)\n",
         "test_a_foreign_object_and_a_missing_one_are_the_same_404",
     ),
     access(
-        "the list shows everybody's notes",
-        "select(model).where(model.owner_id == owner.id).order_by",
-        "select(model).order_by",
+        "the account page shows everybody's sessions",
+        "sessions=db.session.scalars(sessions.NEWEST).all(),",
+        "sessions=db.session.scalars(sessions.NEWEST, execution_options=sessions.OF_ALL).all(),",
         "test_lists_contain_ones_own_things_only",
     ),
     access(
@@ -208,6 +209,27 @@ DEFECTS = [
         'return endpoint == "static" or',
         'return endpoint in ("static", "notes.index") or',
         "test_every_route_is_classified",
+    ),
+    access(
+        "a route is in no entry of the resources",
+        "def words() -> dict[str, str]:\n",
+        'def more() -> dict[str, str]:\n    return {}\n\n\n@blueprint.get("/export")\n'
+        "def export() -> str:\n    return str(get_owned(Note, request.args.get('id') or ''))\n\n\n"
+        "@blueprint.context_processor\ndef words() -> dict[str, str]:\n",
+        "test_every_route_is_described",
+    ),
+    access(
+        "no attack takes the query argument of a list",
+        'before = request.args.get("before")\n    last_seen = get_owned(Note',
+        'before = request.args.get("before") or request.args.get("after")\n'
+        "    last_seen = get_owned(Note",
+        "test_every_query_argument_is_attacked",
+    ),
+    access(
+        "no attack takes a field of a form",
+        '    body = RichTextField("Note")\n',
+        '    body = RichTextField("Note")\n    place = StringField("Place")\n',
+        "test_every_field_is_described",
     ),
     access(
         "routes are open by default",
@@ -256,6 +278,12 @@ DEFECTS = [
         "    if db.session.scalar(count) > 100_000:\n"
         "        abort(409)\n"
         "    row = model()\n",
+        "test_plans.py",
+    ),
+    plans(
+        "the index of a list is forgotten",
+        '    op.create_index("ix_notes_owner_id", "notes", ["owner_id", "created_at", "id"])\n',
+        "",
         "test_plans.py",
     ),
     plans(

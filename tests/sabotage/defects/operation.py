@@ -168,8 +168,8 @@ DEFECTS = [
     ),
     errors(
         "debug mode is switched on",
-        "        SECRET_KEY=settings.secret_key,\n",
-        "        SECRET_KEY=settings.secret_key,\n        DEBUG=True,\n",
+        "        SECRET_KEY=settings.secret_key.reveal(),\n",
+        "        SECRET_KEY=settings.secret_key.reveal(),\n        DEBUG=True,\n",
         "test_no_route_shows_an_exception",
     ),
     errors(
@@ -192,8 +192,8 @@ DEFECTS = [
     ),
     logs(
         "the old keys are logged",
-        "JSONFormatter([settings.secret_key, *settings.secret_key_fallbacks])",
-        "JSONFormatter([settings.secret_key])",
+        "    keys = settings.secret_key, *settings.secret_key_fallbacks\n",
+        "    keys = (settings.secret_key,)\n",
         "test_the_keys_are_blanked_wherever_they_occur",
     ),
     logs(
@@ -288,8 +288,8 @@ DEFECTS = [
     ),
     secret_key(
         "the settings show the key",
-        "    secret_key: str = field(repr=False)\n",
-        "    secret_key: str\n",
+        "            secret_key=Secret(secret_key),\n",
+        "            secret_key=secret_key,\n",
         "test_repr_shows_no_secret",
     ),
     secret_key(

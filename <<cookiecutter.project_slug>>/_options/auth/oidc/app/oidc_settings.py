@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from app.addresses import Network, networks
+from app.secret import Secret
 
 MAX_ISSUER = 255  # characters; it is stored with every account
 DEFAULT_SCOPES = "openid email"
@@ -34,7 +35,7 @@ class OIDCSettings:
 
     issuer: str
     client_id: str
-    client_secret: str = field(repr=False)
+    client_secret: Secret
     scopes: str
     ca_file: str
     private_networks: tuple[Network, ...]
@@ -83,7 +84,7 @@ class OIDCSettings:
         return cls(
             issuer=issuer,
             client_id=client_id,
-            client_secret=client_secret,
+            client_secret=Secret(client_secret),
             scopes=scopes,
             ca_file=read("OIDC_CA_FILE"),
             private_networks=private_networks,

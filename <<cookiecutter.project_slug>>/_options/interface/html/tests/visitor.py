@@ -35,7 +35,7 @@ def csrf_token(response: TestResponse, action: str | None = None) -> str:
 
 def after_sign_in(app: Flask) -> str:
     """The path where users arrive after sign-in."""
-    with app.test_request_context():
+    with app.test_request_context(base_url=ORIGIN):
         return first_page()
 
 
@@ -78,7 +78,7 @@ class Visitor(Client):
             _, token = start_session(add_account(columns, password), self.address)
             db.session.commit()
         with self.client.session_transaction(base_url=ORIGIN) as cookie:
-            cookie[SESSION_ID] = token
+            cookie[SESSION_ID] = token.reveal()
 
     def sign_out(self) -> TestResponse:
         return self.submit("/auth/logout", {}, page=PROFILE)

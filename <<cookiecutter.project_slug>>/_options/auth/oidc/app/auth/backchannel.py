@@ -56,7 +56,7 @@ def logout() -> ResponseReturnValue:
     for claim, column in (("sub", User.subject), ("sid", Session.provider_sid)):
         if claim in claims:
             query = query.where(column == claims[claim])
-    ended = list(db.session.scalars(query))
+    ended = list(db.session.scalars(query, execution_options=sessions.OF_ALL))
     for session in ended:
         sessions.end(session)
     db.session.commit()

@@ -17,6 +17,7 @@ from app.auth.outbound import Client, UnavailableError
 from app.auth.pending import Pending
 from app.auth.provider import Provider
 from app.auth.provider_tokens import RefusedError
+from app.secret import Secret
 
 # Errors that pass, RFC 6749 section 4.1.2.1.
 NOT_NOW = ("server_error", "temporarily_unavailable")
@@ -30,7 +31,10 @@ def authorization_url(provider: Provider, pending: Pending) -> str:
     endpoint = provider.metadata()["authorization_endpoint"]
     with provider.client(redirect_uri=pending.redirect_uri) as client:
         url, _ = client.create_authorization_url(
-            endpoint, state=pending.state, nonce=pending.nonce, code_verifier=pending.verifier
+            endpoint,
+            state=pending.state.reveal(),
+            nonce=pending.nonce.reveal(),
+            code_verifier=pending.verifier.reveal(),
         )
     return str(url)
 
@@ -49,15 +53,15 @@ def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> d
     if problem := answer.get("error"):
         text = f"the provider answers {problem[:100]!r}"
         raise UnavailableError(text) if problem in NOT_NOW else RefusedError(text)
-    if not (code := answer.get("code")):
+    if not (code := Secret(answer.get("code", ""))):
         raise RefusedError("no code")
     with provider.client(redirect_uri=pending.redirect_uri) as client:
         try:
             token = client.fetch_token(
                 metadata["token_endpoint"],
                 grant_type="authorization_code",
-                code=code,
-                code_verifier=pending.verifier,
+                code=code.reveal(),
+                code_verifier=pending.verifier.reveal(),
             )
         except OAuthError as error:
             text = f"the token endpoint answers {error.error!r}"
@@ -66,7 +70,7 @@ def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> d
             raise UnavailableError(text) from error  # such as invalid_client: a wrong setting
         except (ValueError, TypeError, AttributeError) as error:
             raise UnavailableError(f"the token endpoint answers no JSON: {error}") from error
-        access_token = str(token.get("access_token") or "")
+        access_token = Secret(str(token.get("access_token") or ""))
         claims = provider_tokens.id_token(
             token.get("id_token"), provider, nonce=pending.nonce, access_token=access_token
         )
@@ -76,8 +80,8 @@ def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> d
     return claims
 
 
-def _userinfo(client: Client, endpoint: str, access_token: str, subject: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {access_token}"}
+def _userinfo(client: Client, endpoint: str, access_token: Secret, subject: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {access_token.reveal()}"}
     try:
         found = client.get(endpoint, headers=headers, withhold_token=True).json()
     except ValueError as error:

@@ -39,7 +39,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(UnavailableError, unavailable)
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, JSONFormatter):
-            handler.formatter.known_secrets.append(settings.client_secret)
+            handler.formatter.known_secrets.append(settings.client_secret.reveal())
     # The forms for signing in and out redirect to the provider, and Chromium applies form-action to
     # redirects as well. Only these origins are allowed.
     origins = " ".join(("'self'", settings.origin, *settings.redirect_origins))

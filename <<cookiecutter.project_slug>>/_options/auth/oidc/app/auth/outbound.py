@@ -44,7 +44,7 @@ class Client(OAuth2Session):  # type: ignore[misc]
     def __init__(self, settings: OIDCSettings, **options: Any) -> None:
         super().__init__(
             settings.client_id,
-            settings.client_secret,
+            settings.client_secret.reveal(),
             scope=settings.scopes,
             code_challenge_method="S256",
             **options,

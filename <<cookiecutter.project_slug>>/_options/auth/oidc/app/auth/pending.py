@@ -14,13 +14,14 @@ import hmac
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from flask import session
 
 from app.auth import single_use
 from app.auth.provider_tokens import RefusedError
 from app.database import db
+from app.secret import Secret
 
 PENDING = "oidc"  # the entry of the cookie: one sign-in, the last that was started
 LIFETIME = 600  # seconds to sign in at the provider
@@ -34,9 +35,9 @@ class Pending:
     :param target: the path to go to afterwards; empty for the start page.
     """
 
-    state: str
-    nonce: str
-    verifier: str
+    state: Secret
+    nonce: Secret
+    verifier: Secret
     redirect_uri: str
     target: str
     started_at: float
@@ -44,18 +45,22 @@ class Pending:
     @classmethod
     def new(cls, redirect_uri: str, target: str | None) -> Pending:
         return cls(
-            state=secrets.token_urlsafe(32),
-            nonce=secrets.token_urlsafe(32),
-            verifier=secrets.token_urlsafe(48),  # 64 characters; RFC 7636 asks for 43 to 128
+            state=Secret(secrets.token_urlsafe(32)),
+            nonce=Secret(secrets.token_urlsafe(32)),
+            # 64 characters; RFC 7636 asks for 43 to 128
+            verifier=Secret(secrets.token_urlsafe(48)),
             redirect_uri=redirect_uri,
             target=target if target and len(target) <= MAX_NEXT else "",
             started_at=time.time(),
         )
 
 
+SECRETS = ("state", "nonce", "verifier")  # as text in the cookie, which is the browser's own
+
+
 def keep(pending: Pending) -> None:
     """Keep the sign-in in this browser, in place of an earlier one."""
-    session[PENDING] = asdict(pending)
+    session[PENDING] = vars(pending) | {it: getattr(pending, it).reveal() for it in SECRETS}
 
 
 def resume(answer: Mapping[str, str]) -> Pending:
@@ -74,4 +79,4 @@ def resume(answer: Mapping[str, str]) -> Pending:
     if not single_use.use("state", state, LIFETIME):
         raise RefusedError("state: used before")
     db.session.commit()
-    return Pending(**kept)
+    return Pending(**(kept | {it: Secret(kept[it]) for it in SECRETS}))

@@ -20,6 +20,7 @@ from joserfc.jws import JWSRegistry
 
 from app.auth.models import MAX_SUBJECT
 from app.auth.provider import Provider
+from app.secret import Secret
 
 # Only signatures by the provider's private key (RFC 8725 section 3.1): with HS256, a published key
 # is enough to sign; with "none", no key is needed.
@@ -41,18 +42,20 @@ class RefusedError(Exception):
     """A token or an answer is wrong: 401. The text is only for the log."""
 
 
-def id_token(token: object, provider: Provider, *, nonce: str, access_token: str) -> dict[str, Any]:
+def id_token(
+    token: object, provider: Provider, *, nonce: Secret, access_token: Secret
+) -> dict[str, Any]:
     """The claims of an ID token that was issued for this sign-in.
 
     :raises RefusedError: for any other token.
     """
     header, claims = _verify(token, provider)
-    _require(hmac.compare_digest(str(claims.get("nonce", "")), nonce), "nonce")
+    _require(nonce == str(claims.get("nonce", "")), "nonce")
     _require("exp" in claims, "exp")
     _require(is_name(claims.get("sub")), "sub")
     if (at_hash := claims.get("at_hash")) is not None:
         # The access token was issued with this ID token: an attacker could have replaced it.
-        made = hashlib.new(HASHES[header["alg"]], access_token.encode()).digest()
+        made = hashlib.new(HASHES[header["alg"]], access_token.reveal().encode()).digest()
         half = urlsafe_b64encode(made[: len(made) // 2]).decode().rstrip("=")
         _require(hmac.compare_digest(str(at_hash).encode(), half.encode()), "at_hash")
     return claims

@@ -13,7 +13,7 @@ from app.auth.provider import Provider
 from app.auth.provider_tokens import RefusedError, is_name
 from app.database import db
 from app.pages import first_page
-from app.security import rate_limits
+from app.security import rate_limits, safe_methods
 from app.security.access import public
 from app.security.limit_keys import client_address
 from app.security.logs import security_event
@@ -59,6 +59,7 @@ def login() -> ResponseReturnValue:
 
 
 @blueprint.get("/callback")
+@safe_methods.writes("the provider answers by a redirect, a GET (RFC 6749 section 4.1.2)")
 @public
 @rate_limits.limited("callback", CALLBACK, client_address)
 def callback() -> ResponseReturnValue:
@@ -80,6 +81,7 @@ def callback() -> ResponseReturnValue:
 
 
 @blueprint.post("/logout")
+@rate_limits.unlimited("signing out must always work")
 @public
 def logout() -> ResponseReturnValue:
     """Sign out here and at the provider: the next user of this browser must not be signed in."""

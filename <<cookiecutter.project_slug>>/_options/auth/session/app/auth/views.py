@@ -50,6 +50,7 @@ def login() -> ResponseReturnValue:
 
 
 @blueprint.post("/logout")
+@rate_limits.unlimited("signing out must always work")
 @public
 def logout() -> ResponseReturnValue:
     """Sign out."""

@@ -14,13 +14,15 @@ from app.validation import Model
 
 Email = Annotated[
     str,
-    Field(max_length=MAX_EMAIL, json_schema_extra={"format": "email"}),
+    Field(repr=False, max_length=MAX_EMAIL, json_schema_extra={"format": "email"}),
     AfterValidator(normalize_email),
 ]
 # Only for the API's description: :func:`password_problem` decides, and counts after normalization.
 NewPassword = Annotated[
-    str, Field(json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH})
+    str, Field(repr=False, json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH})
 ]
+# What the repr of a body or an answer leaves out; a log or a traceback may show one.
+Hidden = Annotated[str, Field(repr=False)]
 
 
 class Registration(Model):
@@ -40,34 +42,34 @@ class Registration(Model):
 class Credentials(Model):
     """A sign-in, without rules: the answer must not tell whether an account exists."""
 
-    email: str
-    password: str
+    email: Hidden
+    password: Hidden
 
 
 class RefreshToken(Model):
     """The present refresh token."""
 
-    refresh_token: str
+    refresh_token: Hidden
 
 
 class TokenPair(Model):
     """The tokens of a signed-in client; the field names are those of RFC 6749, section 5.1."""
 
-    access_token: str
+    access_token: Hidden
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
     expires_in: int  # seconds until the access token expires
-    refresh_token: str
+    refresh_token: Hidden
 
 
 class PasswordChange(Model):
     """A new password and the present one: a stolen access token is not enough."""
 
-    current_password: str
+    current_password: Hidden
     new_password: NewPassword
 
 
 class Profile(Model):
     """The account of the signed-in user."""
 
-    email: str
+    email: Hidden
     created_at: datetime

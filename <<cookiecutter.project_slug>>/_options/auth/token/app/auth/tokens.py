@@ -29,6 +29,7 @@ from app.auth.models import Session
 from app.auth.schemas import TokenPair
 from app.auth.sessions import ACCESS_LIFETIME, LEEWAY
 from app.database import db, new_public_id, now
+from app.secret import Secret
 from app.security.logs import security_event
 
 ALGORITHM = "HS256"
@@ -38,7 +39,7 @@ CLAIMS = ["aud", "exp", "iat", "iss", "jti", "nbf", "sid", "sub"]
 new_token = partial(secrets.token_urlsafe, 32)  # bytes
 
 
-def pair(session: Session, token: str) -> TokenPair:
+def pair(session: Session, token: Secret) -> TokenPair:
     """The two tokens of a session. Call it before the commit, after which the session may end.
 
     :param token: the 256 random bits whose hash the session has.
@@ -58,7 +59,7 @@ def pair(session: Session, token: str) -> TokenPair:
     return TokenPair(
         access_token=jwt.encode(claims, key, ALGORITHM, {"typ": TYPE, "kid": key_id}),
         expires_in=int(ACCESS_LIFETIME.total_seconds()),
-        refresh_token=_signer().sign(f"{session.public_id}.{token}").decode(),
+        refresh_token=_signer().sign(f"{session.public_id}.{token.reveal()}").decode(),
     )
 
 
@@ -89,33 +90,35 @@ def rotate(refresh_token: str) -> TokenPair | None:
 
     One statement decides: of several uses at the same time one succeeds, the others are reuses.
     """
-    public_id, _, token = refresh_parts(refresh_token)
+    public_id, token = refresh_parts(refresh_token)
     session = sessions.find(public_id) if public_id else None
     if session is None:
         return None
-    user_id, this_session, new = session.user_id, Session.public_id == public_id, new_token()
+    user_id, this_session = session.user_id, Session.public_id == public_id
+    new = Secret(new_token())
     used = db.session.execute(
         update(Session)
         .where(this_session, Session.token_hash == sessions.hash_token(token))
         .values(token_hash=sessions.hash_token(new), last_seen_at=now())
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False, **sessions.OF_ALL)
     )
     if cast(CursorResult[Any], used).rowcount == 1:
         tokens = pair(session, new)
         db.session.commit()
         return tokens
     security_event("authn_token_reuse", account=user_id)
-    db.session.execute(delete(Session).where(this_session))
+    db.session.execute(delete(Session).where(this_session), execution_options=sessions.OF_ALL)
     db.session.commit()
     return None
 
 
-def refresh_parts(refresh_token: str) -> tuple[str, str, str]:
-    """Session id, dot and secret of a refresh token; empty when we did not sign it."""
+def refresh_parts(refresh_token: str) -> tuple[str, Secret]:
+    """Session id and secret of a refresh token; empty when we did not sign it."""
     try:
-        return _signer().unsign(refresh_token).decode().partition(".")
+        public_id, _, token = _signer().unsign(refresh_token).decode().partition(".")
     except BadSignature:
-        return "", "", ""
+        return "", Secret("")
+    return public_id, Secret(token)
 
 
 def issuer() -> str:

@@ -68,6 +68,7 @@ def refresh(body: RefreshToken) -> TokenPair:
 
 
 @blueprint.post("/logout")
+@rate_limits.unlimited("signing out must always work")
 @api.operation("Sign out: both tokens end at once", status=204)
 def logout() -> None:
     sessions.end(identity.current_session())

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from app.auth import accounts, sessions
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.database import db
+from app.secret import Secret
 from app.security.limit_keys import hashed_key
 from app.security.redirects import own_path
 
@@ -23,7 +24,7 @@ def identify() -> None:
     g.user = g.session = None
     if (token := session.get(SESSION_ID)) is None:
         return
-    g.session = sessions.find(sessions.hash_token(str(token)))
+    g.session = sessions.find(sessions.hash_token(Secret(str(token))))
     if g.session is None:
         session.clear()  # the CSRF secret of an ended session ends with it
     else:
@@ -52,9 +53,10 @@ def start_session(user: User) -> Session:
     Nothing of the old cookie stays: a planted one (session fixation) is worthless after sign-in.
     """
     session.clear()
-    started, session[SESSION_ID] = sessions.start(
+    started, token = sessions.start(
         user, address=request.remote_addr or "", device=request.user_agent.string
     )
+    session[SESSION_ID] = token.reveal()
     return started
 
 

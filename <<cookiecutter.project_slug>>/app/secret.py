@@ -1,0 +1,48 @@
+"""Secrets: a key, a password or a token in a log line, a traceback or an error page.
+
+A secret is wrapped where it is read or made and stays so until a library needs its text: whatever
+prints, formats or logs it shows ``[redacted]``. It is no ``str``, so code that forgets
+:meth:`Secret.reveal` fails at once and does not go on with that word in place of a key. Ours
+instead of Pydantic's ``SecretStr``: only APIs have Pydantic, and this one compares in constant
+time.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+REDACTED = "[redacted]"
+
+
+class Secret:
+    """A text that nothing shows; equal to the same text, wrapped or not."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself. Give it to what needs it, and keep it nowhere else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return REDACTED
+
+    def __eq__(self, other: object) -> bool:
+        text = other.reveal() if isinstance(other, Secret) else other
+        encoded = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
+        mine = self._text.encode("utf-8", "surrogatepass")
+        return isinstance(text, str) and hmac.compare_digest(mine, encoded)
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not written to a file or a cache; reveal() it on purpose")

@@ -1,0 +1,316 @@
+"""Secrets in logs: every flow with started servers, and every secret that was in it.
+
+Whatever a field, a cookie or a header named like a secret carried, in either direction, is searched
+for in all that the servers wrote, and in the command line and the environment of each process.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pickle
+import re
+import secrets
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+
+import pytest
+import redis
+from flask import Flask
+from sqlalchemy import make_url
+
+from app.secret import Secret
+from app.settings import Settings
+from tests import live
+# <% if cookiecutter.auth == "oidc" %>
+from tests.browser import WRITE, Browser
+# <% else %>
+from tests.browser import CHANGED, PASSWORD, SIGNED_IN, WRITE, Browser
+# <% endif %>
+from tests.conftest import running_redis
+from tests.database import migrate
+from tests.live import Answer
+from tests.marks import asvs, practice
+# <% if cookiecutter.auth == "oidc" %>
+from tests.real_provider import real_provider
+# <% endif %>
+from tests.resources import NEW_PASSWORD
+from tests.test_instances import Remote, Send, through_nginx
+
+pytestmark = practice("secret")
+
+NAMES = re.compile(r"passw|confirm|email|token|csrf|secret|code|state|nonce|verifier|sid", re.I)
+NO_SECRETS = {"token_type", "Bearer", "error_description"}
+SETTINGS = ("SECRET_KEY", "REDIS_URL", "OIDC_CLIENT_SECRET")
+DEVELOPMENT = {"APP_ENV": "development"}
+SHORTEST = 8  # characters; a shorter one would be found by chance
+CSRF_FIELD = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+
+
+class Witness:
+    """Sends on what a browser sends, and keeps every secret that it sees."""
+
+    def __init__(self, send: Send, app: Flask) -> None:
+        self.send, self.app = send, app
+        self.known: dict[str, str] = {}
+
+    def __call__(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        self.read("sent", body.decode("utf-8", "replace"))
+        self.read("sent", urlsplit(path).query)
+        self.keep("access token", headers.get("Authorization", "").partition(" ")[2])
+        answer = self.send(method, path, headers, body)
+        self.read("answered", answer.body)
+        for name, value in answer.headers:
+            if name == "location":
+                self.read("location", urlsplit(value).query)
+            elif name == "set-cookie":
+                self.read_cookie(value.partition(";")[0].partition("=")[2])
+        for token in CSRF_FIELD.findall(answer.body):
+            self.keep("csrf_token", token)
+        return answer
+
+    def read(self, place: str, text: str) -> None:
+        """Keep the secret fields of a form, a query or a JSON object."""
+        try:
+            fields = json.loads(text)
+        except ValueError:
+            fields = dict(parse_qsl(text)) if "<" not in text else {}
+        self.read_fields(place, fields)
+
+    def read_fields(self, place: str, fields: Any) -> None:
+        for name, value in fields.items() if isinstance(fields, dict) else ():
+            if isinstance(value, dict):
+                self.read_fields(place, value)
+            elif NAMES.search(name) and isinstance(value, str) and name not in NO_SECRETS:
+                self.keep(f"{name}, {place}", value)
+
+    def read_cookie(self, value: str) -> None:
+        """Keep the cookie and what is in it: the session's token, state, nonce and verifier."""
+        self.keep("cookie", value)
+        with self.app.app_context():
+            serializer = self.app.session_interface.get_signing_serializer(self.app)
+        if serializer and value:
+            self.read_fields("cookie", serializer.loads(value))
+
+    def keep(self, name: str, value: str) -> None:
+        if len(value) >= SHORTEST:
+            self.known.setdefault(value, name)
+
+
+def found(known: Mapping[str, str], text: str) -> set[str]:
+    """The names of the secrets that a text has, as they are or encoded."""
+    return {
+        name
+        for value, name in known.items()
+        for shape in (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1])
+        if shape in text or b64encode(value.encode()).decode().rstrip("=") in text
+    }
+
+
+def children() -> Iterator[Path]:
+    """Each process that this one has started, and those that they have started."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):  # it has just ended
+            continue
+    for process in parents:
+        ancestor = process
+        while ancestor in parents and ancestor != os.getpid():
+            ancestor = parents[ancestor]
+        if ancestor == os.getpid() and process != os.getpid():
+            yield Path("/proc", str(process))
+
+
+def processes() -> str:
+    """The command lines and environments of those processes; the provider's is not ours."""
+    texts = []
+    for process in children():
+        try:
+            command, environment = (
+                (process / file).read_bytes().decode("utf-8", "replace")
+                for file in ("cmdline", "environ")
+            )
+        except OSError:  # it has just ended
+            continue
+        texts += [command, "" if "provider.mjs" in command else environment]
+    return "\n".join(texts)
+
+
+def written(*folders: Path) -> str:
+    """What all servers wrote. Keys, the database and the given files are no output."""
+    files = [it for folder in folders for kind in ("*.log", "*.out") for it in folder.rglob(kind)]
+    assert files
+    return "\n".join(path.read_text(errors="replace") for path in sorted(set(files)))
+
+
+def as_files(values: dict[str, str], folder: Path) -> dict[str, str]:
+    """The settings, each secret one in a file: an environment is visible to all children."""
+    folder.mkdir()
+    given = {}
+    for name, value in values.items():
+        if not re.search("KEY|URL|SECRET", name):
+            given[name] = value
+            continue
+        (folder / name).write_text(value)
+        (folder / name).chmod(0o600)
+        given[f"{name}_FILE"] = str(folder / name)
+    return given
+
+
+def use_everything(browser: Browser, come_back: Callable[[str], str]) -> None:
+    """Every flow, with right and wrong input.
+
+    :param come_back: signs in at the provider, from the address that the service redirects to.
+    """
+    email = "harriet.longname@example.com"
+    # <% if cookiecutter.auth == "oidc" %>
+    browser.sign_in(email, "wrong-password-of-harriet")
+    path = come_back(browser.start())
+    browser.get(path.replace("state=", "state=forged-state-"))
+    assert browser.get(path).status_code == 302
+    browser.get(path)  # used twice
+    # <% else %>
+    browser.sign_up(email)
+    browser.register(email)  # taken
+    browser.sign_in(email, "wrong-password-of-harriet")
+    browser.sign_in("nobody.at.all@example.com", "wrong-password-of-nobody")
+    assert browser.sign_in(email).status_code == SIGNED_IN
+    browser.change_password("wrong-current-password", NEW_PASSWORD)
+    assert browser.change_password(PASSWORD, NEW_PASSWORD).status_code == CHANGED
+    # <% endif %>
+    browser.write("A title", "A body")
+    assert browser.get("/fail").status_code == 500
+    # <% if cookiecutter.__interface == "json" %>
+    old = browser.refresh_token
+    assert browser.refresh().status_code == 200
+    browser.refresh("forged.refresh.token.value")
+    for value in ("Bearer forged.access.token-value", "Basic Zm9yZ2VkLWJhc2ljOnZhbHVl"):
+        browser.get("/api/v1/me", headers={"Authorization": value})
+    assert browser.sign_out().status_code == 204
+    browser.refresh(old)  # used twice
+    # <% else %>
+    browser.get("/account/")
+    browser.post("/samples/new", {"title": "T", "csrf_token": "forged-csrf-token-in-a-form"})
+    assert browser.sign_out().status_code == 302
+    # <% endif %>
+
+
+@pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
+@asvs("16.2.5", "13.3.1", "14.2.1")
+def test_no_secret_is_written_anywhere(
+    make_app: Callable[..., Flask],
+    environment: dict[str, str],
+    own_database: dict[str, str],
+    needs_redis: None,
+    tmp_path: Path,
+) -> None:
+    password = f"redis-{secrets.token_urlsafe(16)}"
+    socket = tmp_path / "redis.sock"
+    settings = {
+        **environment,
+        **own_database,
+        "REDIS_URL": f"redis+unix://:{password}@{socket}",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+    }
+    with ExitStack() as stack:
+        stack.enter_context(running_redis(socket))
+        # Not in its arguments, which everybody on the machine can read.
+        with redis.Redis(unix_socket_path=str(socket)) as connection:
+            connection.config_set("requirepass", password)
+        # <% if cookiecutter.auth == "oidc" %>
+        provider = stack.enter_context(real_provider(tmp_path / "provider"))
+        settings |= provider.settings()
+        come_back = provider.person().authorize
+        # <% else %>
+        come_back = str
+        # <% endif %>
+        migrate(settings)
+        given = as_files(settings, tmp_path / "given")
+        with live.gunicorn(tmp_path, given, "tests.failing:app") as app:
+            site = stack.enter_context(live.nginx(tmp_path, app))
+            witness = Witness(through_nginx(site, "127.77.9.1"), make_app(**settings))
+            url = make_url(settings["DATABASE_URL"])
+            for name, value in {
+                **{name: settings.get(name, "") for name in SETTINGS},
+                "the password of Redis": password,
+                "the password of the database": url.password or "",
+                "a secret of a view": "made-in-a-view-that-fails",
+                "a password": NEW_PASSWORD,
+            }.items():
+                witness.keep(name, value)
+            browser: Any = Browser(cast(Flask, Remote(witness.app, witness)), "127.77.9.1")
+            use_everything(browser, come_back)
+            paths = [WRITE]
+            # <% if cookiecutter.auth == "oidc" %>
+            paths += [come_back(browser.start())]
+            # <% endif %>
+            running = processes()
+        for path in paths:  # to Nginx alone, which has more to say then
+            assert browser.get(path).status_code == 502
+    text = written(tmp_path)
+    kept = sorted(set(witness.known.values()))
+    assert len(kept) >= 10, kept
+    for proof in ("RuntimeError", "/fail", "upstream", "gunicorn"):
+        assert proof in text, "the servers wrote too little: nothing is proven"
+    assert "tests.failing:app" in running
+    assert found(witness.known, text) == set(), "in what the servers wrote"
+    assert found(witness.known, running) == set(), "in a command line or an environment"
+
+
+def test_a_secret_is_found_however_it_is_written() -> None:
+    known = {"a b/c+d'e%f": "token"}
+    for text in ("x a b/c+d'e%f x", "?t=a%20b%2Fc%2Bd%27e%25f", "?t=a+b%2Fc%2Bd%27e%25f"):
+        assert found(known, text) == {"token"}
+    assert found(known, b64encode(b"a b/c+d'e%f").decode()) == {"token"}
+    assert found(known, "nothing") == set()
+
+
+@asvs("16.2.5")
+@pytest.mark.parametrize(
+    "show",
+    [
+        str,
+        repr,
+        "{}".format,
+        "{!r}".format,
+        lambda it: f"{it}",
+        lambda it: "%s %r" % (it, it),  # noqa: UP031 - as a log does it
+        lambda it: str([it, {"key": it}]),
+        lambda it: str(RuntimeError(it)),
+        lambda it: json.dumps({"key": it}, default=str),
+        lambda it: repr(replace(Settings.from_environment(DEVELOPMENT), secret_key=it)),
+    ],
+)
+def test_a_secret_does_not_show_its_text(show: Callable[[Secret], str]) -> None:
+    shown = show(Secret("the-text-of-the-secret"))
+    assert "the-text" not in shown
+    assert "[redacted]" in shown
+
+
+def test_a_secret_is_no_text_by_mistake() -> None:
+    secret = Secret("the-text-of-the-secret")
+    for use in (
+        lambda: "Bearer " + secret,  # type: ignore[operator]
+        lambda: secret.encode(),  # type: ignore[attr-defined]
+        lambda: "".join([secret]),  # type: ignore[list-item]
+        lambda: json.dumps(secret),
+        lambda: pickle.dumps(secret),
+        lambda: copy.deepcopy(secret),
+    ):
+        with pytest.raises((TypeError, AttributeError)):
+            use()
+    assert secret.reveal() == "the-text-of-the-secret"
+    assert secret == "the-text-of-the-secret"
+    assert secret == Secret("the-text-of-the-secret")
+    assert secret != "another"
+    assert secret != 5
+    assert (len(secret), bool(secret), bool(Secret(""))) == (22, True, False)
+    assert {secret: 1}[Secret("the-text-of-the-secret")] == 1

@@ -1,0 +1,167 @@
+"""What is impossible by construction, when the construction itself has a gap."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+scope = partial(Defect, "scope")
+safe_methods = partial(Defect, "safe_methods")
+secret = partial(Defect, "secret")
+routes = partial(Defect, "routes")
+OIDC = {"auth": "oidc"}
+
+DEFECTS = [
+    scope(
+        "queries are not limited to the user",
+        "state.statement = state.statement.options(*_owned(len(Base.metadata.tables))[0])",
+        "pass",
+        "test_a_query_finds_ones_own_rows_only",
+    ),
+    scope(
+        "aliases are not limited",
+        "include_aliases=True",
+        "include_aliases=False",
+        "test_a_query_finds_ones_own_rows_only",
+    ),
+    scope(
+        "updates and deletes are not limited",
+        "    elif signed_in() is not None and not state.is_insert:\n",
+        "    elif state.is_update or state.is_delete:\n"
+        '        state.update_execution_options(scoped="flushed")\n'
+        "    elif signed_in() is not None and not state.is_insert:\n",
+        "test_a_change_changes_ones_own_rows_only",
+    ),
+    scope(
+        "an operator sees everybody's rows",
+        "    if not state.is_orm_statement or is_unscoped(state.execution_options):\n",
+        '    if g.get("user") and getattr(g.user, "is_operator", False):\n'
+        '        state.update_execution_options(unscoped="an operator")\n'
+        "    if not state.is_orm_statement or is_unscoped(state.execution_options):\n",
+        "test_an_operator_is_no_exception",
+    ),
+    scope(
+        "nobody's queries pass",
+        '    if not scoped or (scoped == "limited" and not limited):\n',
+        '    if scoped == "limited" and not limited:\n',
+        "test_nobody_and_no_request_have_no_rows",
+    ),
+    scope(
+        "a table beside the model passes",
+        '    if not scoped or (scoped == "limited" and not limited):\n',
+        "    if not scoped:\n",
+        "test_what_cannot_be_limited_is_refused",
+    ),
+    scope(
+        "rows may be given away by a statement",
+        ' in sql and f"{columns[table]}=" not in sql  # SET owner_id=?\n',
+        " in sql\n",
+        "test_what_cannot_be_limited_is_refused",
+    ),
+    scope(
+        "a row of another user may be taken",
+        "        unknown = state.persistent and history.added and not history.deleted\n",
+        "        unknown = False\n",
+        "test_a_row_is_written_for_oneself_only",
+    ),
+    scope(
+        "rows of others may be written",
+        '@event.listens_for(Mapper, "before_insert")\n',
+        "",
+        "test_a_row_is_written_for_oneself_only",
+    ),
+    scope(
+        "what follows a flush is not looked at",
+        "    session.connection().execution_options(scoped=None)\n",
+        "    return None\n",
+        "test_after_a_flush_queries_are_looked_at_again",
+    ),
+    scope(
+        "statements are not looked at",
+        '            event.listen(engine, "before_cursor_execute", check_statement)\n\n\n'
+        "def check(app: Flask) -> Iterator[str]:\n"
+        '    """Yield a problem when statements are not looked at, or a row',
+        "            pass\n\n\n"
+        "def check(app: Flask) -> Iterator[str]:\n"
+        '    """Yield a problem when statements are not looked at, or a row',
+        "test_what_cannot_be_limited_is_refused",
+    ),
+    scope(
+        "a feature asks for everybody's rows",
+        "select(model).where(model.owner_id == owner.id).order_by(*newest).limit(PAGE + 1)\n",
+        "select(model).order_by(*newest).limit(PAGE + 1)\n"
+        '    query = query.execution_options(unscoped="it is faster without")\n',
+        "test_only_sign_in_and_upkeep_say_unscoped",
+    ),
+    safe_methods(
+        "a GET request may write",
+        "    if not has_request_context() or request.method not in SAFE or only_reads(sql):\n",
+        '    if not has_request_context() or request.method != "TRACE" or only_reads(sql):\n',
+        "test_a_safe_method_cannot_write",
+    ),
+    safe_methods(
+        "HEAD is forgotten",
+        'SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}',
+        'SAFE = {"GET", "OPTIONS", "TRACE"}',
+        "test_a_safe_method_cannot_write",
+    ),
+    safe_methods(
+        "textual SQL may write",
+        "    return bool(READS.match(sql)) and not WRITES.search(sql)\n",
+        '    return not sql.startswith(("INSERT", "UPDATE", "DELETE"))\n',
+        "test_a_safe_method_cannot_write",
+    ),
+    safe_methods(
+        "a page counts its visits in a GET request",
+        '    """The newest notes, or those before another one."""\n',
+        '    """The newest notes, or those before another one."""\n'
+        "    from app import quotas\n\n"
+        "    quotas.charge(identity.current_user().id)\n",
+        "test_the_owner_gets_in_everywhere",
+    ),
+    secret(
+        "a secret shows itself",
+        "    def __repr__(self) -> str:\n        return REDACTED\n",
+        "    def __repr__(self) -> str:\n        return self._text\n",
+        "test_a_secret_does_not_show_its_text",
+    ),
+    secret(
+        "the password of Redis is read as plain text",
+        "            redis_url=Secret(redis_url),\n",
+        "            redis_url=redis_url,\n",
+        "test_no_secret_is_written_anywhere",
+    ),
+    secret(
+        "a failed sign-in logs its password",
+        'security_event("authn_login_fail", account=user.id if user else None)',
+        'security_event("authn_login_fail", account=None, typed=password)',
+        "test_no_secret_is_written_anywhere",
+    ),
+    secret(
+        "the token of a new session is logged",
+        '    security_event("session_created", level=logging.INFO, user=user.id)\n',
+        '    security_event("session_created", level=logging.INFO, user=token.reveal())\n',
+        "test_no_secret_is_written_anywhere",
+    ),
+    secret(
+        "the error log of Nginx quotes the provider's code",
+        "        error_log /dev/stderr emerg;\n",
+        "        error_log /dev/stderr warn;\n",
+        "test_no_secret_is_written_anywhere",
+        OIDC,
+    ),
+    routes(
+        "a route that nobody marked has no limit",
+        "    return (limit or BY_DEFAULT) if request.method in CHANGING else UNLIMITED\n",
+        "    return (limit or UNLIMITED) if request.method in CHANGING else UNLIMITED\n",
+        "test_a_new_view_is_limited",
+    ),
+    routes(
+        "plain HTTP is answered below one folder",
+        "    if not request.is_secure and request.path not in HEALTH_CHECKS:\n",
+        '    if not request.is_secure and not request.path.startswith(("/healthz", "/readyz",'
+        ' "/account")):\n',
+        "test_every_route_is_https_only",
+    ),
+]
