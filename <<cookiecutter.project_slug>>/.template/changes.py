@@ -31,7 +31,9 @@ def run(*command: str, what: str) -> str:
     """
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     try:
-        result = subprocess.run(command, cwd=ROOT, text=True, check=False, **pipes)
+        result = subprocess.run(  # noqa: S603 - no shell, and names are checked
+            command, cwd=ROOT, text=True, check=False, **pipes
+        )
     except OSError as error:
         refuse(f"{what} failed: {error}")
     if result.returncode:
@@ -113,7 +115,9 @@ class Changes:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # undo to the end
         for command in reversed(self.undo):
-            result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            result = subprocess.run(  # noqa: S603 - as above
+                command, cwd=ROOT, capture_output=True, text=True, check=False
+            )
             if result.returncode:
                 print(f"Could not undo: {' '.join(command[1:])}: {result.stderr}", file=sys.stderr)
         for path, known in self.before.items():

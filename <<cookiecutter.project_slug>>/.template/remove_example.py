@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import source as sources
-from changes import FLASK, ROOT, Changes, RefusedError, migrated, refuse, run
+from changes import ROOT, Changes, RefusedError, migrated, refuse, run
 from dropping import drop_table
 from names import Names, label
 from source import APP, ENTRIES, RUFF
