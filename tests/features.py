@@ -10,6 +10,9 @@ from tests.live.conftest import virtual_environment
 from tests.template import commit, environment, git, render, run
 
 ALL_KINDS = "name:text due_date:date body:rich amount:number done:flag city:text"
+WORD = re.compile(r"(?<![a-z])notes?(?![a-z])", re.IGNORECASE)
+# English text that others wrote, and hashes.
+OTHERS = ("corpus/", ".lock", "package-lock.json", "common_passwords.txt")
 TIMEOUT = 300  # seconds for a command, on a slow machine
 
 
@@ -40,11 +43,21 @@ def python(service: Path, *words: str) -> str:
     return result.stdout
 
 
-def check(service: Path, *tests: str) -> None:
-    """Pass the lint and these tests of the service."""
+def lint(service: Path) -> None:
     python(service, "ruff", "check", "--quiet")
     python(service, "ruff", "format", "--check", "--quiet")
-    python(service, "pytest", "--quiet", *tests)
+
+
+def words(service: Path, *left_out: str) -> list[str]:
+    """The lines of all files for git that name the example."""
+    listed = git(service, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    found = []
+    for name in listed:
+        path = service / name
+        if path.is_file() and not any(part in name for part in (*OTHERS, *left_out)):
+            lines = [name, *path.read_text("utf-8").splitlines()]
+            found += [f"{name}: {line}" for line in lines if WORD.search(line)]
+    return found
 
 
 def state(service: Path) -> dict[str, bytes]:

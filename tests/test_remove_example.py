@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sqlite3
 from pathlib import Path
 
-import pytest
-
-from tests.features import check, committed, make, python, state
+from tests.features import WORD, committed, lint, make, python, state, words
 from tests.template import SERVICE, commit, copied, git
 from tests.test_update import values
-
-WORD = re.compile(r"(?<![a-z])notes?(?![a-z])", re.IGNORECASE)
-# English text that others wrote, and hashes.
-OTHERS = ("corpus/", ".lock", "package-lock.json", "common_passwords.txt")
-
-
-def words(service: Path, *left_out: str) -> list[str]:
-    """The lines that name the example; in files that git would commit."""
-    listed = git(service, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
-    found = []
-    for name in listed:
-        path = service / name
-        if path.is_file() and not any(part in name for part in (*OTHERS, *left_out)):
-            lines = [name, *path.read_text("utf-8").splitlines()]
-            found += [f"{name}: {line}" for line in lines if WORD.search(line)]
-    return found
-
-
-@pytest.mark.parametrize("auth", ["session", "token", "oidc"])
-def test_no_word_is_left_where_the_table_was_never_deployed(tmp_path: Path, auth: str) -> None:
-    service = committed(tmp_path, auth)
-    assert len(words(service)) > 30
-    assert make(service, "migrate").returncode == 0
-    result = make(service, "remove-example", "DEPLOYED=no")
-    assert result.returncode == 0, result.stdout
-    assert words(service) == []
-    assert git(service, "diff", "--cached", "--stat") == "", "nothing is staged for a commit"
-    python(service, "flask", "--app", "wsgi", "db", "check")
-    pages = [] if auth == "token" else ["tests/test_pages.py"]  # and where sign-in leads
-    check(service, "tests/security/test_resources.py", "tests/test_migrations.py", *pages)
-
-    again = make(service, "remove-example")
-    assert again.returncode != 0
-    assert "The example is gone already" in again.stdout
-    result = make(service, "resource", "NAME=project")  # from the commit
-    assert result.returncode == 0, result.stdout
-    assert words(service) == []
-    check(service, "tests/security/test_resources.py", *pages)
 
 
 def test_without_its_commits_the_source_is_a_rendering(tmp_path: Path) -> None:
@@ -71,7 +30,8 @@ def test_without_its_commits_the_source_is_a_rendering(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout
     assert "rendering the template" in result.stdout
     assert words(service) == []
-    check(service, "tests/security/test_resources.py")
+    lint(service)
+    python(service, "pytest", "--quiet", "tests/security/test_resources.py")
 
 
 def test_a_table_that_may_be_deployed_is_dropped_and_no_longer_counted(tmp_path: Path) -> None:
@@ -102,7 +62,7 @@ def test_a_table_that_may_be_deployed_is_dropped_and_no_longer_counted(tmp_path:
         assert counts.fetchall() == [(1, 97), (1, 9)]  # 5 bytes each are gone
     python(service, *flask, "downgrade", "0002")
     python(service, *flask, "upgrade")
-    check(service, "tests/test_migrations.py")
+    lint(service)
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
