@@ -152,5 +152,5 @@ def test_the_program_does_what_it_says(
     monkeypatch.setattr(client["getpass"], "getpass", lambda: PASSWORD)
     monkeypatch.setitem(client["main"].__globals__, "Client", lambda url: Client(url, wire))
     client["main"]()
-    assert "From Python" in capsys.readouterr().out
+    assert "alice@example.com" in capsys.readouterr().out
     assert wire.seen[-1] == ("/auth/logout", 204)
