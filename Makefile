@@ -61,7 +61,7 @@ fuzz: $(INSTALLED) ## Try random hostile answers, more than make test does (EXAM
 
 sabotage: $(INSTALLED) ## Plant each defect of tests/sabotage in a service; the service's checks must find it
 	@echo "Planting each defect alone; this takes about a quarter of an hour"
-	@SABOTAGE=all $(RUN) pytest -m sabotage tests/sabotage $(ARGS)
+	@SABOTAGE=all $(RUN) pytest -m sabotage tests/sabotage tests/test_second_feature.py $(ARGS)
 
 demo: $(INSTALLED) ## Render the default answers into build/demo and serve them on http://127.0.0.1:5000
 	@echo "Rendering the default answers into $(DEMO)"

@@ -55,7 +55,7 @@ def test_the_client_works_against_it(project: Path, address: str, values: dict[s
     program = [project / ".venv" / "bin" / "python", project / "examples" / "client.py"]
     result = run(*program, f"http://{address}", account["email"], input=f"{PASSWORD}\n", env=values)
     assert result.returncode == 0, result.stdout
-    assert re.search(r"\d{4}-\d\d-\d\dT\S+  From Python$", result.stdout, re.MULTILINE)
+    assert re.search(r"\d{4}-\d\d-\d\dT\S+  carol@example\.com$", result.stdout, re.MULTILINE)
 
 
 def test_a_service_with_an_odd_name_passes_its_tests(

@@ -14,10 +14,8 @@ from markupsafe import escape
 
 from tests.template import (
     TIMEOUT,
-    commit,
     environment,
     get,
-    git,
     pass_checks,
     render,
     run,
@@ -157,45 +155,16 @@ def test_a_service_with_odd_names_passes_its_tests(
     assert "<b>" not in page
 
 
-# What is planted where, and what the auditor says of it. The key is in parts: this file has none.
-PLANTED = {
-    "bandit": (
-        "app/weak.py",
-        "import pickle\n\n\nload = pickle.loads\n",
-        r"B403[\s\S]*Severity: Low",
-    ),
-    "workflows": (
-        ".github/workflows/weak.yml",
-        "on: pull_request_target\njobs:\n  a:\n    runs-on: x\n    steps: [{uses: a/b@main}]\n",
-        r"dangerous-triggers[\s\S]*unpinned-uses",
-    ),
-    "nginx": ("deploy/nginx/proxy.conf", "proxy_set_header Host $http_host;\n", "host_spoofing"),
-    "dockerfile": ("Dockerfile", "FROM debian:latest\n", "DL3007"),
-    "secrets": ("notes.txt", "aws_key = " + "AKIA" + "Z7QLTDRW4KEYPB5N\n", "aws-access-token"),
-}
-
-
-@pytest.mark.parametrize("audit", PLANTED)
-def test_the_audit_finds_a_weakness(
-    demo: tuple[Path, str], values: dict[str, str], tmp_path: Path, audit: str
-) -> None:
-    if audit == "secrets" and not shutil.which("gitleaks"):
-        pytest.skip("no gitleaks on this machine; .ci/run installs it")
-    folder = tmp_path / "service"
-    left_out = shutil.ignore_patterns(".venv", "__pycache__", ".*_cache", "build")
-    shutil.copytree(demo[0], folder, ignore=left_out)
-    (folder / ".venv").symlink_to(demo[0] / ".venv")
-    git(folder, "init", "--quiet")
-    commit(folder, "rendered")
-    name, text, finding = PLANTED[audit]
-    before = run("make", audit, cwd=folder, env=values, timeout=TIMEOUT)
-    assert before.returncode == 0, before.stdout
-    with (folder / name).open("a", encoding="utf-8") as file:
-        file.write(text)
-    commit(folder, "weak")
-    found = run("make", audit, cwd=folder, env=values)
-    assert found.returncode != 0, found.stdout
-    assert re.search(finding, found.stdout), found.stdout
+def test_each_gate_of_the_service_bites(demo: tuple[Path, str], values: dict[str, str]) -> None:
+    """With the auditors, that the service's tests do without where they are not installed."""
+    folder, _ = demo
+    installed = run("make", ".venv/audit/installed", cwd=folder, env=values, timeout=TIMEOUT)
+    assert installed.returncode == 0, installed.stdout
+    command = [folder / ".venv/bin/python", "-m", "pytest", "-rs", "tests/security/test_bites.py"]
+    result = run(*command, cwd=folder, env=values, timeout=TIMEOUT)
+    assert result.returncode == 0, result.stdout
+    skipped = set(re.findall(r"^SKIPPED .*: (.+)$", result.stdout, re.MULTILINE))
+    assert skipped <= {"needs gitleaks (apt-get install gitleaks)"}, result.stdout
 
 
 def test_the_audit_hands_out_reports(demo: tuple[Path, str], values: dict[str, str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-# <% if cookiecutter.__interface == "json" %>
 from app import (
     auth,
     commands,
@@ -12,13 +11,14 @@ from app import (
     development,
     health,
     notes,
+    # <% if cookiecutter.__interface == "json" %>
     openapi,
+    # <% else %>
+    pages,
+    # <% endif %>
     security,
     speedups,
 )
-# <% else %>
-from app import auth, commands, database, development, health, notes, pages, security, speedups
-# <% endif %>
 from app.settings import SERVICE_NAME, Settings
 
 

@@ -35,12 +35,11 @@ from tests.shared import Shared
 # Files that wait for timeouts, or that stop or start many servers. `make test` leaves them out,
 # `make check` runs them. They start first: a slow file at the end would leave other processes idle.
 SLOW = {
-    *("test_account_races.py", "test_connections.py", "test_floods.py", "test_full_disk.py"),
-    *("test_guard.py", "test_identity_provider.py", "test_imports.py", "test_instances.py"),
-    *("test_outages.py", "test_provider_outages.py", "test_provisioning.py", "test_restart.py"),
-    *("test_secrets_stay_secret.py",),
-    *("test_roles.py", "test_server_outages.py", "test_storage_faults.py", "test_tls.py"),
-    *("test_token_outages.py", "test_traceability.py"),
+    *("test_account_races.py", "test_bites.py", "test_connections.py", "test_floods.py"),
+    *("test_full_disk.py", "test_guard.py", "test_identity_provider.py", "test_imports.py"),
+    *("test_instances.py", "test_outages.py", "test_provider_outages.py", "test_provisioning.py"),
+    *("test_restart.py", "test_roles.py", "test_secrets_stay_secret.py", "test_server_outages.py"),
+    *("test_storage_faults.py", "test_tls.py", "test_token_outages.py", "test_traceability.py"),
 }
 NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
 

@@ -98,10 +98,13 @@ def test_a_migration_that_fails_says_so(empty: Flask) -> None:
 
 
 @pytest.fixture
-def projects() -> Iterator[Table]:
-    """A table as the owner of the service adds one, with the column types of this app."""
+def probes() -> Iterator[Table]:
+    """A table as the owner of the service adds one, with the column types of this app.
+
+    Its name is one that no service has.
+    """
     table = Table(
-        "projects",
+        "probes",
         Base.metadata,
         Column("id", Integer, primary_key=True),
         Column("public_id", PublicId, unique=True, nullable=False),
@@ -113,14 +116,12 @@ def projects() -> Iterator[Table]:
     Base.metadata.remove(table)
 
 
-def test_a_new_model_becomes_a_migration(
-    empty: Flask, own_migrations: Path, projects: Table
-) -> None:
+def test_a_new_model_becomes_a_migration(empty: Flask, own_migrations: Path, probes: Table) -> None:
     assert flask_db(empty, "upgrade").exit_code == 0
     (head,), before = database.heads(), tables(empty)
-    result = flask_db(empty, "revision", "--message", "add projects")
+    result = flask_db(empty, "revision", "--message", "add probes")
     assert result.exit_code == 0, result.output
-    (written,) = own_migrations.glob("versions/*_add_projects.py")
+    (written,) = own_migrations.glob("versions/*_add_probes.py")
     text = written.read_text("utf-8")
     assert "app." not in text, "a migration outlives the code of the app"
     for check in (["check"], ["format", "--check"]):
@@ -130,7 +131,7 @@ def test_a_new_model_becomes_a_migration(
     database.heads.cache_clear()
     for _ in range(2):
         assert flask_db(empty, "upgrade").exit_code == 0
-        assert tables(empty) == before | {"projects"}
+        assert tables(empty) == before | {"probes"}
         result = flask_db(empty, "check")
         assert result.exit_code == 0, result.output
         assert flask_db(empty, "downgrade", head).exit_code == 0

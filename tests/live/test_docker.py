@@ -25,7 +25,7 @@ import pytest
 
 from tests.live.compose import ADDRESS, Deployment, deployed, wait_until
 from tests.live.conftest import program, virtual_environment
-from tests.live.images import PINNED, Docker
+from tests.live.images import Docker
 from tests.live.visitor import PASSWORD, Visitor
 from tests.template import AXES, render, run
 
@@ -35,7 +35,6 @@ PAIRS = [("postgresql", "session"), ("sqlite", "token")]
 # What does not depend on the pair is looked at with one.
 once = pytest.mark.parametrize("deployment", PAIRS[:1], indirect=True, ids="-".join)
 SERVED = ("nginx", "app-1", "app-2", "valkey")  # what a visitor's request passes through
-NETWORKS = {"nginx": ["edge"], "certbot": ["authority"]}  # all others have none
 
 
 class Client(Visitor):
@@ -303,48 +302,6 @@ def test_an_update_loses_no_request(client: Client, deployment: Deployment) -> N
     assert client.request("GET", client.notes)[0] == 200
 
 
-NOTING = """\
-#!/bin/sh
-# In the place of Docker: notes which keys an instance gets that is replaced.
-case "$*" in
-    *--force-recreate*)
-        for instance; do :; done
-        echo "$instance $(cat secrets/SECRET_KEY) $(cat secrets/SECRET_KEY_FALLBACKS)" >>"$NOTES" ;;
-esac
-"""
-
-
-def test_each_instance_accepts_what_the_other_signs_during_a_rotation(tmp_path: Path) -> None:
-    """A visitor's requests go to both, in turns."""
-    project = render(tmp_path, deployment="docker")
-    notes, programs = tmp_path / "notes", tmp_path / "programs"
-    programs.mkdir()
-    (programs / "docker").write_text(NOTING, encoding="utf-8")
-    (programs / "docker").chmod(0o755)
-    values = {"PATH": f"{programs}:{os.environ['PATH']}", "NOTES": str(notes)}
-    secrets, keys = project / "secrets", []
-    for script in (["deploy.sh"], ["setup.sh", "rotate-key"], ["deploy.sh"]):
-        result = run("sh", f"deploy/docker/{script[0]}", *script[1:], cwd=project, env=values)
-        assert result.returncode == 0, result.stdout
-        keys.append((secrets / "SECRET_KEY").read_text().strip())
-    old, _, new = keys
-    assert old != new
-
-    running: dict[str, list[str]] = {}
-    lines = notes.read_text(encoding="utf-8").splitlines()
-    assert [line.split()[0] for line in lines] == ["app-1", "app-2"] * 3
-    for line in lines:
-        instance, *keys = line.split()
-        running[instance] = keys  # the first of them signs
-        for signing, *_ in running.values():
-            assert all(signing in accepted for accepted in running.values()), line
-    assert running == {"app-1": [new, old], "app-2": [new, old]}
-    assert {path.name for path in secrets.iterdir() if "KEY" in path.name} == {
-        "SECRET_KEY",
-        "SECRET_KEY_FALLBACKS",
-    }
-
-
 def wait_until_restarted(deployment: Deployment, name: str, before: dict[str, Any]) -> None:
     """Wait until another start than the one in ``before`` has made the container."""
 
@@ -559,35 +516,13 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize("auth", AXES["auth"])
 @pytest.mark.parametrize("database", AXES["database"])
 def test_every_pair_is_a_valid_composition(tmp_path: Path, database: str, auth: str) -> None:
-    """Every service is confined, every image pinned or built here, in all nine."""
+    """As Docker reads it; what is in it the service's own tests judge."""
     project = render(tmp_path, database=database, auth=auth, deployment="docker")
     command = [program("docker"), "compose", "-f", "compose.yaml", "config", "--format", "json"]
     result = run(*command, cwd=project)
     assert result.returncode == 0, result.stdout
-    shown = json.loads(result.stdout)
-    for name, service in shown["services"].items():
-        assert service["cap_drop"] == ["ALL"], name
-        assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert service["read_only"] is True, name
-        assert {"user", "mem_limit", "memswap_limit", "cpus", "pids_limit"} <= set(service), name
-        assert "core" in service["ulimits"], name
-        assert "healthcheck" in service, name
-        assert service.get("build") or PINNED.fullmatch(service["image"]), name
-        outside = dict(NETWORKS)
-        if auth == "oidc":
-            outside |= {"app-1": ["provider"], "app-2": ["provider"]}
-        assert service.get("network_mode") == ("none" if name not in outside else None), name
-        assert list(service.get("networks") or []) == outside.get(name, []), name
-        assert name == "nginx" or not service.get("ports"), name
-        assert not {"privileged", "cap_add", "pid", "ipc", "devices"} & set(service), name
-    one, two = (
-        json.dumps(shown["services"][name]).replace(name, "app-x") for name in ("app-1", "app-2")
-    )
-    assert one == two
-    assert ("database" in shown["services"]) == (database != "sqlite")
-    # Nginx turns to the other instance, and never takes both for dead.
-    site = (project / "deploy/nginx/site.conf").read_text("utf-8")
-    assert len(re.findall(r"server unix:\S+/app-[12]\.sock max_fails=0;", site)) == 2
+    shown = json.loads(result.stdout)["services"]
+    assert ("database" in shown) == (database != "sqlite")
 
 
 def test_hadolint_finds_nothing(rendered: Path, judges: Path) -> None:

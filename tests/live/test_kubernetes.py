@@ -38,8 +38,6 @@ SERVICES = {
     for answers in COMBINATIONS
     if answers["deployment"] == "kubernetes"
 }
-COMPONENT = "app.kubernetes.io/component"
-SOLVER = "acme.cert-manager.io/http01-solver"
 # Kinds that Kubernetes' own schemas do not know; their fields are asserted below.
 CUSTOM = {"BackendTLSPolicy", "Certificate", "Gateway", "HTTPRoute", "Issuer"}
 KINDS = {"CronJob": 1, "ConfigMap": 2, "Deployment": 2, "Job": 1, "Namespace": 1, "Service": 2}
@@ -207,14 +205,6 @@ def test_every_pod_keeps_to_the_restricted_profile(rendered: Rendered, overlay: 
     assert restricted.violations(rendered.overlays[overlay]) == []
 
 
-def test_the_namespace_lets_in_nothing_else(rendered: Rendered) -> None:
-    for overlay in OVERLAYS:
-        labels = rendered.one(overlay, "Namespace", "demo-svc")["metadata"]["labels"]
-        for mode in ("enforce", "audit", "warn"):
-            assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"
-            assert labels[f"pod-security.kubernetes.io/{mode}-version"] == "v1.34"
-
-
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -256,101 +246,6 @@ def test_the_check_of_the_profile_would_find(
     assert restricted.violations([deployment])
 
 
-# --- Who may talk to whom
-
-
-def matching(selector: Object) -> set[str]:
-    """The components that a selector of pods means; "*" is every pod."""
-    if not selector:
-        return {"*"}
-    labels = dict(selector.get("matchLabels", {}))
-    found = set()
-    for expression in selector.get("matchExpressions", []):
-        assert (expression["key"], expression["operator"]) == (COMPONENT, "In")
-        found |= set(expression["values"])
-    if COMPONENT in labels:
-        found.add(labels.pop(COMPONENT))
-    labels.pop("overlay", None)  # the pods of the same overlay, which are all that stay
-    if SOLVER in labels:
-        found.add(f"solver {labels.pop(SOLVER)}")
-    assert not labels
-    assert found
-    return found
-
-
-def peer(rule: Object) -> str:
-    """One side of a flow, in a word."""
-    if "ipBlock" in rule:
-        assert "except" not in rule["ipBlock"]
-        return str(rule["ipBlock"]["cidr"])
-    if namespace := rule.get("namespaceSelector"):
-        place = namespace["matchLabels"]["kubernetes.io/metadata.name"]
-        pod = rule.get("podSelector", {}).get("matchLabels", {})
-        return f"{place}/{','.join(f'{key}={text}' for key, text in pod.items()) or '*'}"
-    (component,) = matching(rule["podSelector"])
-    return component
-
-
-def flows(policies: list[Object]) -> set[tuple[str, str, str, str]]:
-    """Everything that the policies allow: component, direction, peer, port."""
-    found = set()
-    for policy in policies:
-        specification = policy["spec"]
-        rules = [("from", rule) for rule in specification.get("ingress", [])]
-        rules += [("to", rule) for rule in specification.get("egress", [])]
-        wanted = {"from": "Ingress", "to": "Egress"}
-        for direction, rule in rules:
-            assert wanted[direction] in specification["policyTypes"]
-            assert rule["ports"], "no rule is for all ports"
-            peers = [peer(other) for other in rule[direction]] if direction in rule else ["*"]
-            found |= {
-                (component, direction, other, f"{port['protocol']} {port['port']}")
-                for component in matching(specification["podSelector"])
-                for other in peers
-                for port in rule["ports"]
-            }
-    return found
-
-
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_network_policies_allow_what_is_needed_and_nothing_else(
-    rendered: Rendered, overlay: str
-) -> None:
-    database, auth = rendered.answers["database"], rendered.answers["auth"]
-    entrance = {"production": "*", "gateway": "envoy-gateway-system/*"}[overlay]
-    expected = {("web", "from", entrance, f"TCP {port}") for port in (8080, 8443)}
-    expected |= {("web", "to", "valkey", "TCP 6379"), ("valkey", "from", "web", "TCP 6379")}
-    named = {"web"} if database == "sqlite" else {"web", "migrate", "backup"}
-    for component in named:
-        for protocol in ("UDP", "TCP"):
-            expected.add((component, "to", "kube-system/k8s-app=kube-dns", f"{protocol} 53"))
-        if database != "sqlite":
-            port = {"postgresql": 5432, "mysql": 3306}[database]
-            expected.add((component, "to", "192.0.2.10/32", f"TCP {port}"))
-    if auth == "oidc":
-        expected.add(("web", "to", "192.0.2.20/32", "TCP 443"))
-    if overlay == "gateway":
-        expected.add(("solver true", "from", entrance, "TCP 8089"))
-    policies = [p for p in rendered.overlays[overlay] if p["kind"] == "NetworkPolicy"]
-    assert flows(policies) == expected
-    assert [policy["spec"] for policy in policies].count(
-        {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    ) == 1, "what is not named is denied, both ways"
-    assert {policy["metadata"]["namespace"] for policy in policies} == {"demo-svc"}
-
-
-def test_the_components_of_the_policies_are_those_of_the_pods(rendered: Rendered) -> None:
-    for overlay in OVERLAYS:
-        found = {}
-        for document in rendered.overlays[overlay]:
-            specification = document.get("spec", {})
-            specification = specification.get("jobTemplate", {}).get("spec", specification)
-            if "containers" in specification.get("template", {}).get("spec", {}):
-                labels = specification["template"]["metadata"]["labels"]
-                found[document["metadata"]["name"]] = labels[COMPONENT]
-        assert found == {name: name for name in ("web", "valkey", "migrate", "backup")}
-
-
 # --- What is there
 
 
@@ -369,71 +264,6 @@ def test_nothing_is_missing(rendered: Rendered, overlay: str) -> None:
     else:
         more |= {"BackendTLSPolicy": 1, "Gateway": 1, "HTTPRoute": 2, "Issuer": 1, "ConfigMap": 3}
     assert kinds == KINDS | more
-
-
-def test_how_pods_are_replaced(rendered: Rendered) -> None:
-    deployment = rendered.one("production", "Deployment")["spec"]
-    pod = deployment["template"]["spec"]
-    if rendered.answers["database"] == "sqlite":
-        assert deployment["replicas"] == 1
-        assert deployment["strategy"] == {"type": "Recreate"}
-        assert "topologySpreadConstraints" not in pod
-        text = (rendered.folder / "base" / "data.yaml").read_text("utf-8")
-        assert "one replica" in text, "and says so"
-    else:
-        assert "replicas" not in deployment, "an update would undo what the autoscaler did"
-        assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
-        assert rendered.one("production", "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
-        assert rendered.one("production", "HorizontalPodAutoscaler")["spec"]["minReplicas"] == 2
-        keys = [spread["topologyKey"] for spread in pod["topologySpreadConstraints"]]
-        assert keys == ["kubernetes.io/hostname"], "a node without a zone would be ignored"
-    app, nginx = (
-        container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in pod["containers"]
-    )
-    graceful = int(
-        re.findall(
-            r"^graceful_timeout = (\d+)",
-            (rendered.project / "deploy/gunicorn.conf.py").read_text("utf-8"),
-            re.MULTILINE,
-        )[0]
-    )
-    assert nginx < app, "Nginx stops to take requests before the app does"
-    assert app + graceful < pod["terminationGracePeriodSeconds"]
-
-
-def test_the_entrances(rendered: Rendered) -> None:
-    service = rendered.one("production", "Service")["spec"]
-    assert service["type"] == "LoadBalancer"
-    assert service["externalTrafficPolicy"] == "Local", "the visitor's address stays"
-    assert rendered.one("gateway", "Service")["spec"].get("type", "ClusterIP") == "ClusterIP"
-    names = [
-        container["name"]
-        for container in rendered.one("production", "Deployment")["spec"]["template"]["spec"][
-            "containers"
-        ]
-    ]
-    assert names == ["app", "nginx"]
-    certificate = rendered.one("production", "Certificate")["spec"]
-    domain = "demo-svc.example.com"
-    assert (certificate["dnsNames"], certificate["secretName"]) == ([domain], "tls")
-    gateway = rendered.one("gateway", "Gateway")
-    listeners = {listener["name"]: listener for listener in gateway["spec"]["listeners"]}
-    assert {listener["hostname"] for listener in listeners.values()} == {domain}
-    assert listeners["https"]["tls"]["certificateRefs"] == [{"kind": "Secret", "name": "tls"}]
-    for name, port in (("http", 80), ("https", 443)):
-        route = rendered.one("gateway", "HTTPRoute", name)["spec"]
-        assert route["parentRefs"] == [{"name": "web", "sectionName": name}]
-        assert route["rules"] == [{"backendRefs": [{"name": "web", "port": port}]}]
-    policy = rendered.one("gateway", "BackendTLSPolicy")["spec"]
-    assert policy["targetRefs"] == [
-        {"group": "", "kind": "Service", "name": "web", "sectionName": "https"}
-    ]
-    assert policy["validation"] == {"wellKnownCACertificates": "System", "hostname": domain}
-    issuer = rendered.one("gateway", "Issuer", "letsencrypt")["spec"]["acme"]
-    assert gateway["metadata"]["annotations"]["cert-manager.io/issuer"] == "letsencrypt"
-    assert issuer["solvers"][0]["http01"]["gatewayHTTPRoute"]["parentRefs"] == [
-        {"kind": "Gateway", "name": "web", "sectionName": "http"}
-    ]
 
 
 def test_an_image_outside_is_the_one_of_compose(services: dict[str, Rendered]) -> None:
@@ -502,17 +332,6 @@ def test_secrets_are_random_private_and_outside_of_git_and_manifests(tmp_path: P
             assert not [
                 name for name, value in first.items() if value.strip() and value.strip() in text
             ]
-
-
-def test_a_rotation_keeps_the_old_key_as_a_fallback(tmp_path: Path) -> None:
-    project = render(tmp_path, **SERVICES["sqlite-session"])
-    assert write_secrets(project).returncode == 0
-    before = secret_files(project)
-    assert write_secrets(project, "rotate").returncode == 0
-    after = secret_files(project)
-    assert after["SECRET_KEY_FALLBACKS"] == before["SECRET_KEY"]
-    assert after["SECRET_KEY"] != before["SECRET_KEY"]
-    assert len(after["SECRET_KEY"].strip()) == 64
 
 
 # --- The commands of the operator, with a cluster and a registry that only take notes
@@ -701,15 +520,6 @@ def test_secrets_of_the_cluster_are_never_replaced_by_new_ones(operator: Operato
     assert status == 1
     assert "the cluster has secrets that are not here" in said
     assert operator.notes() == []
-    assert secret_files(operator.rendered.project) == {}
-
-
-def test_an_error_is_not_taken_for_a_cluster_without_secrets(operator: Operator) -> None:
-    """No right to read them, or no answer: new secrets would lock the service out."""
-    values = SERVER | OIDC | {"RUNNING": "1", "UNREADABLE": "1"}
-    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
-    assert (status, operator.notes()) == (1, [])
-    assert "does not say whether it has secrets" in said
     assert secret_files(operator.rendered.project) == {}
 
 

@@ -31,7 +31,8 @@ class Defect:
 
     :param practice: whose defence it breaks.
     :param name: what is wrong, for people; unique within the practice.
-    :param old: the text in the rendered service outside of its tests, there exactly once.
+    :param old: the text in the rendered service outside of its tests, there exactly once;
+        ``{slug}``, in ``new`` too, is the short name of the service.
     :param guard: what has to fail, by its name alone: a test of the service, a file of tests, or a
         target of its Makefile that ``make check`` runs.
     :param answers: the choices that have this text, where they are not the defaults.
@@ -55,17 +56,18 @@ class Defect:
 
         :raises ValueError: when the list is out of date.
         """
+        old, new = (text.replace("{slug}", project.name) for text in (self.old, self.new))
         found = {}
         for path in [project / self.file] if self.file else files(project):
             if path.relative_to(project).parts[0] != "tests":
                 text = path.read_bytes().decode("utf-8", "replace")
-                found |= {path: text} if self.old in text else {}
-        times = sum(text.count(self.old) for text in found.values())
+                found |= {path: text} if old in text else {}
+        times = sum(text.count(old) for text in found.values())
         if times != 1:
             places = ", ".join(str(path.relative_to(project)) for path in found) or "no file"
             raise ValueError(f"{self.id}: its old text is there {times} times, not once: {places}")
         ((path, text),) = found.items()
-        return path, text.replace(self.old, self.new)
+        return path, text.replace(old, new)
 
 
 @dataclass(frozen=True)

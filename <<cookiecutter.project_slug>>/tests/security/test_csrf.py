@@ -77,10 +77,11 @@ def test_reading_changes_nothing(app: Flask, victim: Browser) -> None:
     for route in routes(app):
         if route.method in ("GET", "HEAD"):
             query = {name: str(value) for name, value in values_for(route.endpoint).items()}
-            path = own_path(app, route, victim.email)
-            answer = victim.open(route.method, path, query_string=query)
-            # 500: it tries to write, and app.security.safe_methods does not let it.
-            assert answer.status_code < 500, f"{route}: let a POST do what it does"
+            for sent in (query, {}):  # a route may refuse arguments that it does not know
+                path = own_path(app, route, victim.email)
+                answer = victim.open(route.method, path, query_string=sent)
+                # 500: it tries to write, and app.security.safe_methods does not let it.
+                assert answer.status_code < 500, f"{route}: let a POST do what it does"
     assert fingerprint(app) == before
 
 

@@ -56,6 +56,20 @@ def test_errors(app: Flask, browser: Browser, alice: Browser) -> None:
     assert headers(browser.get("/healthz")) == ERROR_OF_VIEW
 
 
+def test_head_has_the_headers_of_get(app: Flask, browser: Browser, alice: Browser) -> None:
+    """A cache and a browser may take them for those of the page."""
+    changing = {"X-Request-ID", "Set-Cookie", "Date"}
+    paths = {route.path(UNKNOWN) for route in routes(app) if route.method == "GET"}
+    assert len(paths) > 5
+    for path in (*sorted(paths), "/nothing"):
+        for user in (browser, alice):
+            got, asked = user.get(path), user.open("HEAD", path)
+            assert (asked.status, asked.data) == (got.status, b""), path
+            assert {it for it in asked.headers if it[0] not in changing} == {
+                it for it in got.headers if it[0] not in changing
+            }, path
+
+
 @pytest.mark.parametrize(
     ("policy", "problem"),
     [

@@ -12,19 +12,15 @@ from tests.sabotage.defects import (
     deployments,
     edge,
     inputs,
+    numbers,
     operation,
     storage,
     styles,
 )
 
-ALL = [
-    defect
-    for module in (
-        *(data, inputs, browsers, accounts, edge, operation, storage, styles, deployments),
-        construction,
-    )
-    for defect in module.DEFECTS
-]
+MODULES = (data, inputs, browsers, accounts, edge, operation, storage, styles, deployments)
+MODULES = (*MODULES, construction, numbers)
+ALL = [defect for module in MODULES for defect in module.DEFECTS]
 # The first of each practice, with the default answers, unless `make sabotage` asks for all.
 SPREAD = list({it.practice: it for it in reversed(ALL) if not it.answers}.values())[::-1]
 SELECTED = ALL if os.environ.get("SABOTAGE") == "all" else SPREAD

@@ -138,8 +138,8 @@ DEFECTS = [
     ),
     cookies(
         "the database stores the tokens unhashed",
-        "return sha256(token.encode()).hexdigest()",
-        "return token",
+        "return sha256(token.reveal().encode()).hexdigest()",
+        "return token.reveal()",
         "test_the_database_holds_nothing_that_signs_in",
     ),
     cookies(

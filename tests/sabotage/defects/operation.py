@@ -14,7 +14,12 @@ logs = partial(Defect, "logs")
 secret_key = partial(Defect, "secret_key")
 security_txt = partial(Defect, "security_txt")
 headers = partial(Defect, "headers")
-
+ACTIONS = """\
+  - package-ecosystem: github-actions
+    directory: /
+    schedule:
+      interval: weekly
+"""
 
 DEFECTS = [
     audits(
@@ -27,25 +32,56 @@ DEFECTS = [
         "Bandit skips a test",
         "skips = []",
         'skips = ["B608"]',
-        "test_bandit_skips_nothing",
+        "test_the_judges_look_at_everything",
     ),
     audits(
         "Bandit tells high severity alone",
         "--recursive app deploy migrations wsgi.py\n\npackages:",
         "--recursive app deploy migrations wsgi.py -lll\n\npackages:",
-        "test_the_audit_leaves_nothing_out",
+        "test_a_target_runs_this_and_nothing_else",
     ),
     audits(
         "Bandit does not look at the migrations",
         "--recursive app deploy migrations wsgi.py\n\npackages:",
         "--recursive app deploy wsgi.py\n\npackages:",
-        "test_the_audit_leaves_nothing_out",
+        "test_a_target_runs_this_and_nothing_else",
     ),
     audits(
         "a package that nobody knows is passed over",
         "pip_audit --strict ",
         "pip_audit ",
-        "test_the_audit_leaves_nothing_out",
+        "test_a_target_runs_this_and_nothing_else",
+    ),
+    audits(
+        "a failure of mypy is ignored",
+        "\t@$(RUN) mypy\n",
+        "\t@-$(RUN) mypy\n",
+        "test_no_failure_is_hidden",
+    ),
+    audits(
+        "make ignores every failure",
+        "PORT ?= 5000\n",
+        "PORT ?= 5000\nMAKEFLAGS += --ignore-errors\n",
+        "test_no_failure_is_hidden",
+    ),
+    audits(
+        "make check leaves out the slow tests",
+        "check: lint types bandit packages report",
+        "check: lint types bandit packages test",
+        "test_a_target_runs_this_and_nothing_else",
+    ),
+    audits(
+        "packages are built from sources",
+        "--only-binary :all: --no-deps",
+        "--no-deps",
+        "test_nothing_is_installed_without_its_hash_or_from_sources",
+        file="Makefile",
+    ),
+    audits(
+        "gitleaks does not look at the deployment",
+        "regexes = ['''kelp",
+        "paths = ['''deploy/''']\nregexes = ['''kelp",
+        "test_the_judges_look_at_everything",
     ),
     audits(
         "a predictable random number",
@@ -82,26 +118,26 @@ DEFECTS = [
         "the audit may write",
         "permissions: {}",
         "permissions: write-all",
-        "test_the_audit_may_only_read",
+        "test_every_workflow_may_only_read_and_takes_nothing_by_a_tag",
         file=".github/workflows/security.yml",
     ),
     workflows(
         "an action by its tag",
         "upload-sarif@45cbd0c69e560cd9e7cd7f8c32362050c9b7ded2 # v4.32.2",
         "upload-sarif@v4",
-        "test_the_audit_may_only_read",
+        "test_every_workflow_may_only_read_and_takes_nothing_by_a_tag",
     ),
     workflows(
         "no audit without a change",
         "  schedule:\n    - cron:",
         "  workflow_dispatch:\n  # - cron:",
-        "test_the_audit_runs_on_every_change_and_every_week",
+        "test_a_workflow_runs_its_targets_and_nothing_else",
     ),
     workflows(
         "a known vulnerability is no failure",
         "        run: make vulnerabilities\n",
         "        run: make vulnerabilities\n        continue-on-error: true\n",
-        "test_the_audit_runs_what_can_be_run_locally",
+        "test_a_workflow_runs_its_targets_and_nothing_else",
     ),
     workflows(
         "CI may write",
@@ -123,6 +159,24 @@ DEFECTS = [
         "  pull_request_target:\n",
         "test_every_workflow_may_only_read_and_takes_nothing_by_a_tag",
         file=".github/workflows/ci.yml",
+    ),
+    workflows(
+        "a removed secret is not looked for",
+        "          fetch-depth: 0 # the whole history: a removed secret is still in it\n",
+        "",
+        "test_a_workflow_runs_its_targets_and_nothing_else",
+    ),
+    workflows(
+        "the token stays in the folder",
+        "persist-credentials: false\n          fetch-depth",
+        "persist-credentials: true\n          fetch-depth",
+        "test_every_workflow_may_only_read_and_takes_nothing_by_a_tag",
+    ),
+    workflows(
+        "an update of an action on its first day",
+        f"{ACTIONS}    cooldown:\n      default-days: 7\n",
+        ACTIONS,
+        "test_updates_come_every_week_for_everything_and_are_a_week_old",
     ),
     lock(
         "a package without its hash",

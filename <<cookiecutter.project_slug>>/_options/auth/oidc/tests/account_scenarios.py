@@ -6,7 +6,7 @@ from flask import Flask
 
 from app.auth.provider_tokens import LOGOUT_EVENT
 from tests.actions import revoke_sessions
-from tests.browser import Browser, csrf_token, html
+from tests.browser import PROFILE, Browser, csrf_token, html
 from tests.stub import STUB, subject_of
 
 BY_PROGRAM = {"Sec-Fetch-Site": None, "Origin": None, "Referer": None, "Accept": "*/*"}
@@ -30,5 +30,6 @@ def use_account(app: Flask, alice: Browser) -> None:
     assert operator.get(str(older)).status_code == 200
     account = page.css_first('form[action$=disable] [name="account"]').attributes["value"]
     for action in ("disable", "enable"):
-        data = {"csrf_token": csrf_token(operator.get("/account/")), "account": account}
+        token = csrf_token(operator.get(PROFILE), "/auth/logout")
+        data = {"csrf_token": token, "account": account}
         assert operator.post(f"/operators/{action}", data).status_code == 302

@@ -48,7 +48,7 @@ def id_of(app: Flask, email: str) -> int:
 
 
 def change(operator: Browser, action: str, account: object) -> Any:
-    token = csrf_token(operator.get("/account/"))
+    token = csrf_token(operator.get("/account/"), "/auth/logout")
     data = {"csrf_token": token, "account": account}
     return operator.post(f"/operators/{action}", data)
 
@@ -67,7 +67,7 @@ def test_nobody_else_gets_into_a_route_for_operators(
     service: Flask, operator: Browser, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     mallory = arrive(service, "mallory@example.com", "staff", "Admins", "admin")
-    token = csrf_token(mallory.get("/account/"))
+    token = csrf_token(mallory.get("/account/"), "/auth/logout")
     before, tried = fingerprint(service), 0
     for route in routes(service):
         if route.endpoint.startswith("operators.") and route.method != "OPTIONS":

@@ -2,7 +2,7 @@
 
     python3 examples/client.py https://service.example.com you@example.com
 
-It asks for the password, signs in, sends some requests and signs out.
+It asks for the password, shows the account and signs out.
 """
 
 from __future__ import annotations
@@ -137,10 +137,8 @@ def main() -> None:
     base_url, email = sys.argv[1:]
     client = Client(base_url)
     client.sign_in(email, getpass.getpass())
-    print(client.request("GET", "/me")["email"])
-    client.request("POST", "/notes", {"title": "From Python", "body": "<em>Hello</em>"})
-    for note in client.request("GET", "/notes")["notes"]:
-        print(f"{note['updated_at']}  {note['title']}")
+    account = client.request("GET", "/me")
+    print(f"{account['created_at']}  {account['email']}")
     client.sign_out()
 
 

@@ -1,4 +1,7 @@
-"""Containers: what somebody who has taken over one of them could do next."""
+"""Containers: what somebody who has taken over one of them could do next.
+
+``tests/deployment_policy.py`` is the table of what each may do.
+"""
 
 from __future__ import annotations
 
@@ -9,64 +12,99 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import deployment_policy as policy
+from tests.policy import check, exposed, settings
+
+TABLE = "tests/deployment_policy.py"
 COMPOSE: dict[str, Any] = yaml.safe_load(Path("compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OF_OPERATORS = {"MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL", "ADMIN_PASSWORD"}
+PINNED = re.compile(r"(\S+:\S+)@sha256:[0-9a-f]{64}")
+TIMES = {"interval", "timeout", "start_period", "start_interval"}
 
 
-@pytest.mark.parametrize("name", SERVICES)
+def image(service: dict[str, Any], name: str) -> str:
+    """Where an image comes from: built from the Dockerfile, or by whom, and whether it is pinned."""
+    if build := service.get("build"):
+        assert build.keys() == {"context", "target"}, "arguments of a build end up in its layers"
+        assert service["image"] == f"{policy.SLUG}-{build['target']}", name
+        return f"built here: {build['target']}" if build["context"] == "." else "built elsewhere"
+    pinned = PINNED.fullmatch(service["image"])
+    return f"{pinned[1]}, pinned" if pinned else f"{service['image']}, without a digest"
+
+
+def health(found: dict[str, Any]) -> Any:
+    """What a health check asks; its times are for the operator."""
+    if found == {"disable": True}:
+        return "none"
+    return found["test"] if found.keys() <= TIMES | {"test"} else found
+
+
+def view(name: str) -> dict[str, Any]:
+    """A container in the words of the table."""
+    service = SERVICES[name]
+    seen = {key: value for key, value in service.items() if key not in policy.HARMLESS}
+    seen.pop("build", None)
+    seen["image"] = image(service, name)
+    if "healthcheck" in service:
+        seen["healthcheck"] = health(service["healthcheck"])
+    for key in ("secrets", "volumes", "networks", "ports", "tmpfs"):
+        if key in seen:
+            assert all(isinstance(it, str) for it in seen[key]), f"{name}: write {key} as a text"
+            seen[key] = set(seen[key])
+    after = seen.setdefault("depends_on", {})
+    if isinstance(after, dict):
+        seen["depends_on"] = {
+            other: it["condition"] if it.keys() == {"condition"} else it
+            for other, it in after.items()
+        }
+    if not seen["depends_on"] and "depends_on" not in policy.CONTAINERS.get(name, {}):
+        del seen["depends_on"]
+    if isinstance(seen.get("command"), list):
+        # Valkey's options are written one a line.
+        seen["command"] = [str(it) for it in seen["command"]]
+        if name == "valkey":
+            seen["command"] = " ".join(seen["command"]).split()
+    return seen
+
+
+def test_what_runs_is_what_the_policy_names() -> None:
+    """A container, secret, network or volume that nobody has judged is not deployed."""
+    known = {"name", "services", "secrets", "networks", "volumes"}
+    assert {key for key in COMPOSE if not key.startswith("x-")} == known
+    check(
+        "compose.yaml, services", dict.fromkeys(SERVICES), dict.fromkeys(policy.CONTAINERS), TABLE
+    )
+    check("compose.yaml, networks", COMPOSE["networks"], policy.NETWORKS, TABLE)
+    check("compose.yaml, volumes", COMPOSE["volumes"], policy.VOLUMES, TABLE)
+    files = {name: {"file": f"secrets/{name}"} for name in policy.SECRETS}
+    check("compose.yaml, secrets", COMPOSE["secrets"], files, TABLE)
+
+
+@pytest.mark.parametrize("name", policy.CONTAINERS)
 def test_a_container_gets_no_further(name: str) -> None:
-    service = SERVICES[name]
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["ulimits"]["core"] == 0
-    for limit in ("mem_limit", "memswap_limit", "cpus", "pids_limit"):
-        assert service[limit], limit
-    assert all("noexec,nosuid,nodev" in mount for mount in service["tmpfs"])
-    assert not {"privileged", "cap_add", "devices", "pid", "ipc", "userns_mode"} & service.keys()
-    # A folder of the host is one more way out; the daemon's socket is the host itself.
-    for volume in service.get("volumes", []):
-        assert volume.partition(":")[0] in COMPOSE["volumes"], volume
+    """Its user, privileges, mounts, network, secrets, limits, health check and command."""
+    assert name in SERVICES, f"compose.yaml lacks {name}, which {TABLE} names"
+    check(f"compose.yaml, {name}", view(name), policy.CONTAINERS[name], TABLE)
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_container_has_the_network_that_it_needs(name: str) -> None:
-    service = SERVICES[name]
-    assert service.get("network_mode", "none") == "none"
-    networks = {"nginx": {"edge"}, "certbot": {"authority"}}.get(name, set())
-    if name.startswith("app-"):
-        networks = {"provider"} & COMPOSE["networks"].keys()
-    assert set(service.get("networks", [])) == networks
-    assert bool(networks) == ("network_mode" not in service)
-    assert ("ports" in service) == (name == "nginx")
-    assert COMPOSE["networks"].keys() <= {"edge", "authority", "provider"}
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_secret_is_a_file_for_those_who_need_it(name: str) -> None:
-    service = SERVICES[name]
-    for variable in dict(service.get("environment", {})):
-        assert not re.search(r"PASSWORD$|SECRET|TOKEN|KEY", variable), variable
-    if name.startswith("app-"):
-        assert not OF_OPERATORS & set(service["secrets"])
-    if name in ("nginx", "valkey", "certbot"):
-        assert "secrets" not in service
-
-
-def test_images_of_others_are_pinned() -> None:
+def test_a_secret_is_a_file() -> None:
+    """`docker inspect` and /proc show variables."""
     for name, service in SERVICES.items():
-        if "build" not in service:
-            assert re.search(r"@sha256:[0-9a-f]{64}$", service["image"]), name
+        assert exposed(service.get("environment", {})) == [], name
+    written = Path("deploy/docker/settings.env").read_text(encoding="utf-8").splitlines()
+    assert exposed(settings(written)) == [], "secrets are files in secrets/"
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_what_dies_is_started_again(name: str) -> None:
     """And counts again as soon as it works."""
-    service = SERVICES[name]
-    if name in ("create", "migrate"):  # they end
-        assert service.get("restart", "no") == "no"
-    else:
-        assert service["restart"] == "unless-stopped"
-        assert service["healthcheck"]["start_interval"] == "1s"
+    if name not in ("create", "migrate"):  # they end
+        assert SERVICES[name]["healthcheck"]["start_interval"] == "1s"
+
+
+def test_every_instance_is_behind_nginx() -> None:
+    """And none counts as dead after one failure."""
+    site = Path("deploy/nginx/site.conf").read_text(encoding="utf-8")
+    found = re.findall(r"^ +server (\S+) max_fails=0;$", site, re.MULTILINE)
+    instances = [name for name in SERVICES if name.startswith("app-")]
+    assert found == [f"unix:{policy.APP_SOCKETS}/{name}.sock" for name in instances]

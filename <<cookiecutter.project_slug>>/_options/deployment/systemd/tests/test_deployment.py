@@ -1,4 +1,7 @@
-"""Units: what somebody who has taken over the service could do next on its host."""
+"""Units: what somebody who has taken over the service could do next on its host.
+
+``tests/deployment_policy.py`` is the table of what each unit may do.
+"""
 
 from __future__ import annotations
 
@@ -7,79 +10,72 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment_policy import HARDENING, HARMLESS, SLUG, TABLE, UNITS
+from tests.policy import check
+
 FOLDER = Path("deploy/systemd")
-FORBIDDEN = """
-NoNewPrivileges RestrictNamespaces RestrictSUIDSGID RestrictRealtime LockPersonality PrivateIPC
-MemoryDenyWriteExecute ProtectHome PrivateDevices PrivateMounts ProtectKernelTunables RemoveIPC
-ProtectKernelModules ProtectKernelLogs ProtectControlGroups ProtectClock ProtectHostname
-"""
-# Of every unit, in hardening.conf.
-CONFINED = {
-    **{name: ["yes"] for name in FORBIDDEN.split()},
-    "CapabilityBoundingSet": [""],
-    "AmbientCapabilities": [""],
-    "ProtectSystem": ["strict"],
-    "ProtectProc": ["invisible"],
-    "DevicePolicy": ["closed"],
-    "SystemCallArchitectures": ["native"],
-    "UMask": ["0077"],
-    "LimitCORE": ["0"],
-}
-SERVICES = sorted(FOLDER.glob("*.service"))
+OF_UNIT = {*HARMLESS, "JoinsNamespaceOf"}
+FILES = sorted(
+    path.name for kind in ("service", "socket", "timer") for path in FOLDER.glob(f"*.{kind}")
+)
 
 
-def settings(path: Path) -> dict[str, list[str]]:
+def settings(name: str) -> dict[str, list[str]]:
+    """The settings of a unit. systemd ignores a line that it does not know, and one in a section
+    where it does not belong: such a line would protect nothing."""
     found: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if match := re.fullmatch(r"(\w+)=(.*)", line):
-            found.setdefault(match[1], []).append(match[2])
+    section = ""
+    for line in (FOLDER / name).read_text(encoding="utf-8").splitlines():
+        if match := re.fullmatch(r"\[(Unit|Service|Socket|Timer|Install)\]", line):
+            section = match[1]
+        elif line and not line.startswith("#"):
+            setting = re.fullmatch(r"(\w+)=(.*[^\\]|)", line)
+            assert setting, f"{name}: {line!r} is neither a section nor a setting in one line"
+            assert section in ("Service", "Socket", "Timer") or setting[1] in OF_UNIT, (
+                f"{name}: [{section}] has no {setting[1]}; systemd ignores it there"
+            )
+            found.setdefault(setting[1], []).append(setting[2])
     return found
 
 
-def test_what_no_unit_needs_no_unit_has() -> None:
-    found = settings(FOLDER / "hardening.conf")
-    assert {name: found.get(name) for name in CONFINED} == CONFINED
-
-
-@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
-def test_a_unit_gets_no_further(path: Path) -> None:
-    unit = settings(path)
-    # As root, which alone reads the key, but without any right of root.
-    root = path.stem == "app-certificate"
-    assert root or unit.get("DynamicUser") == ["yes"] or unit["User"][0] not in ("root", "0")
-    # A unit may ask for more than hardening.conf, and for nothing less.
-    assert not {name for name in CONFINED if name in unit and unit[name] != CONFINED[name]}
-    assert unit["SystemCallFilter"][0].split()[0] == "@system-service"
-    assert "~@privileged @resources" in unit["SystemCallFilter"]
-    if path.stem not in ("app-certificate", "app-outside@"):  # which reach others by their task
-        assert unit["PrivateNetwork"] == ["yes"] or unit["RestrictAddressFamilies"] == ["AF_UNIX"]
-        assert unit["IPAddressDeny"] == ["any"]
-    # Variables are inherited, and shown by /proc.
-    assert not re.search("KEY|SECRET|PASSWORD|TOKEN", " ".join(unit.get("Environment", [])))
-
-
-def test_the_service_reaches_sockets_alone() -> None:
-    unit = settings(FOLDER / "app.service")
-    assert unit["PrivateNetwork"] == unit["PrivateUsers"] == ["yes"]
-    assert unit["IPAddressDeny"] == ["any"]
-    assert not {"MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"} & {
-        credential.partition(":")[0] for credential in unit["LoadCredential"]
+def judged(name: str) -> dict[str, str | list[str]]:
+    """The settings that are not harmless, as the table writes them."""
+    return {
+        key: values[0] if len(values) == 1 else values
+        for key, values in settings(name).items()
+        if key not in HARMLESS
     }
 
 
-def test_nobody_but_nginx_reaches_the_service() -> None:
-    unit = settings(FOLDER / "app.socket")
-    assert unit["ListenStream"] == [it for it in unit["ListenStream"] if it.startswith("/run/")]
-    assert unit["SocketUser"] == ["root"]
-    assert unit["SocketGroup"] == ["www-data"]
-    assert unit["SocketMode"] == ["0660"]
+def test_what_no_unit_needs_no_unit_has() -> None:
+    check("deploy/systemd/hardening.conf", judged("hardening.conf"), HARDENING, TABLE)
+
+
+def test_every_unit_was_looked_at() -> None:
+    check("deploy/systemd", dict.fromkeys(FILES), dict.fromkeys(UNITS), TABLE)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_gets_no_further(name: str) -> None:
+    """Its user, privileges, files, network, secrets, limits and command."""
+    found = judged(name)
+    # The values of hardening.conf are added to those of the unit or replaced by them: a unit that
+    # names one of them again says something else.
+    assert not HARDENING.keys() & found.keys(), f"{name}: hardening.conf is for all units"
+    check(f"deploy/systemd/{name}", found, UNITS[name], TABLE)
+
+
+@pytest.mark.parametrize("name", [name for name in UNITS if name.endswith(".service")])
+def test_no_secret_is_a_variable(name: str) -> None:
+    """/proc shows them, and every child inherits them."""
+    assert not {"Environment", "SetCredential", "PassEnvironment"} & settings(name).keys()
 
 
 def test_a_killed_service_is_started_at_once_and_requests_wait() -> None:
     """tests/test_restart.py kills it."""
-    unit, socket = settings(FOLDER / "app.service"), settings(FOLDER / "app.socket")
+    unit, listening = settings("app.service"), settings("app.socket")
     assert (unit["Restart"], unit["RestartSec"]) == (["always"], ["100ms"])
     assert unit["Type"] == ["notify"]  # so that a start that fails is seen as one
-    assert unit["Requires"][0].endswith(".socket")
+    assert unit["Requires"] == [f"{SLUG}.socket"]
     site = Path("deploy/nginx/site.conf").read_text(encoding="utf-8")
-    assert f"server unix:{socket['ListenStream'][0]} " in site
+    assert f"server unix:{listening['ListenStream'][0]} " in site

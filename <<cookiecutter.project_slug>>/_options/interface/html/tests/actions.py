@@ -17,8 +17,8 @@ PUBLIC_PATHS = [HOME, "/auth/login"]
 
 
 def ready(tab: Browser, path: str, fields: dict[str, str], page: str | None = None) -> Send:
-    """Load the form on ``page`` (or on ``path``) now; what is returned sends it."""
-    token = csrf_token(tab.get(page or path))
+    """Load the form on ``path`` now, or on ``page`` any with a token; what is returned sends it."""
+    token = csrf_token(tab.get(page or path), "/auth/logout" if page else None)
     return partial(tab.post, path, {**fields, "csrf_token": token})
 
 

@@ -55,7 +55,8 @@ def operation(
 ) -> Callable[[View], View]:
     """Check the input, pass it to the view as ``body`` and ``query``, and send what it returns.
 
-    The view returns a model (or None), alone or with headers. Write this right above the view.
+    The view returns a model, or what has the fields of ``answer``: a row, or a dictionary with rows.
+    Headers may follow. Write this right above the view.
 
     :param errors: statuses that this route may answer, besides those of every route.
     """
@@ -74,6 +75,8 @@ def operation(
                 response = Response(status=status, headers=headers)
                 del response.headers["Content-Type"]
                 return response
+            if answer is not None and not isinstance(model, Model):
+                model = answer.model_validate(model, from_attributes=True)
             content = model.model_dump_json()
             return Response(content, status, headers, content_type="application/json")
 

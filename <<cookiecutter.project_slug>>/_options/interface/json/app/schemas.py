@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+
+from pydantic import Field
 
 from app.fields import PublicId
-from app.resources import Resource
 from app.validation import Model
 
 
@@ -22,20 +22,10 @@ class Row(Model):
     Rich text is clean HTML; a client that shows it as text escapes it, as any text.
     """
 
-    id: str
+    id: str = Field(validation_alias="public_id")
     version: int
     created_at: datetime
     updated_at: datetime
-
-
-def row_fields(row: Resource) -> dict[str, Any]:
-    """The fields of :class:`Row`."""
-    return {
-        "id": row.public_id,
-        "version": row.version,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-    }
 
 
 class PageRequest(Model):

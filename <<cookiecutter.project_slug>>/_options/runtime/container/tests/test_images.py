@@ -1,48 +1,138 @@
-"""Images: one that runs as root, holds what it should not, or is another one tomorrow."""
+"""Images: one that runs as root, holds what it should not, or is another one tomorrow.
+
+``tests/image_policy.py`` is the table of what each stage of the Dockerfile may do.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-DOCKERFILE = Path("Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
-STAGES = {
-    name: stage
-    for stage in re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)[1:]
-    for name in re.findall(r"\AFROM \S+ AS (\S+)", stage)
-}
+from tests import image_policy as policy
+from tests.policy import check
+from tests.scripts import Scratch, below, modes
+
+DOCKERFILE = Path("Dockerfile").read_text(encoding="utf-8")
+SCRIPTS = Path("deploy/container")
 
 
-def test_every_image_stands_on_what_was_looked_at() -> None:
-    for base in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE):
-        assert base in STAGES or re.search(r"@sha256:[0-9a-f]{64}$", base), base
-    for command in re.findall(r"pip\b.*? install\b.*", DOCKERFILE):
-        assert "--require-hashes" in command
-    assert not re.search(r"^ADD |\b(curl|wget)\b", DOCKERFILE, re.MULTILINE)
+def instructions() -> Iterator[tuple[str, str, str]]:
+    """The stage, name and text of each instruction; the commands of a RUN one by one."""
+    lines = [line for line in DOCKERFILE.splitlines() if line and not line.startswith("#")]
+    stage = "before the first stage"
+    for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
+        name, _, rest = line.partition(" ")
+        if name == "FROM":
+            base, _, stage = rest.partition(" AS ")
+            pinned = re.fullmatch(r"(\S+:\S+)@sha256:[0-9a-f]{64}", base)
+            rest = f"{pinned[1]}, pinned" if pinned else base
+        if name == "HEALTHCHECK":
+            rest = re.sub(r"--(interval|timeout|start-period)=\S+ ", "", rest)
+        for text in rest.split(" && ") if name == "RUN" else [rest]:
+            yield stage, name, re.sub(r"\s+", " ", text).strip()
+
+
+def stages() -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {}
+    for stage, name, text in instructions():
+        found.setdefault(stage, {}).setdefault(name, []).append(text)
+    return found
+
+
+def test_the_stages_are_those_that_were_looked_at() -> None:
+    assert list(stages()) == list(policy.STAGES), f"name each stage in {policy.TABLE}"
+
+
+@pytest.mark.parametrize("stage", policy.STAGES)
+def test_a_stage_does_what_was_looked_at(stage: str) -> None:
+    """Its base and packages are pinned; no secret, no argument and no unnamed file gets into it."""
+    found = stages().get(stage, {})
+    check(f"Dockerfile, {stage}", found, policy.STAGES[stage], policy.TABLE)
 
 
 @pytest.mark.parametrize("name", ["app", "nginx", "certbot"])
 def test_no_image_runs_as_root(name: str) -> None:
-    assert re.findall(r"^USER (.*)", STAGES[name], re.MULTILINE)[-1:] == ["10001:10001"]
-    assert STAGES[name].index("USER") > STAGES[name].rindex("RUN")
+    """Root's last act comes before the user."""
+    order = [instruction for stage, instruction, _ in instructions() if stage == name]
+    assert order.index("USER") > max(order.index("COPY"), len(order) - 1 - order[::-1].index("RUN"))
 
 
 def test_nothing_gets_into_an_image_unnamed() -> None:
-    assert not re.search(r"^COPY (\S+ )*\.{0,2}/? ", DOCKERFILE, re.MULTILINE)
-    rules = [
-        line
-        for line in Path(".dockerignore").read_text(encoding="utf-8").splitlines()
-        if line and not line.startswith("#")
-    ]
-    assert rules[0] == "*"
-    allowed = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
-    assert not {
-        rule for rule in allowed if re.search(r"env|secret|instance|backup|tests|^\.", rule)
-    }
-    # What comes last counts.
-    for secret in ("**/.*", "**/*.key", "**/*.pem", "**/*.sqlite3*"):
-        assert rules.index(secret) > max(
-            rules.index(f"!{it}") for it in ("app", "deploy/container")
-        )
+    lines = Path(".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    wanted = ["*", *policy.CONTEXT, *policy.NEVER, policy.OF_MIGRATIONS]
+    assert rules == wanted, f"the builder gets what {policy.TABLE} names"
+
+
+def test_gunicorn_is_as_closed_as_it_was() -> None:
+    found: dict[str, object] = {}
+    for line in ast.parse(Path("deploy/gunicorn.conf.py").read_text(encoding="utf-8")).body:
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+            with suppress(ValueError):  # a value that is computed
+                found[line.targets[0].id] = ast.literal_eval(line.value)
+    seen = {name: found[name] for name in policy.GUNICORN if name in found}
+    check("deploy/gunicorn.conf.py", seen, policy.GUNICORN, policy.TABLE)
+    assert str(found["SOCKET"]).startswith("unix:/run/"), "nothing but Nginx listens on a port"
+
+
+# --- The scripts in the images
+
+
+def test_the_group_alone_reads_a_new_certificate(tmp_path: Path) -> None:
+    """certbot.sh gives it to Nginx, which runs as another container of the same group."""
+    scratch = Scratch(tmp_path, ["chmod", "cp", "mv"], {})
+    text = below(tmp_path, (SCRIPTS / "certbot.sh").read_text(encoding="utf-8"))
+    (tmp_path / "certbot.sh").write_text(text, encoding="utf-8")
+    (tmp_path / "srv/certificates").mkdir(parents=True)
+    (tmp_path / "lineage").mkdir()
+    for name in ("privkey", "fullchain"):
+        (tmp_path / f"lineage/{name}.pem").write_text(name, encoding="utf-8")
+    outcome = scratch.run("certbot.sh", "deploy", RENEWED_LINEAGE=f"{tmp_path}/lineage")
+    assert outcome.status == 0, outcome.said
+    found = modes(tmp_path / "srv/certificates")
+    assert found == {"privkey.pem": "0640", "fullchain.pem": "0640"}
+
+
+def test_nginx_alone_reads_its_key(tmp_path: Path) -> None:
+    """The self-signed one here; nginx.sh makes no other file readable either."""
+    standins = {"nginx": "exit 0", "sleep": "exit 1"}
+    scratch = Scratch(tmp_path, ["cmp", "cp", "mv", "openssl"], standins)
+    text = below(tmp_path, (SCRIPTS / "nginx.sh").read_text(encoding="utf-8"))
+    (tmp_path / "nginx.sh").write_text(text, encoding="utf-8")
+    folder = tmp_path / "etc/ssl" / policy.SLUG
+    folder.mkdir(parents=True)
+    outcome = scratch.run("nginx.sh", OPENSSL_CONF="/dev/null")
+    assert outcome.of("nginx") == ["nginx -e stderr -g daemon off;"], outcome.said
+    assert modes(folder) == {"privkey.pem": "0600", "fullchain.pem": "0600"}
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
+def test_a_page_that_fails_is_not_healthy(tmp_path: Path, status: int, healthy: bool) -> None:
+    path = str(tmp_path / "app.sock")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        asked: list[bytes] = []
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                asked.append(connection.recv(4096))
+                connection.sendall(b"HTTP/1.0 %d -\r\nContent-Length: 0\r\n\r\n" % status)
+
+        server = threading.Thread(target=answer, daemon=True)
+        server.start()
+        command = [sys.executable, SCRIPTS / "healthcheck.py", "/readyz", f"unix:{path}"]
+        result = subprocess.run(command, check=False, timeout=30, capture_output=True)
+        server.join(30)
+    assert asked[0].startswith(b"GET /readyz HTTP/1.1\r\n")
+    assert (result.returncode == 0) == healthy

@@ -10,7 +10,6 @@ from app.auth import identity
 from app.forms import save
 from app.notes.forms import EditForm, NoteForm
 from app.notes.models import Note
-from app.security import rate_limits
 from app.security.access import get_owned
 
 blueprint = Blueprint("notes", __name__, url_prefix="/notes")
@@ -32,7 +31,6 @@ def index() -> str:
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
-@rate_limits.write
 def create() -> ResponseReturnValue:
     """Add a note."""
     form, owner = NoteForm(), identity.current_user()
@@ -49,7 +47,6 @@ def show(public_id: str) -> str:
 
 
 @blueprint.route("/<public_id:public_id>/edit", methods=["GET", "POST"])
-@rate_limits.write
 def edit(public_id: str) -> ResponseReturnValue:
     """Change a note."""
     note = get_owned(Note, public_id)
@@ -62,7 +59,6 @@ def edit(public_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<public_id:public_id>/delete")
-@rate_limits.write
 def delete(public_id: str) -> ResponseReturnValue:
     """Delete a note."""
     resources.remove(get_owned(Note, public_id))

@@ -74,17 +74,24 @@ def test_json(browser: Browser) -> None:
     ],
 )
 def test_static_file(app: Flask, browser: Browser, name: str, content_type: str) -> None:
-    response = browser.get(app.jinja_env.globals["asset"](name).url)
-    found = headers(response)
-    for changing in ("Date", "ETag", "Last-Modified"):
-        found.pop(changing)
-    assert found == {
+    expected = {
         **EVERYWHERE,
-        "Content-Type": content_type,
         "Accept-Ranges": "bytes",
         "Content-Disposition": f"inline; filename={name}",
         "Cache-Control": "public, max-age=31536000, immutable",
     }
+    url = app.jinja_env.globals["asset"](name).url
+    found = headers(browser.get(url))
+    known = {"If-None-Match": found.pop("ETag"), "If-Modified-Since": found.pop("Last-Modified")}
+    del found["Date"]
+    assert found == {**expected, "Content-Type": content_type}
+
+    unchanged = browser.get(url, headers=known)
+    assert unchanged.status_code == 304
+    found = headers(unchanged)
+    assert found.pop("ETag") == known["If-None-Match"]
+    del found["Date"]
+    assert found == expected
 
 
 @asvs("3.4.4", "3.4.6")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from app.fields import PlainText, RichText
-from app.notes.models import MAX_TITLE, Note
-from app.schemas import Page, Row, Versioned, row_fields
+from app.notes.models import MAX_TITLE
+from app.schemas import Page, Row, Versioned
 from app.validation import Model
 
 
@@ -32,12 +32,3 @@ class NotePage(Page):
     """Notes, the newest first, and the ``before`` of the next page, if there are older notes."""
 
     notes: list[NoteAnswer]
-
-
-def answer(note: Note) -> NoteAnswer:
-    """The fields of a note that clients see."""
-    return NoteAnswer(
-        **row_fields(note),
-        title=note.title,
-        body=str(note.body),
-    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Blueprint, url_for
 
 from app import api, resources
 from app.auth import identity
 from app.fields import PlainText, RichText
-from app.schemas import Page, PageRequest, Row, Versioned, row_fields
+from app.schemas import Page, PageRequest, Row, Versioned
 from app.security import rate_limits
 from app.security.access import get_owned
 from app.validation import Model
@@ -42,37 +42,33 @@ class SamplePage(Page):
     samples: list[SampleAnswer]
 
 
-def answer(row: Sample) -> SampleAnswer:
-    return SampleAnswer(**row_fields(row), title=row.title, body=str(row.body))
-
-
 @blueprint.get("")
 @api.operation("List samples", query=PageRequest, answer=SamplePage, errors=[404])
-def index(query: PageRequest) -> SamplePage:
+def index(query: PageRequest) -> dict[str, Any]:
     before = get_owned(Sample, query.before) if query.before else None
     rows, last = resources.page(Sample, identity.current_user(), before)
-    return SamplePage(samples=[answer(row) for row in rows], next=last.public_id if last else None)
+    return {"samples": rows, "next": last and last.public_id}
 
 
 @blueprint.post("")
 @rate_limits.write
 @api.operation("Write a sample", body=NewSample, answer=SampleAnswer, status=201)
-def create(body: NewSample) -> tuple[SampleAnswer, dict[str, str]]:
+def create(body: NewSample) -> tuple[Sample, dict[str, str]]:
     row = resources.create(Sample, identity.current_user(), **dict(body))
-    return answer(row), {"Location": url_for(".show", public_id=row.public_id)}
+    return row, {"Location": url_for(".show", public_id=row.public_id)}
 
 
 @blueprint.get("/<public_id:public_id>")
 @api.operation("Read a sample", answer=SampleAnswer)
-def show(public_id: str) -> SampleAnswer:
-    return answer(get_owned(Sample, public_id))
+def show(public_id: str) -> Sample:
+    return get_owned(Sample, public_id)
 
 
 @blueprint.put("/<public_id:public_id>")
 @rate_limits.write
 @api.operation("Change a sample", body=EditedSample, answer=SampleAnswer, errors=[409])
-def edit(public_id: str, body: EditedSample) -> SampleAnswer:
-    return answer(resources.update(get_owned(Sample, public_id), **dict(body)))
+def edit(public_id: str, body: EditedSample) -> Sample:
+    return resources.update(get_owned(Sample, public_id), **dict(body))
 
 
 @blueprint.delete("/<public_id:public_id>")

@@ -1,0 +1,119 @@
+"""The scripts of deploy/docker, run with a stand-in for Docker that takes notes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.deployment_policy import SECRETS
+from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
+
+# What the scripts run on the operator's machine, besides Docker.
+PROGRAMS = "base64 cat chmod dirname head mkdir mv rm setsid sh tr"
+OIDC = {name: f"given-{name}" for name in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")}
+
+# In this order. Each step begins after the one before has succeeded: the backup is that of the old
+# schema, and the app that runs is never older or newer than its schema allows.
+# <% if cookiecutter.database == "sqlite" %>
+SERVERS = "valkey"
+# <% else %>
+SERVERS = "database valkey"
+# <% endif %>
+BACKUP = "run --rm --no-deps backup sh -c rm -f backups/before-update && flask db backup backups/before-update"
+MIGRATION = "run --rm --no-deps --no-TTY migrate"
+INSTANCES = [f"up --detach --no-deps --force-recreate --wait {name}" for name in ("app-1", "app-2")]
+STEPS = [
+    "config --quiet",
+    "build",
+    f"up --detach --wait {SERVERS}",
+    "run --rm create",
+    BACKUP,
+    MIGRATION,
+    *INSTANCES,
+    "up --detach --no-deps --wait nginx",
+    "up --detach --no-deps certbot backup",
+    "ps",
+]
+DOCKER = 'case "$*" in *"${FAILS:-nothing fails}"*) exit 1 ;; esac'
+# What Docker noted of the keys that an instance is started with.
+KEYS = """case "$*" in *--force-recreate*)
+    for name; do :; done
+    printf '%s ' "$name" $(cat secrets/SECRET_KEY secrets/SECRET_KEY_FALLBACKS) >>keys; echo >>keys ;;
+esac"""
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Scratch:
+    copied(Path("deploy/docker"), tmp_path / "deploy/docker")
+    shutil.copy("compose.yaml", tmp_path)
+    return Scratch(tmp_path, PROGRAMS.split(), {"docker": f"{DOCKER}\n{KEYS}"})
+
+
+def run(scratch: Scratch, name: str, *arguments: str, **values: str) -> Outcome:
+    return scratch.run(f"deploy/docker/{name}", *arguments, **OIDC, **values)
+
+
+def steps(outcome: Outcome) -> list[str]:
+    return [call.removeprefix("docker compose ") for call in outcome.of("docker")]
+
+
+def secrets(scratch: Scratch) -> dict[str, str]:
+    folder = scratch.folder / "secrets"
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_a_deployment_is_these_steps(scratch: Scratch) -> None:
+    outcome = run(scratch, "deploy.sh")
+    assert (outcome.status, steps(outcome)) == (0, STEPS), outcome.said
+    # /proc shows a command line to every user of the host.
+    assert shown_secrets(outcome, secrets(scratch)) == []
+
+
+@pytest.mark.parametrize("step", [BACKUP, MIGRATION], ids=["backup", "migration"])
+def test_a_step_that_fails_is_the_last(scratch: Scratch, step: str) -> None:
+    outcome = run(scratch, "deploy.sh", FAILS=step)
+    assert outcome.status != 0
+    assert steps(outcome) == STEPS[: STEPS.index(step) + 1]
+
+
+def test_only_the_operator_enters_the_folder_of_secrets(scratch: Scratch) -> None:
+    """Containers run as other users than the operator: they read the files, which Docker mounts."""
+    outcome = run(scratch, "setup.sh")
+    assert outcome.status == 0, outcome.said
+    found = modes(scratch.folder)
+    assert found.pop("secrets") == "0700"
+    written = {name: mode for name, mode in found.items() if name.startswith("secrets/")}
+    assert set(written.values()) == {"0444"}
+    assert set(written) == {f"secrets/{name}" for name in SECRETS}
+    values = secrets(scratch)
+    random = [values["SECRET_KEY"].strip(), *re.findall(r":([^/:@]+)@", "".join(values.values()))]
+    assert all(re.fullmatch(r"[\w-]{64}", it) for it in random), "48 random bytes"
+    again = run(scratch, "setup.sh")
+    assert (again.status, secrets(scratch)) == (0, values), "made once"
+
+
+def test_instances_accept_each_others_signatures_during_a_rotation(scratch: Scratch) -> None:
+    """A visitor's requests go to both, in turns."""
+    keys = []
+    for script in (["deploy.sh"], ["setup.sh", "rotate-key"], ["deploy.sh"]):
+        outcome = run(scratch, *script)
+        assert outcome.status == 0, outcome.said
+        keys.append(secrets(scratch)["SECRET_KEY"].strip())
+    old, _, new = keys
+    assert old != new
+    lines = (scratch.folder / "keys").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[0] for line in lines] == ["app-1", "app-2"] * 3
+    running: dict[str, list[str]] = {}
+    for line in lines:
+        name, *given = line.split()
+        running[name] = given  # the first of them signs
+        for signing, *_ in running.values():
+            assert all(signing in accepted for accepted in running.values()), line
+    assert running == {"app-1": [new, old], "app-2": [new, old]}
+    assert {name for name in secrets(scratch) if "KEY" in name} == {
+        "SECRET_KEY",
+        "SECRET_KEY_FALLBACKS",
+    }

@@ -1,0 +1,156 @@
+"""The scripts of deploy/kubernetes, run with a cluster and a registry that only take notes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.deployment_policy import FILES, VALKEY_USER
+from tests.manifests import BASE, FOLDER, kustomization
+from tests.policy import exposed
+from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
+
+# What the scripts run on the operator's machine, besides kubectl and Docker.
+PROGRAMS = "awk base64 cat dirname grep head mkdir mktemp mv rm sed seq sh sleep tr".split()
+DIGEST = "0123456789abcdef" * 4
+# Of what would go to a cluster it takes notes. FAILS is a part of the call that fails.
+KUBECTL = """case "$*" in
+    *"${FAILS:-nothing fails}"*) exit 1 ;;
+    kustomize*) cat "$MANIFESTS" ;;
+    *" get secret/web --ignore-not-found "*) ;;
+    *api-resources*) sed -n 's/^/x /p' "$KINDS" ;;
+    *"get job/migrate"*".status.ready}"*) ;;
+    *"get job/"*) echo "${JOB:-Complete}" ;;
+    *"get secret/"*) echo 7 ;;
+    *" diff "*) exit 1 ;;
+    *" exec "*) echo "what is in it" ;;
+esac"""
+ENGINE = f"""case "$*" in
+    *inspect*) for image; do :; done; echo "$image@sha256:{DIGEST}" ;;
+esac"""
+GIVEN = {
+    "DATABASE_HOST": "db.example.com",
+    "ADMIN_DATABASE_URL": "postgresql+psycopg://root:of-the-administrator@db/postgres",
+    "OIDC_CLIENT_SECRET": "given-by-the-provider",
+}
+
+# In this order. The Secrets are there before a pod wants them, and what changes tables is there
+# before the new code, which needs the new tables.
+ORDER = {
+    "images": "docker push --quiet registry.test/",
+    "resources": "apply .* component notin (web,valkey,migrate)",
+    "secrets": "apply .* --kustomize secrets",
+    "migration": "apply .* component=migrate",
+    "service": "apply .* component in (web,valkey)",
+    "ready": "rollout status deployment/web",
+}
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Scratch:
+    folder = tmp_path / "deploy/kubernetes"
+    copied(FOLDER, folder)
+    # What deploy.sh asks an operator for.
+    for name in ("base/settings.env", "base/egress.yaml"):
+        if (path := folder / name).exists():
+            text = path.read_text("utf-8").replace("192.0.2.", "198.51.100.")
+            text = re.sub(r"(?m)^(OIDC_ISSUER|OIDC_CLIENT_ID)=$", r"\1=demo", text)
+            path.write_text(text, "utf-8")
+    listed = [it for it in kustomization("base")["resources"] if it.endswith(".yaml")]
+    text = "\n---\n".join((folder / "base" / it).read_text("utf-8") for it in listed)
+    (tmp_path / "manifests").write_text(text, "utf-8")
+    kinds = {f"{it['apiVersion']} true {it['kind']}" for it in BASE}
+    (tmp_path / "kinds").write_text("\n".join(sorted(kinds)) + "\n", "utf-8")
+    return Scratch(tmp_path, PROGRAMS, {"kubectl": KUBECTL, "docker": ENGINE})
+
+
+def run(scratch: Scratch, name: str, *arguments: str, **values: str) -> Outcome:
+    fixed = {name.upper(): f"{scratch.folder}/{name}" for name in ("kinds", "manifests")}
+    fixed |= {"INTERVAL": "0"} | GIVEN
+    return scratch.run(f"deploy/kubernetes/{name}", *arguments, **fixed | values)
+
+
+def secrets(scratch: Scratch) -> dict[str, str]:
+    """The files that the scripts have written."""
+    folder = scratch.folder / "deploy/kubernetes/secrets"
+    own = (".gitignore", "kustomization.yaml")
+    return {path.name: path.read_text() for path in folder.iterdir() if path.name not in own}
+
+
+def steps(outcome: Outcome) -> list[str]:
+    """The steps of a deployment, each where it begins."""
+    found = []
+    for call in outcome.calls:
+        for name, pattern in ORDER.items():
+            text = call.replace("app.kubernetes.io/", "").replace("--selector ", "")
+            if re.search(re.sub(r"([()])", r"\\\1", pattern), text) and name not in found:
+                found.append(name)
+    return found
+
+
+def test_a_deployment_is_these_steps(scratch: Scratch) -> None:
+    outcome = run(scratch, "deploy.sh", "production", "registry.test/team")
+    assert (outcome.status, steps(outcome)) == (0, list(ORDER)), outcome.said
+    assert shown_secrets(outcome, secrets(scratch) | GIVEN) == []
+    release = (scratch.folder / "deploy/kubernetes/release/kustomization.yaml").read_text("utf-8")
+    assert release.count(f"digest: sha256:{DIGEST}\n") == 2, "what was pushed is what is deployed"
+    # <% if cookiecutter.database != "sqlite" %>
+    assert secrets(scratch)["ADMIN_DATABASE_URL"] == "", "erased when its work is done"
+    applied = [
+        call
+        for call in outcome.calls
+        if call.endswith("apply --server-side --force-conflicts --kustomize secrets")
+    ]
+    assert len(applied) == 2, "and in the cluster"
+    # <% endif %>
+
+
+def test_a_migration_that_fails_is_the_last_step(scratch: Scratch) -> None:
+    outcome = run(scratch, "deploy.sh", "production", "registry.test/team", JOB="Failed")
+    assert outcome.status == 1
+    assert steps(outcome) == list(ORDER)[: list(ORDER).index("migration") + 1]
+    assert "the migration did not succeed" in outcome.said
+
+
+def test_only_the_operator_reads_the_secrets(scratch: Scratch) -> None:
+    outcome = run(scratch, "secrets.sh")
+    assert outcome.status == 0, outcome.said
+    values, found = secrets(scratch), modes(scratch.folder / "deploy/kubernetes/secrets")
+    assert values.keys() == {file for files in FILES.values() for file in files}
+    assert {found[name] for name in values if values[name]} == {"0600"}
+    assert shown_secrets(outcome, values) == []
+    assert re.fullmatch(VALKEY_USER, values["users.acl"]), (
+        "a password, and no commands of an operator"
+    )
+    assert re.fullmatch(r"[\w-]{64}\n", values["SECRET_KEY"]), "48 random bytes"
+    (password,) = re.findall(">(\\S+)", values["users.acl"])
+    assert values["REDIS_URL"] == f"redis://:{password}@valkey:6379/0\n"
+    assert exposed({"REDIS_URL": values["REDIS_URL"]}), "so it is a file"
+    again = run(scratch, "secrets.sh")
+    assert (again.status, secrets(scratch)) == (0, values), "made once"
+    assert run(scratch, "secrets.sh", "rotate").status == 0
+    rotated = secrets(scratch)
+    assert rotated["SECRET_KEY"] != rotated["SECRET_KEY_FALLBACKS"] == values["SECRET_KEY"]
+
+
+def test_only_the_operator_reads_a_backup(scratch: Scratch) -> None:
+    outcome = run(scratch, "backups.sh", "fetch", "1.dump")
+    assert outcome.status == 0, outcome.said
+    assert modes(scratch.folder)["1.dump"] == "0600"
+
+
+@pytest.mark.parametrize("script", sorted(FOLDER.glob("*.sh")), ids=lambda path: path.name)
+def test_a_signal_leaves_nothing_behind(script: Path) -> None:
+    """dash runs no EXIT trap when a signal ends it."""
+    text = script.read_text(encoding="utf-8")
+    assert re.search("^trap .* EXIT$", text, re.M)
+    assert "\ntrap 'exit 130' INT\ntrap 'exit 143' TERM\n" in text
+
+
+def test_an_error_of_the_cluster_is_no_permission_to_write_new_secrets(scratch: Scratch) -> None:
+    outcome = run(scratch, "deploy.sh", "production", FAILS="get secret/web --ignore-not-found")
+    assert outcome.status == 1
+    assert "does not say whether it has secrets" in outcome.said
+    assert secrets(scratch) == {}

@@ -1,0 +1,109 @@
+"""What a rollout, a full network or a killed container may cost."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.manifests import BASE, PODS, named
+
+
+def web() -> Any:
+    return PODS["web"]
+
+
+def test_a_killed_container_is_back_as_soon_as_it_works() -> None:
+    """No visitor is sent to a pod before its startup probe succeeds."""
+    pod = web()
+    assert pod.get("restartPolicy", "Always") == "Always"
+    (app,) = (it for it in pod["containers"] if it["name"] == "app")
+    assert app["startupProbe"]["periodSeconds"] == 1
+    assert app["startupProbe"]["failureThreshold"] >= 180  # while the database is not there yet
+
+
+@pytest.mark.parametrize("pod", PODS.values(), ids=PODS)
+def test_a_pod_has_an_account_that_nobody_else_makes(pod: dict[str, Any]) -> None:
+    """The cluster makes "default" itself; who comes second with it fails."""
+    accounts = {it["metadata"]["name"]: it for it in BASE if it["kind"] == "ServiceAccount"}
+    assert "default" not in accounts
+    assert accounts[pod["serviceAccountName"]]["automountServiceAccountToken"] is False
+
+
+def test_a_pod_listens_until_balancers_know_that_it_leaves() -> None:
+    app, nginx = (
+        container["lifecycle"]["preStop"]["sleep"]["seconds"] for container in web()["containers"]
+    )
+    graceful = re.search(
+        r"^graceful_timeout = (\d+)", Path("deploy/gunicorn.conf.py").read_text(), re.M
+    )
+    assert graceful
+    assert nginx < app, "Nginx stops to take requests before the app does"
+    assert app + int(graceful[1]) < web()["terminationGracePeriodSeconds"]
+    if [it for it in BASE if it["kind"] == "HorizontalPodAutoscaler"]:  # another pod takes over
+        assert nginx > 3 * 8, "three checks of GKE, one each 8 s; EKS 2 x 10 s, AKS 2 x 5 s"
+
+
+def test_pods_go_to_other_nodes_where_no_node_has_a_zone() -> None:
+    """The scheduler ignores such a node for all constraints when one of them is by zone."""
+    if not [it for it in BASE if it["kind"] == "HorizontalPodAutoscaler"]:
+        assert web().get("affinity") is None
+        return
+    (spread,) = web()["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    wishes = web()["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert [wish["podAffinityTerm"]["topologyKey"] for wish in wishes] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+
+
+def test_a_name_costs_seconds_while_dns_does_not_answer() -> None:
+    asking = [pod for name, pod in PODS.items() if name != "valkey"]
+    assert len(asking) == 3
+    for pod in asking:
+        options = {it["name"]: it["value"] for it in pod["dnsConfig"]["options"]}
+        assert options == {"ndots": "1", "timeout": "1", "attempts": "2"}
+
+
+def test_a_pod_whose_threads_all_wait_still_gets_visitors(tmp_path: Path) -> None:
+    """The database has vanished: a late page that says so, no refused connection."""
+    app = web()["containers"][0]
+    _, script, *arguments = app["readinessProbe"]["exec"]["command"]
+
+    def probe() -> int:
+        env = os.environ | {"GUNICORN_BIND": f"unix:{tmp_path}/app.sock"}
+        command = [sys.executable, script, *arguments]
+        return subprocess.run(command, env=env, check=False, timeout=20).returncode
+
+    assert probe() == 1, "nobody is there"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{tmp_path}/app.sock")
+        listening.listen()  # and never answers
+        assert probe() == 0
+
+
+def test_how_pods_are_replaced() -> None:
+    deployment = named(BASE)["Deployment/web"]["spec"]
+    # <% if cookiecutter.database == "sqlite" %>
+    # One process has the file, so the old pod stops first.
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    assert named(BASE)["CronJob/backup"]["spec"]["concurrencyPolicy"] == "Forbid"
+    # <% else %>
+    assert "replicas" not in deployment, "an update would undo what the autoscaler did"
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert named(BASE)["PodDisruptionBudget/web"]["spec"]["maxUnavailable"] == 1
+    assert named(BASE)["HorizontalPodAutoscaler/web"]["spec"]["minReplicas"] == 2
+    # <% endif %>
+
+
+def test_a_backup_is_written_each_night() -> None:
+    minute, hour, *day = named(BASE)["CronJob/backup"]["spec"]["schedule"].split()
+    assert (minute.isdigit(), hour.isdigit(), day) == (True, True, ["*", "*", "*"])
+    assert named(BASE)["CronJob/backup"]["spec"].get("suspend", False) is False

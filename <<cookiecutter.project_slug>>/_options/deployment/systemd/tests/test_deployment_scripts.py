@@ -1,0 +1,268 @@
+"""The scripts of deploy/systemd, run as on a host: what they write, run and start, and in which order."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from tests.deployment_policy import MIGRATOR, SLUG, UNITS, USER
+from tests.host import Host
+from tests.policy import exposed, settings
+from tests.scripts import Outcome, modes, shown_secrets
+
+TABLE = "MODES in tests/test_deployment_scripts.py"
+# Who may read what the scripts write; the first line that fits counts, and root owns all of it but
+# OWNERS. Nobody who runs the code may write it.
+MODES = [
+    (f"etc/{SLUG}/credentials", "0700"),
+    (f"etc/{SLUG}/credentials/*", "0600"),
+    (f"etc/{SLUG}/nginx-before", "0700"),
+    ("etc/ssl/*/privkey.pem", "0600"),  # the key of the certificate
+    (f"var/lib/{SLUG}-backups", "0700"),
+    ("opt/*/bin/python", "0755"),
+    ("*.service.d", "0755"),
+    ("*.socket.d", "0755"),
+    *((name, "0644") for name in ("*.conf", "*.service", "*.socket", "*.timer", "*.pem", "*.py")),
+    *((f"etc/{SLUG}/{name}", "0644") for name in ("acme", "environment", "hosts", "outside")),
+    ("opt/*/deploy/systemd/*", "0644"),
+    *((f"opt/*/{name}", "0644") for name in ("requirements.lock", "complete")),
+    *((f"opt/{SLUG}/{name}", "link") for name in ("current", "previous")),
+    *((f"opt/*/{name}", "link") for name in (".venv", "backups")),
+    ("*", "0755"),  # folders
+]
+OWNERS = [f"install -d -m 0700 -o {MIGRATOR} -g {MIGRATOR} /var/lib/{SLUG}-backups"]
+
+# Started and restarted in this order: the code that runs fits the schema, and what did not change
+# goes on. The certificate and the timers come last.
+STARTED = [
+    f"start {SLUG}-redis.service",
+    "reload-or-restart nginx.service",
+    f"start {SLUG}-migrate.service",
+    f"restart {SLUG}.service",
+    f"enable --quiet --now {SLUG}-backup.timer {SLUG}-certificate.timer",
+    f"start {SLUG}-certificate.service",
+]
+MIGRATION, RESTART = STARTED[2:4]
+PIP = (
+    "python3 -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:"
+    f" --no-deps --requirement /opt/{SLUG}/releases/RELEASE/requirements.lock"
+)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
+    return Host(tmp_path_factory.mktemp("host"))
+
+
+@pytest.fixture(scope="module")
+def installed(host: Host) -> Outcome:
+    """The first installation."""
+    outcome = host.run("install.sh")
+    assert outcome.status == 0, outcome.said
+    return outcome
+
+
+def written(host: Host) -> Iterator[tuple[str, str]]:
+    for path, mode in modes(host.folder).items():
+        if path.startswith(("etc/", "opt/", "var/")) and path != "etc/os-release":
+            yield path, mode
+
+
+def test_nobody_reads_or_writes_what_he_must_not(host: Host, installed: Outcome) -> None:
+    problems = []
+    for path, mode in written(host):
+        allowed = next(mode for pattern, mode in MODES if fnmatch(path, pattern))
+        if mode != allowed:
+            problems.append(f"/{path} gets the mode {mode}, and {TABLE} allows {allowed}")
+    assert problems == []
+    owned = [
+        call for call in host.calls(installed, "install") if re.search(" -[og] |owner|group", call)
+    ]
+    assert owned == OWNERS, "all else is root's"
+    assert [call for call in installed.calls if re.match("ch(own|grp)|setfacl", call)] == []
+
+
+def test_a_release_is_the_code_and_nothing_else(host: Host, installed: Outcome) -> None:
+    """No development settings, no tests, no history; the owner is root, whoever's checkout it was."""
+    found = {path.split("/")[4] for path, _ in written(host) if fnmatch(path, "opt/*/releases/*/*")}
+    code = {"app", "deploy", "migrations", "requirements.lock", "wsgi.py"}
+    assert found == code | {".venv", "backups"}
+    (unpacked,) = (call for call in host.calls(installed, "tar") if " -xf" in call)
+    assert "--no-same-owner" in unpacked.split()
+    assert [call for call in host.calls(installed, "python3") if " pip " in call] == [PIP]
+
+
+def test_no_secret_is_shown(host: Host, installed: Outcome) -> None:
+    """/proc shows command lines to every user of the host, and settings are no place for secrets."""
+    assert shown_secrets(installed, host.secrets()) == []
+    assert set(host.loaded().values()) <= {"600"}, "what a command gets is for root to read"
+    text = (host.folder / f"etc/{SLUG}/environment").read_text("utf-8")
+    assert exposed(settings(text.splitlines())) == []
+    named = {
+        name.partition(":")[0] for unit in UNITS.values() for name in unit.get("LoadCredential", [])
+    }
+    assert {name for name in host.secrets() if ":" not in name} == named
+    key = (host.folder / f"etc/{SLUG}/credentials/SECRET_KEY").read_text("utf-8").strip()
+    assert re.fullmatch(r"[\w-]{64}", key), "48 random bytes"
+
+
+def test_every_unit_has_its_restrictions(host: Host, installed: Outcome) -> None:
+    assert installed.status == 0
+    folder = host.folder / "etc/systemd/system"
+    for name in UNITS:
+        unit = folder / f"{SLUG}{name.removeprefix('app')}"
+        source = host.project / "deploy/systemd"
+        assert unit.read_text("utf-8") == (source / name).read_text("utf-8")
+        if name.endswith(".service"):
+            drop_in = Path(f"{unit}.d/hardening.conf")
+            assert drop_in.read_text("utf-8") == (source / "hardening.conf").read_text("utf-8")
+
+
+# What install.sh adds to a unit that reaches a server outside, by the loopback of its own network.
+OUTSIDE = {
+    "Wants": "", "After": "", "JoinsNamespaceOf": "",
+    "RestrictAddressFamilies": "AF_INET",
+    "IPAddressAllow": "localhost",
+    "BindReadOnlyPaths": f"/etc/{SLUG}/hosts:/etc/hosts",
+}  # fmt: skip
+
+
+def test_a_connection_outside_is_one_forwarder(host: Host, installed: Outcome) -> None:
+    """A server has an address of the service's own loopback, and the units get that and no more."""
+    allowed = re.findall(r"^Allowed connection: (\S+)$", installed.said, re.MULTILINE)
+    folder = host.folder / "etc/systemd/system"
+    for drop_in in folder.glob("*/outside.conf"):
+        found = settings(drop_in.read_text("utf-8").replace(str(host.folder), "").splitlines())
+        sockets = " ".join(f"{SLUG}-outside@{it}.socket" for it in allowed)
+        assert found == {name: value or sockets for name, value in OUTSIDE.items()}
+    addresses = [path.read_text("utf-8") for path in sorted(folder.glob("*/listen.conf"))]
+    assert len(addresses) == len(allowed)
+    for text in addresses:
+        assert re.fullmatch(r"\[Socket\]\nListenStream=\nListenStream=127\.0\.1\.\d+:\d+\n", text)
+
+
+def steps(host: Host, outcome: Outcome) -> list[str]:
+    calls = [call.removeprefix("systemctl ") for call in host.calls(outcome, "systemctl")]
+    return [call for call in calls if call in STARTED]
+
+
+def test_the_migration_is_before_the_service(host: Host, installed: Outcome) -> None:
+    assert steps(host, installed) == STARTED
+    started = [call for call in host.calls(installed, "systemctl") if f" {SLUG}.service" in call]
+    assert started == [
+        f"systemctl enable --quiet {SLUG}.socket {SLUG}.service {SLUG}-redis.service",
+        f"systemctl reset-failed {SLUG}.service {SLUG}.socket",
+        f"systemctl {RESTART}",
+    ]
+
+
+@pytest.mark.slow
+def test_a_migration_that_fails_starts_nothing(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    outcome = host.run("install.sh", FAILS=MIGRATION)
+    assert outcome.status != 0
+    assert steps(host, outcome) == STARTED[: STARTED.index(MIGRATION) + 1]
+
+
+def test_a_new_certificate_is_nginxs_alone(host: Host, installed: Outcome) -> None:
+    assert installed.status == 0
+    outcome = host.run("certificate.sh")
+    assert outcome.status == 0, outcome.said
+    folder = host.folder / "etc/ssl" / SLUG
+    assert modes(folder) == {"privkey.pem": "0600", "fullchain.pem": "0644"}
+    assert (folder / "privkey.pem").read_text("utf-8") == "the key of the certificate\n"
+    assert host.calls(outcome, "systemctl") == ["systemctl reload nginx.service"]
+
+
+# --- Commands of the operator, and of install.sh
+
+# <% if cookiecutter.database == "sqlite" %>
+OF_OPERATORS: set[str] = set()
+# <% else %>
+OF_OPERATORS = {"MIGRATION_DATABASE_URL"}
+# <% endif %>
+
+
+@pytest.mark.parametrize(
+    ("arguments", "user", "hidden"),
+    [
+        (["users", "list"], USER, OF_OPERATORS),
+        (["db", "upgrade"], MIGRATOR, set()),
+        (["keys", "rotate"], "root", set()),  # writes the files that hold the keys
+    ],
+    ids=["users", "db", "keys"],
+)
+def test_a_command_runs_as_the_user_for_it(
+    host: Host, installed: Outcome, arguments: list[str], user: str, hidden: set[str]
+) -> None:
+    outcome = host.run("manage.sh", *arguments)
+    assert (installed.status, outcome.status) == (0, 0)
+    (call,) = host.calls(outcome, "systemd-run")
+    given = set(re.findall(r"(?:LoadCredential=|--setenv=)(\w+?)(?:_FILE)?[:=]/etc", call))
+    credentials = {name for name in host.secrets() if ":" not in name}
+    assert given == credentials - hidden
+    assert check_of_systemd_run(call) == user
+    assert shown_secrets(outcome, host.secrets()) == []
+
+
+def check_of_systemd_run(call: str) -> str:
+    """The user of a command; it has no variable but the paths of secrets, and opens no file."""
+    assert " --property=UMask=0077 " in call
+    assert re.findall(r"--setenv=(\S+)", call) == re.findall(
+        rf"--setenv=(\w+_FILE=/etc/{SLUG}/credentials/\w+)", call
+    )
+    (user,) = re.findall(r"--uid=(\S+)", call)
+    return user
+
+
+# <% if cookiecutter.database != "sqlite" %>
+def test_the_database_is_created_by_its_administrator_alone(host: Host, installed: Outcome) -> None:
+    """And a password that this needs for a moment is gone afterwards."""
+    (call,) = host.calls(installed, "systemd-run")
+    assert call.endswith(" -m flask --app wsgi db create")
+    # <% if cookiecutter.database == "postgresql" %>
+    assert check_of_systemd_run(call) == "postgres"
+    (psql,) = host.calls(installed, "psql")
+    assert psql.endswith(f'--command ALTER ROLE "{MIGRATOR}" PASSWORD NULL')
+    # <% else %>
+    assert check_of_systemd_run(call) == "root"
+    # <% endif %>
+    assert not list(host.folder.glob("tmp.*")), "no file of a password is left"
+
+
+# <% endif %>
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_release_without_its_database_is_not_ready(tmp_path: Path, status: int) -> None:
+    """install.sh takes it back then."""
+    text = Path("deploy/systemd/ready.py").read_text(encoding="utf-8")
+    path = str(tmp_path / "app.sock")
+    for old, new in ((f"/run/{SLUG}/app.sock", path), ("TIMEOUT = 30", "TIMEOUT = 0")):
+        assert old in text
+        text = text.replace(old, new)
+    asked: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                asked.append(connection.recv(4096))
+                connection.sendall(b"HTTP/1.0 %d -\r\nContent-Length: 0\r\n\r\n" % status)
+
+        server = threading.Thread(target=answer, daemon=True)
+        server.start()
+        result = subprocess.run(
+            [sys.executable, "-c", text], check=False, timeout=30, capture_output=True
+        )
+        server.join(30)
+    assert asked[0].startswith(b"GET /readyz HTTP/1.1\r\n")
+    assert (result.returncode == 0) == (status == 200)

@@ -1,0 +1,64 @@
+"""A policy is a table of what is allowed. What the table does not name is refused.
+
+The tables are in ``tests/deployment_policy.py`` (what runs), ``tests/test_images.py`` (images, if
+there are any) and ``tests/test_deployment_scripts.py`` (what the scripts write and run).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# Names of what only a file may hold, never a variable or a setting: /proc, `docker inspect` and
+# the manifests show those.
+SECRET = re.compile(
+    r"^(?!.*_FILE$)(.*(PASSWORD|SECRET|TOKEN|KEY)(_FALLBACKS|_NEXT)?|.*DATABASE_URL|MAIL_URL)$"
+)
+WITH_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+
+
+def refused(
+    place: str, found: Mapping[str, Any], allowed: Mapping[str, Any], table: str
+) -> list[str]:
+    """A sentence for each name whose value differs from the table's.
+
+    :param place: the file, and what in it.
+    :param table: where the owner finds the table.
+    """
+    problems = []
+    for name in sorted({*found, *allowed}):
+        if name not in allowed:
+            says = f"{name} is {found[name]!r}, and {table} does not name it: "
+            says += "remove it, or add it to the table with the reason"
+        elif name not in found:
+            says = f"{name} is missing, and {table} wants {allowed[name]!r}: put it back"
+        elif found[name] != allowed[name]:
+            says = f"{name} is {found[name]!r}, and {table} allows {allowed[name]!r}: "
+            says += "change it back, or change the table with the reason"
+        else:
+            continue
+        problems.append(f"{place}: {says}")
+    return problems
+
+
+def check(place: str, found: Mapping[str, Any], allowed: Mapping[str, Any], table: str) -> None:
+    """Fail with all sentences of :func:`refused`."""
+    problems = refused(place, found, allowed, table)
+    assert not problems, "\n" + "\n".join(problems)
+
+
+def exposed(settings: Mapping[str, Any]) -> list[str]:
+    """The names of settings that hold a secret, by their name or by a URL with a password."""
+    return [
+        name
+        for name, value in settings.items()
+        if (SECRET.match(name) and not re.match("sqlite:", str(value)))
+        or WITH_PASSWORD.search(str(value))
+    ]
+
+
+def settings(lines: Iterable[str]) -> dict[str, str]:
+    """The settings of a file of ``NAME=value`` lines."""
+    pairs = (line.partition("=") for line in lines if re.match(r"\w+=", line))
+    return {name: value.strip() for name, _, value in pairs}

@@ -1,0 +1,109 @@
+"""Runs a copy of the deployment's scripts below a folder, by programs that take notes.
+
+The scripts find the programs of ``PATH`` alone: those named here, which are this machine's, and
+stand-ins for those that would change the machine. Every call is noted with its arguments, because
+/proc shows those to every user. The umask is 0: a file is as open as the script leaves it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SHELL = "/bin/sh"
+TIMEOUT = 60  # seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a script has ended, and the command lines that it has run."""
+
+    status: int
+    said: str
+    calls: list[str]
+
+    def of(self, program: str) -> list[str]:
+        return [call for call in self.calls if call.split(" ")[0] == program]
+
+
+class Scratch:
+    """A folder with the scripts and their programs.
+
+    :param real: programs of this machine.
+    :param standins: the text of shell scripts that take the place of programs.
+    """
+
+    def __init__(self, folder: Path, real: Iterable[str], standins: Mapping[str, str]) -> None:
+        self.folder, self.programs = folder, folder / "programs"
+        self.notes = folder / "notes"
+        self.programs.mkdir()
+        for name in {*real, *standins}:
+            path = shutil.which(name)
+            if name not in standins and path is None:
+                pytest.skip(f"no {name} on this machine, which the scripts of this deployment use")
+            text = standins.get(name, f'exec {path} "$@"')
+            program = self.programs / name
+            note = f'printf "%s\\n" "{name} $*" >>"$NOTES"'
+            program.write_text(f"#!{SHELL}\n{note}\n{text}\n", "utf-8")
+            program.chmod(0o755)
+
+    def run(self, *command: str | Path, **values: str) -> Outcome:
+        """Run a script in the folder, with these variables and no others."""
+        self.notes.write_text("", "utf-8")
+        fixed = {"PATH": str(self.programs), "NOTES": str(self.notes), "TMPDIR": str(self.folder)}
+        result = subprocess.run(
+            [SHELL, *command],
+            cwd=self.folder,
+            env=fixed | values,
+            umask=0,
+            check=False,
+            timeout=TIMEOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return Outcome(result.returncode, result.stdout, self.notes.read_text().splitlines())
+
+
+def modes(folder: Path) -> dict[str, str]:
+    """The mode of each file and folder below this one, by its path: "0600", or "link"."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        mode = path.lstat().st_mode
+        shown = "link" if stat.S_ISLNK(mode) else f"{stat.S_IMODE(mode):04o}"
+        found[path.relative_to(folder).as_posix()] = shown
+    return found
+
+
+def shown_secrets(outcome: Outcome, secrets: Mapping[str, str]) -> list[str]:
+    """The secrets that a command line or the script's output has shown."""
+    places = "\n".join([*outcome.calls, outcome.said])
+    values = {
+        name: {text.strip(), *re.findall(r"://[^/\s:@]*:([^/\s@]+)@", text)}
+        for name, text in secrets.items()
+    }
+    return [
+        name for name, texts in values.items() if any(len(it) > 8 and it in places for it in texts)
+    ]
+
+
+def below(folder: Path, text: str) -> str:
+    """A script with each path of the system moved below the folder."""
+    return re.sub(r"(?<![\w/.}$])/(etc|opt|run|srv|var)(?=/)", rf"{folder}/\1", text)
+
+
+def copied(source: Path, target: Path) -> None:
+    """Copy a folder, without what an operator has written into it."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", *UNTRACKED)
+    shutil.copytree(source, target, ignore=ignored)
+
+
+UNTRACKED = ("SECRET_KEY*", "*_URL", "users.acl", "OIDC_CLIENT_*", "OIDC_ISSUER", "ADMIN_*")

@@ -1,0 +1,148 @@
+"""The settings of the judges: nothing is left out, nothing is excused without a name.
+
+A gate that runs may still look away: by its settings, by a second file of settings that comes
+first, by a mark in the code, or by tests that nobody collects.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tests import conftest
+from tests.marks import practice
+from tests.security.make import ROOT
+from tests.security.test_gates import CONTAINER
+
+pytestmark = practice("audits")
+
+RUFF = {
+    "line-length": 100,
+    "target-version": "py311",
+    "lint": {
+        "select": "E F W I B C4 DTZ N PIE PT S SIM UP RUF".split(),
+        "ignore": ["E501", "RUF001", "RUF002", "RUF003", "RUF012", "SIM905"],
+        "per-file-ignores": {"tests/**": ["S101", "S105", "S106", "S603", "S607"]},
+    },
+}
+UNTYPED = ["authlib.*", "bleach.*", "flask_wtf.*", "pymysql.*"]
+MYPY = {
+    "files": ["app", "wsgi.py"],
+    "python_version": "3.11",
+    "strict": True,
+    "warn_unreachable": True,
+    "overrides": [{"module": UNTYPED, "ignore_missing_imports": True}],
+}
+PYTEST = {
+    "testpaths": ["tests"],
+    "addopts": ["-ra", "--strict-config", "--strict-markers"],
+    "filterwarnings": ["error"],
+}
+GITLEAKS = {
+    "extend": {"useDefault": True},
+    "allowlist": {"regexes": ["kelp-drizzle-9-anvil-tooth"]},  # the password of the tests
+}
+# Files from which a judge would read its settings as well, or instead.
+SETTINGS = {
+    *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg"),
+    *("ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini", ".bandit", "bandit.yaml", "bandit.toml"),
+    *("zizmor.yml", "zizmor.yaml", ".hadolint.yaml", ".hadolint.yml", ".gixy.cfg", "gixy.cfg"),
+    *(".gitleaksignore", "gitleaks.toml", "uv.toml", "pip.conf", ".npmrc", "GNUmakefile"),
+    *("makefile", ".coveragerc", "sitecustomize.py"),
+}
+ONCE = {"pyproject.toml", ".gitleaks.toml", ".pre-commit-config.yaml", "Makefile"}  # at the top
+CONFTESTS = {"tests/conftest.py", "tests/security/conftest.py"}
+HOOKS = {  # of pytest, in conftest.py: they mark and sort, and leave nothing out
+    "pytest_xdist_auto_num_workers",
+    "pytest_collection_modifyitems",
+    "pytest_collection_finish",
+}
+# What excuses code from a judge, in a comment. "noqa" and "nosec" are in test_audits.py.
+EXCUSES = re.compile(
+    r"(ruff: *noqa|flake8: *noqa|mypy: *[a-z]|type: *ignore(?!\[[a-z, -]+\])|gitleaks:allow|"
+    r"zizmor: *ignore|hadolint (?:global )?ignore *=? *[A-Z0-9,]+|gixy:|nosemgrep|pylint: *\w)"
+)
+EXCUSED = {("Dockerfile", "hadolint ignore=DL3008")} if CONTAINER else set()  # Debian's packages
+REASON = (ast.If, ast.IfExp, ast.ExceptHandler)  # why a test may skip
+LEFT_OUT = re.compile(r"pytest_|collect_ignore|\.skip|xfail|importorskip|exitstatus")
+
+
+def files() -> Iterator[Path]:
+    """Every file of the service, without what its tools make."""
+    made = re.compile(r"\.git|\.venv|build|instance|backups|node_modules|__pycache__|\.\w+_cache")
+    todo = [path for path in ROOT.iterdir() if not made.fullmatch(path.name)]
+    while todo:
+        path = todo.pop()
+        if path.is_dir():
+            todo += [inner for inner in path.iterdir() if not made.fullmatch(inner.name)]
+        else:
+            yield path
+
+
+def test_the_judges_look_at_everything() -> None:
+    tool = tomllib.loads(Path("pyproject.toml").read_text())["tool"]
+    assert tool.keys() == {"pytest", "ruff", "mypy", "bandit"}
+    assert tool["ruff"] == RUFF
+    assert tool["mypy"] == MYPY
+    assert tool["bandit"] == {"skips": []}
+    options = dict(tool["pytest"]["ini_options"])
+    assert len(options.pop("markers")) >= 3
+    assert options == PYTEST
+    assert tomllib.loads(Path(".gitleaks.toml").read_text()) == GITLEAKS
+
+
+def test_no_other_file_has_settings_of_a_judge() -> None:
+    paths = [path.relative_to(ROOT).as_posix() for path in files()]
+    names = Counter(path.rpartition("/")[2] for path in paths)
+    assert not SETTINGS & names.keys()
+    assert {name for name in ONCE if names[name] == 1 and name in paths} == ONCE
+    assert {path for path in paths if path.endswith("conftest.py")} == CONFTESTS
+
+
+def test_no_test_is_left_out() -> None:
+    """A test is skipped for a reason that the machine has, and for no other."""
+    for path in (path for path in files() if path.suffix == ".py" and "tests" in path.parts):
+        text = path.read_text("utf-8")
+        tree = ast.parse(text if LEFT_OUT.search(text) else "")
+        reasons = [node for node in ast.walk(tree) if isinstance(node, REASON)]
+        depends = {id(inner) for reason in reasons for inner in ast.walk(reason)}
+        for node in ast.walk(tree):
+            place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("pytest_"):
+                assert path.name == "report.py" or node.name in HOOKS, place
+            if isinstance(node, ast.Name):
+                assert not node.id.startswith(("collect_ignore", "pytest_plugins")), place
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in ("xfail", "importorskip", "exitstatus"), place
+                marked = isinstance(node.value, ast.Attribute) and node.value.attr == "mark"
+                assert not (marked and node.attr == "skip"), place
+            if isinstance(node, ast.Call):
+                function = ast.unparse(node.func)
+                assert function != "pytest.skip" or id(node) in depends, place
+                if function.endswith("mark.skipif"):
+                    assert not isinstance(node.args[0], ast.Constant), place
+            if isinstance(node, ast.If | ast.IfExp):
+                assert not isinstance(node.test, ast.Constant), place
+
+
+def test_the_order_of_the_tests_loses_none() -> None:
+    paths = [path for path in files() if path.name.startswith("test_")]
+    items: Any = [SimpleNamespace(path=path, add_marker=lambda mark: None) for path in paths]
+    conftest.pytest_collection_modifyitems(items)
+    assert sorted(item.path for item in items) == sorted(paths)
+
+
+def test_code_is_excused_from_a_judge_by_these_marks_alone() -> None:
+    found = {
+        (path.relative_to(ROOT).as_posix(), mark)
+        for path in files()
+        if path != Path(__file__) and path.suffix not in (".lock", ".svg", ".html")
+        for mark in EXCUSES.findall(path.read_bytes().decode("utf-8", "replace"))
+    }
+    assert found == EXCUSED

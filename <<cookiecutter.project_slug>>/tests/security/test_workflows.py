@@ -1,0 +1,136 @@
+"""The workflows of GitHub, Dependabot and the hooks before a commit: what they do, and no more.
+
+Whoever changes one changes its table here as well, and a reviewer sees it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.database import dialect
+from tests.marks import asvs, practice
+from tests.security.test_gates import AUDITS
+
+pytestmark = practice("audits")
+
+FOLDER = Path(".github/workflows")
+CHECKOUT = {"uses": "actions/checkout", "with": {"persist-credentials": False}}
+WHOLE = {"uses": "actions/checkout", "with": {"persist-credentials": False, "fetch-depth": 0}}
+KEEP = {"uses": "actions/upload-artifact", "with": {"name": "sbom", "path": "build/sbom.json"}}
+SHOW = {
+    "uses": "github/codeql-action/upload-sarif",
+    "with": {"sarif_file": "build/bandit.sarif", "category": "bandit"},
+}
+SUMMARY = {
+    "if": "${{ !cancelled() }}",
+    "run": "if [ -f build/report/summary.md ]; then\n"
+    '  cat build/report/summary.md >> "$GITHUB_STEP_SUMMARY"\nfi\n',
+}
+CHECK: dict[str, Any] = {"run": "make check"}
+ROOT_URL = "mysql+pymysql://root:root@localhost?unix_socket=/run/mysqld/mysqld.sock"
+START = {
+    "SQLite": [],
+    "PostgreSQL": [
+        "sudo systemctl start postgresql.service\n"
+        'sudo --user=postgres createuser --superuser "$(id -un)"\n'
+    ],
+    "MySQL": ["sudo systemctl start mysql.service"],
+}[dialect.NAME]
+if dialect.NAME == "MySQL":
+    CHECK["env"] = {"ADMIN_DATABASE_URL": ROOT_URL}
+
+
+def python(version: str) -> dict[str, Any]:
+    return {"uses": "actions/setup-python", "with": {"python-version": version}}
+
+
+def packages(names: str) -> dict[str, Any]:
+    """Of Ubuntu, whose keys the machine has: no script of somebody else."""
+    install = "sudo apt-get install --yes --quiet --no-install-recommends"
+    return {"run": f"sudo apt-get update --quiet\n{install} {names}\n"}
+
+
+SERVERS = packages("nginx-light openssl redis-server")
+READ, REPORT = {"contents": "read"}, {"contents": "read", "security-events": "write"}
+EVENTS = {"push": None, "pull_request": None}  # of every branch, with every file
+WEEKLY = {"schedule": [{"cron": "23 4 * * 1"}]}
+OWN = "github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name =="
+AUDIT: list[dict[str, Any]] = []
+for _target in AUDITS:
+    AUDIT += [packages("gitleaks")] if _target == "secrets" else []
+    AUDIT.append({"run": f"make {_target}"})
+JOBS: dict[str, Any] = {
+    "check": {
+        "timeout-minutes": 30,
+        "permissions": READ,
+        "strategy": {"fail-fast": False, "matrix": {"python": ["3.11", "3.13"]}},
+        "steps": [
+            *(CHECKOUT, python("${{ matrix.python }}"), SERVERS),
+            *({"run": command} for command in START),
+            *(CHECK, SUMMARY),
+        ],
+    },
+    "audit": {
+        "timeout-minutes": 15,
+        "permissions": READ,
+        "steps": [WHOLE, python("3.13"), *AUDIT, KEEP],
+    },
+    "scanning": {
+        "if": f"{OWN} github.repository",  # a fork may not upload
+        "timeout-minutes": 15,
+        "permissions": REPORT,
+        "steps": [CHECKOUT, python("3.13"), {"run": "make sarif"}, SHOW],
+    },
+}
+WORKFLOWS = {
+    "ci.yml": (EVENTS, {"check"}),
+    "security.yml": (EVENTS | WEEKLY, {"audit", "scanning"}),
+}
+
+
+def load(path: Path) -> dict[Any, Any]:
+    content = yaml.safe_load(path.read_text())
+    return {"on" if key is True else key: value for key, value in content.items()}  # YAML 1.1
+
+
+@asvs("15.2.1")
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_runs_its_targets_and_nothing_else(name: str) -> None:
+    workflow = load(FOLDER / name)
+    events, jobs = WORKFLOWS[name]
+    group = {"group": "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": True}
+    assert workflow.keys() == {"name", "on", "permissions", "concurrency", "jobs"}  # no env
+    assert workflow["on"] == events
+    assert workflow["concurrency"] == group
+    assert workflow["jobs"].keys() == jobs
+    for job, does in workflow["jobs"].items():
+        for step in does["steps"]:
+            del step["name"]
+            step |= {"uses": step["uses"].partition("@")[0]} if "uses" in step else {}
+        del does["name"]
+        assert does.pop("runs-on") == "ubuntu-24.04"
+        assert does == JOBS[job]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.iterdir()), ids=lambda path: path.name)
+def test_every_workflow_may_only_read_and_takes_nothing_by_a_tag(path: Path) -> None:
+    """A tag can be moved to other code; a pull request's code must not run with our rights."""
+    workflow, text = load(path), path.read_text()
+    assert workflow["on"].keys() <= {"push", "pull_request", "schedule"}
+    assert workflow["permissions"] == {}
+    for name, job in workflow["jobs"].items():
+        assert job["permissions"] == (REPORT if name == "scanning" else READ)
+        for action in (step for step in [job, *job["steps"]] if "uses" in step):
+            pinned = re.escape(action["uses"]) + r" # v\d+\.\d+\.\d+\n"
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action["uses"])
+            assert re.search(pinned, text), "the comment says the version"
+            if "/checkout@" in action["uses"]:
+                assert action["with"]["persist-credentials"] is False
+    # A value of the event that an outsider chooses, put into a script, is a command of theirs, and so
+    # is a script from elsewhere.
+    assert not re.search(r"run:[^\n]*\$\{\{|\b(curl|wget)\b|\|\| *(true|:)", text)

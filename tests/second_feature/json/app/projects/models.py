@@ -1,0 +1,24 @@
+"""The table of the projects."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base
+from app.resources import Resource
+from app.security.sanitization import RichText
+
+MAX_NAME = 80  # characters
+
+
+class Project(Resource, Base):
+    """Work that has to be done by some day."""
+
+    __tablename__ = "projects"
+
+    name: Mapped[str] = mapped_column(String(MAX_NAME))
+    goal: Mapped[str] = mapped_column(RichText)
+    due: Mapped[date] = mapped_column()
