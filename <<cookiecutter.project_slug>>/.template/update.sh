@@ -1,6 +1,7 @@
 #!/bin/sh
 # Compares this service with its template, or merges the template's changes into it:
 #   update.sh diff|update [database=... auth=... deployment=...]
+#   update.sh source FOLDER  copies the service as it was rendered into the folder, for `make resource`
 # TEMPLATE is the path or URL of the template; FROM and TO are its tags or commits. This script runs the template's
 # hooks, so use only a template that you trust. It writes nothing before the merge; `git reset --hard` undoes that.
 set -eu
@@ -20,13 +21,13 @@ git rev-parse --quiet --verify HEAD >/dev/null 2>&1 ||
     stop "The service needs a git repository with a commit: git init, git add --all, git commit"
 top=$(git rev-parse --show-toplevel)
 template=${TEMPLATE:-$(recorded template)}
-[ "$template" ] || stop "Set the path or URL of the template: make template-$mode TEMPLATE=..." \
+[ "$template" ] || stop "Set the path or URL of the template: TEMPLATE=... after the make command," \
     "or write it into $answers, at \"template\""
 clean() {
     [ -z "$(git status --porcelain --untracked-files=no)" ] ||
         stop "There are uncommitted changes. Commit them or run git stash, then try again"
 }
-[ "$mode" = diff ] || clean
+[ "$mode" != update ] || clean
 
 tmp=$(mktemp -d)
 export TMPDIR="$tmp" # cookiecutter leaves files there
@@ -106,6 +107,10 @@ fi
 (commit "$from") >/dev/null || stop "Set the version that this service was rendered from: FROM=..."
 (commit "$to") >/dev/null
 old=$(render old "$from")
+if [ "$mode" = source ]; then
+    cp -R "$tmp/old"/*/. "$1"
+    exit
+fi
 if [ "$mode$#$to" = "diff0$from" ]; then
     set -- --diff-filter=a "$old" # compare with the files here, without files that only the service has
 else

@@ -1,4 +1,4 @@
-"""Runs a copy of the deployment's scripts below a folder, by programs that take notes.
+"""Runs a copy of the deployment's scripts below a folder, by programs that record their calls.
 
 The scripts find the programs of ``PATH`` alone: those named here, which are this machine's, and
 stand-ins for those that would change the machine. Every call is noted with its arguments, because
@@ -42,7 +42,7 @@ class Scratch:
 
     def __init__(self, folder: Path, real: Iterable[str], standins: Mapping[str, str]) -> None:
         self.folder, self.programs = folder, folder / "programs"
-        self.notes = folder / "notes"
+        self.record = folder / "record"
         self.programs.mkdir()
         for name in {*real, *standins}:
             path = shutil.which(name)
@@ -50,14 +50,14 @@ class Scratch:
                 pytest.skip(f"no {name} on this machine, which the scripts of this deployment use")
             text = standins.get(name, f'exec {path} "$@"')
             program = self.programs / name
-            note = f'printf "%s\\n" "{name} $*" >>"$NOTES"'
-            program.write_text(f"#!{SHELL}\n{note}\n{text}\n", "utf-8")
+            line = f'printf "%s\\n" "{name} $*" >>"$RECORD"'
+            program.write_text(f"#!{SHELL}\n{line}\n{text}\n", "utf-8")
             program.chmod(0o755)
 
     def run(self, *command: str | Path, **values: str) -> Outcome:
         """Run a script in the folder, with these variables and no others."""
-        self.notes.write_text("", "utf-8")
-        fixed = {"PATH": str(self.programs), "NOTES": str(self.notes), "TMPDIR": str(self.folder)}
+        self.record.write_text("", "utf-8")
+        fixed = {"PATH": str(self.programs), "RECORD": str(self.record), "TMPDIR": str(self.folder)}
         result = subprocess.run(
             [SHELL, *command],
             cwd=self.folder,
@@ -70,7 +70,7 @@ class Scratch:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return Outcome(result.returncode, result.stdout, self.notes.read_text().splitlines())
+        return Outcome(result.returncode, result.stdout, self.record.read_text().splitlines())
 
 
 def modes(folder: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ MAX_TITLE = 120  # characters
 
 
 class Note(Resource, Base):
-    """A short text."""
+    """A note."""
 
     __tablename__ = "notes"
 

@@ -80,9 +80,9 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         try:
             self.redis.incr("check", expiry=60)  # seconds
         except RedisError as error:
-            self._note_failure(error)
+            self._record_failure(error)
             return False
-        self._note_answer(wrote=True)
+        self._record_answer(wrote=True)
         return True
 
     def _ask(self, question: Question[Answer]) -> Answer:
@@ -91,9 +91,9 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
             try:
                 answer = question(self.redis)
             except RedisError as error:
-                self._note_failure(error)
+                self._record_failure(error)
             else:
-                self._note_answer()
+                self._record_answer()
                 return answer
         return question(self.memory)
 
@@ -108,7 +108,7 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
             self._silent_until = now + PAUSE
             return True
 
-    def _note_failure(self, error: RedisError) -> None:
+    def _record_failure(self, error: RedisError) -> None:
         with self._lock:
             now = time.monotonic()
             first, self._failed_at = self._failed_at is None, now
@@ -118,7 +118,7 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
         if first:
             security_event("sys_rate_limits_degraded", reason=type(error).__name__)
 
-    def _note_answer(self, *, wrote: bool = False) -> None:
+    def _record_answer(self, *, wrote: bool = False) -> None:
         if self._failed_at is None:
             return
         with self._lock:

@@ -69,7 +69,7 @@ def _owned(_tables: int) -> tuple[list[LoaderCriteriaOption], dict[str, str], re
             mine = getattr(mapper.class_, name) == user
             criteria.append(with_loader_criteria(mapper.class_, mine, include_aliases=True))
             columns[str(mapper.local_table)] = mapper.columns[name].name
-    # A table with its alias, no column: "notes AS notes_1", not "notes.id".
+    # A table with its alias, no column: "users AS users_1", not "users.id".
     tables = "|".join(map(re.escape, columns)) or "(?!)"
     named = re.compile(rf'(?<![\w.])[`"]?\b({tables})\b(?!\.)[`"]?(?: AS (\w+))?', re.IGNORECASE)
     return criteria, columns, named

@@ -16,9 +16,6 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-USERS = sa.table("users", *map(sa.column, ("id", "stored_rows", "stored_bytes")))
-NOTES = sa.table("notes", *map(sa.column, ("owner_id", "title", "body")))
-
 
 def number(name: str, kind: sa.types.TypeEngine[int]) -> sa.Column[int]:
     return sa.Column(name, kind, nullable=False, server_default=sa.text("0"))
@@ -46,14 +43,7 @@ def upgrade() -> None:
         *attempts(),
         sa.PrimaryKeyConstraint("id", name="pk_decoys"),
     )
-    own = NOTES.c.owner_id == USERS.c.id
-    sizes = sa.func.sum(_size(NOTES.c.title) + _size(NOTES.c.body))
-    op.execute(
-        sa.update(USERS).values(
-            stored_rows=sa.select(sa.func.count()).where(own).scalar_subquery(),
-            stored_bytes=sa.select(sa.func.coalesce(sizes, 0)).where(own).scalar_subquery(),
-        )
-    )
+    _count_notes()
 
 
 def downgrade() -> None:
@@ -65,8 +55,22 @@ def downgrade() -> None:
             op.drop_column(table, column)
 
 
-def _size(column: sa.ColumnClause[str]) -> sa.ColumnElement[int]:
-    """The bytes of a text; older SQLite counts letters, but for a BLOB."""
-    if op.get_bind().dialect.name == "sqlite":
-        return sa.func.length(sa.cast(column, sa.LargeBinary()))
-    return sa.func.octet_length(column)
+def _count_notes() -> None:
+    """Count the notes that are there, in each owner's account."""
+    users = sa.table("users", *map(sa.column, ("id", "stored_rows", "stored_bytes")))
+    notes = sa.table("notes", *map(sa.column, ("owner_id", "title", "body")))
+
+    def size(column: sa.ColumnClause[str]) -> sa.ColumnElement[int]:
+        # Older SQLite counts letters, but for a BLOB.
+        if op.get_bind().dialect.name == "sqlite":
+            return sa.func.length(sa.cast(column, sa.LargeBinary()))
+        return sa.func.octet_length(column)
+
+    own = notes.c.owner_id == users.c.id
+    sizes = sa.func.sum(size(notes.c.title) + size(notes.c.body))
+    op.execute(
+        sa.update(users).values(
+            stored_rows=sa.select(sa.func.count()).where(own).scalar_subquery(),
+            stored_bytes=sa.select(sa.func.coalesce(sizes, 0)).where(own).scalar_subquery(),
+        )
+    )

@@ -42,7 +42,7 @@ PLANTED = {
     ),
     "nginx": ("deploy/nginx/proxy.conf", "proxy_set_header Host $http_host;\n", "host_spoofing"),
     "dockerfile": ("Dockerfile", "FROM debian:latest\n", "DL3007"),
-    "secrets": ("notes.txt", "aws_key = " + "AKIA" + "Z7QLTDRW4KEYPB5N\n", "aws-access-token"),
+    "secrets": ("secrets.txt", "aws_key = " + "AKIA" + "Z7QLTDRW4KEYPB5N\n", "aws-access-token"),
 }
 
 

@@ -177,10 +177,10 @@ DEFECTS = [
     ),
     rate_limits(
         "a Redis that stops is an error of the threads that wait for it",
-        "                self._note_failure(error)\n            else:",
+        "                self._record_failure(error)\n            else:",
         "                if self._failed_at is not None:\n"
         "                    raise\n"
-        "                self._note_failure(error)\n            else:",
+        "                self._record_failure(error)\n            else:",
         "test_no_request_fails_with_redis_and_the_limits_go_on",
     ),
     rate_limits(

@@ -1,4 +1,4 @@
-"""The scripts of deploy/docker, run with a stand-in for Docker that takes notes."""
+"""The scripts of deploy/docker, run with a stand-in for Docker that records its calls."""
 
 from __future__ import annotations
 

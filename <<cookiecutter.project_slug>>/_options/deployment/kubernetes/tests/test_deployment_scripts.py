@@ -1,4 +1,4 @@
-"""The scripts of deploy/kubernetes, run with a cluster and a registry that only take notes."""
+"""The scripts of deploy/kubernetes, run with a cluster and a registry that only record their calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
 # What the scripts run on the operator's machine, besides kubectl and Docker.
 PROGRAMS = "awk base64 cat dirname grep head mkdir mktemp mv rm sed seq sh sleep tr".split()
 DIGEST = "0123456789abcdef" * 4
-# Of what would go to a cluster it takes notes. FAILS is a part of the call that fails.
+# It records what would go to a cluster. FAILS is a part of the call that fails.
 KUBECTL = """case "$*" in
     *"${FAILS:-nothing fails}"*) exit 1 ;;
     kustomize*) cat "$MANIFESTS" ;;

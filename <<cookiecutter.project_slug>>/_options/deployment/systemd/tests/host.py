@@ -37,7 +37,7 @@ PYTHON = f"""case " $* " in
     *"/outside.py provider "*) echo id.test:443 ;;
     *" -V "*) echo Python 3 ;;
 esac"""
-# Takes a note of what the command would read as a credential: how open the file is, and its text.
+# Records what the command would read as a credential: how open the file is, and its text.
 SYSTEMD_RUN = """for word; do
     case $word in
         *LoadCredential=*) echo "$(stat -c %a "${word##*:}") $(cat "${word##*:}")" >>"$LOADED" ;;

@@ -13,7 +13,7 @@ class NoteForm(RowForm):
     """A new note."""
 
     title = StringField("Title", [PlainText(1, MAX_TITLE)])
-    body = RichTextField("Note")
+    body = RichTextField("Body")
 
 
 class EditForm(Versioned, NoteForm):

@@ -32,7 +32,7 @@ def index() -> str:
 
 @blueprint.route("/new", methods=["GET", "POST"])
 def create() -> ResponseReturnValue:
-    """Write a note."""
+    """Add a note."""
     form, owner = NoteForm(), identity.current_user()
     note, status = save(form, lambda: resources.create(Note, owner, **form.values()))
     if note is not None:

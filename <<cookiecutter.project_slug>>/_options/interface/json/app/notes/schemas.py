@@ -22,7 +22,7 @@ class EditedNote(NewNote, Versioned):
 
 
 class NoteAnswer(Row):
-    """A note. ``body`` is clean HTML; a client that shows it as text escapes it, as any text."""
+    """A note."""
 
     title: str
     body: str

@@ -25,7 +25,7 @@ def index(query: PageRequest) -> dict[str, Any]:
 
 
 @blueprint.post("")
-@api.operation("Write a note", body=NewNote, answer=NoteAnswer, status=201)
+@api.operation("Add a note", body=NewNote, answer=NoteAnswer, status=201)
 def create(body: NewNote) -> tuple[Note, dict[str, str]]:
     note = resources.create(Note, identity.current_user(), **dict(body))
     return note, {"Location": url_for(".show", public_id=note.public_id)}

@@ -1,4 +1,4 @@
-"""Accounts, sessions and notes.
+"""The first tables.
 
 Revision: 0001
 Revises: nothing
