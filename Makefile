@@ -59,8 +59,8 @@ fuzz: $(INSTALLED) ## Try random hostile answers, more than make test does (EXAM
 	@echo "Rendering $(EXAMPLES) sets of answers; 2,000 take about a minute"
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(RUN) pytest -s tests/fuzz/test_data.py $(ARGS)
 
-sabotage: $(INSTALLED) ## Plant each defect of tests/sabotage in a service; the service's checks must find it
-	@echo "Planting each defect alone; this takes about a quarter of an hour"
+sabotage: $(INSTALLED) ## Plant each defect of tests/sabotage in a service, and 30 random mutants; its checks must find them (MUTANTS=50 SEED=7)
+	@echo "Planting each defect alone, then random mutants; this takes about half an hour"
 	@SABOTAGE=all $(RUN) pytest -m sabotage tests/sabotage tests/test_second_feature.py $(ARGS)
 
 demo: $(INSTALLED) ## Render the default answers into build/demo and serve them on http://127.0.0.1:5000

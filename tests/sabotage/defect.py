@@ -11,10 +11,12 @@ import os
 import re
 import subprocess
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.sabotage.mutants import Mutant
 from tests.template import files, run
 
 TIMEOUT = 1200  # seconds; without defects all guards run at once, on a slow machine
@@ -110,14 +112,17 @@ class Service:
         """Plant a defect, run its guard, and put the file back. None when the guard fails because
         of the defect; else what happened."""
         path, planted = defect.plant(self.folder)
-        before, written = path.read_bytes(), path.stat().st_mtime
-        try:
-            path.write_text(planted, "utf-8")
-            os.utime(path, times=(written, written + next(YOUNGER)))
+        with changed(path, planted):
             return self._verdict(defect, str(path.relative_to(self.folder)))
-        finally:
-            path.write_bytes(before)
-            os.utime(path, times=(written, written))
+
+    def survives(self, mutant: Mutant) -> bool:
+        """Whether all tests pass with a mutant, the slow ones last."""
+        with changed(self.folder / mutant.file, mutant.text):
+            for selected in ("not slow", "slow"):
+                options = ("-x", "-m", selected, "-n", str((os.cpu_count() or 1) + 1))
+                if self.run_tests([], *options)[0] != 0:
+                    return False
+        return True
 
     def _verdict(self, defect: Defect, file: str) -> str | None:
         if is_target(defect.guard):
@@ -131,6 +136,19 @@ class Service:
         if status == 1 and any(map(_is_found, cases)):
             return None
         return f"another failure, exit status {status}: {output[-8000:]}"
+
+
+@contextmanager
+def changed(path: Path, text: str) -> Iterator[None]:
+    """A file with another text, for a while."""
+    before, written = path.read_bytes(), path.stat().st_mtime
+    try:
+        path.write_text(text, "utf-8")
+        os.utime(path, times=(written, written + next(YOUNGER)))
+        yield
+    finally:
+        path.write_bytes(before)
+        os.utime(path, times=(written, written))
 
 
 def is_target(guard: str) -> bool:
