@@ -54,12 +54,17 @@ def rich_text(text: str) -> str:
     return cleaned
 
 
-RICH_TEXT = {
-    "description": "HTML. Tags that are not allowed are removed; some text must remain.",
-    "minLength": 1,
-    "maxLength": MAX_RICH_TEXT,
-    "pattern": rf"^[^{CONTROLS}]*[^{CONTROLS}\s][^{CONTROLS}]*$",
-}
 # A text for a column of app.security.sanitization.RichText.
-RichText = Annotated[str, AfterValidator(rich_text), Field(json_schema_extra=RICH_TEXT)]
+RichText = Annotated[
+    str,
+    AfterValidator(rich_text),
+    Field(
+        json_schema_extra={
+            "description": "HTML. Tags that are not allowed are removed; some text must remain.",
+            "minLength": 1,
+            "maxLength": MAX_RICH_TEXT,
+            "pattern": rf"^[^{CONTROLS}]*[^{CONTROLS}\s][^{CONTROLS}]*$",
+        }
+    ),
+]
 PublicId = Annotated[str, Field(pattern=f"^[A-Za-z0-9_-]{{{PUBLIC_ID_LENGTH}}}$")]
