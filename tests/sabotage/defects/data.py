@@ -227,8 +227,8 @@ DEFECTS = [
     ),
     access(
         "no attack takes a field of a form",
-        '    body = RichTextField("Note")\n',
-        '    body = RichTextField("Note")\n    place = StringField("Place")\n',
+        '    body = RichTextField("Body")\n',
+        '    body = RichTextField("Body")\n    place = StringField("Place")\n',
         "test_every_field_is_described",
     ),
     access(
