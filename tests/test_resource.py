@@ -44,9 +44,11 @@ def fields() -> Iterator[ModuleType]:
 
 
 def tool(name: str) -> Iterator[ModuleType]:
-    """A module of the tool, which is no package."""
+    """A module of the tool, which is no package; what is compiled would be rendered as well."""
     sys.path.insert(0, str(TOOL))
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     yield importlib.import_module(name)
+    sys.dont_write_bytecode = before
     sys.path.remove(str(TOOL))
     sys.modules.pop(name)
 

@@ -335,7 +335,7 @@ def test_the_keyboard_is_enough(person: Person) -> None:
     enter(page)
     tab_to(page, "Title")
     page.keyboard.type("By keyboard")
-    tab_to(page, "Note")
+    tab_to(page, "Body")
     page.keyboard.type("no mouse")
     tab_to(page, "Save")
     enter(page)

@@ -77,7 +77,7 @@ DEFECTS = [
     sanitization(
         "a title is not checked",
         'StringField("Title", [PlainText(1, MAX_TITLE)])',
-        'StringField("Title", [InputRequired()])',
+        'StringField("Title", [])',
         "test_a_line_of_text_is_checked",
     ),
     templates(
