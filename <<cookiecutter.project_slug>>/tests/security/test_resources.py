@@ -76,7 +76,7 @@ def test_a_row_in_a_path_is_named_by_one_id(app: Flask) -> None:
 def test_every_field_is_described(app: Flask, alice: Browser, browser: Browser) -> None:
     """Those of every form and schema; and those of a route have values in its own entry."""
     described = {*VALUES, client.EXTRA_FIELD}
-    described |= {name for resource in WRITABLE for name in resource.fields()}
+    described |= {name for resource in (*WRITABLE, SAMPLES) for name in resource.fields()}
     for name in sorted(client.fields_of_code(app)):
         assert name in described, (
             f"{HERE} has no value for the field {name!r}: add it to `plain`, `rich` or `values` of"
