@@ -60,7 +60,7 @@ fuzz: $(INSTALLED) ## Try random hostile answers, more than make test does (EXAM
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(RUN) pytest -s tests/fuzz/test_data.py $(ARGS)
 
 sabotage: $(INSTALLED) ## Plant each defect of tests/sabotage in a service, and 30 random mutants; its checks must find them (MUTANTS=50 SEED=7)
-	@echo "Planting each defect alone, then random mutants; this takes about half an hour"
+	@echo "Planting each defect alone, then random mutants; this takes about an hour"
 	@SABOTAGE=all $(RUN) pytest -m sabotage tests/sabotage tests/test_second_feature.py $(ARGS)
 
 demo: $(INSTALLED) ## Render the default answers into build/demo and serve them on http://127.0.0.1:5000

@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.live.conftest import lacking, virtual_environment
 from tests.sabotage.defect import Service, node_id
 from tests.sabotage.defects import ALL, SELECTED
 from tests.sabotage.second_feature import NAMES, defects
-from tests.template import ROOT, commit, environment, git, render, run
+from tests.template import AXES, ROOT, commit, environment, git, render, run
 from tests.test_databases import SERVERS
 
 FEATURE = ROOT / "tests" / "second_feature"
@@ -42,17 +43,19 @@ class Choices:
         return f"{self.auth}-{self.database}"
 
 
-# Each auth style, and both kinds of database.
-SESSION, OIDC, TOKEN = CHOICES = [
+EVERY = [Choices(*it) for it in product(AXES["auth"], ["sqlite", "postgresql"])]
+# Each auth style, and both kinds of database; `make sabotage` takes every combination.
+SESSION, OIDC, TOKEN = SOME = [
     Choices("session", "sqlite"),
     Choices("oidc", "postgresql"),
     Choices("token", "postgresql"),
 ]
-# `make sabotage` plants each in pages and in an API, otherwise it is in one of them.
+CHOICES = EVERY if SELECTED == ALL else SOME
+# A defect is in pages or in an API, where `make sabotage` does not plant it in all.
 PLANTED = [
     (choices, name)
     for place, name in enumerate(NAMES)
-    for choices in ((SESSION, TOKEN) if SELECTED == ALL else (CHOICES[2 * (place % 2)],))
+    for choices in (EVERY if SELECTED == ALL else (SOME[2 * (place % 2)],))
 ]
 
 
