@@ -280,7 +280,7 @@ def test_what_gets_past_the_cleaning_is_stopped_by_the_policy(
     person.accept("violation of ")
     person.page.wait_for_timeout(100)  # the others of the same cause
     person.problems.clear()
-    assert person.page.title().startswith("Notes")
+    assert person.page.title() not in ("", "1"), "no script wrote it"
 
 
 @pytest.mark.parametrize(

@@ -1020,7 +1020,7 @@ def test_the_web_process_cannot_change_a_table_and_the_job_needs_no_administrato
     code = (
         "from sqlalchemy import create_engine, text; from wsgi import app;"
         "from app.database import dialect;"
-        "url = app.config['SETTINGS'].database_url;"
+        "url = app.config['SETTINGS'].database_url.reveal();"
         "create_engine(**dialect.engine_options(url)).connect().execute(text('DROP TABLE notes'))"
     )
     refused = server.node.run("exec", "web-pod-app", "python", "-c", code)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.auth.models import User
 from app.database import db, migrating, provisioning
+from tests import sample
 from tests.browser import Browser
 from tests.database import flask_db, migrate
 from tests.marks import asvs, practice
@@ -49,6 +50,7 @@ def test_a_database_that_was_made_halfway_is_completed(service: NewService) -> N
     service.as_admin("CREATE DATABASE {database} OWNER {migrator} TEMPLATE template0")
     assert service.flask("upgrade").exit_code == 0
     assert service.flask("create").stdout == "The database already exists.\n"
+    sample.create_table(service.build())
     app = service.make_app(
         DATABASE_URL=service.app.render_as_string(hide_password=False),
         MIGRATION_DATABASE_URL=None,

@@ -18,7 +18,7 @@ from tests.database import development, flask_db
 
 def administrator() -> URL:
     """The server's administrator: `make db` needs one as well."""
-    return make_url(development().admin_database_url or dialect.admin_url())
+    return make_url(development().admin_database_url.reveal() or dialect.admin_url())
 
 
 class NewService:
@@ -33,7 +33,7 @@ class NewService:
 
     def name(self, name: str) -> None:
         """Take the names that are made from this one: at most 32 characters for a role."""
-        place = make_url(development().database_url)
+        place = make_url(development().database_url.reveal())
         self.app = place.set(username=f"{name}-app", password=roles.PASSWORD, database=name)
         self.migrator = self.app.set(username=f"{name}-mig", password=roles.PASSWORD[::-1])
 
@@ -46,7 +46,7 @@ class NewService:
     def flask(self, *arguments: object, admin: URL | None = None) -> Any:
         """Run ``flask db ...`` of this service in production."""
         named = admin and admin.render_as_string(hide_password=False)
-        app = self.build(named or development().admin_database_url)
+        app = self.build(named or development().admin_database_url.reveal())
         assert "canary" not in repr(app.config["SETTINGS"])
         result = flask_db(app, *arguments)
         assert "canary" not in result.output
