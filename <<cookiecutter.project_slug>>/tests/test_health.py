@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from tests.browser import Browser
-from tests.database import migrate
+from tests.database import flask_db
 from tests.marks import asvs, practice
 
 
@@ -58,9 +58,7 @@ def test_without_redis_it_goes_on_and_says_so(
 @practice("errors")
 @asvs("16.5.2")
 def test_a_database_that_is_not_migrated_keeps_it_from_work(
-    make_app: Callable[..., Flask],
-    environment: dict[str, str],
-    own_database: dict[str, str],
+    make_app: Callable[..., Flask], own_database: dict[str, str]
 ) -> None:
     app = make_app(**own_database)
     browser = Browser(app)
@@ -68,9 +66,9 @@ def test_a_database_that_is_not_migrated_keeps_it_from_work(
     assert ready.status_code == 503
     assert ready.get_json()["database"] == "not migrated"
 
-    migrate({**environment, **own_database})
+    assert flask_db(app, "upgrade").exit_code == 0
     assert browser.get("/readyz").status_code == 200
-    app.test_cli_runner().invoke(args=["db", "downgrade", "base"])
+    assert flask_db(app, "downgrade", "base").exit_code == 0
     ready = browser.get("/readyz")
     assert ready.status_code == 503
     assert ready.get_json()["status"] == "unavailable"
