@@ -39,6 +39,9 @@ INLINE = {
     "deploy/docker/setup.sh",  # the URLs of its roles
     "pyproject.toml",  # the driver
     "requirements.lock",
+    "tests/deployment_policy.py",  # the server and its secrets
+    "tests/image_policy.py",  # the packages of its tools
+    "tests/security/numbers.list",
 }
 DOCUMENTS = {  # texts that depend on the database
     *(".env.example", "README.md"),
@@ -47,6 +50,8 @@ DOCUMENTS = {  # texts that depend on the database
 ROLES = {  # a server has two roles and an administrator, a file has none
     *("app/database/__init__.py", "app/database/cli_errors.py", "app/settings.py"),
     *("app/security/queries.py", "migrations/env.py", "tests/database.py", "Makefile"),
+    "tests/sample/__init__.py",  # the rights that the app has on its table
+    "tests/test_deployment_scripts.py",  # their URLs
 }
 MODULES = {"app/database/dialect.py", "app/database/dumps.py"}  # the same names everywhere
 DRIVERS = {

@@ -55,8 +55,8 @@ def operation(
 ) -> Callable[[View], View]:
     """Check the input, pass it to the view as ``body`` and ``query``, and send what it returns.
 
-    The view returns a model, or what has the fields of ``answer``: a row, or a dictionary with rows.
-    Headers may follow. Write this right above the view.
+    The view returns a model, or what has the fields of ``answer``: a row, or a dictionary with
+    rows. Headers may follow. Write this right above the view.
 
     :param errors: statuses that this route may answer, besides those of every route.
     """
