@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_sqlalchemy_lite import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, String
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, String, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -106,6 +107,20 @@ def init_app(app: Flask) -> None:
     with app.app_context():
         for engine in db.engines.values():
             dialect.set_up(engine)
+
+
+def watch(app: Flask, look: Callable[..., None]) -> None:
+    """Call ``look`` before each statement of each engine (``before_cursor_execute``)."""
+    with app.app_context():
+        for engine in db.engines.values():
+            event.listen(engine, "before_cursor_execute", look)
+
+
+def is_watched(app: Flask, look: Callable[..., None]) -> bool:
+    """Whether each engine calls ``look``, see :func:`watch`."""
+    with app.app_context():
+        engines = db.engines.values()
+        return all(event.contains(it, "before_cursor_execute", look) for it in engines)
 
 
 def migration_engine() -> Engine:

@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from flask import Flask, current_app, has_request_context, request
-from sqlalchemy import event
 
-from app.database import db
+from app.database import is_watched, watch
 from app.security.access import View
 
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
@@ -62,14 +61,10 @@ def check_statement(_: Any, __: Any, sql: str, ___: Any, context: Any, ____: boo
 
 def init_app(app: Flask) -> None:
     """Look at every statement of every engine."""
-    with app.app_context():
-        for engine in db.engines.values():
-            event.listen(engine, "before_cursor_execute", check_statement)
+    watch(app, check_statement)
 
 
 def check(app: Flask) -> Iterator[str]:
     """Yield a problem when statements are not looked at."""
-    with app.app_context():
-        for engine in db.engines.values():
-            if not event.contains(engine, "before_cursor_execute", check_statement):
-                yield "GET requests may write; call safe_methods.init_app(app)"
+    if not is_watched(app, check_statement):
+        yield "GET requests may write; call safe_methods.init_app(app)"

@@ -22,7 +22,7 @@ from flask import Flask, g
 from sqlalchemy import BindParameter, Connection, bindparam, event, inspect
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper, ORMExecuteState, with_loader_criteria
 
-from app.database import Base, RequestSession, db
+from app.database import Base, RequestSession, is_watched, watch
 
 Row = TypeVar("Row", bound=Base)
 USERS = "users.id"  # what the column of an owner refers to
@@ -143,17 +143,13 @@ def check_statement(_: Any, __: Any, sql: str, ___: Any, context: Any, ____: boo
 
 def init_app(app: Flask) -> None:
     """Look at every statement of every engine."""
-    with app.app_context():
-        for engine in db.engines.values():
-            event.listen(engine, "before_cursor_execute", check_statement)
+    watch(app, check_statement)
 
 
 def check(app: Flask) -> Iterator[str]:
     """Yield a problem when statements are not looked at, or a row could belong to two users."""
-    with app.app_context():
-        for engine in db.engines.values():
-            if not event.contains(engine, "before_cursor_execute", check_statement):
-                yield "statements are not limited to their owner; call scope.init_app(app)"
+    if not is_watched(app, check_statement):
+        yield "statements are not limited to their owner; call scope.init_app(app)"
     for mapper in Base.registry.mappers:
         if len(names := owners(mapper)) > 1:
             yield (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, event, insert, select, text, update
 
 from app.auth.models import Decoy, User
 from app.database import db
@@ -137,5 +137,5 @@ def test_it_is_known_to_read(sql: str) -> None:
 
 def test_the_check_notices_what_is_not_wired(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(safe_methods.check(app)) == []
-    monkeypatch.setattr(safe_methods.event, "contains", lambda *_: False)
+    monkeypatch.setattr(event, "contains", lambda *_: False)
     assert any("GET requests may write" in problem for problem in safe_methods.check(app))

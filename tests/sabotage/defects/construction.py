@@ -79,10 +79,10 @@ DEFECTS = [
     ),
     scope(
         "statements are not looked at",
-        '            event.listen(engine, "before_cursor_execute", check_statement)\n\n\n'
+        "    watch(app, check_statement)\n\n\n"
         "def check(app: Flask) -> Iterator[str]:\n"
         '    """Yield a problem when statements are not looked at, or a row',
-        "            pass\n\n\n"
+        "    pass\n\n\n"
         "def check(app: Flask) -> Iterator[str]:\n"
         '    """Yield a problem when statements are not looked at, or a row',
         "test_what_cannot_be_limited_is_refused",
