@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+from threading import Event
 
-from flask import Flask
+from flask import Flask, request
+from werkzeug.wrappers import Response
 
+from app.mail import delivery
 from app.security.logs import JSONFormatter
+from app.security.safe_methods import SAFE
 
 REQUEST = "{time} {method} {path} {status} in {milliseconds} ms"
 LEFT_OUT = ("logger", "request_id", "address")  # one developer needs none of them
@@ -20,6 +24,15 @@ def init_app(app: Flask) -> None:
     # The service logs each request; the line of the development server would be a second one.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     app.jinja_env.auto_reload = True
+    if not app.config["SETTINGS"].mail.url.reveal():
+        app.after_request(write_mails)
+
+
+def write_mails(response: Response) -> Response:
+    """Write the mails of this request as files, and show their links: nobody runs a mail server."""
+    if request.method not in SAFE:
+        delivery.deliver_due(Event())
+    return response
 
 
 class ReadableFormatter(JSONFormatter):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from app.database import dialect
 from app.environment import HOST_NAME, read_value, redis_problem
+from app.mail_settings import MailSettings
 # <% if cookiecutter.auth == "oidc" %>
 from app.oidc_settings import OIDCSettings
 # <% endif %>
@@ -48,6 +49,7 @@ class Settings:
     :param trusted_hosts: names this service answers to, without port.
     :param redis_url: storage of the rate limits; empty means in memory (development only).
     :param redis_private_host: the one host to which ``redis_url`` may speak without TLS.
+    :param mail: the mail server, the sender, and where links in mails lead.
     # <% if cookiecutter.__interface == "json" %>
     :param cors_origins: whose pages may read the answers of this API; empty means nobody's.
     # <% endif %>
@@ -66,6 +68,7 @@ class Settings:
     # <% endif %>
     redis_url: Secret
     redis_private_host: str
+    mail: MailSettings
     trusted_hosts: tuple[str, ...]
     security_contact: str
     # <% if cookiecutter.__interface == "json" %>
@@ -158,6 +161,7 @@ class Settings:
             # <% endif %>
             redis_url=Secret(redis_url),
             redis_private_host=read("REDIS_PRIVATE_HOST"),
+            mail=MailSettings.read(read, problems, domain_name, development=development),
             trusted_hosts=hosts,
             security_contact=read("SECURITY_CONTACT", SECURITY_CONTACT),
             # <% if cookiecutter.__interface == "json" %>

@@ -76,6 +76,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         "SECRET_KEY": secrets.token_urlsafe(48),
         "REDIS_URL": f"redis+unix://{directory}/redis.sock",
         "DOMAIN_NAME": DOMAIN,
+        "MAIL_URL": "smtp://127.0.0.1:1",  # nobody listens there: mails wait in the outbox
         **SETTINGS,
     }
     with running_redis(directory / "redis.sock"), scratch(directory) as own:

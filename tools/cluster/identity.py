@@ -62,7 +62,7 @@ def start(processes: Processes, domains: list[str]) -> None:
         "ISSUER": ISSUER,
         "NODE_NO_WARNINGS": "1",
         "PATH": os.environ["PATH"],
-        "PORT": "443",
+        "PROVIDER_PORT": "443",
         "SERVICE": ",".join(f"https://{domain}" for domain in domains),
         "TLS": str(tls),
     }

@@ -12,6 +12,7 @@ from app import security
 # <% if cookiecutter.deployment == "systemd" %>
 from app.commands.keys import keys_cli
 # <% endif %>
+from app.commands.mail import mail_cli
 from app.commands.users import sessions_cli, users_cli
 from app.database.commands import db_cli
 
@@ -20,7 +21,7 @@ security_cli = AppGroup("security", help="Check the configuration.")
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    for group in (db_cli, users_cli, sessions_cli, security_cli):
+    for group in (db_cli, users_cli, sessions_cli, mail_cli, security_cli):
         app.cli.add_command(group)
     # <% if cookiecutter.deployment == "systemd" %>
     app.cli.add_command(keys_cli)

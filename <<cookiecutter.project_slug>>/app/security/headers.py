@@ -62,8 +62,9 @@ CONTENT_HEADERS = {
     "Content-Security-Policy": "; ".join(" ".join(it) for it in CONTENT_SECURITY_POLICY.items()),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not no-referrer: Flask-WTF wants a Referer on HTTPS, and would refuse every form.
-    "Referrer-Policy": "strict-origin-when-cross-origin",
+    # No path: the page of a link in a mail has the token in its address. Not no-referrer:
+    # Flask-WTF wants a Referer on HTTPS, and would refuse every form.
+    "Referrer-Policy": "strict-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",

@@ -32,6 +32,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 # far above what a person does, far below what an attack needs.
 SIGN_IN = "10 per 5 minutes"
 SIGN_UP = "20 per hour"
+FORGOT = "20 per hour"
+LINK = "30 per hour"  # pages behind a link of a mail; nobody guesses 256 bits
 CREDENTIAL_CHANGE = "10 per 5 minutes"
 WRITE = "60 per minute"
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -97,6 +99,8 @@ def limit_by(position: int) -> Limit:
 
 
 sign_up = limited("sign_up", SIGN_UP, client_address)
+forgot = limited("forgot", FORGOT, client_address)
+link = limited("link", LINK, client_address)
 credential_change = limited(
     "credential_change", CREDENTIAL_CHANGE, client_address, signed_in_account
 )

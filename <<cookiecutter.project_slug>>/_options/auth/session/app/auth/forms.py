@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wtforms import Field, Form, PasswordField, StringField, ValidationError
+from wtforms import Field, Form, HiddenField, PasswordField, StringField, ValidationError
 from wtforms.validators import EqualTo, InputRequired, Length
 
 from app.auth.models import MAX_EMAIL, normalize_email
@@ -26,17 +26,27 @@ class LoginForm(TextForm):
     password = PasswordField("Password", [InputRequired()])
 
 
-class RegisterForm(TextForm):
-    """Sign-up."""
+class AddressForm(TextForm):
+    """An address to which a mail goes."""
 
     email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL), valid_email])
+
+
+class NewPasswordForm(TextForm):
+    """A password for the account whose address is ``email``, by the link of a mail."""
+
+    token = HiddenField(validators=[InputRequired()])
     password = PasswordField("Password", [InputRequired()])
     confirm = PasswordField(
         "Repeat the password", [EqualTo("password", "The two passwords differ.")]
     )
 
+    def __init__(self, email: str, token: str) -> None:
+        super().__init__(data={"token": token})
+        self.owner_email = email
+
     def validate_password(self, field: Field) -> None:
-        if problem := password_problem(field.data, SERVICE_NAME, self.email.data or ""):
+        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):
             raise ValidationError(problem)
 
 

@@ -1,12 +1,15 @@
-"""Sign up, sign in, sign out, change the password."""
+"""Sign up, sign in, sign out; change a password, or set a forgotten one anew."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account, accounts, identity, throttling
-from app.auth.forms import LoginForm, PasswordForm, RegisterForm
+from app.auth import account, accounts, confirmation, identity, links, throttling
+from app.auth.forms import AddressForm, LoginForm, NewPasswordForm, PasswordForm
+from app.auth.models import User
 from app.database import db
 from app.pages import first_page
 from app.security import rate_limits
@@ -21,18 +24,64 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 @public
 @rate_limits.sign_up
 def register() -> ResponseReturnValue:
-    """Create an account and sign in."""
-    form = RegisterForm()
+    """Ask for an account: a mail to the address has the link that opens it."""
+    return _mail_link(confirmation.request_sign_up, "auth/register.html")
+
+
+@blueprint.route("/forgot", methods=["GET", "POST"])
+@public
+@rate_limits.forgot
+def forgot() -> ResponseReturnValue:
+    """Ask for a new password: a mail to the address has the link that sets it."""
+    return _mail_link(confirmation.request_reset, "auth/forgot.html")
+
+
+@blueprint.route("/confirm", methods=["GET", "POST"])
+@public
+@rate_limits.link
+def confirm() -> ResponseReturnValue:
+    """Open an account by the link of a mail, and sign in to it."""
+    return _choose_password("confirm", confirmation.sign_up, "Your account is ready. Sign in.")
+
+
+@blueprint.route("/reset", methods=["GET", "POST"])
+@public
+@rate_limits.link
+def reset() -> ResponseReturnValue:
+    """Set a new password by the link of a mail. Every session ends."""
+    return _choose_password("reset", confirmation.reset, "Your password is changed. Sign in.")
+
+
+def _mail_link(request_link: Callable[[str], None], template: str) -> ResponseReturnValue:
+    """Ask for an address; the answer is the same whether it has an account or not."""
+    form = AddressForm()
     if form.validate_on_submit():
-        user = accounts.register(form.email.data or "", form.password.data or "")
-        if user is not None:
-            identity.start_session(user)
+        request_link(form.email.data or "")
+        db.session.commit()
+        flash("We have sent a mail with a link to this address. Look into your mailbox.")
+        return redirect(url_for("auth.login"))
+    return render_template(template, form=form), 422 if form.is_submitted() else 200
+
+
+def _choose_password(
+    purpose: links.Purpose, finish: Callable[[str, str], User | None], done: str
+) -> ResponseReturnValue:
+    """Ask for a password behind a link. To open the page changes nothing: mail scanners do it."""
+    token = (request.form if request.method == "POST" else request.args).get("token", "")
+    link = links.find(purpose, token)
+    if link is not None:
+        form = NewPasswordForm(link.email, token)
+        if not form.validate_on_submit():
+            status = 422 if form.is_submitted() else 200
+            return render_template(
+                "auth/choose.html", form=form, purpose=purpose, address=link.email
+            ), status
+        if finish(token, form.password.data or ""):
             db.session.commit()
-            flash("Welcome. Your account is ready.")
-            return redirect(first_page())
-        form.email.errors = ["This address cannot be used. Sign in if it is yours."]
-    status = 422 if form.is_submitted() else 200
-    return render_template("auth/register.html", form=form), status
+            flash(done)
+            return redirect(url_for("auth.login"))
+        db.session.rollback()
+    return render_template("auth/link_ended.html", purpose=purpose), 404
 
 
 @blueprint.route("/login", methods=["GET", "POST"])

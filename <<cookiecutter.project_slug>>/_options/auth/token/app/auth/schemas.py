@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field
 
 from app.auth.models import MAX_EMAIL, normalize_email
-from app.security.passwords import MAX_LENGTH, MIN_LENGTH, password_problem
-from app.settings import SERVICE_NAME
+from app.security.passwords import MAX_LENGTH, MIN_LENGTH
 from app.validation import Model
 
 Email = Annotated[
@@ -25,18 +24,17 @@ NewPassword = Annotated[
 Hidden = Annotated[str, Field(repr=False)]
 
 
-class Registration(Model):
-    """A new account."""
+class Address(Model):
+    """An address to which a mail goes."""
 
     email: Email
-    password: NewPassword
 
-    @field_validator("password")
-    @classmethod
-    def must_be_hard_to_guess(cls, password: str, info: ValidationInfo) -> str:
-        if problem := password_problem(password, SERVICE_NAME, info.data.get("email", "")):
-            raise ValueError(problem)
-        return password
+
+class LinkPassword(Model):
+    """A password, and the code of a mail that allows to set it."""
+
+    token: Hidden
+    password: NewPassword
 
 
 class Credentials(Model):

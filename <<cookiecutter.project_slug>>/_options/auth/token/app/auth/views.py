@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint
+from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import accounts, identity, sessions, throttling, tokens
+from app.auth import accounts, confirmation, identity, links, sessions, throttling, tokens
+from app.auth.models import User
 from app.auth.schemas import (
+    Address,
     Credentials,
+    LinkPassword,
     PasswordChange,
     Profile,
     RefreshToken,
-    Registration,
     TokenPair,
 )
 from app.database import db
@@ -31,14 +36,57 @@ me = Blueprint("me", __name__, url_prefix="/api/v1/me")
 @blueprint.post("/register")
 @public
 @rate_limits.sign_up
-@api.operation("Open an account and sign in to it", body=Registration, answer=TokenPair, status=201)
-def register(body: Registration) -> TokenPair:
-    user = accounts.register(body.email, body.password)
-    if user is None:
-        raise InvalidInput(("#/email", "This address cannot be used. Sign in if it is yours."))
-    pair = identity.start_session(user)
+@api.operation("Ask for an account: a mail has the code that opens it", body=Address, status=202)
+def register(body: Address) -> None:
+    confirmation.request_sign_up(body.email)
     db.session.commit()
-    return pair
+
+
+@blueprint.post("/confirm")
+@public
+@rate_limits.link
+@api.operation(
+    "Open the account by the code of a mail", body=LinkPassword, status=204, errors=[404]
+)
+def confirm(body: LinkPassword) -> None:
+    _choose_password("confirm", confirmation.sign_up, body)
+
+
+@blueprint.post("/forgot")
+@public
+@rate_limits.forgot
+@api.operation("Ask for a new password: a mail has the code that sets it", body=Address, status=202)
+def forgot(body: Address) -> None:
+    confirmation.request_reset(body.email)
+    db.session.commit()
+
+
+@blueprint.post("/reset")
+@public
+@rate_limits.link
+@api.operation(
+    "Set a new password by the code of a mail: every session ends",
+    body=LinkPassword,
+    status=204,
+    errors=[404],
+)
+def reset(body: LinkPassword) -> None:
+    _choose_password("reset", confirmation.reset, body)
+
+
+def _choose_password(
+    purpose: links.Purpose, finish: Callable[[str, str], User | None], body: LinkPassword
+) -> None:
+    """Set a password by the code of a mail, once."""
+    link = links.find(purpose, body.token)
+    if link is not None:
+        if problem := password_problem(body.password, SERVICE_NAME, link.email):
+            raise InvalidInput(("#/password", problem))
+        if finish(body.token, body.password):
+            db.session.commit()
+            return
+        db.session.rollback()
+    raise NotFound("This code does not work (any more). Ask for a new one.")
 
 
 @blueprint.post("/token")

@@ -1,0 +1,83 @@
+"""Sign-up, a forgotten password and a new address: the mailbox is proven first.
+
+An attacker asks which addresses have an account, opens one under the address of somebody else
+before that person does (pre-hijacking), or lets the password of another be reset. So every request
+for a mail gets the same answer, and takes the same time, whether there is an account or not: what
+happened is said in the mail alone. Nothing is stored for an address before its mailbox is proven.
+OWASP Forgot Password cheat sheet; ASVS 6.3.8, 6.4.3.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from flask import request
+from sqlalchemy import select
+
+from app.auth import accounts, links, sessions, throttling
+from app.auth.models import User
+from app.database import db
+from app.mail import outbox
+from app.security.logs import security_event
+from app.security.passwords import hash_password
+
+
+def request_sign_up(email: str) -> None:
+    """Mail a link to open an account, or say that there is one already. The caller commits."""
+    known = _find(email) is not None
+    if token := links.issue("confirm", email):
+        kind = "known" if known else "register"
+        outbox.add(kind, email, {"address": _client(), **links.shown("confirm", token)})
+
+
+def sign_up(token: str, password: str) -> User | None:
+    """Open the account that a link is for; None when it does not count (any more).
+
+    The caller commits.
+    """
+    link = links.find("confirm", token)
+    if link is None or not links.use(link):
+        return None
+    return accounts.register(link.email, password)
+
+
+def request_reset(email: str) -> None:
+    """Mail a link to set a new password, if there is such an account. The caller commits."""
+    user = _find(email)
+    exists = user is not None and user.disabled_at is None
+    if token := links.issue("reset", email):
+        values = {"address": _client(), **links.shown("reset", token)}
+        outbox.add("reset", email, values, deliver=exists)
+
+
+def reset(token: str, password: str) -> User | None:
+    """Set a new password by a link and end every session; None when the link does not count.
+
+    The caller commits.
+    """
+    link = links.find("reset", token)
+    if link is None:
+        return None
+    stored = hash_password(password)  # before rows are locked: it takes long
+    user = _find(link.email)
+    if not links.use(link) or user is None:
+        return None
+    accounts.lock_row(user)
+    if user.disabled_at is not None or user.email != link.email:
+        return None
+    user.password_hash = stored
+    throttling.clear(user)
+    db.session.flush()
+    sessions.end_all(user)
+    outbox.add("password", user.email, {"address": _client()})
+    security_event("authn_password_change", level=logging.INFO, account=user.id, by="mail")
+    return user
+
+
+def _find(email: str) -> User | None:
+    return db.session.scalar(select(User).where(User.email == email))
+
+
+def _client() -> str:
+    """Who asked, as far as the service knows."""
+    return request.remote_addr or "unknown"

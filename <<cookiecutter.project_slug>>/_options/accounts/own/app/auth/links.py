@@ -1,0 +1,153 @@
+"""Links in mails: whoever opens one has the mailbox of that address.
+
+An attacker guesses them, takes them from a log, uses one twice or for something else, or floods the
+mailbox of a stranger. So a link has 256 random bits, of which the database stores the hash; it
+counts for one purpose, one address and one use, for a limited time; a newer one ends the older; and
+mails to one address have pauses in between that grow. ASVS 6.4.3, 6.5.1 to 6.5.5, 7.2.3.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Literal, cast
+
+from flask import current_app
+from sqlalchemy import CursorResult, ForeignKey, String, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.auth import upkeep
+from app.auth.models import MAX_EMAIL, User
+from app.auth.sessions import hash_token
+from app.database import Base, UTCDateTime, db, now
+from app.secret import Secret
+from app.security.scope import unscoped
+
+Purpose = Literal["confirm", "reset", "email", "undo"]
+
+LIFETIMES: dict[Purpose, timedelta] = {
+    "confirm": timedelta(hours=24),
+    "reset": timedelta(minutes=30),  # OWASP Forgot Password cheat sheet: short
+    "email": timedelta(hours=24),
+    "undo": timedelta(days=7),  # until the owner of a stolen account reads the mail
+}
+# The pause after a mail to one address, doubled after each further one of a day: 16 a day at most,
+# and an owner whose mailbox somebody floods gets a new link after two hours at the latest. Ours.
+FIRST_PAUSE = timedelta(minutes=5)
+LONGEST_PAUSE = timedelta(hours=2)
+DAY = timedelta(days=1)
+# Why statements here concern other users: whoever opens a link is not signed in.
+OF_ALL = {"unscoped": "the link of any user, which its token names"}
+
+
+class Link(Base):
+    """The newest link for one purpose and one address. Its token is stored as a hash alone."""
+
+    __tablename__ = "links"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # The hash of purpose, address and user: simultaneous requests meet in one row.
+    name_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    purpose: Mapped[str] = mapped_column(String(8))
+    email: Mapped[str] = mapped_column(String(MAX_EMAIL))
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), index=True
+    )
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)  # None: used or ended
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    mails: Mapped[int] = mapped_column(default=0)  # in a row, with less than a day in between
+    mailed_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | None:
+    """A new link for the mailbox of ``email``; it ends the one before. The caller commits.
+
+    :param user: whose account it changes, where the address does not say it.
+    :returns: its token; None while the pause after the last mail lasts. Then the one before still
+        counts.
+    """
+    link = _locked(purpose, email, user)
+    if now() < link.mailed_at + _pause(link.mails):
+        return None
+    token = Secret(secrets.token_urlsafe(32))
+    link.token_hash = hash_token(token)
+    link.expires_at = now() + LIFETIMES[purpose]
+    link.mails = 1 if now() - link.mailed_at > DAY else link.mails + 1
+    link.mailed_at = now()
+    unscoped(link, OF_ALL["unscoped"])
+    db.session.flush()
+    return token
+
+
+def shown(purpose: Purpose, token: Secret) -> dict[str, str]:
+    """What a mail shows of a link: the address of its page, if there is one, and its code."""
+    start = current_app.config["SETTINGS"].mail.links
+    link = f"{start}/{purpose}?token={token.reveal()}" if start else ""
+    return {"link": link, "code": token.reveal()}
+
+
+def find(purpose: Purpose, token: str) -> Link | None:
+    """The link with this token, if it still counts."""
+    query = select(Link).where(
+        Link.token_hash == hash_token(Secret(token)),
+        Link.purpose == purpose,
+        Link.expires_at > now(),
+    )
+    return db.session.scalar(query, execution_options=OF_ALL)
+
+
+def use(link: Link) -> bool:
+    """End a link, and whether it still counted: of two requests, one gets True.
+
+    The caller commits, together with what the link was for.
+    """
+    statement = (
+        update(Link)
+        .where(Link.id == link.id, Link.token_hash == link.token_hash, Link.expires_at > now())
+        .values(token_hash=None)
+        .execution_options(synchronize_session=False, **OF_ALL)
+    )
+    return cast(CursorResult[Any], db.session.execute(statement)).rowcount == 1
+
+
+def end(purpose: Purpose, email: str) -> None:
+    """End the links to an address for a purpose. The caller commits."""
+    statement = (
+        update(Link)
+        .where(Link.purpose == purpose, Link.email == email)
+        .values(token_hash=None)
+        .execution_options(synchronize_session=False, **OF_ALL)
+    )
+    db.session.execute(statement)
+
+
+def _pause(mails: int) -> timedelta:
+    """How long no further mail is sent after so many in a row."""
+    if mails == 0:
+        return timedelta(0)
+    return min(FIRST_PAUSE * int(2 ** min(mails - 1, 10)), LONGEST_PAUSE)
+
+
+def _locked(purpose: Purpose, email: str, user: User | None) -> Link:
+    """The row for this purpose and address, locked until the commit; made when there is none."""
+    owner = user.id if user else None
+    name = sha256(f"{purpose} {owner} {email}".encode()).hexdigest()
+    # By a write that changes nothing: SQLite has no other lock.
+    lock = update(Link).where(Link.name_hash == name).values(mails=Link.mails)
+    lock = lock.execution_options(synchronize_session=False, **OF_ALL)
+    if not cast(CursorResult[Any], db.session.execute(lock)).rowcount:
+        upkeep.delete_expired(Link, Link.mailed_at, now() - LIFETIMES["undo"])
+        never = now() - DAY
+        link = Link(name_hash=name, purpose=purpose, email=email, user_id=owner)
+        link.expires_at = link.mailed_at = never
+        link.mails = 0
+        try:
+            with db.session.begin_nested():
+                db.session.add(unscoped(link, OF_ALL["unscoped"]))
+        except IntegrityError:  # another request made it at the same time
+            db.session.execute(lock)
+    query = select(Link).where(Link.name_hash == name)
+    options = {**OF_ALL, "populate_existing": True}
+    return db.session.execute(query, execution_options=options).scalar_one()

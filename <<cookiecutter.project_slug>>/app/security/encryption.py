@@ -1,0 +1,48 @@
+"""Stored secrets: a reader of the database, or of a backup, finds what must be readable again.
+
+A mail that waits holds a link that sets a password. It cannot be hashed like a token, so it is
+encrypted, with a key that HKDF (RFC 5869) derives from ``SECRET_KEY`` for one purpose alone: what
+was encrypted for one column cannot be read in another. Fernet authenticates and encrypts; keys that
+were rotated still decrypt. ASVS 11.3.2, 14.2.4.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from flask import current_app
+
+KEY_LENGTH = 32  # bytes, of Fernet: 128 bits to encrypt and 128 bits to authenticate
+
+
+def encrypt(text: str, purpose: str) -> str:
+    """``text`` for the database, readable with the keys of this service and ``purpose`` alone."""
+    return _keys(purpose).encrypt(text.encode()).decode()
+
+
+def decrypt(stored: str, purpose: str) -> str:
+    """The text that :func:`encrypt` was given.
+
+    :raises ValueError: when it was encrypted for another purpose, with a key that the service does
+        not have any more, or was changed.
+    """
+    try:
+        return _keys(purpose).decrypt(stored.encode()).decode()
+    except InvalidToken:
+        raise ValueError("this was not encrypted with a key of this service") from None
+
+
+def _keys(purpose: str) -> MultiFernet:
+    """The current key, which encrypts, then the fallbacks, the newest first."""
+    settings = current_app.config["SETTINGS"]
+    secrets = [settings.secret_key, *reversed(settings.secret_key_fallbacks)]
+    return MultiFernet([Fernet(_derive(it.reveal(), purpose)) for it in secrets])
+
+
+def _derive(secret: str, purpose: str) -> bytes:
+    # No salt: the secret is random already (RFC 5869, section 3.1).
+    derived = HKDF(SHA256(), KEY_LENGTH, salt=None, info=purpose.encode()).derive(secret.encode())
+    return urlsafe_b64encode(derived)
