@@ -67,14 +67,22 @@ def authenticate(email: str, password: str) -> User | None:
 # <% if cookiecutter.auth != "oidc" %>
 
 
-def change_password(session: Session, current: str, new: str) -> bool:
-    """Set a new password and end every session; False when ``current`` is wrong.
+def reauthenticate(session: Session, password: str) -> bool:
+    """Whether this is the password of the session's user, from now until the commit.
 
     Also False when the attempt comes too early after many failures in this session: the thief of a
     session could guess the password without end.
     """
+    return _confirm(session.user, password, session)
+
+
+def change_password(session: Session, current: str, new: str) -> bool:
+    """Set a new password and end every session; False when ``current`` is wrong.
+
+    See :func:`reauthenticate`.
+    """
     user = session.user
-    if not _confirm(user, current, session):
+    if not reauthenticate(session, current):
         security_event("authn_password_change_fail", account=user.id)
         return False
     user.password_hash = hash_password(new)
@@ -115,13 +123,17 @@ def unlock(user: User) -> tuple[int, int]:
     return counted
 
 
-def lock_row(user: User) -> None:
+def lock_row(user: User) -> bool:
     """Lock the account's row until the commit, and read it again.
 
     A sign-in, a password change or a disabling at the same time waits.
+
+    :returns: False when another request has just deleted the account.
     """
-    throttling.lock_row(User, user.id)
-    db.session.refresh(user)
+    found = throttling.lock_row(User, user.id)
+    if found:
+        db.session.refresh(user)
+    return found
 
 
 # <% if cookiecutter.auth == "oidc" %>
@@ -148,7 +160,8 @@ def _confirm(user: User, password: str, session: Session | None = None) -> bool:
 # <% endif %>
     verified = user.password_hash
     correct = verify_password(verified, password)
-    lock_row(user)
+    if not lock_row(user):
+        return False
     if correct and user.password_hash != verified:
         correct = verify_password(user.password_hash, password)
     # <% if cookiecutter.auth == "oidc" %>

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from flask import current_app, render_template
 from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy.orm.exc import StaleDataError
 
 from app.database import db, now
 from app.mail.models import Mail
@@ -79,7 +80,7 @@ def claim() -> Mail | None:
     # SQLite has no row locks: of two senders that have read the same row, one changes it.
     won = cast(CursorResult[Any], db.session.execute(taken)).rowcount
     db.session.commit()
-    return db.session.get_one(Mail, mail.id, populate_existing=True) if won else None
+    return db.session.get(Mail, mail.id, populate_existing=True) if won else None
 
 
 def content(mail: Mail) -> tuple[str, str]:
@@ -95,7 +96,7 @@ def sent(mail: Mail) -> None:
     """Note that a mail server has accepted the mail, and commit."""
     mail.state, mail.content, mail.error = "sent", "", ""
     mail.due_at = now() + KEEP_SENT
-    db.session.commit()
+    _commit_note()
 
 
 def failed(mail: Mail, error: str) -> None:
@@ -106,7 +107,15 @@ def failed(mail: Mail, error: str) -> None:
         security_event("mail_given_up", level=logging.ERROR, mail=mail.id, kind=mail.kind)
     else:
         mail.due_at = now() + min(FIRST_RETRY * 2 ** min(mail.attempts - 1, 16), LAST_RETRY)
-    db.session.commit()
+    _commit_note()
+
+
+def _commit_note() -> None:
+    """Commit what was noted of a mail, if it was not deleted with its account meanwhile."""
+    try:
+        db.session.commit()
+    except StaleDataError:
+        db.session.rollback()
 
 
 def retry() -> int:
