@@ -1,12 +1,14 @@
-"""A client of the API that needs nothing but Python: sign-in, refresh, retry.
+"""A client of the API that needs nothing but Python: sign-up, sign-in, refresh, retry.
 
-    python3 examples/client.py https://service.example.com you@example.com
+    python3 examples/client.py https://service.example.com you@example.com [--register | --forgot]
 
-It asks for the password, shows the account and signs out.
+It asks for the password, shows the account and signs out. With an option, it first asks the service
+for a mail and sets a password by the code in it: of a new account, or of one that you have.
 """
 
 from __future__ import annotations
 
+import argparse
 import getpass
 import json
 import sys
@@ -57,6 +59,14 @@ class Client:
     def sign_in(self, email: str, password: str) -> None:
         """Get the first pair of tokens. Keep them in memory, or in the keychain of the system."""
         self._keep(self._once("POST", "/auth/token", {"email": email, "password": password}))
+
+    def ask_for_mail(self, path: str, email: str) -> None:
+        """``register`` or ``forgot``: the answer never tells whether there is an account."""
+        self._patiently("POST", f"/auth/{path}", {"email": email})
+
+    def set_password(self, path: str, code: str, password: str) -> None:
+        """``confirm`` opens the account of a mail's code, ``reset`` sets its new password."""
+        self._patiently("POST", f"/auth/{path}", {"token": code, "password": password})
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request; an access token that has expired is replaced, and it is sent again.
@@ -134,12 +144,29 @@ def _problem(error: HTTPError) -> dict[str, Any]:
 
 def main() -> None:
     """What the first lines of this file say."""
-    base_url, email = sys.argv[1:]
-    client = Client(base_url)
-    client.sign_in(email, getpass.getpass())
-    account = client.request("GET", "/me")
-    print(f"{account['created_at']}  {account['email']}")
-    client.sign_out()
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=style)
+    parser.add_argument("url", help="where the service is, without /api/v1")
+    parser.add_argument("email", help="the address of the account")
+    mail = parser.add_mutually_exclusive_group()
+    mail.add_argument("--register", action="store_true", help="open an account first")
+    mail.add_argument("--forgot", action="store_true", help="set a new password first")
+    given = parser.parse_args()
+    try:
+        client = Client(given.url)
+        if given.register or given.forgot:
+            client.ask_for_mail("register" if given.register else "forgot", given.email)
+            code = getpass.getpass("Code of the mail: ").strip()
+        password = getpass.getpass()
+        if given.register or given.forgot:
+            client.set_password("confirm" if given.register else "reset", code, password)
+        client.sign_in(given.email, password)
+        account = client.request("GET", "/me")
+        print(f"{account['created_at']}  {account['email']}")
+        client.sign_out()
+    except (ApiError, ValueError) as error:
+        wrong = [it["detail"] for it in getattr(error, "problem", {}).get("errors", ())]
+        sys.exit(" ".join([str(error), *wrong]))
 
 
 if __name__ == "__main__":
