@@ -3,7 +3,7 @@
 What belongs to the account goes with its row, of every feature and of those to come: the database
 deletes what refers to it (``ON DELETE CASCADE``), in the same transaction. A sign-in or a write at
 the same time waits for the row's lock and then finds no account. The log keeps the id alone.
-GDPR article 17; ASVS 14.2.7.
+GDPR article 17; ASVS 7.4.2, 7.5.1.
 """
 
 from __future__ import annotations

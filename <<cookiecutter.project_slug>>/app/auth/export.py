@@ -5,7 +5,7 @@ another user. So whatever has an owner is exported, also what features will stor
 :mod:`app.security.scope` limits to the signed-in user; but no column whose name looks secret, and
 of the tables of accounts only what :data:`SHOWN` names. Rows are read and sent in small parts: the
 largest account takes no more memory than a small one, and a slow client holds no connection to the
-database. GDPR articles 15 and 20; ASVS 14.2.6, 15.3.1.
+database. GDPR articles 15 and 20; ASVS 8.2.2, 15.3.1.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ ATTEMPTS = ("failures", "failed_at", "refusals")
 # The tables of accounts: a new column is not exported until it is named here.
 SHOWN = {
     # <% if cookiecutter.auth == "oidc" %>
-    "users": ("email", "issuer", "subject", "is_operator", "created_at", "disabled_at")
-    + ("stored_rows", "stored_bytes", *ATTEMPTS),
+    "users": (
+        *("email", "issuer", "subject", "is_operator", "created_at", "disabled_at"),
+        *("stored_rows", "stored_bytes", *ATTEMPTS),
+    ),
     # <% else %>
     "users": ("email", "created_at", "disabled_at", "stored_rows", "stored_bytes", *ATTEMPTS),
     "links": ("purpose", "email", "expires_at", "mails", "mailed_at"),
