@@ -72,6 +72,7 @@ def parts(user: User) -> Iterator[str]:
     """The JSON, row by row: the account, and a list for each table."""
     account = {name: getattr(user, name) for name in shown(inspect(User))}
     about = {"service": SERVICE_NAME, "exported_at": now(), "account": account}
+    db.session.commit()  # the connection goes back while the client reads
     yield _json(about)[:-1]
     # <% if cookiecutter.auth != "oidc" %>
     yield from _table(inspect(Mail), Mail.recipient == user.email)
@@ -116,7 +117,7 @@ def _table(mapper: Mapper[Any], *criteria: ColumnElement[bool]) -> Iterator[str]
     for start in range(0, len(keys), BATCH):
         some = select(*columns).where(primary.in_(keys[start : start + BATCH])).order_by(primary)
         rows = db.session.execute(some).all()
-        db.session.commit()  # the connection goes back while the client reads
+        db.session.commit()
         for row in rows:
             yield separator + _json(dict(zip(names, row, strict=True)))
             separator = ",\n"
