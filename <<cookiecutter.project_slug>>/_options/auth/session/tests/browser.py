@@ -39,8 +39,15 @@ SIGNED_OUT = "/"
 FORM_ACTION = "'self'"
 PUBLIC_ROUTES = {"auth.register", "auth.confirm", "auth.forgot", "auth.reset"}
 OTHER_ANSWERS: dict[str, int] = {}
-PRIVATE_ROUTES = {"account.password"}
-WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, FORGOT: 422, WRITE: 422, "/account/password": 422}
+PRIVATE_ROUTES = {"account.password", "account.export_data", "own_data.delete"}
+WRONG_FORMS = {
+    SIGN_IN: 401,
+    SIGN_UP: 422,
+    FORGOT: 422,
+    WRITE: 422,
+    "/account/password": 422,
+    "/account/delete": 422,
+}
 FORM_REFUSED = 400  # a form that another site made, without our token
 # The fields of the forms about accounts.
 FIELDS = {"email", "password", "confirm", "current_password", "new_password", "token"}

@@ -15,7 +15,10 @@ PUBLIC = {
     *("auth.confirm", "auth.forgot", "auth.refresh", "auth.register", "auth.reset", "auth.token"),
     *("health.alive", "health.ready", "openapi", "security_txt"),
 }
-PRIVATE = {"auth.logout", "me.change_password", "me.profile"}
+PRIVATE = {
+    *("auth.logout", "me.change_password", "me.profile"),
+    *("own_data.delete", "own_data.export_data"),
+}
 OTHER_ANSWERS: dict[str, int] = {}  # what a user gets from these routes, where it is not 200
 FIELDS = {"email", "password", "current_password", "new_password", "refresh_token", "token"}
 EXTRA_FIELD = "unknown"
