@@ -45,7 +45,7 @@ class MailSettings:
         """Read the settings; what is missing or malformed is added to ``problems``."""
         url = read("MAIL_URL")
         domain = domain_name or "localhost"
-        sender = read("MAIL_FROM", "" if domain == "localhost" else f"no-reply@{domain}")
+        sender = read("MAIL_FROM")
         if problem := mail_problem(url):
             problems.append(problem)
         elif not url and not development:
