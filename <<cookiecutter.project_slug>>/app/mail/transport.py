@@ -30,7 +30,7 @@ Send = Callable[[EmailMessage], object]
 
 TIMEOUT = 60  # seconds that the server may take for each answer; RFC 5321 section 4.5.3.2 has 300
 FOLDER = Path("mail")  # below the instance folder, in development
-SHOWN = re.compile(r"^  (\S+)$", re.MULTILINE)  # a link or a code, on a line of its own
+SHOWN = re.compile(r"^  (\S+)", re.MULTILINE)  # a link or a code, on a line of its own
 
 
 def message(mail: Mail) -> EmailMessage:
