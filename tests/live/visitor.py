@@ -80,30 +80,30 @@ class Visitor:
 class Reader(Visitor):
     """Uses the pages."""
 
-    def post(self, page: str, path: str = "", **form: str) -> int:
+    def post(self, page: str, path: str = "", **form: str) -> tuple[int, str]:
         """Fill in the form of a page, which is sent to ``path`` or to the page itself."""
         status, text = self.request("GET", page)
         token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', text)
         assert token, (page, status, text[:1000])
         fields = urlencode({"csrf_token": token[1], **form})
-        return self.request("POST", path or page, fields, "application/x-www-form-urlencoded")[0]
+        return self.request("POST", path or page, fields, "application/x-www-form-urlencoded")
 
     def ask_to_sign_up(self, email: str) -> None:
-        assert self.post("/auth/register", email=email) in (302, 303)
+        assert self.post("/auth/register", email=email)[0] in (302, 303)
 
     def sign_up(self, email: str) -> None:
         """Open an account by the link in a mail, and sign in."""
         token = self.mailed(email, lambda: self.ask_to_sign_up(email))
         form = {"token": token, "password": PASSWORD, "confirm": PASSWORD}
-        status = self.post(f"/auth/confirm?token={token}", "/auth/confirm", **form)
-        assert (status, self.location) == (302, "/auth/login"), (status, self.location)
+        status, text = self.post(f"/auth/confirm?token={token}", "/auth/confirm", **form)
+        assert (status, self.location) == (302, "/auth/login"), (status, text[:1000])
         assert self.sign_in(email) in (302, 303)
 
     def sign_in(self, email: str, password: str = PASSWORD) -> int:
-        return self.post("/auth/login", email=email, password=password)
+        return self.post("/auth/login", email=email, password=password)[0]
 
     def write(self, title: str) -> None:
-        assert self.post("/notes/new", title=title, body="<em>rich</em>") in (302, 303)
+        assert self.post("/notes/new", title=title, body="<em>rich</em>")[0] in (302, 303)
 
     def notes(self) -> str:
         return self.request("GET", "/notes/")[1]
