@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
+import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -43,17 +44,21 @@ def run(stop: Event, heartbeat: Path | None = None) -> None:
     """Send what is due, again and again, until ``stop`` is set.
 
     :param heartbeat: a file whose time is renewed before each mail and in each pause, for whatever
-        watches this process. A slow server takes longer for one mail, up to minutes.
+        watches this process; or the socket of systemd, which is told so. A slow server takes longer
+        for one mail, up to minutes.
     """
 
-    def alive() -> None:
-        if heartbeat:
+    def beat() -> None:
+        if heartbeat and heartbeat.is_socket():  # sd_notify(3), of a unit with Type=notify
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+                systemd.sendto(b"READY=1\nWATCHDOG=1", str(heartbeat))
+        elif heartbeat:
             heartbeat.touch()
 
     pause: float = POLL
     while not stop.is_set():
         try:
-            works = deliver_due(stop, alive)
+            works = deliver_due(stop, beat)
             upkeep.delete_old()
         except SQLAlchemyError:
             log.exception("mail: database unavailable")
@@ -64,19 +69,22 @@ def run(stop: Event, heartbeat: Path | None = None) -> None:
         end = time.monotonic() + pause
         # Not stop.wait(): it holds the lock that the signal's handler needs, in this same thread.
         while not stop.is_set() and time.monotonic() < end:
-            alive()
+            beat()
             time.sleep(SLICE)
 
 
-def deliver_due(stop: Event, alive: Callable[[], None] = lambda: None) -> bool:
+def deliver_due(stop: Event, beat: Callable[[], object] = lambda: None) -> bool:
     """Send each mail that is due, over one connection; False when the server failed.
 
     A mail that the server refuses does not keep the others from being sent.
+
+    :param beat: is called before each mail: a thousand mails take longer than a process may be
+        silent.
     """
     with ExitStack() as stack:
         send: transport.Send | None = None
         while not stop.is_set() and (mail := outbox.claim()):
-            alive()
+            beat()
             try:
                 send = send or stack.enter_context(transport.connect())
                 send(mail)
