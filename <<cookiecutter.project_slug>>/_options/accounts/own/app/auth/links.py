@@ -64,6 +64,9 @@ class Link(Base):
 def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | None:
     """A new link for the mailbox of ``email``; it ends the one before. The caller commits.
 
+    Write nothing before, or lock the account of ``user``: if another request makes the same row at
+    the same time, the transaction begins anew.
+
     :param user: whose account it changes, where the address does not say it.
     :returns: its token; None while the pause after the last mail lasts. Then the one before still
         counts.
@@ -153,10 +156,12 @@ def _locked(purpose: Purpose, email: str, user: User | None) -> Link:
         link = Link(name_hash=name, purpose=purpose, email=email, user_id=user and user.id)
         link.expires_at = link.mailed_at = never
         link.mails = 0
+        db.session.add(unscoped(link, OF_ALL["unscoped"]))
         try:
-            with db.session.begin_nested():
-                db.session.add(unscoped(link, OF_ALL["unscoped"]))
+            db.session.flush()
         except IntegrityError:  # another request made it at the same time
+            # All of it: of the refused row, MySQL keeps a lock, and two would wait for each other.
+            db.session.rollback()
             db.session.execute(lock)
     query = select(Link).where(Link.name_hash == name)
     options = {**OF_ALL, "populate_existing": True}

@@ -14,15 +14,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app.auth import accounts, confirmation
+from app.auth import accounts, confirmation, upkeep
 from app.auth.links import FIRST_PAUSE, LONGEST_PAUSE, Link
 from app.auth.models import User
-from app.database import Base, db, now
+from app.database import Base, db, dialect, now
 from tests.browser import ASKED, NO_LINK, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
 from tests.flows import CAROL, FLOWS, RESET, SIGN_UP, Flow, pass_time
 from tests.mailbox import mails, newest_token, tokens
 from tests.marks import asvs, practice
-from tests.races import ALICE, at_once
+from tests.races import at_once, meeting
 from tests.resources import NEW_PASSWORD
 
 pytestmark = practice("auth.links")
@@ -225,9 +225,13 @@ def test_within_the_pause_the_link_before_still_counts(app: Flask, flow: Flow) -
 
 @asvs("15.4.2")
 @both
-def test_of_requests_at_once_one_sends_a_mail(app: Flask, flow: Flow) -> None:
+def test_of_requests_at_once_one_sends_a_mail(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, flow: Flow
+) -> None:
     """The pause is checked and begun in one step, also for an address that is asked for first."""
     visitors = [Browser(app, f"192.0.2.{n}") for n in range(10)]
+    if dialect.NAME != "SQLite":  # SQLite has one writer: the others could not come to the meeting
+        monkeypatch.setattr(upkeep, "delete_expired", meeting(10, upkeep.delete_expired))
     answers = at_once(*(lambda it=it: flow.ask(it, flow.email) for it in visitors))
     assert [answer.status_code for answer in answers] == [ASKED] * 10
     assert len(mails(app, flow.email)) == 1
