@@ -41,6 +41,7 @@ FORM_ACTION = "'self'"
 PUBLIC_ROUTES = {"auth.register", "auth.confirm", "auth.forgot", "auth.reset"}
 PUBLIC_ROUTES |= {"address.change", "address.undo"}
 OTHER_ANSWERS: dict[str, int] = {}
+OTHER_ANSWERS |= dict.fromkeys(("address.change", "address.undo"), 404)  # without a token
 PRIVATE_ROUTES = {"account.password", "address.request_change"}
 WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, FORGOT: 422, WRITE: 422, "/account/password": 422}
 WRONG_FORMS |= {CHANGE_ADDRESS: 422}
