@@ -3,7 +3,7 @@
 An attacker guesses them, takes them from a log, uses one twice or for something else, or floods the
 mailbox of a stranger. So a link has 256 random bits, of which the database stores the hash; it
 counts for one purpose, one address and one use, for a limited time; a newer one ends the older; and
-mails to one address have pauses in between that grow. ASVS 6.4.3, 6.5.1 to 6.5.5, 7.2.3.
+mails to one address have pauses in between that grow. ASVS 6.4.1, 6.4.3, 6.5.1 to 6.5.3.
 """
 
 from __future__ import annotations
