@@ -24,7 +24,7 @@ from tests.mailbox import mails, newest_token, tokens
 from tests.marks import asvs, practice
 from tests.races import ALICE, count
 from tests.resources import NEW_PASSWORD
-from tests.test_throttling import recorded
+from tests.statements import recorded
 
 pytestmark = practice("auth.confirmation")
 
