@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+# <% if cookiecutter.__interface == "json" %>
+from collections.abc import Callable, Collection
+# <% else %>
 from collections.abc import Callable
+# <% endif %>
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -48,15 +52,15 @@ class MailSettings:
         """Read the settings; what is missing or malformed is added to ``problems``."""
         url = read("MAIL_URL")
         domain = domain_name or "localhost"
-        sender = read("MAIL_FROM", "" if domain == "localhost" else f"no-reply@{domain}")
+        sender = read("MAIL_FROM")
         if problem := mail_problem(url):
             problems.append(problem)
         if sender and not is_address(sender):
             problems.append(f"MAIL_FROM is {sender!r}; write an address such as name@example.com")
         # <% if cookiecutter.__interface == "json" %>
         links = read("APP_URL").rstrip("/")
-        if links and not links.startswith("https://") and not development:
-            problems.append(f"APP_URL is {links!r}; write the https:// address of the client")
+        if links and not is_page(links, ("https", "http") if development else ("https",)):
+            problems.append("APP_URL is not the address of an app; write https://app.example.com")
         # <% else %>
         links = f"https://{domain}/auth"
         if development:
@@ -87,6 +91,22 @@ def mail_problem(url: str) -> str | None:
     return None
 
 
+# <% if cookiecutter.__interface == "json" %>
+def is_page(url: str, schemes: Collection[str]) -> bool:
+    """Whether a path and ``?token=...`` can follow this URL, and the page there is the app's own.
+
+    A fragment is fine, and the safest place: no server sees what follows it.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half a bracket
+        return False
+    # urlsplit leaves out tabs and line breaks without a word.
+    return usable and "@" not in parts.netloc and "?" not in url and len(url.split()) == 1
+
+
+# <% endif %>
 def is_address(text: str) -> bool:
     """Whether ``text`` is an e-mail address. No DNS look-up is made."""
     try:

@@ -30,7 +30,7 @@ Send = Callable[[EmailMessage], object]
 
 TIMEOUT = 60  # seconds that the server may take for each answer; RFC 5321 section 4.5.3.2 has 300
 FOLDER = Path("mail")  # below the instance folder, in development
-LINK = re.compile(r"https?://\S+")
+SHOWN = re.compile(r"^  (\S+)", re.MULTILINE)  # a link or a code, on a line of its own
 
 
 def message(mail: Mail) -> EmailMessage:
@@ -83,14 +83,14 @@ def connect() -> Iterator[Send]:
 
 
 def _write_file(built: EmailMessage) -> None:
-    """Write the mail into a file that a mail program can open; show its subject and link."""
+    """Write the mail into a file that a mail program can open; show its subject, link or code."""
     folder = Path(current_app.instance_path) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{built['Message-ID'].strip('<>').split('@')[0]}.eml"
     path.write_bytes(bytes(built))
     click.echo(f"Mail to {built['To']}: {built['Subject']} ({path})", err=True)
-    for link in LINK.findall(built.get_content()):
-        click.echo(f"  {link}", err=True)
+    for shown in SHOWN.findall(built.get_content()):
+        click.echo(f"  {shown}", err=True)
 
 
 def _ascii_domain(address: str) -> str:

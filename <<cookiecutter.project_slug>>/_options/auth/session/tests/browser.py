@@ -7,6 +7,7 @@ from typing import Self
 from werkzeug.test import TestResponse
 
 from tests.client import DOMAIN, ORIGIN, PASSWORD
+from tests.mailbox import newest_token
 from tests.visitor import PROFILE, SAMPLES, WRITE, Visitor, after_sign_in, csrf_token, html
 
 __all__ = [
@@ -26,21 +27,23 @@ PAGES = True
 SETTINGS: dict[str, str] = {}  # of this way to sign in
 # What the shared tests ask for by name, because it is different elsewhere.
 SIGN_IN, SIGN_UP, HOME = "/auth/login", "/auth/register", "/"
+FORGOT, CONFIRM, RESET = "/auth/forgot", "/auth/confirm", "/auth/reset"
 CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
-SIGNED_UP = SIGNED_IN = CHANGED = WRITTEN = 302  # the page that comes next
+ASKED = SIGNED_UP = SIGNED_IN = CHANGED = WRITTEN = 302  # the page that comes next
+NO_LINK = 404  # there is no such link, or it does not count any more
 CHALLENGED = 302  # the sign-in page, for somebody who has to sign in first
 DISABLED = 401
 SIGNED_OUT = "/"
 FORM_ACTION = "'self'"
-PUBLIC_ROUTES = {"auth.register"}
+PUBLIC_ROUTES = {"auth.register", "auth.confirm", "auth.forgot", "auth.reset"}
 OTHER_ANSWERS: dict[str, int] = {}
 PRIVATE_ROUTES = {"account.password"}
-WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, WRITE: 422, "/account/password": 422}
+WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, FORGOT: 422, WRITE: 422, "/account/password": 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 # The fields of the forms about accounts.
-FIELDS = {"email", "password", "confirm", "current_password", "new_password"}
+FIELDS = {"email", "password", "confirm", "current_password", "new_password", "token"}
 
 
 def account(name: str) -> dict[str, str]:
@@ -52,12 +55,21 @@ class Browser(Visitor):
     sign_in_path = SIGN_IN
 
     def register(self, email: str, password: str = PASSWORD) -> TestResponse:
-        data = {"email": email, "password": password, "confirm": password}
-        return self.submit(SIGN_UP, data)
+        """Ask for an account and open it by the mail's link; the last answer."""
+        asked = self.submit(SIGN_UP, {"email": email})
+        if asked.status_code != ASKED:
+            return asked
+        return self.choose_password(CONFIRM, newest_token(self.app, email), password)
+
+    def choose_password(self, path: str, token: str, password: str) -> TestResponse:
+        """Set a password by the token of a mail."""
+        data = {"token": token, "password": password, "confirm": password}
+        # The form of another page: there is none behind a link that has ended.
+        return self.post(path, {**data, "csrf_token": csrf_token(self.get(SIGN_IN))})
 
     def sign_up(self, email: str) -> Self:
-        self.email = email
         assert self.register(email, self.password).status_code == SIGNED_UP
+        assert self.sign_in(email, self.password).status_code == SIGNED_IN
         return self
 
     def signed_in(self, email: str) -> Self:

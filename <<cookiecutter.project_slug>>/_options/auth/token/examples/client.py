@@ -1,12 +1,14 @@
-"""A client of the API that needs nothing but Python: sign-in, refresh, retry.
+"""A client of the API that needs nothing but Python: sign-up, sign-in, refresh, retry.
 
-    python3 examples/client.py https://service.example.com you@example.com
+    python3 examples/client.py https://service.example.com you@example.com register
 
-It asks for the password, shows the account and signs out.
+Without ``register`` the account is there already; ``forgot`` sets a new password. It asks for the
+password, and for the code that the service mails; then it shows the account and signs out.
 """
 
 from __future__ import annotations
 
+import argparse
 import getpass
 import json
 import sys
@@ -20,13 +22,15 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 MAX_WAIT = 60  # seconds; a server that asks for more is not waited for
 TIMEOUT = 30  # seconds for an answer
+BY_MAIL = {"register": "confirm", "forgot": "reset"}  # what sends a mail, and what takes its code
 
 
 class ApiError(Exception):
     """The service refused; ``problem`` is what it says about it (RFC 9457)."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("detail", "The service refused."))
+        reasons = (field["detail"] for field in problem.get("errors", ()))
+        super().__init__(" ".join((problem.get("detail", "The service refused."), *reasons)))
         self.status = int(problem.get("status", 0))
         self.problem = problem
 
@@ -132,14 +136,32 @@ def _problem(error: HTTPError) -> dict[str, Any]:
         return {"status": error.code, "detail": error.reason, **known}
 
 
+def by_mail(client: Client, first: str, email: str) -> str:
+    """Set a password, which is returned, by the code of a mail that the service sends."""
+    client.request("POST", f"/auth/{first}", {"email": email})
+    code = getpass.getpass("Code of the mail: ").strip()
+    password = getpass.getpass("New password: ")
+    client.request("POST", f"/auth/{BY_MAIL[first]}", {"token": code, "password": password})
+    return password
+
+
 def main() -> None:
     """What the first lines of this file say."""
-    base_url, email = sys.argv[1:]
-    client = Client(base_url)
-    client.sign_in(email, getpass.getpass())
-    account = client.request("GET", "/me")
-    print(f"{account['created_at']}  {account['email']}")
-    client.sign_out()
+    parser = argparse.ArgumentParser(description="Sign in to the API, show the account, sign out.")
+    parser.add_argument("url", help="of the service, without /api/v1")
+    parser.add_argument("email")
+    first = "open the account, or set a new password, by the code of a mail"
+    parser.add_argument("first", nargs="?", choices=BY_MAIL, help=first)
+    given = parser.parse_args()
+    try:
+        client = Client(given.url)
+        password = by_mail(client, given.first, given.email) if given.first else getpass.getpass()
+        client.sign_in(given.email, password)
+        account = client.request("GET", "/me")
+        print(f"{account['created_at']}  {account['email']}")
+        client.sign_out()
+    except (ApiError, ValueError) as error:
+        sys.exit(f"client.py: {error}")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from functools import partial
 
+from werkzeug.test import TestResponse
+
 from tests.actions import Send
-from tests.browser import PASSWORD, Browser
+from tests.browser import CONFIRM, FORGOT, PASSWORD, RESET, SIGN_UP, Browser
 
 
-def ready_to_sign_up(client: Browser, email: str) -> Send:
-    return partial(client.register, email)
+def ask_for_account(client: Browser, email: str) -> TestResponse:
+    """Ask for a mail with a code that opens an account."""
+    return client.post(SIGN_UP, {"email": email})
+
+
+def open_account(client: Browser, token: str, password: str) -> TestResponse:
+    """Choose the password of a new account, by the code of a mail."""
+    return client.choose_password(CONFIRM, token, password)
+
+
+def ask_for_reset(client: Browser, email: str) -> TestResponse:
+    """Ask for a mail with a code that sets a forgotten password."""
+    return client.post(FORGOT, {"email": email})
+
+
+def set_password(client: Browser, token: str, password: str) -> TestResponse:
+    """Set a forgotten password anew, by the code of a mail."""
+    return client.choose_password(RESET, token, password)
 
 
 def ready_to_change_password(client: Browser, new: str) -> Send:

@@ -23,6 +23,7 @@ EVERYWHERE = {400, 403, 422, 429, 500, 503}
 MEANING = {
     200: "Done",
     201: "Created",
+    202: "Accepted; whether a mail follows is not told",
     204: "Done; there is no content",
     400: "Not understood",
     401: "Not signed in, or no longer",

@@ -13,6 +13,7 @@ from app.auth import tokens
 from app.database import db
 from tests.accounts import add_account, start_session
 from tests.client import DOMAIN, ORIGIN, PASSWORD, Client
+from tests.mailbox import newest_token
 
 __all__ = ["DOMAIN", "ORIGIN", "PASSWORD", "Browser"]
 
@@ -21,13 +22,17 @@ SETTINGS: dict[str, str] = {}  # of this way to sign in
 # What the shared tests ask for by name, because it is different with pages.
 API = "/api/v1"
 SIGN_IN, SIGN_UP, HOME = f"{API}/auth/token", f"{API}/auth/register", "/.well-known/security.txt"
+FORGOT, CONFIRM, RESET = f"{API}/auth/forgot", f"{API}/auth/confirm", f"{API}/auth/reset"
 PROFILE = f"{API}/me"  # the answer about the account
 SAMPLES = WRITE = f"{API}/samples"  # of :mod:`tests.sample`
 CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
-SIGNED_UP = WRITTEN = 201
+ASKED = 202  # a mail follows, or none does
+SIGNED_UP = 204
+WRITTEN = 201
 SIGNED_IN = CHANGED = 200
+NO_LINK = 404  # the code of a mail does not count (any more)
 CHALLENGED = 401
 FORM_REFUSED = 415  # a form, with or without a token
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -62,17 +67,25 @@ class Browser(Client):
 
     def keep(self, response: TestResponse) -> TestResponse:
         """Keep the tokens of a response that has some."""
-        if response.status_code in (SIGNED_IN, SIGNED_UP):
+        if response.status_code == SIGNED_IN:
             self.access_token = response.json["access_token"]
             self.refresh_token = response.json["refresh_token"]
         return response
 
     def register(self, email: str, password: str = PASSWORD) -> TestResponse:
-        return self.keep(self.post(SIGN_UP, {"email": email, "password": password}))
+        """Ask for an account and open it by the mail's code; the last answer."""
+        asked = self.post(SIGN_UP, {"email": email})
+        if asked.status_code != ASKED:
+            return asked
+        return self.choose_password(CONFIRM, newest_token(self.app, email), password)
+
+    def choose_password(self, path: str, token: str, password: str) -> TestResponse:
+        """Set a password by the code of a mail."""
+        return self.post(path, {"token": token, "password": password})
 
     def sign_up(self, email: str) -> Self:
-        self.email = email
         assert self.register(email, self.password).status_code == SIGNED_UP
+        assert self.sign_in(email, self.password).status_code == SIGNED_IN
         return self
 
     def signed_in(self, email: str) -> Self:

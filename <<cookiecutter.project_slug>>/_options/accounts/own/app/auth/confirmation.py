@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import logging
 
-from flask import request
 from sqlalchemy import select
 
-from app.auth import accounts, links, sessions, throttling
+from app.auth import accounts, links, notices, sessions, throttling
 from app.auth.models import User
 from app.database import db
 from app.mail import outbox
@@ -27,7 +26,7 @@ def request_sign_up(email: str) -> None:
     known = _find(email) is not None
     if token := links.issue("confirm", email):
         kind = "known" if known else "register"
-        outbox.add(kind, email, {"address": _client(), **links.shown("confirm", token)})
+        outbox.add(kind, email, {"address": notices.client(), **links.shown("confirm", token)})
 
 
 def sign_up(token: str, password: str) -> User | None:
@@ -46,7 +45,7 @@ def request_reset(email: str) -> None:
     user = _find(email)
     exists = user is not None and user.disabled_at is None
     if token := links.issue("reset", email):
-        values = {"address": _client(), **links.shown("reset", token)}
+        values = {"address": notices.client(), **links.shown("reset", token)}
         outbox.add("reset", email, values, deliver=exists)
 
 
@@ -60,24 +59,21 @@ def reset(token: str, password: str) -> User | None:
         return None
     stored = hash_password(password)  # before rows are locked: it takes long
     user = _find(link.email)
+    if user is not None:
+        accounts.lock_row(user)  # before the link, as in every change of an account: no deadlock
     if not links.use(link) or user is None:
         return None
-    accounts.lock_row(user)
     if user.disabled_at is not None or user.email != link.email:
         return None
     user.password_hash = stored
     throttling.clear(user)
     db.session.flush()
     sessions.end_all(user)
-    outbox.add("password", user.email, {"address": _client()})
+    links.end_of(user, "email")
+    notices.send("password", user)
     security_event("authn_password_change", level=logging.INFO, account=user.id, by="mail")
     return user
 
 
 def _find(email: str) -> User | None:
     return db.session.scalar(select(User).where(User.email == email))
-
-
-def _client() -> str:
-    """Who asked, as far as the service knows."""
-    return request.remote_addr or "unknown"

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Literal, cast
 
 from flask import current_app
-from sqlalchemy import CursorResult, ForeignKey, String, select, update
+from sqlalchemy import ColumnElement, CursorResult, ForeignKey, String, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -113,14 +113,25 @@ def use(link: Link) -> bool:
 
 
 def end(purpose: Purpose, email: str) -> None:
-    """End the links to an address for a purpose. The caller commits."""
-    statement = (
-        update(Link)
-        .where(Link.purpose == purpose, Link.email == email)
-        .values(token_hash=None)
-        .execution_options(synchronize_session=False, **OF_ALL)
-    )
-    db.session.execute(statement)
+    """End the link to an address for a purpose. The caller commits."""
+    _end(Link.name_hash == _name(purpose, email, None))
+
+
+def end_of(user: User, purpose: Purpose, *, after: int = 0) -> None:
+    """End the links for a purpose that change this account. The caller commits.
+
+    :param after: only those whose row is newer than the one with this id.
+    """
+    _end(Link.user_id == user.id, Link.purpose == purpose, Link.id > after)
+
+
+def _end(*criteria: ColumnElement[bool]) -> None:
+    statement = update(Link).where(*criteria).values(token_hash=None)
+    db.session.execute(statement.execution_options(synchronize_session=False, **OF_ALL))
+
+
+def _name(purpose: Purpose, email: str, user: User | None) -> str:
+    return sha256(f"{purpose} {user.id if user else None} {email}".encode()).hexdigest()
 
 
 def _pause(mails: int) -> timedelta:
@@ -132,15 +143,14 @@ def _pause(mails: int) -> timedelta:
 
 def _locked(purpose: Purpose, email: str, user: User | None) -> Link:
     """The row for this purpose and address, locked until the commit; made when there is none."""
-    owner = user.id if user else None
-    name = sha256(f"{purpose} {owner} {email}".encode()).hexdigest()
+    name = _name(purpose, email, user)
     # By a write that changes nothing: SQLite has no other lock.
     lock = update(Link).where(Link.name_hash == name).values(mails=Link.mails)
     lock = lock.execution_options(synchronize_session=False, **OF_ALL)
     if not cast(CursorResult[Any], db.session.execute(lock)).rowcount:
         upkeep.delete_expired(Link, Link.mailed_at, now() - LIFETIMES["undo"])
         never = now() - DAY
-        link = Link(name_hash=name, purpose=purpose, email=email, user_id=owner)
+        link = Link(name_hash=name, purpose=purpose, email=email, user_id=user and user.id)
         link.expires_at = link.mailed_at = never
         link.mails = 0
         try:

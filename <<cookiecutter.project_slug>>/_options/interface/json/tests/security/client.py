@@ -12,12 +12,12 @@ from tests.browser import API, PROFILE, Browser
 
 # Every route that is no resource's. A new one is listed here on purpose, or ``test_access`` fails.
 PUBLIC = {
-    *("auth.refresh", "auth.register", "auth.token", "health.alive", "health.ready"),
-    *("openapi", "security_txt"),
+    *("auth.confirm", "auth.forgot", "auth.refresh", "auth.register", "auth.reset", "auth.token"),
+    *("health.alive", "health.ready", "openapi", "security_txt"),
 }
 PRIVATE = {"auth.logout", "me.change_password", "me.profile"}
 OTHER_ANSWERS: dict[str, int] = {}  # what a user gets from these routes, where it is not 200
-FIELDS = {"email", "password", "current_password", "new_password", "refresh_token"}
+FIELDS = {"email", "password", "current_password", "new_password", "refresh_token", "token"}
 EXTRA_FIELD = "unknown"
 QUERY = dict.fromkeys((True, False), ("before", "access_token", "anything"))  # by: is it safe
 HEADERS = ("User-Agent", "Accept", "Origin", "X-Request-ID", "Cookie", "Authorization")
