@@ -9,10 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 # <% endif %>
 
-from app.auth import sessions, throttling
 # <% if cookiecutter.auth == "oidc" %>
+from app.auth import notices, sessions, throttling
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
+from app.auth import links, notices, sessions, throttling
 from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db, now
@@ -68,18 +69,18 @@ def authenticate(email: str, password: str) -> User | None:
 
 
 def reauthenticate(session: Session, password: str) -> bool:
-    """Whether this is the password of the session's user, from now until the commit.
+    """Whether the user of this session has entered the right password, from now until the commit.
 
     Also False when the attempt comes too early after many failures in this session: the thief of a
-    session could guess the password without end.
+    session could guess the password without end. If False, the failure is counted and committed.
     """
     return _confirm(session.user, password, session)
 
 
 def change_password(session: Session, current: str, new: str) -> bool:
-    """Set a new password and end every session; False when ``current`` is wrong.
+    """Set a new password and end every session; False when ``current`` is wrong or too early.
 
-    See :func:`reauthenticate`.
+    A change of address that waits for its link ends, too: who knew the old password may have asked.
     """
     user = session.user
     if not reauthenticate(session, current):
@@ -88,6 +89,8 @@ def change_password(session: Session, current: str, new: str) -> bool:
     user.password_hash = hash_password(new)
     db.session.flush()
     sessions.end_all(user)
+    links.end_of(user, "email")
+    notices.send("password", user)
     security_event("authn_password_change", level=logging.INFO, account=user.id)
     return True
 # <% endif %>
@@ -101,6 +104,7 @@ def disable(user: User) -> int:
     user.disabled_at = now()
     db.session.flush()  # a sign-in at the same time ends here, or finds the account disabled
     ended = sessions.end_all(user)
+    notices.send("disabled", user)
     security_event("user_disabled", level=logging.INFO, account=user.id)
     return ended
 
@@ -108,6 +112,7 @@ def disable(user: User) -> int:
 def enable(user: User) -> None:
     """Let a disabled account sign in again."""
     user.disabled_at = None
+    notices.send("enabled", user)
     security_event("user_enabled", level=logging.INFO, account=user.id)
 
 

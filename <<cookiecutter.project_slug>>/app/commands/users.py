@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from app.auth import accounts, sessions
+from app.auth import accounts, notices, sessions
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth.models import LOCAL, User, normalize_email
 from app.database import db
@@ -119,7 +119,13 @@ def revoke_sessions(email: str | None, everybody: bool) -> None:
     """End sessions at once: of one account, or of all."""
     if bool(email) == everybody:
         raise click.UsageError("Give either --user EMAIL or --all.")
-    ended = sessions.revoke_all() if everybody else sessions.end_all(find_user(str(email)))
+    if everybody:
+        ended = sessions.revoke_all()
+    else:
+        user = find_user(str(email))
+        ended = sessions.end_all(user)
+        if ended:
+            notices.send("signed_out", user)
     db.session.commit()
     click.echo(f"Sessions ended: {ended}.")
 

@@ -35,6 +35,7 @@ SIGN_UP = "20 per hour"
 FORGOT = "20 per hour"
 LINK = "30 per hour"  # pages behind a link of a mail; nobody guesses 256 bits
 CREDENTIAL_CHANGE = "10 per 5 minutes"
+ADDRESS_CHANGE = "10 per hour"  # each may send a mail to a stranger
 WRITE = "60 per minute"
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -104,6 +105,7 @@ link = limited("link", LINK, client_address)
 credential_change = limited(
     "credential_change", CREDENTIAL_CHANGE, client_address, signed_in_account
 )
+address_change = limited("address_change", ADDRESS_CHANGE, client_address, signed_in_account)
 write = limited(BY_DEFAULT.name, BY_DEFAULT.rate, *BY_DEFAULT.keys)
 
 # Flask-Limiter checks its default limits before every request, and counts by what identifies the

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import logging
 
-from flask import abort, current_app, request
+from flask import abort, current_app
 from sqlalchemy import select
 
-from app.auth import accounts, links, sessions, throttling
+from app.auth import accounts, links, notices, sessions, throttling
 from app.auth.models import User
 from app.database import db
 from app.mail import outbox
@@ -40,7 +40,7 @@ def request_sign_up(email: str) -> None:
     known = _find(email) is not None
     if token := links.issue("confirm", email):
         kind = "known" if known else "register"
-        outbox.add(kind, email, {"address": _client(), **links.shown("confirm", token)})
+        outbox.add(kind, email, {"address": notices.client(), **links.shown("confirm", token)})
 
 
 def sign_up(token: str, password: str) -> User | None:
@@ -49,9 +49,10 @@ def sign_up(token: str, password: str) -> User | None:
     The caller commits.
     """
     link = links.find("confirm", token)
-    if link is None or not links.use(link):
+    if link is None:
         return None
-    return accounts.register(link.email, password)
+    user = accounts.register(link.email, password)  # first: no row is locked while it hashes
+    return user if user and links.use(link) else None
 
 
 def request_reset(email: str) -> None:
@@ -59,7 +60,7 @@ def request_reset(email: str) -> None:
     user = _find(email)
     exists = user is not None and user.disabled_at is None
     if token := links.issue("reset", email):
-        values = {"address": _client(), **links.shown("reset", token)}
+        values = {"address": notices.client(), **links.shown("reset", token)}
         outbox.add("reset", email, values, deliver=exists)
 
 
@@ -82,15 +83,11 @@ def reset(token: str, password: str) -> User | None:
     throttling.clear(user)
     db.session.flush()
     sessions.end_all(user)
-    outbox.add("password", user.email, {"address": _client()})
+    links.end_of(user, "email")
+    notices.send("password", user)
     security_event("authn_password_change", level=logging.INFO, account=user.id, by="mail")
     return user
 
 
 def _find(email: str) -> User | None:
     return db.session.scalar(select(User).where(User.email == email))
-
-
-def _client() -> str:
-    """Who asked, as far as the service knows."""
-    return request.remote_addr or "unknown"

@@ -3,7 +3,7 @@
 An attacker guesses them, takes them from a log, uses one twice or for something else, or floods the
 mailbox of a stranger. So a link has 256 random bits, of which the database stores the hash; it
 counts for one purpose, one address and one use, for a limited time; a newer one ends the older; and
-mails to one address have pauses in between that grow. ASVS 6.4.3, 6.5.1 to 6.5.5, 7.2.3.
+mails to one address have pauses in between that grow. ASVS 6.4.1, 6.4.3, 6.5.1 to 6.5.3.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ from hashlib import sha256
 from typing import Any, Literal, cast
 
 from flask import current_app
-from sqlalchemy import CursorResult, ForeignKey, String, and_, delete, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    ForeignKey,
+    String,
+    and_,
+    delete,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -71,6 +81,9 @@ class Link(Base):
 def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | None:
     """A new link for the mailbox of ``email``; it ends the one before. The caller commits.
 
+    Write nothing before, or lock the account of ``user``: if another request makes the same row at
+    the same time, the transaction begins anew.
+
     :param user: whose account it changes, where the address does not say it.
     :returns: its token; None while the pause after the last mail lasts. Then the one before still
         counts.
@@ -120,14 +133,25 @@ def use(link: Link) -> bool:
 
 
 def end(purpose: Purpose, email: str) -> None:
-    """End the links to an address for a purpose. The caller commits."""
-    statement = (
-        update(Link)
-        .where(Link.purpose == purpose, Link.email == email)
-        .values(token_hash=None)
-        .execution_options(synchronize_session=False, **OF_ALL)
-    )
-    db.session.execute(statement)
+    """End the link to an address for a purpose. The caller commits."""
+    _end(Link.name_hash == _name(purpose, email, None))
+
+
+def end_of(user: User, purpose: Purpose, *, after: int = 0) -> None:
+    """End the links for a purpose that change this account. The caller commits.
+
+    :param after: only those whose row is newer than the one with this id.
+    """
+    _end(Link.user_id == user.id, Link.purpose == purpose, Link.id > after)
+
+
+def _end(*criteria: ColumnElement[bool]) -> None:
+    statement = update(Link).where(*criteria).values(token_hash=None)
+    db.session.execute(statement.execution_options(synchronize_session=False, **OF_ALL))
+
+
+def _name(purpose: Purpose, email: str, user: User | None) -> str:
+    return sha256(f"{purpose} {user.id if user else None} {email}".encode()).hexdigest()
 
 
 def addresses_of(user: User) -> set[str]:
@@ -170,21 +194,22 @@ def _pause(mails: int) -> timedelta:
 
 def _locked(purpose: Purpose, email: str, user: User | None) -> Link:
     """The row for this purpose and address, locked until the commit; made when there is none."""
-    owner = user.id if user else None
-    name = sha256(f"{purpose} {owner} {email}".encode()).hexdigest()
+    name = _name(purpose, email, user)
     # By a write that changes nothing: SQLite has no other lock.
     lock = update(Link).where(Link.name_hash == name).values(mails=Link.mails)
     lock = lock.execution_options(synchronize_session=False, **OF_ALL)
     if not cast(CursorResult[Any], db.session.execute(lock)).rowcount:
         upkeep.delete_expired(Link, Link.mailed_at, now() - LIFETIMES["undo"])
         never = now() - DAY
-        link = Link(name_hash=name, purpose=purpose, email=email, user_id=owner)
+        link = Link(name_hash=name, purpose=purpose, email=email, user_id=user and user.id)
         link.expires_at = link.mailed_at = never
         link.mails = 0
+        db.session.add(unscoped(link, OF_ALL["unscoped"]))
         try:
-            with db.session.begin_nested():
-                db.session.add(unscoped(link, OF_ALL["unscoped"]))
+            db.session.flush()
         except IntegrityError:  # another request made it at the same time
+            # All of it: of the refused row, MySQL keeps a lock, and two would wait for each other.
+            db.session.rollback()
             db.session.execute(lock)
     query = select(Link).where(Link.name_hash == name)
     options = {**OF_ALL, "populate_existing": True}

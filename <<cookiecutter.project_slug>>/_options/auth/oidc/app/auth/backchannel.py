@@ -13,7 +13,7 @@ from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from app.auth import provider_tokens, sessions, single_use
+from app.auth import notices, provider_tokens, sessions, single_use
 from app.auth.models import Session, User
 from app.auth.outbound import in_time
 from app.auth.provider_tokens import LEEWAY, MAX_AGE, RefusedError
@@ -59,6 +59,9 @@ def logout() -> ResponseReturnValue:
     ended = list(db.session.scalars(query, execution_options=sessions.OF_ALL))
     for session in ended:
         sessions.end(session)
+    # With a session's id it is a sign-out as any other; without one, it ends what others began.
+    if ended and "sid" not in claims:
+        notices.send("provider_signed_out", ended[0].user)
     db.session.commit()
     security_event("authn_backchannel_logout", level=logging.INFO, ended=len(ended))
     return "", 200

@@ -79,8 +79,13 @@ def _create(issuer: str, subject: str) -> User | None:
 
 
 def shown_name(claims: Mapping[str, Any]) -> str:
-    """The name that pages show: the address that the provider has, or else the subject."""
+    """The name that pages show: the address that the provider has, or else the subject.
+
+    An address that the provider calls not verified is none: anybody may claim it, and notices to it
+    would reach a stranger. Some providers, such as Entra ID, say nothing about it.
+    """
+    verified = claims.get("email_verified") in (None, True, "true")
     try:
-        return normalize_email(str(claims.get("email", "")))
+        return normalize_email(str(claims.get("email", "")) if verified else "")
     except ValueError:
         return str(claims["sub"])[:MAX_EMAIL]

@@ -32,6 +32,20 @@ class AddressForm(TextForm):
     email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL), valid_email])
 
 
+class NewAddressForm(AddressForm):
+    """Another address for one's own account, which has ``owner_email`` now."""
+
+    current_password = PasswordField("Current password", [InputRequired()])
+
+    def __init__(self, owner_email: str) -> None:
+        super().__init__()
+        self.owner_email = owner_email
+
+    def validate_email(self, field: Field) -> None:
+        if field.data == self.owner_email:
+            raise ValidationError("Your account has this address already.")
+
+
 class NewPasswordForm(TextForm):
     """A password for the account whose address is ``email``, by the link of a mail."""
 

@@ -41,8 +41,8 @@ def forgot() -> ResponseReturnValue:
 @public
 @rate_limits.link
 def confirm() -> ResponseReturnValue:
-    """Open an account by the link of a mail, and sign in to it."""
-    return _choose_password("confirm", confirmation.sign_up, "Your account is ready. Sign in.")
+    """Open an account by the link of a mail."""
+    return choose_password("confirm", confirmation.sign_up, "Your account is ready. Sign in.")
 
 
 @blueprint.route("/reset", methods=["GET", "POST"])
@@ -50,7 +50,7 @@ def confirm() -> ResponseReturnValue:
 @rate_limits.link
 def reset() -> ResponseReturnValue:
     """Set a new password by the link of a mail. Every session ends."""
-    return _choose_password("reset", confirmation.reset, "Your password is changed. Sign in.")
+    return choose_password("reset", confirmation.reset, "Your password is changed. Sign in.")
 
 
 def _mail_link(request_link: Callable[[str], None], template: str) -> ResponseReturnValue:
@@ -59,12 +59,12 @@ def _mail_link(request_link: Callable[[str], None], template: str) -> ResponseRe
     if form.validate_on_submit():
         request_link(form.email.data or "")
         db.session.commit()
-        flash("We have sent a mail with a link to this address. Look into your mailbox.")
+        flash("A mail is on its way to this address, unless one went there shortly before.")
         return redirect(url_for("auth.login"))
     return render_template(template, form=form), 422 if form.is_submitted() else 200
 
 
-def _choose_password(
+def choose_password(
     purpose: links.Purpose, finish: Callable[[str, str], User | None], done: str
 ) -> ResponseReturnValue:
     """Ask for a password behind a link. To open the page changes nothing: mail scanners do it."""

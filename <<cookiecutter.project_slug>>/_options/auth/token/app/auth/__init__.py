@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.auth import identity, own_data, views
+from app.auth import address_views, identity, own_data, views
 from app.security import access
 
 
@@ -13,4 +13,5 @@ def init_app(app: Flask) -> None:
     access.authenticate_by(app, identity.identify, identity.challenge)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(views.me)
+    app.register_blueprint(address_views.blueprint)
     app.register_blueprint(own_data.blueprint)

@@ -37,6 +37,19 @@ class LinkPassword(Model):
     password: NewPassword
 
 
+class LinkToken(Model):
+    """The code of a mail."""
+
+    token: Hidden
+
+
+class AddressChange(Model):
+    """A new address and the present password: a stolen access token is not enough."""
+
+    email: Email
+    current_password: Hidden
+
+
 class Credentials(Model):
     """A sign-in, without rules: the answer must not tell whether an account exists."""
 

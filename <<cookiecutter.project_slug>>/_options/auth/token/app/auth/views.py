@@ -49,7 +49,7 @@ def register(body: Address) -> None:
     "Open the account by the code of a mail", body=LinkPassword, status=204, errors=[404]
 )
 def confirm(body: LinkPassword) -> None:
-    _choose_password("confirm", confirmation.sign_up, body)
+    choose_password("confirm", confirmation.sign_up, body)
 
 
 @blueprint.post("/forgot")
@@ -71,10 +71,10 @@ def forgot(body: Address) -> None:
     errors=[404],
 )
 def reset(body: LinkPassword) -> None:
-    _choose_password("reset", confirmation.reset, body)
+    choose_password("reset", confirmation.reset, body)
 
 
-def _choose_password(
+def choose_password(
     purpose: links.Purpose, finish: Callable[[str, str], User | None], body: LinkPassword
 ) -> None:
     """Set a password by the code of a mail, once."""

@@ -13,12 +13,11 @@ from tests.browser import API, PROFILE, Browser
 # Every route that is no resource's. A new one is listed here on purpose, or ``test_access`` fails.
 PUBLIC = {
     *("auth.confirm", "auth.forgot", "auth.refresh", "auth.register", "auth.reset", "auth.token"),
-    *("health.alive", "health.ready", "openapi", "security_txt"),
+    *("address.undo", "health.alive", "health.ready", "openapi", "security_txt"),
 }
-PRIVATE = {
-    *("auth.logout", "me.change_password", "me.profile"),
-    *("own_data.delete", "own_data.export_data"),
-}
+PRIVATE = {"auth.logout", "me.change_password", "me.profile"}
+PRIVATE |= {"address.change", "address.request_change"}
+PRIVATE |= {"own_data.delete", "own_data.export_data"}
 OTHER_ANSWERS: dict[str, int] = {}  # what a user gets from these routes, where it is not 200
 FIELDS = {"email", "password", "current_password", "new_password", "refresh_token", "token"}
 EXTRA_FIELD = "unknown"

@@ -1,0 +1,114 @@
+"""Change of address: a thief of a session moves the account to another mailbox.
+
+There the thief lets a "forgotten" password be reset, and the owner is out for good. So a change
+needs the password. The new mailbox is proven by a link, which counts for the signed-in owner of the
+account alone: whoever opens the link of a stranger would give the stranger's account an address
+that is not the stranger's. The old mailbox gets a link that undoes the change for 7 days, and with
+it the password, which the thief knows. OWASP Forgot Password cheat sheet; ASVS 6.3.7, 6.3.8.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from werkzeug.exceptions import Conflict
+
+from app.auth import accounts, links, notices, sessions, throttling
+from app.auth.links import Link
+from app.auth.models import Session, User
+from app.database import db
+from app.mail import outbox
+from app.security.logs import security_event
+from app.security.passwords import hash_password
+
+TAKEN = "Another account has this address by now."
+
+
+def request_change(session: Session, email: str, password: str) -> bool:
+    """Mail a link to the new address; False when the password is wrong or comes too early.
+
+    The same is done whether the address has an account or not, but then the mail is not delivered.
+    The caller commits.
+    """
+    user = session.user
+    if not accounts.reauthenticate(session, password):
+        security_event("authn_address_change_fail", account=user.id)
+        return False
+    taken = db.session.scalar(select(User.id).where(User.email == email)) is not None
+    if token := links.issue("email", email, user):
+        values = {"address": notices.client(), **links.shown("email", token)}
+        outbox.add("new_address", email, values, deliver=not taken)
+    return True
+
+
+def pending(token: str, user: User) -> Link | None:
+    """The link that changes the address of this account, if it still counts."""
+    link = links.find("email", token)
+    return link if link and link.user_id == user.id else None
+
+
+def change(token: str, user: User) -> bool:
+    """Change the address by a link; False when the link does not count. The caller commits.
+
+    :raises Conflict: when another account has the address by now.
+    """
+    link = pending(token, user)
+    if link is None:
+        return False
+    # Of several changes at once, each knows the address before it.
+    if not accounts.lock_row(user) or user.disabled_at is not None or not links.use(link):
+        return False
+    old = user.email
+    _move(user, link.email)
+    links.end_of(user, "email")
+    # A row of its own for each change: the newer one has the higher id, see undo.
+    mine = Link.user_id == user.id, Link.purpose == "undo", Link.email == old
+    db.session.execute(delete(Link).where(*mine), execution_options=links.OF_ALL)
+    if undo_token := links.issue("undo", old, user):
+        values = {"address": notices.client(), **links.shown("undo", undo_token)}
+        outbox.add("address_changed", old, values)
+    security_event("user_address_changed", level=logging.INFO, account=user.id)
+    return True
+
+
+def undo(token: str, password: str) -> User | None:
+    """Give the account its old address back, by the link in the notice, and a new password.
+
+    Every session ends, and each change after the undone one, with its link: a thief who moves an
+    account on gets a link as well, but a newer one. None when the link does not count. The caller
+    commits.
+
+    :raises Conflict: when another account has the old address by now.
+    """
+    link = links.find("undo", token)
+    if link is None:
+        return None
+    stored = hash_password(password)  # before rows are locked: it takes long
+    user = db.session.get(User, link.user_id)
+    if user is None or not accounts.lock_row(user) or not links.use(link):
+        return None
+    changed = user.email
+    user.password_hash = stored
+    throttling.clear(user)
+    _move(user, link.email)
+    links.end_of(user, "email")
+    links.end_of(user, "undo", after=link.id)
+    sessions.end_all(user)
+    for address in sorted({user.email, changed}):
+        outbox.add("address_restored", address, {"address": notices.client()})
+    security_event("user_address_restored", account=user.id)
+    return user
+
+
+def _move(user: User, email: str) -> None:
+    """Store the address, and end the link that resets the password from the one before."""
+    old = user.email
+    try:
+        user.email = email
+        db.session.flush()
+    except IntegrityError as error:
+        db.session.rollback()
+        raise Conflict(TAKEN) from error
+    links.end("reset", old)

@@ -1,0 +1,58 @@
+"""Change the address of the account, confirm the new one, or undo the change."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.auth import address, identity, throttling
+from app.auth.forms import NewAddressForm
+from app.auth.views import choose_password
+from app.database import db
+from app.security import rate_limits
+from app.security.access import public
+
+blueprint = Blueprint("address", __name__)
+
+
+@blueprint.route("/account/email", methods=["GET", "POST"])
+@rate_limits.address_change
+def request_change() -> ResponseReturnValue:
+    """Ask for another address: a mail to it has the link that changes it."""
+    form = NewAddressForm(identity.current_user().email)
+    if form.validate_on_submit():
+        email, password = form.email.data or "", form.current_password.data or ""
+        if address.request_change(identity.current_session(), email, password):
+            db.session.commit()
+            flash("We have sent a mail with a link to the new address. Look into its mailbox.")
+            return redirect(url_for("account.index"))
+        form.current_password.errors = [f"This is not your current password. {throttling.HINT}"]
+    status = 422 if form.is_submitted() else 200
+    return render_template("account/email.html", form=form), status
+
+
+@blueprint.route("/auth/email", methods=["GET", "POST"])
+@public  # whoever is not signed in is told to; the sign-in page's address would have the token
+@rate_limits.link
+def change() -> ResponseReturnValue:
+    """Change the address by the link. To open the page changes nothing: mail scanners do it."""
+    if g.user is None:
+        return render_template("auth/sign_in_first.html"), 401
+    if request.method == "POST":
+        if address.change(request.form.get("token", ""), g.user):
+            db.session.commit()
+            flash("Your address is changed.")
+            return redirect(url_for("account.index"))
+        db.session.rollback()
+    elif link := address.pending(request.args.get("token", ""), g.user):
+        token = request.args["token"]
+        return render_template("auth/new_address.html", token=token, address=link.email)
+    return render_template("auth/link_ended.html", purpose="email"), 404
+
+
+@blueprint.route("/auth/undo", methods=["GET", "POST"])
+@public
+@rate_limits.link
+def undo() -> ResponseReturnValue:
+    """Undo a change of address, and choose a new password, by the link in the notice."""
+    return choose_password("undo", address.undo, "Your address is back. Sign in.")

@@ -1,0 +1,59 @@
+"""Change the address of the account, confirm the new one, or undo the change."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from werkzeug.exceptions import NotFound
+
+from app import api
+from app.auth import address, identity, throttling
+from app.auth.schemas import AddressChange, LinkPassword, LinkToken
+from app.auth.views import choose_password
+from app.database import db
+from app.security import rate_limits
+from app.security.access import public
+from app.validation import InvalidInput
+
+blueprint = Blueprint("address", __name__, url_prefix="/api/v1")
+
+
+@blueprint.put("/me/email")
+@rate_limits.address_change
+@api.operation(
+    "Ask for another address: a mail to it has the code that changes it",
+    body=AddressChange,
+    status=202,
+)
+def request_change(body: AddressChange) -> None:
+    if body.email == identity.current_user().email:
+        raise InvalidInput(("#/email", "Your account has this address already."))
+    if not address.request_change(identity.current_session(), body.email, body.current_password):
+        wrong = "This is not your current password."
+        raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
+    db.session.commit()
+
+
+@blueprint.post("/auth/email")
+@rate_limits.link
+@api.operation(
+    "Change the address by the code of a mail", body=LinkToken, status=204, errors=[404, 409]
+)
+def change(body: LinkToken) -> None:
+    if not address.change(body.token, identity.current_user()):
+        db.session.rollback()
+        raise NotFound("This code does not work (any more). Ask for a new one.")
+    db.session.commit()
+
+
+@blueprint.post("/auth/undo")
+@public
+@rate_limits.link
+@api.operation(
+    "Undo a change of address by the code of the notice, and set a new password: every session"
+    " ends",
+    body=LinkPassword,
+    status=204,
+    errors=[404, 409],
+)
+def undo(body: LinkPassword) -> None:
+    choose_password("undo", address.undo, body)
