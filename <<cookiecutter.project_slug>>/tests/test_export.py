@@ -15,6 +15,7 @@ from app.auth import export
 from app.auth.models import Session, User
 from app.database import db
 # <% if cookiecutter.auth != "oidc" %>
+from app.mail import outbox
 from app.mail.models import Mail
 # <% endif %>
 from tests.browser import CHALLENGED, PAGES, SAMPLES, Browser
@@ -120,6 +121,20 @@ def test_everything_of_the_user_is_in_it_and_nothing_of_others(
     assert len(found["sessions"]) == 2
 
 
+# <% if cookiecutter.auth != "oidc" %>
+@asvs("8.2.2")
+def test_the_mails_of_others_are_not_in_it(app: Flask, alice: Browser, bob: Browser) -> None:
+    """A mail has no owner, only an address."""
+    with app.app_context():
+        for user in (alice, bob):
+            outbox.add("deleted", user.email, {"by": "a test"})
+        db.session.commit()
+    found = download(alice).json["outbox"]
+    assert [row["recipient"] for row in found] == [alice.email]
+    assert found[0].keys() == {"kind", "recipient", "state", "created_at", "due_at"}
+
+
+# <% endif %>
 @asvs("15.3.1")
 def test_no_secret_is_in_it(app: Flask, alice: Browser) -> None:
     """Not even as a value in a column with a harmless name."""

@@ -18,13 +18,14 @@ from tests.sabotage.defects import (
     kubernetes,
     numbers,
     operation,
+    own_data,
     storage,
     styles,
     systemd,
 )
 
 MODULES = (
-    *(data, inputs, browsers, accounts, codes, addresses, edge, operation, storage, styles),
+    *(data, inputs, browsers, accounts, codes, addresses, edge, operation, own_data, storage, styles),
     *(construction, numbers, deployments, docker, systemd, kubernetes),
 )
 ALL = [defect for module in MODULES for defect in module.DEFECTS]
