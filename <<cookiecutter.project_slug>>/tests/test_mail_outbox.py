@@ -22,7 +22,7 @@ from tests.mail_server import OK, mail_server
 from tests.marks import asvs, practice
 from tests.outbox import CLIENT, deliver, make_due, pass_time, rows, states, write
 
-pytestmark = practice("encryption")
+pytestmark = practice("mail.outbox")
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 UNKNOWN_KEY = "this was not encrypted with a key of this service"
@@ -33,6 +33,7 @@ Make = Callable[..., Flask]
 # --- Whoever reads the database, or a backup of it
 
 
+@practice("encryption")
 @asvs("11.3.2", "14.2.4")
 def test_a_reader_of_the_database_finds_no_text(app: Flask, make_app: Make) -> None:
     with mail_server() as server:
@@ -50,6 +51,7 @@ def test_a_reader_of_the_database_finds_no_text(app: Flask, make_app: Make) -> N
     assert row.content == ""
 
 
+@practice("encryption")
 @asvs("11.3.2", "11.3.3")
 def test_what_is_encrypted_is_read_for_its_purpose_and_unchanged_alone(app: Flask) -> None:
     with app.app_context():
@@ -63,6 +65,7 @@ def test_what_is_encrypted_is_read_for_its_purpose_and_unchanged_alone(app: Flas
                 decrypt(text, purpose)
 
 
+@practice("encryption")
 @asvs("11.2.2")
 def test_mails_outlive_a_rotated_key_and_not_a_lost_one(app: Flask, make_app: Make) -> None:
     old, new = app.config["SETTINGS"].secret_key.reveal(), secrets.token_urlsafe(48)

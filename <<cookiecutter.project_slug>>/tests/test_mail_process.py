@@ -23,7 +23,7 @@ from tests.mail_server import OK, MailServer, mail_server
 from tests.marks import asvs, practice
 from tests.outbox import CLIENT, pass_time, rows, states, write
 
-pytestmark = practice("encryption")
+pytestmark = practice("mail.delivery")
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 WAIT = 30  # seconds that a process may take on a busy machine
