@@ -72,7 +72,8 @@ RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends valkey-
 WORKDIR /data
 """
 AIOSMTPD = """\
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-aiosmtpd >/dev/null \\
+RUN apt-get update -qq \\
+ && apt-get install -y -qq --no-install-recommends python3-aiosmtpd >/dev/null \\
  && rm -rf /var/lib/apt/lists/*
 """
 

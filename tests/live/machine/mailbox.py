@@ -17,7 +17,9 @@ numbers = itertools.count(len(list(folder.glob("*.eml"))) + 1)
 
 
 class Mailbox:
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         new = folder / "new"
         to = "".join(f"X-Recipient: {address}\n" for address in envelope.rcpt_tos)
         new.write_bytes(to.encode() + (envelope.original_content or b""))

@@ -218,13 +218,13 @@ DEFECTS = [
     ),
     csrf(
         "a password is shown again",
-        "    return [] if secret - {\"csrf_token\"} else fields\n",
+        '    return [] if secret - {"csrf_token"} else fields\n',
         "    return fields or [*request.form.items(multi=True)]\n",
         "test_no_secret_is_kept",
     ),
     csrf(
         "a form without text is shown again",
-        'request.form.items(multi=True) if it[0] not in secret]',
+        "request.form.items(multi=True) if it[0] not in secret]",
         "request.form.items(multi=True)]",
         "test_a_form_without_text_is_not_shown_again",
     ),
