@@ -333,6 +333,9 @@ def test_only_sign_in_and_upkeep_say_unscoped() -> None:
         if "unscoped" in names_in(path)
     }
     assert found == {
+        # <% if cookiecutter.auth != "oidc" %>
+        "auth/links.py",
+        # <% endif %>
         "auth/sessions.py",
         "auth/upkeep.py",
         "database/__init__.py",
