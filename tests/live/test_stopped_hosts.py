@@ -18,6 +18,7 @@ PYTHON = """case " $* " in
         ;;
     *" -c import secrets"*) /usr/bin/head -c 36 /dev/urandom | /usr/bin/base64 ;;
     *" outside.py provider "* | *"/outside.py provider "*) echo id.test:443 ;;
+    *" outside.py mail "* | *"/outside.py mail "*) echo mail.test:465 ;;
     *" -V "*) echo Python 3 ;;
 esac
 """
@@ -79,6 +80,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
     secret = folder / "client-secret"
     secret.write_text("given")
     values = {"OIDC_CLIENT_SECRET_FILE": str(secret), "STATE_DIRECTORY": "/var/lib/state"}
+    mail_url = folder / "mail-url"
+    mail_url.write_text("smtps://mail.test")
+    values["MAIL_URL_FILE"] = str(mail_url)
     values["ACME_EMAIL"] = "a@example.com"
     return Host(Machine(folder / "machine", HOST, **OIDC, **values), project)
 
@@ -117,15 +121,15 @@ def test_what_follows_can_be_stopped(host: Host, updated: Left, action: str) -> 
     assert not wrong, "\n".join(wrong)
 
 
-# A container keeps the keys that it was started with. The other must accept what it signs.
+# A container keeps the keys that it was started with. The others must accept what it signs.
 DOCKER = """case " $* " in
-    *" up "*" app-"*)
+    *" --force-recreate "*)
         for name; do :; done
         key=$(cat secrets/SECRET_KEY)
-        for other in /opt/app-*; do
+        for other in /opt/with-*; do
             [ ! -e "$other" ] || grep -qxF "$key" "$other" || touch /opt/refused
         done
-        cat secrets/SECRET_KEY secrets/SECRET_KEY_FALLBACKS >"/opt/$name"
+        cat secrets/SECRET_KEY secrets/SECRET_KEY_FALLBACKS >"/opt/with-$name"
         ;;
     *" migrate "*) touch /opt/half && sleep 0.05 && rm /opt/half ;;
 esac
@@ -137,7 +141,8 @@ esac
 def test_the_scripts_of_docker_can_be_stopped(tmp_path: Path, action: str) -> None:
     answers = {"deployment": "docker", "database": "mysql", "auth": "oidc"}
     project = render(tmp_path, **answers, project_slug="demo")
-    machine = Machine(tmp_path / "machine", {"docker": DOCKER}, **OIDC, OIDC_CLIENT_SECRET="x")
+    given = OIDC | {"OIDC_CLIENT_SECRET": "x", "MAIL_URL": "smtps://mail.test"}
+    machine = Machine(tmp_path / "machine", {"docker": DOCKER}, **given)
     host = Host(machine, project)
     deploy, setup = (str(project / "deploy/docker" / name) for name in ("deploy.sh", "setup.sh"))
     before = None if action == "first" else host.runs(None, deploy)

@@ -178,7 +178,8 @@ def test_a_change_of_the_key_that_was_stopped_goes_on(tmp_path: Path) -> None:
     secrets = project / "secrets"
 
     def setup(*arguments: str) -> None:
-        result = run("sh", "deploy/docker/setup.sh", *arguments, cwd=project)
+        env = os.environ | {"MAIL_URL": "smtps://mail.test"}
+        result = run("sh", "deploy/docker/setup.sh", *arguments, cwd=project, env=env)
         assert result.returncode == 0, result.stdout
 
     setup()

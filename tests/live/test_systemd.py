@@ -13,6 +13,9 @@ import pytest
 
 from tests.live import machines
 from tests.live.machines import Machine
+from tests.live.mailbox import NAME as MAILBOX
+from tests.live.mailbox import PASSWORD as MAIL_PASSWORD
+from tests.live.mailbox import Mailbox, mail_url
 from tests.template import AXES, render
 
 pytestmark = pytest.mark.systemd
@@ -26,6 +29,7 @@ AWKWARD = {"project_name": "Déjà 100% vu", "author_email": "o'brien+x@example.
 PAIRS = [("sqlite", "session"), ("postgresql", "token"), ("mysql", "oidc")]
 COMBINATIONS = list(product(AXES["database"], AXES["auth"]))
 SECRETS = f"/etc/{SLUG}/credentials"
+MAIL_URL = ["env", "MAIL_URL_FILE=/root/mail-url"]
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +64,30 @@ def machine_for(
     with machines.booted(folder / "-".join(pair), machines.make_root(), binds) as machine:
         machine.shell(f"echo 127.0.0.1 {DOMAIN} >>/etc/hosts")
         machine.run("cp", "-R", f"/srv/all/{pair[0]}-{pair[1]}/{SLUG}", "/srv/project")
+        start_mailbox(machine, folder / "-".join(pair) / "mailbox")
         yield machine
+
+
+def start_mailbox(machine: Machine, folder: Path) -> None:
+    """A mail server on the machine, at an address that the service's own network does not have."""
+    box = Mailbox(folder)
+    machine.run("mkdir", "/var/mailbox")
+    for name in ("password", "server.pem"):
+        machine.write(f"/var/mailbox/{name}", (box.folder / name).read_text("utf-8"))
+    machine.write("/etc/ssl/mailbox.pem", box.authority.read_text("utf-8"))
+    machine.write("/root/mail-url", mail_url("/etc/ssl/mailbox.pem"))
+    machine.shell(f"echo 127.0.0.88 {MAILBOX} >>/etc/hosts")
+    serve = "/srv/tests/mailbox.py 127.0.0.88 465 /var/mailbox/server.pem /var/mailbox"
+    unit = f"[Service]\nExecStart=/usr/bin/python3 {serve}\n[Install]\nWantedBy=multi-user.target\n"
+    machine.write("/etc/systemd/system/mailbox.service", unit)
+    machine.run("systemctl", "enable", "--quiet", "--now", "mailbox")
 
 
 @pytest.fixture(scope="module")
 def sqlite(folder: Path, wheels: Path, projects: dict[tuple[str, str], Path]) -> Iterator[Machine]:
     """A host with the service on SQLite, with accounts and pages."""
     for machine in machine_for(folder, wheels, projects, ("sqlite", "session")):
-        machine.run("sh", INSTALL, "--no-acme")
+        machine.run(*MAIL_URL, "sh", INSTALL, "--no-acme")
         yield machine
 
 
@@ -77,7 +97,7 @@ def postgresql(
 ) -> Iterator[Machine]:
     """A host with the API on PostgreSQL."""
     for machine in machine_for(folder, wheels, projects, ("postgresql", "token")):
-        machine.run("sh", INSTALL, "--no-acme")
+        machine.run(*MAIL_URL, "sh", INSTALL, "--no-acme")
         yield machine
 
 
@@ -89,8 +109,17 @@ def visit(
     return machine.run("python3", "/srv/tests/visit.py", DOMAIN, ca, interface, email, *titles)
 
 
-def main_pid(machine: Machine) -> str:
-    return machine.run("systemctl", "show", "--property=MainPID", "--value", SLUG)
+def main_pid(machine: Machine, unit: str = SLUG) -> str:
+    return machine.run("systemctl", "show", "--property=MainPID", "--value", unit)
+
+
+def wait_for_another(machine: Machine, unit: str, before: str, seconds: int = 10) -> None:
+    """Wait until the unit has another process than before."""
+    for _ in range(seconds * 10):
+        if main_pid(machine, unit) not in ("0", before):
+            break
+        time.sleep(0.1)
+    assert main_pid(machine, unit) not in ("0", before)
 
 
 def journal(machine: Machine, *which: str) -> str:
@@ -116,7 +145,8 @@ def test_every_checker_is_content(sqlite: Machine, pair: tuple[str, str]) -> Non
         for name, level in re.findall(r"exposure level for (\S+)\.service: ([0-9.]+)", said)
     }
     assert exposure.pop(SLUG) <= 0.5
-    network = {f"{SLUG}-certificate", f"{SLUG}-outside@test_instance"}
+    network = {f"{SLUG}-{name}@test_instance" for name in ("outside", "mail-outside")}
+    network.add(f"{SLUG}-certificate")
     assert {name for name, level in exposure.items() if level > 0.5} == network, said
     assert set(re.findall(r"not checked, (\S+)", said)) <= {"gixy"}, said
 
@@ -154,12 +184,15 @@ def test_the_units_are_clean_where_they_run(host: str, request: pytest.FixtureRe
     assert {f"{SLUG}-backup.timer", f"{SLUG}-certificate.timer"} <= set(timers.split())
 
 
+@pytest.mark.parametrize("unit", [SLUG, f"{SLUG}-mail"])
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
-def test_the_kernel_agrees_with_the_unit(host: str, request: pytest.FixtureRequest) -> None:
+def test_the_kernel_agrees_with_the_unit(
+    host: str, unit: str, request: pytest.FixtureRequest
+) -> None:
     machine: Machine = request.getfixturevalue(host)
-    cgroup = f"/sys/fs/cgroup/system.slice/{SLUG}.service/cgroup.procs"
+    cgroup = f"/sys/fs/cgroup/system.slice/{unit}.service/cgroup.procs"
     processes = machine.run("cat", cgroup).split()
-    assert len(processes) >= 3, "a master and two workers"
+    assert len(processes) >= (3 if unit == SLUG else 1), "a master and two workers"
     root_id = machine.run("id", "-u", SLUG)
     for process in processes:
         status = dict(
@@ -173,9 +206,10 @@ def test_the_kernel_agrees_with_the_unit(host: str, request: pytest.FixtureReque
         assert status["Seccomp"] == "2"
 
 
-def inside(machine: Machine, script: str) -> tuple[int, str]:
+def inside(machine: Machine, script: str, unit: str = SLUG) -> tuple[int, str]:
     """Run Python where the service runs: in its mounts, its network, with its user."""
-    command = ["nsenter", f"--target={main_pid(machine)}", "--mount", "--net", "--ipc"]
+    process = main_pid(machine, unit)
+    command = ["nsenter", f"--target={process}", "--user", "--mount", "--net", "--ipc"]
     user = machine.run("id", "-u", SLUG)
     command += [f"--setuid={user}", f"--setgid={user}", "--", "python3", "-c", script]
     return machine.start(*command, check=False)
@@ -220,10 +254,127 @@ def test_secrets_are_in_files_alone(host: str, request: pytest.FixtureRequest) -
     environment = machine.shell("cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'")
     for place in (shown, logged, environment):
         assert secret not in place
+        assert MAIL_PASSWORD not in place
         assert "CREDENTIALS_DIRECTORY" in environment
     # Nobody else reads them, and the service has no other role of the database.
     loaded = f"/proc/{main_pid(machine)}/root/run/credentials/{SLUG}.service"
-    assert "MIGRATION_DATABASE_URL" not in machine.run("ls", loaded).split()
+    found = set(machine.run("ls", loaded).split())
+    assert found.isdisjoint({"MIGRATION_DATABASE_URL", "MAIL_URL"})
+
+
+# --- Mail
+
+REACHES = """
+import socket
+for address in {addresses}:
+    try:
+        socket.create_connection(address, 5).close()
+        print("yes")
+    except OSError:
+        print("no")
+"""
+
+
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_only_what_sends_mail_reaches_the_mail_server(
+    host: str, request: pytest.FixtureRequest
+) -> None:
+    machine: Machine = request.getfixturevalue(host)
+    script = REACHES.format(addresses=[(MAILBOX, 465), ("127.0.0.88", 465), ("127.0.0.1", 443)])
+    assert machine.run("python3", "-c", script).split() == ["yes"] * 3
+    assert inside(machine, script)[1].split() == ["no"] * 3
+    assert inside(machine, script, f"{SLUG}-mail")[1].split() == ["yes", "no", "no"]
+
+
+@pytest.mark.parametrize("host", ["sqlite", "postgresql"])
+def test_the_service_cannot_read_the_password_of_the_mail_server(
+    host: str, request: pytest.FixtureRequest
+) -> None:
+    """Though both have one user: they are in other user namespaces."""
+    machine: Machine = request.getfixturevalue(host)
+    process = main_pid(machine, f"{SLUG}-mail")
+    folder = f"/run/credentials/{SLUG}-mail.service"
+    places = [f"/proc/{process}/root{folder}/MAIL_URL", f"{folder}/MAIL_URL"]
+    places += [f"/proc/{process}/{name}" for name in ("environ", "mem", "maps")]
+    for place in places:
+        status, said = inside(machine, f"print(open({place!r}, 'rb').read(99))")
+        assert status, place
+        assert "PermissionError" in said, said
+    assert inside(machine, f"print(open({places[1]!r}).read())", f"{SLUG}-mail")[0] == 0
+
+
+@pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
+def test_a_mail_is_written_while_nobody_can_send_it(
+    host: str, interface: str, request: pytest.FixtureRequest
+) -> None:
+    """The mail server is gone, and what sends is killed: the mail waits for both."""
+    machine: Machine = request.getfixturevalue(host)
+    manage, unit = f"/opt/{SLUG}/current/deploy/systemd/manage.sh", f"{SLUG}-mail"
+    machine.run("systemctl", "stop", "mailbox")
+    before = machine.run("ls", "/var/mailbox")
+    visit(machine, interface, "--ask", email="later@example.com")
+    wait_for(machine, f"sh {manage} mail status | grep 'attempts: 1'")
+    process = main_pid(machine, unit)
+    machine.run("kill", "-KILL", process)
+    wait_for_another(machine, unit, process)
+    assert machine.run("ls", "/var/mailbox") == before
+    machine.run("systemctl", "start", "mailbox")
+    machine.run("sh", manage, "mail", "retry")
+    wait_for(machine, "grep -l '^X-Recipient: later@example.com' /var/mailbox/*.eml")
+    assert "waiting" not in machine.run("sh", manage, "mail", "status")
+    said = journal(machine, "--unit", unit)
+    assert "mail not sent" in said
+    assert "later@example.com" not in said
+
+
+def wait_for(machine: Machine, command: str, seconds: int = 60) -> None:
+    """Wait until a command succeeds."""
+    loop = f"until {command} >/dev/null 2>&1; do sleep 0.5; done"
+    machine.run("timeout", str(seconds), "sh", "-c", loop)
+
+
+def test_a_process_that_hangs_is_started_again(sqlite: Machine) -> None:
+    """Its watchdog is 15 minutes; here it is 5 seconds."""
+    unit = f"{SLUG}-mail"
+    drop_in = f"/run/systemd/system/{unit}.service.d"
+    sqlite.run("mkdir", "-p", drop_in)
+    sqlite.write(f"{drop_in}/short.conf", "[Service]\nWatchdogSec=5\n")
+    try:
+        sqlite.shell(f"systemctl daemon-reload; systemctl restart {unit}")
+        process = main_pid(sqlite, unit)
+        time.sleep(10)
+        assert main_pid(sqlite, unit) == process, "it says that it runs"
+        sqlite.run("kill", "-STOP", process)
+        wait_for_another(sqlite, unit, process, 60)
+    finally:
+        sqlite.run("rm", "-r", drop_in)
+        sqlite.shell(f"systemctl daemon-reload; systemctl restart {unit}")
+
+
+def test_what_sends_mail_restarts_with_the_service(sqlite: Machine) -> None:
+    """It gets a new key and new settings when the service does."""
+    unit = f"{SLUG}-mail"
+    process = main_pid(sqlite, unit)
+    sqlite.run("systemctl", "restart", SLUG)
+    wait_for_another(sqlite, unit, process, 60)
+    sqlite.run("systemctl", "stop", f"{SLUG}.socket", SLUG)
+    wait_for(sqlite, f"! systemctl is-active {unit}")
+    sqlite.run("systemctl", "start", f"{SLUG}.socket", SLUG)
+    wait_for(sqlite, f"systemctl is-active {unit}")
+    ready(sqlite)
+
+
+def test_without_a_mail_server_it_does_not_start(sqlite: Machine) -> None:
+    path, unit = f"{SECRETS}/MAIL_URL", f"{SLUG}-mail"
+    good = sqlite.run("cat", path)
+    try:
+        sqlite.write(path, "")
+        assert sqlite.start("systemctl", "restart", unit, check=False)[0]
+        assert "Refusing to start: MAIL_URL is not set" in journal(sqlite, "--unit", unit)
+        assert sqlite.run("systemctl", "is-active", unit, check=False) == "failed"
+    finally:
+        sqlite.write(path, good + "\n")
+        sqlite.run("systemctl", "restart", unit)
 
 
 def test_the_limits_are_counted_out_of_others_reach(sqlite: Machine) -> None:
@@ -243,12 +394,7 @@ def test_it_comes_back_after_a_kill(host: str, request: pytest.FixtureRequest) -
     machine: Machine = request.getfixturevalue(host)
     before = main_pid(machine)
     machine.run("kill", "-KILL", before)
-    # By itself: a request would start it as well, by the socket.
-    for _ in range(100):
-        if main_pid(machine) not in ("0", before):
-            break
-        time.sleep(0.1)
-    assert main_pid(machine) not in ("0", before)
+    wait_for_another(machine, SLUG, before)  # by itself: a request would start it by the socket
     ready(machine)
 
 
@@ -343,6 +489,7 @@ def test_the_operator_s_commands(sqlite: Machine) -> None:
     assert sqlite.run("stat", "-c", "%a %U", f"{SECRETS}/SECRET_KEY") == "600 root"
     sqlite.run("systemctl", "restart", SLUG)
     ready(sqlite)
+    visit(sqlite, "session", email="new-key@example.com")  # by a mail, which was encrypted
 
 
 # --- Installing again
@@ -511,6 +658,9 @@ def test_the_service_reaches_its_provider_and_nothing_else(
     for machine in machine_for(folder, wheels, projects, ("mysql", "oidc")):
         status, said = machine.start("sh", INSTALL, check=False)
         assert status == 1
+        assert "MAIL_URL_FILE does not name a file" in said
+        status, said = machine.start(*MAIL_URL, "sh", INSTALL, check=False)
+        assert status == 1
         assert "OIDC_ISSUER is not set" in said
         machine.shell("echo 127.0.0.77 id.example.com tokens.example.com >>/etc/hosts")
         machine.shell(
@@ -526,12 +676,19 @@ def test_the_service_reaches_its_provider_and_nothing_else(
         machine.run("systemctl", "enable", "--quiet", "--now", "provider")
         machine.shell("while ! ss -tln | grep -q 127.0.0.77:8443; do sleep 0.1; done")
         said = machine.run(
-            *("env", f"OIDC_ISSUER={issuer}", "OIDC_CLIENT_ID=demo", "sh", INSTALL, "--no-acme"),
+            *(
+                *MAIL_URL,
+                f"OIDC_ISSUER={issuer}",
+                "OIDC_CLIENT_ID=demo",
+                "sh",
+                INSTALL,
+                "--no-acme",
+            ),
             check=False,
         )
         assert "OIDC_CLIENT_SECRET_FILE does not name a file" in said
         known = [
-            *("env", f"OIDC_ISSUER={issuer}", "OIDC_CLIENT_ID=demo"),
+            *(*MAIL_URL, f"OIDC_ISSUER={issuer}", "OIDC_CLIENT_ID=demo"),
             *("OIDC_CLIENT_SECRET_FILE=/root/client-secret", "OIDC_CA_FILE=/etc/ssl/provider.pem"),
         ]
         status, said = machine.start(*known, "sh", INSTALL, "--no-acme", check=False)
@@ -545,6 +702,9 @@ def test_the_service_reaches_its_provider_and_nothing_else(
             assert "forwarder.py id.example.com:8443" in programs
             _, reached = inside(machine, FORWARDERS)
             assert reached == "[('127.0.1.1', 8443)] [('127.0.1.2', 443)] no no"
+            reach = REACHES.format(addresses=[(MAILBOX, 465), ("127.0.1.2", 443)])
+            assert inside(machine, reach, f"{SLUG}-mail")[1].split() == ["yes", "no"]
+            assert inside(machine, reach)[1].split() == ["no", "yes"]
             machine.reboot()
             ready(machine)
         threshold = [
@@ -604,6 +764,7 @@ def test_it_survives_a_reboot(host: str, interface: str, request: pytest.Fixture
     ready(machine)
     assert "Before the reboot" in visit(machine, interface)
     assert served_certificate(machine) == certificate
+    visit(machine, interface, email="rebooted@example.com")  # by a mail
     assert machine.run("systemctl", "--failed", "--quiet") == ""
     timers = machine.run("systemctl", "list-timers", "--no-pager")
     assert {f"{SLUG}-backup.timer", f"{SLUG}-certificate.timer"} <= set(timers.split())

@@ -80,7 +80,7 @@ class Service:
             for name, text in (("ISSUER", identity.ISSUER), ("CLIENT_ID", identity.CLIENT_ID)):
                 self.change("base/settings.env", f"OIDC_{name}=.*", f"OIDC_{name}={text}")
             with (self.folder / "base/settings.env").open("a", encoding="utf-8") as settings:
-                settings.write(f"OIDC_CA_FILE={TRUSTED}\n")
+                settings.write(f"OIDC_CA_FILE={TRUSTED}\nOIDC_PRIVATE_NETWORKS={HUB}/32\n")
         self.script("secrets.sh")
         secrets = self.folder / "secrets"
         authority = (run_folder() / "outside/outside.crt").read_text("utf-8")

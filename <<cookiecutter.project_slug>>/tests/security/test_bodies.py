@@ -149,7 +149,7 @@ def no_error(environment: dict[str, str], capfd: pytest.CaptureFixture[str]) -> 
         assert "Traceback" not in written
         assert '"ERROR"' not in written
         if has_redis(environment):
-            assert "falling back" not in written  # an error in the limits passes for a dead Redis
+            assert "sys_rate_limits_degraded" not in written  # as if Redis were down
 
     return check
 

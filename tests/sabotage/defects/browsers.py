@@ -209,6 +209,30 @@ DEFECTS = [
         '    "Access-Control-Allow-Origin": "*",\n    "Cross-Origin-Opener-Policy"',
         "test_another_origin_may_read_nothing",
     ),
+    csrf(
+        "a form of another site is filled in and waits for a click",
+        ' or request.headers.get("Sec-Fetch-Site") != "same-origin":',
+        ":",
+        "test_a_form_of_another_site_is_not_filled_in",
+    ),
+    csrf(
+        "a password is shown again",
+        '    return [] if secret - {"csrf_token"} else fields\n',
+        "    return fields or [*request.form.items(multi=True)]\n",
+        "test_no_secret_is_kept",
+    ),
+    csrf(
+        "a form without text is shown again",
+        "request.form.items(multi=True) if it[0] not in secret]",
+        "request.form.items(multi=True)]",
+        "test_a_form_without_text_is_not_shown_again",
+    ),
+    csrf(
+        "a page for nobody has a token",
+        '    token = generate_csrf() if signed_in else ""\n',
+        "    token = generate_csrf()\n",
+        "test_text_survives_the_end_of_the_session",
+    ),
     redirects(
         "a redirect with a backslash leaves the site",
         r'r"/(?![/\\])[^\\\x00-\x20\x7f]*"',

@@ -365,4 +365,73 @@ DEFECTS = [
         ("&migrator_secrets\n    - SECRET_KEY_FALLBACKS\n"),
         "test_a_container_gets_no_further",
     ),
+    docker(
+        "what sends mail is on the network of Nginx",
+        "    networks: [mail]\n",
+        "    networks: [mail, edge]\n",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "what sends mail reaches the sockets of the app",
+        "    networks: [mail]\n",
+        "    networks: [mail]\n    volumes_from: [nginx]\n",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the app has the password of the mail server",
+        "  secrets: &app_secrets\n",
+        "  secrets: &app_secrets\n    - MAIL_URL\n",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "the password of the mail server is a variable",
+        "    networks: [mail]\n    environment: *environment\n",
+        "    networks: [mail]\n    environment: { MAIL_URL: $MAIL_URL }\n",
+        "test_a_secret_is_a_file",
+    ),
+    docker(
+        "what sends mail may write everywhere",
+        "    stop_grace_period: 90s # the mail server may take 60 to answer\n"
+        "    restart: unless-stopped\n"
+        "    read_only: true\n",
+        "    stop_grace_period: 90s\n    restart: unless-stopped\n",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "what sends mail stays dead",
+        "    stop_grace_period: 90s # the mail server may take 60 to answer\n"
+        "    restart: unless-stopped\n",
+        '    stop_grace_period: 90s\n    restart: "no"\n',
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "a mail is cut off while it is sent",
+        "    stop_grace_period: 90s # the mail server may take 60 to answer\n",
+        "    stop_grace_period: 10s\n",
+        "test_a_mail_that_is_being_sent_comes_to_its_end",
+    ),
+    docker(
+        "a mail process that hangs is healthy",
+        "find /tmp/heartbeat -mmin -15 | grep -q .",
+        "find /tmp/heartbeat -mmin -15",
+        "test_a_container_gets_no_further",
+    ),
+    docker(
+        "an update leaves the old mail process",
+        "    for instance in mail app-1 app-2; do\n",
+        "    for instance in app-1 app-2; do\n",
+        "test_a_deployment_is_these_steps",
+    ),
+    docker(
+        "mails under a new key meet a process that does not know it",
+        "    for instance in mail app-1 app-2; do\n",
+        "    for instance in app-1 app-2 mail; do\n",
+        "test_a_deployment_is_these_steps",
+    ),
+    docker(
+        "any text is a mail server",
+        "    MAIL_URL=smtp://?* | MAIL_URL=smtps://?*) ;;\n",
+        "    MAIL_URL=?*) ;;\n",
+        "test_nothing_is_deployed_without_a_mail_server",
+    ),
 ]

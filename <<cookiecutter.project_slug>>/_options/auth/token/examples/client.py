@@ -1,9 +1,9 @@
 """A client of the API that needs nothing but Python: sign-up, sign-in, refresh, retry.
 
-    python3 examples/client.py https://service.example.com you@example.com [--register | --forgot]
+    python3 examples/client.py https://service.example.com you@example.com register
 
-It asks for the password, shows the account and signs out. With an option, it first asks the service
-for a mail and sets a password by the code in it: of a new account, or of one that you have.
+Without ``register`` the account is there already; ``forgot`` sets a new password. It asks for the
+password, and for the code that the service mails; then it shows the account and signs out.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 MAX_WAIT = 60  # seconds; a server that asks for more is not waited for
 TIMEOUT = 30  # seconds for an answer
+BY_MAIL = {"register": "confirm", "forgot": "reset"}  # what sends a mail, and what takes its code
 
 
 class ApiError(Exception):
     """The service refused; ``problem`` is what it says about it (RFC 9457)."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("detail", "The service refused."))
+        reasons = (field["detail"] for field in problem.get("errors", ()))
+        super().__init__(" ".join((problem.get("detail", "The service refused."), *reasons)))
         self.status = int(problem.get("status", 0))
         self.problem = problem
 
@@ -59,14 +61,6 @@ class Client:
     def sign_in(self, email: str, password: str) -> None:
         """Get the first pair of tokens. Keep them in memory, or in the keychain of the system."""
         self._keep(self._once("POST", "/auth/token", {"email": email, "password": password}))
-
-    def ask_for_mail(self, path: str, email: str) -> None:
-        """``register`` or ``forgot``: the answer never tells whether there is an account."""
-        self._patiently("POST", f"/auth/{path}", {"email": email})
-
-    def set_password(self, path: str, code: str, password: str) -> None:
-        """``confirm`` opens the account of a mail's code, ``reset`` sets its new password."""
-        self._patiently("POST", f"/auth/{path}", {"token": code, "password": password})
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request; an access token that has expired is replaced, and it is sent again.
@@ -142,31 +136,32 @@ def _problem(error: HTTPError) -> dict[str, Any]:
         return {"status": error.code, "detail": error.reason, **known}
 
 
+def by_mail(client: Client, first: str, email: str) -> str:
+    """Set a password, which is returned, by the code of a mail that the service sends."""
+    client.request("POST", f"/auth/{first}", {"email": email})
+    code = getpass.getpass("Code of the mail: ").strip()
+    password = getpass.getpass("New password: ")
+    client.request("POST", f"/auth/{BY_MAIL[first]}", {"token": code, "password": password})
+    return password
+
+
 def main() -> None:
     """What the first lines of this file say."""
-    style = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=style)
-    parser.add_argument("url", help="where the service is, without /api/v1")
-    parser.add_argument("email", help="the address of the account")
-    mail = parser.add_mutually_exclusive_group()
-    mail.add_argument("--register", action="store_true", help="open an account first")
-    mail.add_argument("--forgot", action="store_true", help="set a new password first")
+    parser = argparse.ArgumentParser(description="Sign in to the API, show the account, sign out.")
+    parser.add_argument("url", help="of the service, without /api/v1")
+    parser.add_argument("email")
+    first = "open the account, or set a new password, by the code of a mail"
+    parser.add_argument("first", nargs="?", choices=BY_MAIL, help=first)
     given = parser.parse_args()
     try:
         client = Client(given.url)
-        if given.register or given.forgot:
-            client.ask_for_mail("register" if given.register else "forgot", given.email)
-            code = getpass.getpass("Code of the mail: ").strip()
-        password = getpass.getpass()
-        if given.register or given.forgot:
-            client.set_password("confirm" if given.register else "reset", code, password)
+        password = by_mail(client, given.first, given.email) if given.first else getpass.getpass()
         client.sign_in(given.email, password)
         account = client.request("GET", "/me")
         print(f"{account['created_at']}  {account['email']}")
         client.sign_out()
     except (ApiError, ValueError) as error:
-        wrong = [it["detail"] for it in getattr(error, "problem", {}).get("errors", ())]
-        sys.exit(" ".join([str(error), *wrong]))
+        sys.exit(f"client.py: {error}")
 
 
 if __name__ == "__main__":

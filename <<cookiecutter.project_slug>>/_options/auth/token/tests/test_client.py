@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from sqlalchemy import select
 from app.auth.models import Session
 from app.database import db
 from tests.browser import ORIGIN, PASSWORD, Browser
+from tests.mailbox import newest_token
+from tests.resources import NEW_PASSWORD
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "client.py"
 client = runpy.run_path(str(EXAMPLE), run_name="client")
@@ -145,12 +148,76 @@ def test_a_redirect_is_not_followed() -> None:
     assert [type(it).__name__ for it in Client(ORIGIN).send.__self__.handlers].count("NoRedirect")
 
 
-def test_the_program_does_what_it_says(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["client.py", ORIGIN, "alice@example.com"])
-    monkeypatch.setattr(client["getpass"], "getpass", lambda: PASSWORD)
+@pytest.fixture
+def program(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run the program with these arguments; it is told ``answers`` when it asks."""
     monkeypatch.setitem(client["main"].__globals__, "Client", lambda url: Client(url, wire))
-    client["main"]()
+
+    def run(*arguments: str, answers: Callable[[str], str] = lambda prompt: PASSWORD) -> None:
+        monkeypatch.setattr(sys, "argv", ["client.py", *arguments])
+        monkeypatch.setattr(client["getpass"], "getpass", lambda prompt="": answers(prompt))
+        client["main"]()
+
+    return run
+
+
+def test_the_program_does_what_it_says(
+    program: Callable[..., None], wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(ORIGIN, "alice@example.com")
     assert "alice@example.com" in capsys.readouterr().out
+    assert [path for path, _ in wire.seen] == ["/auth/token", "/me", "/auth/logout"]
     assert wire.seen[-1] == ("/auth/logout", 204)
+
+
+@pytest.mark.parametrize(
+    ("first", "email", "steps"),
+    [
+        ("register", "carol@example.com", [("/auth/register", 202), ("/auth/confirm", 204)]),
+        ("forgot", "alice@example.com", [("/auth/forgot", 202), ("/auth/reset", 204)]),
+    ],
+)
+def test_it_sets_a_password_by_the_code_of_a_mail(
+    app: Flask,
+    program: Callable[..., None],
+    wire: Wire,
+    capsys: pytest.CaptureFixture[str],
+    first: str,
+    email: str,
+    steps: list[tuple[str, int]],
+) -> None:
+    def answers(prompt: str) -> str:
+        return newest_token(app, email) if prompt.startswith("Code") else NEW_PASSWORD
+
+    program(ORIGIN, email, first, answers=answers)
+    assert wire.seen[:3] == [*steps, ("/auth/token", 200)]
+    printed = capsys.readouterr()
+    assert email in printed.out
+    assert NEW_PASSWORD not in printed.out + printed.err
+    assert Browser(app).sign_in(email, NEW_PASSWORD).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((ORIGIN, "alice@example.com", "register"), "This code does not work"),
+        ((ORIGIN, "nobody@example.com"), "The e-mail address or the password is wrong."),
+        (("http://service.test", "alice@example.com"), "https://"),
+        ((ORIGIN, "alice", "forgot"), "name@example.com"),
+    ],
+)
+def test_what_the_service_refuses_is_said_without_a_traceback(
+    program: Callable[..., None], arguments: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(SystemExit, match=said):
+        program(*arguments)
+
+
+def test_help_says_how_to_call_it() -> None:
+    for arguments, status in ((["--help"], 0), ([], 2)):
+        result = subprocess.run(
+            [sys.executable, EXAMPLE, *arguments], capture_output=True, text=True, check=False
+        )
+        assert result.returncode == status
+        assert "url email" in result.stdout + result.stderr
+        assert "Traceback" not in result.stderr

@@ -13,7 +13,17 @@ from app.api import operation_of
 from app.resources import PAGE
 from app.security.access import is_public
 from app.validation import MAX_NAME, MAX_PROBLEMS
-from tests.browser import API, PASSWORD, SAMPLES, SIGN_IN, SIGN_UP, Browser
+from tests.browser import (
+    API,
+    CONFIRM,
+    FORGOT,
+    PASSWORD,
+    RESET,
+    SAMPLES,
+    SIGN_IN,
+    SIGN_UP,
+    Browser,
+)
 from tests.marks import asvs, practice
 from tests.routes import UNKNOWN
 
@@ -139,7 +149,9 @@ def test_an_answer_is_not_larger_than_what_was_wrong(alice: Browser) -> None:
 def test_what_was_sent_is_not_repeated(alice: Browser) -> None:
     canary = "canary-lantern"
     for path, body in (
-        (SIGN_UP, {"email": [canary], "password": canary}),
+        (SIGN_UP, {"email": [canary]}),
+        (CONFIRM, {"token": [canary], "password": canary}),
+        (RESET, {"token": canary, "password": [canary]}),
         (SIGN_IN, {"email": 1, "password": {"x": canary}}),
         (f"{API}/auth/refresh", {"refresh_token": [canary]}),
     ):
@@ -159,8 +171,10 @@ def test_mass_assignment_is_refused(alice: Browser, name: str) -> None:
     assert set(problems(alice.post(SAMPLES, body))) == {f"#/{name}"}
     edit = alice.send("PUT", path, body | {"version": 1})
     assert set(problems(edit)) == {f"#/{name}"}
-    sign_up = {"email": "eve@example.com", "password": PASSWORD, name: 2}
-    assert set(problems(alice.post(SIGN_UP, sign_up))) == {f"#/{name}"}
+    assert set(problems(alice.post(SIGN_UP, {"email": "eve@example.com", name: 2}))) == {f"#/{name}"}
+    chosen = {"token": "x", "password": PASSWORD, name: 2}
+    for chosen_at in (CONFIRM, RESET):
+        assert set(problems(alice.post(chosen_at, chosen))) == {f"#/{name}"}
 
 
 # --- The description
@@ -190,6 +204,28 @@ def test_the_description_says_who_may_ask(app: Flask, browser: Browser) -> None:
         for operation in operations.values():
             public = is_public(app, operation["operationId"])
             assert operation["security"] == ([] if public else [{"bearer": []}])
+
+
+def test_the_description_says_what_asking_and_choosing_answer(browser: Browser) -> None:
+    """No body at all: it could only tell whether there is an account."""
+    described = browser.get(f"{API}/openapi.json").json
+    problem = {"$ref": "#/components/schemas/Problem"}
+    often = {"400", "403", "413", "415", "422", "429", "500", "503"}
+    for path, fields, done in (
+        (SIGN_UP, {"email"}, "202"),
+        (FORGOT, {"email"}, "202"),
+        (CONFIRM, {"token", "password"}, "204"),
+        (RESET, {"token", "password"}, "204"),
+    ):
+        operation = described["paths"][path]["post"]
+        answers = operation["responses"]
+        assert answers.keys() == often | {done} | ({"404"} if done == "204" else set())
+        assert "content" not in answers.pop(done)
+        for answer in answers.values():
+            assert answer["content"]["application/problem+json"]["schema"] == problem
+        (body,) = operation["requestBody"]["content"].values()
+        schema = described["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
+        assert set(schema["properties"]) == set(schema["required"]) == fields
 
 
 def test_no_view_of_the_api_is_without_a_contract(app: Flask) -> None:

@@ -13,6 +13,7 @@ from app.auth import accounts, sessions
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.database import db
 from app.secret import Secret
+from app.security.kept_forms import kept_fields, send_again
 from app.security.limit_keys import hashed_key
 from app.security.redirects import own_path
 
@@ -84,10 +85,13 @@ def sign_out(target: str) -> Response:
 def challenge() -> ResponseReturnValue:
     """Answer an anonymous request for a private route: with the sign-in page, or 401.
 
-    Sign-in returns to this address only when it is a page that can be requested again.
+    Sign-in returns to this address only when it is a page that can be requested again. The text of
+    a form is shown again.
     """
     if request.method in ("GET", "HEAD") and request.accept_mimetypes.accept_html:
         return redirect(url_for("auth.login", next=own_path(request.full_path.rstrip("?"))))
+    if fields := kept_fields():
+        return send_again(fields, signed_in=False), 401
     raise Unauthorized("Please sign in.")
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from itsdangerous import Signer
 
 from app.security.errors import respond
+from app.security.kept_forms import kept_fields, send_again
 from app.security.logs import security_event
 
 csrf_protect = CSRFProtect()
@@ -65,6 +66,8 @@ def require_token() -> None:
 
 def _log_and_refuse(error: CSRFError) -> ResponseReturnValue:
     security_event("malicious_csrf", reason=error.description)
+    if g.get("user") and (fields := kept_fields()):
+        return send_again(fields, signed_in=True), 400
     # The reason would tell an attacker which layer refused: users get one text for all reasons.
     error.description = "This form is no longer valid. Go back, reload the page and try again."
     return respond(error)
