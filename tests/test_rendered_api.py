@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from http.client import HTTPConnection
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -43,19 +45,57 @@ def test_it_serves_the_api_and_no_page(address: str) -> None:
         assert (status, json.loads(problem)["status"]) == (404, 404)
 
 
+def test_the_lines_of_the_guide_run_as_they_stand(
+    project: Path, address: str, values: dict[str, str]
+) -> None:
+    guide = (project / "docs" / "sign-in.md").read_text("utf-8")
+    lines = guide.split("```")[1].replace("127.0.0.1:5000", address)
+    result = run("sh", "-eu", "-c", lines, cwd=project, env=values)
+    assert '"title":"First","body":"<em>Hello</em>"' in result.stdout, result.stdout
+    mail = newest_mail(project)
+    assert "To: you@example.com" in mail
+    log = (project.parent / "run.log").read_text("utf-8")
+    assert code_of(mail) in log, "the terminal shows the code"
+
+
 def test_the_client_works_against_it(project: Path, address: str, values: dict[str, str]) -> None:
-    account = {"email": "carol@example.com", "password": PASSWORD}
-    connection = HTTPConnection(address, timeout=30)
-    try:
-        json_type = {"Content-Type": "application/json"}
-        connection.request("POST", "/api/v1/auth/register", json.dumps(account), json_type)
-        assert connection.getresponse().status == 201
-    finally:
-        connection.close()
-    program = [project / ".venv" / "bin" / "python", project / "examples" / "client.py"]
-    result = run(*program, f"http://{address}", account["email"], input=f"{PASSWORD}\n", env=values)
-    assert result.returncode == 0, result.stdout
-    assert re.search(r"\d{4}-\d\d-\d\dT\S+  carol@example\.com$", result.stdout, re.MULTILINE)
+    """It opens an account, then signs in again, then sets a new password."""
+    for first, password in (("register", PASSWORD), (None, PASSWORD), ("forgot", PASSWORD[::-1])):
+        before = mails(project)
+        program = [project / ".venv" / "bin" / "python", project / "examples" / "client.py"]
+        program += [f"http://{address}", "carol@example.com", *([first] if first else [])]
+        with subprocess.Popen(
+            program, env=values, stdin=PIPE, stdout=PIPE, stderr=subprocess.STDOUT, text=True
+        ) as client:
+            code = ""
+            if first:
+                wait_for(lambda before=before: mails(project) > before)
+                code = f"{code_of(newest_mail(project))}\n"
+            said, _ = client.communicate(f"{code}{password}\n", timeout=60)
+        assert client.returncode == 0, said
+        assert re.search(r"\d{4}-\d\d-\d\dT\S+  carol@example\.com$", said, re.MULTILINE), said
+
+
+def mails(project: Path) -> set[Path]:
+    return set((project / "instance" / "mail").glob("*.eml"))
+
+
+def newest_mail(project: Path) -> str:
+    """The mail that was written last, a file in development."""
+    newest = max(mails(project), key=lambda path: path.stat().st_mtime_ns)
+    return newest.read_text("utf-8")
+
+
+def code_of(mail: str) -> str:
+    """The code on a line of its own."""
+    return re.findall(r"^  ([\w-]{43})$", mail, re.MULTILINE)[0]
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_service_with_an_odd_name_passes_its_tests(

@@ -9,9 +9,9 @@ from collections.abc import Callable
 # <% endif %>
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import validate_email
 
 from app.environment import is_loopback
 from app.secret import Secret
@@ -55,7 +55,9 @@ class MailSettings:
         sender = read("MAIL_FROM")
         if problem := mail_problem(url):
             problems.append(problem)
-        if sender and not is_address(sender):
+        try:
+            sender = sendable(sender, allow_smtputf8=False) if sender else f"no-reply@{domain}"
+        except ValueError:
             problems.append(f"MAIL_FROM is {sender!r}; write an address such as name@example.com")
         # <% if cookiecutter.__interface == "json" %>
         links = read("APP_URL").rstrip("/")
@@ -66,7 +68,7 @@ class MailSettings:
         if development:
             links = f"http://{domain}:{read('FLASK_RUN_PORT', DEVELOPMENT_PORT)}/auth"
         # <% endif %>
-        return cls(Secret(url), sender or f"no-reply@{domain}", domain, links)
+        return cls(Secret(url), sender, domain, links)
 
 
 def mail_problem(url: str) -> str | None:
@@ -78,12 +80,15 @@ def mail_problem(url: str) -> str | None:
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
         usable = parts.scheme in PORTS and bool(parts.hostname) and parts.port != 0
         usable = usable and parts.path in ("", "/") and not parts.fragment
+        given = unquote(f"{parts.username}{parts.password}", errors="strict")
     except ValueError:  # a port that is no number, half a bracket, an option without value
         usable = False
     if not usable:
         return "MAIL_URL is not the URL of a mail server; write smtps://USER:PASSWORD@HOST"
     if parts.username and parts.scheme == "smtp" and is_loopback(str(parts.hostname)):
         return "MAIL_URL sends a password without TLS; leave it out, or write smtps://"
+    if not given.isascii():
+        return "MAIL_URL has a character in user or password that is not ASCII; SMTP knows no other"
     if unknown := options.keys() - {CA_FILE}:
         return f"MAIL_URL has the option {min(unknown)}; there is {CA_FILE}"
     if CA_FILE in options and not Path(options[CA_FILE]).is_file():
@@ -107,10 +112,16 @@ def is_page(url: str, schemes: Collection[str]) -> bool:
 
 
 # <% endif %>
-def is_address(text: str) -> bool:
-    """Whether ``text`` is an e-mail address. No DNS look-up is made."""
-    try:
-        validate_email(text, check_deliverability=False)
-    except EmailNotValidError:
-        return False
-    return True
+def sendable(address: str, *, allow_smtputf8: bool = True) -> str:
+    """The address with its domain as A-labels, which every mail server knows. Asks no DNS.
+
+    :param allow_smtputf8: whether the part before the @ may have characters that are not ASCII.
+    :raises ValueError: when it is no address.
+    """
+    valid = validate_email(
+        address,
+        check_deliverability=False,
+        globally_deliverable=False,  # a domain may be known in the operator's network alone
+        allow_smtputf8=allow_smtputf8,
+    )
+    return f"{valid.local_part}@{valid.ascii_domain}"

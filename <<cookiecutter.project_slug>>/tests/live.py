@@ -262,7 +262,7 @@ def configure(
         *(("nginx.conf", rf"\b{old};", f"{new};") for old, new in (changes or {}).items()),
         ("site.conf", r"( *server unix:[^;]+;\n)+", servers),
         ("site.conf", r"/var/www/acme", f"{site.directory}/acme"),
-        # <% if cookiecutter.auth == "oidc" %>
+        # <% if cookiecutter.__interface == "html" %>
         ("site.conf", r"error_log [^ ;]+", f"error_log {site.directory}/log/error.log"),
         # <% endif %>
         ("site.conf", r"(?<=_certificate )[^;]+", f"{site.directory}/tls/fullchain.pem"),

@@ -108,6 +108,7 @@ VALUES = {
     "refresh_token": "x.y.z",
     "logout_token": "x.y.z",
     "account": "1",
+    "token": "x" * 43,
 }
 # The variable parts of routes to what nobody owns, each with a value that is found.
 ARGUMENTS = {"static": {"filename": "app.css"}}

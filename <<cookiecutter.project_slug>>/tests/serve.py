@@ -2,7 +2,13 @@
 
 For tools that want a running service: browsers, scanners. It starts Redis where there is one,
 gunicorn and Nginx, and prints one line of JSON: where they listen, the name to ask for, the
-authority to trust, and the folder with the logs.
+authority to trust, and the folder with the logs. Then each line of standard input asks for one
+thing, and one line of JSON answers: ``session ADDRESS`` for the credential of a new account that is
+# <% if cookiecutter.auth == 'oidc' %>
+signed in.
+# <% else %>
+signed in, ``mail ADDRESS`` for the token in the newest mail to it.
+# <% endif %>
 """
 
 from __future__ import annotations
@@ -16,10 +22,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app import create_app
+from app.settings import Settings
 from tests import live
-from tests.browser import DOMAIN
+from tests.browser import DOMAIN, Browser
 from tests.conftest import running_redis
-from tests.database import migrate, scratch
+from tests.database import dispose, migrate, scratch
+# <% if cookiecutter.auth != 'oidc' %>
+from tests.mailbox import newest_token
+# <% endif %>
 # <% if cookiecutter.auth == 'oidc' %>
 from tests.real_provider import real_provider
 # <% endif %>
@@ -35,6 +46,7 @@ def production() -> Iterator[tuple[Path, dict[str, str]]]:
             "SECRET_KEY": secrets.token_urlsafe(48),
             "REDIS_URL": f"redis+unix://{directory}/redis.sock",
             "DOMAIN_NAME": DOMAIN,
+            "MAIL_URL": "smtp://127.0.0.1:1",  # nobody listens there: mails wait in the outbox
         }
         with (
             running_redis(directory / "redis.sock"),
@@ -67,7 +79,20 @@ def main() -> None:
             "directory": str(directory),
         }
         print(json.dumps(shown), flush=True)
-        sys.stdin.read()
+        service = create_app(Settings.from_environment(environment))
+        for line in sys.stdin:
+            wanted, address = line.split()
+# <% if cookiecutter.auth == 'oidc' %>
+            assert wanted == "session"
+            answer = Browser(service).signed_in(address).credential()
+# <% else %>
+            if wanted == "mail":
+                answer = newest_token(service, address)
+            else:
+                answer = Browser(service).signed_in(address).credential()
+# <% endif %>
+            print(json.dumps(answer), flush=True)
+        dispose(service)
 
 
 if __name__ == "__main__":

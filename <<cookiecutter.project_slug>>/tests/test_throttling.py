@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from app.auth import throttling
@@ -22,6 +21,7 @@ from tests.browser import PASSWORD, SIGNED_IN, Browser
 from tests.conftest import has_redis
 from tests.marks import asvs, practice
 from tests.races import ALICE, at_once
+from tests.statements import recorded
 
 pytestmark = practice("auth.throttling")
 
@@ -152,28 +152,6 @@ def test_the_hundredth_failure_is_an_event(
         found = [line for line in log() if line["event"] == "authn_login_fail_max"]
         assert len(found) == expected
         assert all(line["failures"] == failures + 1 for line in found)
-
-
-@contextmanager
-def recorded(app: Flask) -> Iterator[list[str]]:
-    """The kind of each statement that is sent to the database, and the commits."""
-    found: list[str] = []
-
-    def statement(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
-        found.append(text.split()[0])
-
-    def commit(_connection: Any) -> None:
-        found.append("COMMIT")
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", statement)
-    event.listen(engine, "commit", commit)
-    try:
-        yield found
-    finally:
-        event.remove(engine, "before_cursor_execute", statement)
-        event.remove(engine, "commit", commit)
 
 
 @asvs("6.3.8")

@@ -138,6 +138,14 @@ class Service:
     https_port: int
     ca: str
     directory: str
+    server: subprocess.Popen[str]
+
+    def ask(self, wanted: str, address: str) -> str:
+        """What ``tests/serve.py`` knows about an address: see there."""
+        assert self.server.stdin
+        assert self.server.stdout
+        print(wanted, address, file=self.server.stdin, flush=True)
+        return str(json.loads(self.server.stdout.readline()))
 
     @property
     def origin(self) -> str:
@@ -192,7 +200,7 @@ def serving(folder: Path, auth: str) -> Iterator[Service]:
             line = server.stdout.readline()
             errors.seek(0)
             assert line, errors.read()
-            yield Service(project, **json.loads(line))
+            yield Service(project, **json.loads(line), server=server)
         finally:
             server.stdin.close()
             server.wait(60)

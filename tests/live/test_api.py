@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -16,6 +17,17 @@ from tests.template import run
 
 # A scenario goes on with what an earlier request made, so it stays with one account.
 PHASES = {"coverage,fuzzing": 20, "stateful": 100_000}  # requests that an account makes
+ACCOUNTS = 600  # more than a run needs
+numbers = itertools.count()
+
+
+@pytest.fixture
+def accounts(api: Service, tmp_path: Path) -> Path:
+    """A file with the access tokens of new accounts. They are valid for ten minutes."""
+    emails = (f"user{next(numbers)}@example.com" for _ in range(ACCOUNTS))
+    path = tmp_path / "tokens"
+    path.write_text("\n".join(api.ask("session", email) for email in emails), "utf-8")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +47,16 @@ def description(api: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def judge(api: Service, tools: Path, description: Path, phases: str) -> tuple[int, str]:
+def judge(
+    api: Service, tools: Path, description: Path, accounts: Path, phases: str
+) -> tuple[int, str]:
     """The return code of schemathesis, and what it says."""
     base = f"https://{api.address}:{api.https_port}"
     values = {
         "DOMAIN": api.domain,
         "BASE": base,
         "CA": api.ca,
+        "TOKENS": str(accounts),
         "REQUESTS_PER_ACCOUNT": str(PHASES[phases]),
         "SCHEMATHESIS_HOOKS": "hooks",
         "PYTHONPATH": ".",
@@ -58,9 +73,9 @@ def judge(api: Service, tools: Path, description: Path, phases: str) -> tuple[in
 
 @pytest.mark.parametrize("phases", PHASES)
 def test_schemathesis_finds_nothing(
-    api: Service, tools: Path, description: Path, phases: str
+    api: Service, tools: Path, description: Path, accounts: Path, phases: str
 ) -> None:
-    code, said = judge(api, tools, description, phases)
+    code, said = judge(api, tools, description, accounts, phases)
     assert code == 0, said
     operations = json.loads(description.read_text("utf-8"))["paths"]
     count = sum(map(len, operations.values()))
@@ -75,13 +90,13 @@ def test_schemathesis_finds_nothing(
 
 
 def test_schemathesis_would_find_a_wrong_description(
-    api: Service, tools: Path, description: Path, tmp_path: Path
+    api: Service, tools: Path, description: Path, accounts: Path, tmp_path: Path
 ) -> None:
     wrong = json.loads(description.read_text("utf-8"))
     del wrong["paths"]["/api/v1/me"]["get"]["responses"]["401"]
     wrong["components"]["schemas"]["Profile"]["properties"]["email"]["type"] = "integer"
     (tmp_path / "wrong.json").write_text(json.dumps(wrong), "utf-8")
-    code, said = judge(api, tools, tmp_path / "wrong.json", "coverage,fuzzing")
+    code, said = judge(api, tools, tmp_path / "wrong.json", accounts, "coverage,fuzzing")
     assert code == 1, said
     assert "ST108 Response violates schema" in said, said
     assert "ST103 Undocumented status code" in said, said

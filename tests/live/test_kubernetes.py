@@ -278,7 +278,7 @@ def test_an_image_outside_is_the_one_of_compose(services: dict[str, Rendered]) -
 
 
 OIDC = {"OIDC_CLIENT_SECRET": "given-by-the-provider"}
-READY = {"database": "ok", "rate_limits": "ok", "status": "ok"}
+READY = {"database": "ok", "mail": "ok", "rate_limits": "ok", "status": "ok"}
 SERVER = {"DATABASE_HOST": "db.example.com", "ADMIN_DATABASE_URL": "postgresql+psycopg://a:b@c/d"}
 
 

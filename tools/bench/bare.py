@@ -75,6 +75,7 @@ if Path("app/templates/base.html").exists():
     )
     for rule, endpoint in {
         "/auth/register": "auth.register",
+        "/auth/forgot": "auth.forgot",
         "/auth/logout": "auth.logout",
         "/account/": "account.index",
         "/notes/new": "notes.create",

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tools.bench.measure import Place, Result, Server, Service, http_request
-from tools.bench.overhead import sign_up
+from tools.bench.overhead import add_account, sign_in
 
 ROUNDS = 3
 CLIENTS = 40  # that sign in, each again as soon as it is answered
@@ -72,7 +72,8 @@ def flood(service: Service, application: str) -> dict[str, float]:
         service.production() as environment,
         service.gunicorn(environment, application=application, workers=2) as server,
     ):
-        page = http_request("GET", "/notes/", sign_up(server, pages=True))
+        add_account(service, environment)
+        page = http_request("GET", "/notes/", sign_in(server, pages=True))
         timed(server, page)  # warm
         before = peaks(server)
         for number in range(ROUNDS):

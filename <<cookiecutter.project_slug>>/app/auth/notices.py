@@ -17,14 +17,9 @@ from app.mail import outbox
 
 
 def send(kind: str, user: User) -> None:
-    """Write the notice ``mail/<kind>.txt`` to the user. The caller commits.
-
+    """Write the notice ``mail/<kind>.txt`` to the user. The caller commits."""
     # <% if cookiecutter.auth == "oidc" %>
-    Nothing is sent to an account without an address: the provider names none, or has not verified
-    it (:func:`app.auth.members.shown_name`), and mail to it could reach a stranger.
-    # <% endif %>
-    """
-    # <% if cookiecutter.auth == "oidc" %>
+    # No address: the provider names none, or has not verified it (app.auth.members.shown_name).
     if user.issuer != LOCAL and user.email == user.subject:
         return
     # <% endif %>

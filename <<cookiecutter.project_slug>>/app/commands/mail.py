@@ -11,7 +11,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from app.mail import delivery, outbox
+from app.mail import delivery, upkeep
 from app.mail_settings import NO_URL
 
 mail_cli = AppGroup("mail", help="Send the mails that wait, and show them.")
@@ -32,7 +32,8 @@ def deliver(once: bool, heartbeat: Path | None) -> None:
         sys.exit(3)  # as in wsgi.py
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())  # the mail that is being sent comes to its end
+        # The mail that is being sent comes to its end.
+        signal.signal(number, lambda *_: stop.set())
     if not once:
         delivery.run(stop, heartbeat)
     elif not delivery.deliver_due(stop):
@@ -42,20 +43,20 @@ def deliver(once: bool, heartbeat: Path | None) -> None:
 @mail_cli.command("status")
 def status() -> None:
     """Show how many mails wait, were sent and were given up; exit with 1 when some are stuck."""
-    for state, (count, oldest) in sorted(outbox.summary().items()):
+    for state, (count, oldest) in sorted(upkeep.summary().items()):
         click.echo(f"{state}: {count}, the oldest from {oldest:%Y-%m-%d %H:%M} UTC")
-    for mail in outbox.troubled():
+    for mail in upkeep.troubled():
         click.echo(
             f"  mail {mail.id} ({mail.kind}): {mail.state}, attempts: {mail.attempts},"
             f" due at {mail.due_at:%Y-%m-%d %H:%M} UTC. {mail.error}"
         )
-    if outbox.is_stuck():
-        minutes = outbox.STUCK.seconds // 60
+    if upkeep.is_stuck():
+        minutes = upkeep.STUCK.seconds // 60
         click.echo(f"Mail is stuck: some waits for more than {minutes} minutes.")
         sys.exit(1)
 
 
 @mail_cli.command("retry")
 def retry() -> None:
-    """Send every mail now that waits or was given up."""
-    click.echo(f"Mails due now: {outbox.retry()}.")
+    """Send the mails now whose last attempt failed, also those that were given up."""
+    click.echo(f"Mails due now: {upkeep.retry()}.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import smtplib
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,11 +18,13 @@ from threading import Event
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import db
-from app.mail import outbox, transport
+from app.mail import outbox, transport, upkeep
 
 POLL = 2  # seconds between two looks into the outbox
-# Seconds until the next look after the mail server or the database failed; doubled each time.
-LONGEST_PAUSE = 300
+# Seconds until the next look after the mail server or the database failed: doubled each time, up to
+# this. So it is also how late a new mail can be after the server is back.
+LONGEST_PAUSE = 60
+SLICE = 0.5  # seconds in which a pause notices the end, and renews the heartbeat
 
 # What is wrong with one mail alone. After any other error the connection is of no more use.
 REFUSED = (
@@ -31,6 +34,8 @@ REFUSED = (
     smtplib.SMTPDataError,
     smtplib.SMTPNotSupportedError,
 )
+CLOSING = 421  # the server ends the connection, RFC 5321 section 3.8
+PERMANENT = 500  # from here on a refusal is final, RFC 5321 section 4.2.1
 
 log = logging.getLogger("app.mail")
 
@@ -38,8 +43,9 @@ log = logging.getLogger("app.mail")
 def run(stop: Event, heartbeat: Path | None = None) -> None:
     """Send what is due, again and again, until ``stop`` is set.
 
-    :param heartbeat: a file whose time is renewed before each mail and after each look, for
-        whatever watches this process; or the socket of systemd, which is told so.
+    :param heartbeat: a file whose time is renewed before each mail and in each pause, for whatever
+        watches this process; or the socket of systemd, which is told so. A slow server takes longer
+        for one mail, up to minutes.
     """
 
     def beat() -> None:
@@ -53,15 +59,18 @@ def run(stop: Event, heartbeat: Path | None = None) -> None:
     while not stop.is_set():
         try:
             works = deliver_due(stop, beat)
-            outbox.delete_old()
+            upkeep.delete_old()
         except SQLAlchemyError:
             log.exception("mail: database unavailable")
             works = False
         finally:
             db.session.rollback()
-        beat()
         pause = POLL if works else min(pause * 2, LONGEST_PAUSE)
-        stop.wait(pause)
+        end = time.monotonic() + pause
+        # Not stop.wait(): it holds the lock that the signal's handler needs, in this same thread.
+        while not stop.is_set() and time.monotonic() < end:
+            beat()
+            time.sleep(SLICE)
 
 
 def deliver_due(stop: Event, beat: Callable[[], object] = lambda: None) -> bool:
@@ -77,15 +86,27 @@ def deliver_due(stop: Event, beat: Callable[[], object] = lambda: None) -> bool:
         while not stop.is_set() and (mail := outbox.claim()):
             beat()
             try:
-                built = transport.message(mail)
                 send = send or stack.enter_context(transport.connect())
-                send(built)
-            except (OSError, ValueError) as error:  # smtplib's errors are OSErrors
+                send(mail)
+            except Exception as error:  # of any kind: no mail keeps the others from being sent
+                code, reason = _answer(error)
                 fields = {"mail": mail.id, "kind": mail.kind, "reason": type(error).__name__}
-                log.warning("mail not sent", extra=fields)
-                outbox.failed(mail, f"{type(error).__name__}: {error}")
-                if not isinstance(error, REFUSED):
+                log.warning("mail not sent", extra={**fields, "code": code})
+                # Only a mailbox is refused for good: a sender, or what the text looks like, is the
+                # operator's to repair.
+                is_mailbox = isinstance(error, smtplib.SMTPRecipientsRefused)
+                outbox.failed(mail, reason, final=is_mailbox and code >= PERMANENT)
+                if send is None or code == CLOSING or not isinstance(error, REFUSED):
                     return False
             else:
                 outbox.sent(mail)
     return True
+
+
+def _answer(error: Exception) -> tuple[int, str]:
+    """The code of the server's answer, 0 when it gave none, and what went wrong, for people."""
+    code, text = getattr(error, "smtp_code", 0), str(error)
+    if isinstance(error, smtplib.SMTPRecipientsRefused):  # a mail has one recipient
+        code, answer = next(iter(error.recipients.values()))
+        text = f"{code} {answer.decode('ascii', 'replace')}"
+    return code, f"{type(error).__name__}: {text}"

@@ -12,21 +12,21 @@ import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import click
-import idna
 from flask import current_app
 
 from app.environment import is_loopback
 from app.mail import outbox
 from app.mail.models import Mail
-from app.mail_settings import CA_FILE, PORTS
+from app.mail_settings import CA_FILE, PORTS, sendable
 
-Send = Callable[[EmailMessage], object]
+Send = Callable[[Mail], None]
 
 TIMEOUT = 60  # seconds that the server may take for each answer; RFC 5321 section 4.5.3.2 has 300
 FOLDER = Path("mail")  # below the instance folder, in development
@@ -36,13 +36,15 @@ SHOWN = re.compile(r"^  (\S+)", re.MULTILINE)  # a link or a code, on a line of 
 def message(mail: Mail) -> EmailMessage:
     """The mail as it is sent: plain text.
 
-    :raises ValueError: when a header would contain a line break, or no key decrypts the content.
+    :raises ValueError: when a header would contain a line break, the recipient is no address, or no
+        key decrypts the content.
     """
     subject, text = outbox.content(mail)
     built = EmailMessage(SMTP)
     built["Subject"] = subject
     built["From"] = current_app.config["SETTINGS"].mail.sender
-    built["To"] = _ascii_domain(mail.recipient)
+    local, _, domain = sendable(mail.recipient).rpartition("@")
+    built["To"] = Address(username=local, domain=domain)  # a text would be read as a list
     built["Date"] = mail.created_at
     built["Message-ID"] = mail.message_id
     built["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
@@ -53,12 +55,13 @@ def message(mail: Mail) -> EmailMessage:
 
 @contextmanager
 def connect() -> Iterator[Send]:
-    """What sends a message, while the connection lasts.
+    """What sends a mail, while the connection lasts.
 
     :raises OSError: when the server does not answer, its certificate is not valid, or it refuses
         (:class:`smtplib.SMTPException` is one).
     """
-    url = current_app.config["SETTINGS"].mail.url.reveal()
+    settings = current_app.config["SETTINGS"].mail
+    url = settings.url.reveal()
     if not url:
         yield _write_file
         return
@@ -67,33 +70,32 @@ def connect() -> Iterator[Send]:
     tls = ssl.create_default_context(cafile=dict(parse_qsl(parts.query)).get(CA_FILE))
     server: smtplib.SMTP
     if parts.scheme == "smtps":
-        server = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT, context=tls)
+        server = smtplib.SMTP_SSL(host, port, settings.domain, timeout=TIMEOUT, context=tls)
     else:
-        server = smtplib.SMTP(host, port, timeout=TIMEOUT)
+        server = smtplib.SMTP(host, port, settings.domain, timeout=TIMEOUT)
+
+    def send(mail: Mail) -> None:
+        server.send_message(message(mail), settings.sender, [sendable(mail.recipient)])
+
     try:
         if parts.scheme == "smtp" and not is_loopback(host):
             server.starttls(context=tls)  # raises when the server does not offer it
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
-        yield server.send_message
+        yield send
     finally:
         with suppress(OSError):  # each mail is noted by now; how the server says goodbye is not
             server.quit()
         server.close()
 
 
-def _write_file(built: EmailMessage) -> None:
+def _write_file(mail: Mail) -> None:
     """Write the mail into a file that a mail program can open; show its subject, link or code."""
+    built = message(mail)
     folder = Path(current_app.instance_path) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{built['Message-ID'].strip('<>').split('@')[0]}.eml"
-    path.write_bytes(bytes(built))
+    path.write_bytes(built.as_bytes(policy=SMTPUTF8))
     click.echo(f"Mail to {built['To']}: {built['Subject']} ({path})", err=True)
     for shown in SHOWN.findall(built.get_content()):
         click.echo(f"  {shown}", err=True)
-
-
-def _ascii_domain(address: str) -> str:
-    """The address with its domain as A-labels, which every mail server knows."""
-    local, _, domain = address.rpartition("@")
-    return f"{local}@{idna.encode(domain, uts46=False).decode()}"

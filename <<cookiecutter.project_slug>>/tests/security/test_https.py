@@ -406,7 +406,7 @@ def test_the_operator_asks_over_the_socket(site: Site) -> None:
     with live.connect_unix(site.directory / "app.sock") as connection:
         connection.request("GET", "/readyz", headers={"Host": DOMAIN})
         ready = json.loads(live.read_answer(connection.sock).body)
-    assert ready.keys() == {"status", "database", "rate_limits"}
+    assert ready.keys() == {"status", "database", "rate_limits", "mail"}
     assert site.get("/healthz").body.strip() == '{"status":"ok"}'
 
 

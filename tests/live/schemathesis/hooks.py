@@ -1,15 +1,15 @@
 """How schemathesis reaches the service, and who it is there.
 
 Limits stay on. So each request comes from another address of this machine, and an account makes few
-requests before another one takes its place. Where to go stands in the environment: see
-``tests/live/test_api.py``.
+requests before another one takes its place. Where to go, and the accounts, stand in the
+environment: see ``tests/live/test_api.py``.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import secrets
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -17,7 +17,6 @@ import schemathesis
 from requests.adapters import HTTPAdapter
 
 DOMAIN, BASE = os.environ["DOMAIN"], os.environ["BASE"]
-PASSWORD = "wool-lantern-orbit-7-thistle"
 REQUESTS_PER_ACCOUNT = int(os.environ["REQUESTS_PER_ACCOUNT"])
 ENDS_THE_SIGN_IN = {"POST /api/v1/auth/logout", "PUT /api/v1/me/password"}
 numbers = itertools.count()
@@ -44,12 +43,7 @@ class FromAnotherAddress(HTTPAdapter):
 requests.Session.get_adapter = lambda *_, **__: FromAnotherAddress()  # type: ignore[method-assign, assignment]
 
 
-def sign_up() -> str:
-    """Open an account; returns its access token."""
-    email = f"{secrets.token_hex(8)}@example.com"
-    account = {"email": email, "password": PASSWORD}
-    answer = requests.post(f"{BASE}/api/v1/auth/register", json=account, timeout=30)
-    return str(answer.json()["access_token"])
+tokens = iter(Path(os.environ["TOKENS"]).read_text("utf-8").split())
 
 
 @schemathesis.auth(refresh_interval=None)
@@ -61,9 +55,9 @@ class Accounts:
 
     def get(self, case: schemathesis.Case, context: object) -> str:
         if case.operation.label in ENDS_THE_SIGN_IN:
-            return sign_up()
+            return next(tokens)
         if self.left == 0:
-            self.token, self.left = sign_up(), REQUESTS_PER_ACCOUNT
+            self.token, self.left = next(tokens), REQUESTS_PER_ACCOUNT
         self.left -= 1
         return self.token
 

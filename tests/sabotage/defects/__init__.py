@@ -6,7 +6,9 @@ import os
 
 from tests.sabotage.defects import (
     accounts,
+    addresses,
     browsers,
+    codes,
     construction,
     data,
     deployments,
@@ -22,8 +24,8 @@ from tests.sabotage.defects import (
 )
 
 MODULES = (
-    *(data, inputs, browsers, accounts, edge, operation, storage, styles, construction, numbers),
-    *(deployments, docker, systemd, kubernetes),
+    *(data, inputs, browsers, accounts, codes, addresses, edge, operation, storage, styles),
+    *(construction, numbers, deployments, docker, systemd, kubernetes),
 )
 ALL = [defect for module in MODULES for defect in module.DEFECTS]
 # The first of each practice, with the default answers, unless `make sabotage` asks for all.

@@ -181,6 +181,20 @@ def test_what_the_provider_calls_an_address(app: Flask, email: object, shown: st
     assert f">{shown or user.subject}<" in visitor.get("/account/").text
 
 
+@asvs("6.8.1")
+@pytest.mark.parametrize(
+    ("claim", "counts"),
+    [(True, True), ("true", True), (None, True), (False, False), ("false", False), (0, False)],
+)
+def test_an_address_that_is_not_verified_is_none(app: Flask, claim: object, counts: bool) -> None:
+    """Anybody may claim it: operators would take the account for another, and mail go astray."""
+    arrive(Browser(app), email="boss@example.com", email_verified=claim)
+    with app.app_context():
+        user = db.session.scalars(select(User)).one()
+        assert (user.email == "boss@example.com") is counts
+        assert counts or user.email == user.subject
+
+
 @asvs("10.5.2")
 def test_a_new_address_is_the_same_account(app: Flask) -> None:
     visitor = Browser(app)

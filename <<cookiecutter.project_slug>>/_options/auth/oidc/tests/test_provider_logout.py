@@ -24,6 +24,7 @@ from app.auth.outbound import Client
 from app.auth.provider_tokens import LEEWAY, LOGOUT_EVENT, MAX_AGE
 from app.auth.single_use import UsedOnce
 from app.database import db
+from app.mail.models import Mail
 from tests.browser import Browser
 from tests.live import wait_until
 from tests.marks import asvs, practice
@@ -164,6 +165,22 @@ def test_a_session_is_named_by_subject_or_sid(
     assert send(app, STUB.sign(**names, events=EVENTS, jti="1")) == 200
     assert not alice.is_signed_in()
     assert bob.is_signed_in()
+
+
+@asvs("6.3.7")
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [({"sub": SUBJECT}, 1), ({"sid": "s1"}, 0), ({"sub": SUBJECT, "sid": "s1"}, 0)],
+)
+def test_the_owner_is_told_that_the_provider_ended_all(
+    app: Flask, alice: Browser, names: dict[str, str], told: int
+) -> None:
+    """With the id of a session, the owner has signed out at the provider: no mail for that."""
+    for jti in ("1", "2"):  # the second finds no session any more
+        assert send(app, STUB.sign(**names, events=EVENTS, jti=jti)) == 200
+    with app.app_context():
+        kinds = db.session.scalars(select(Mail.kind)).all()
+    assert kinds == ["provider_signed_out"] * told
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from werkzeug.test import TestResponse
 
 from tests.actions import Send, ready
-from tests.browser import CONFIRM, FORGOT, PASSWORD, RESET, SIGN_UP, Browser
+from tests.browser import (
+    CHANGE_ADDRESS,
+    CONFIRM,
+    FORGOT,
+    NEW_ADDRESS,
+    PASSWORD,
+    RESET,
+    SIGN_IN,
+    SIGN_UP,
+    UNDO_ADDRESS,
+    Browser,
+    csrf_token,
+)
 
 
 def ask_for_account(tab: Browser, email: str) -> TestResponse:
@@ -26,6 +40,36 @@ def ask_for_reset(tab: Browser, email: str) -> TestResponse:
 def set_password(tab: Browser, token: str, password: str) -> TestResponse:
     """Set a forgotten password anew, by the token of a mail."""
     return tab.choose_password(RESET, token, password)
+
+
+def ready_to_change_address(tab: Browser, email: str, password: str = PASSWORD) -> Send:
+    return ready(tab, CHANGE_ADDRESS, {"email": email, "current_password": password})
+
+
+def change_address(tab: Browser, email: str, password: str = PASSWORD) -> TestResponse:
+    """Ask for a mail with a link that changes the address."""
+    return ready_to_change_address(tab, email, password)()
+
+
+def ready_to_confirm_address(tab: Browser, token: str) -> Send:
+    # The form of another page: there is none behind a link that has ended.
+    form = {"token": token, "csrf_token": csrf_token(tab.get(SIGN_IN))}
+    return partial(tab.post, NEW_ADDRESS, form)
+
+
+def confirm_address(tab: Browser, token: str) -> TestResponse:
+    """Change the address, by the token of a mail."""
+    return ready_to_confirm_address(tab, token)()
+
+
+def ready_to_undo_address(tab: Browser, token: str, password: str) -> Send:
+    form = {"token": token, "password": password, "confirm": password}
+    return partial(tab.post, UNDO_ADDRESS, form | {"csrf_token": csrf_token(tab.get(SIGN_IN))})
+
+
+def undo_address(tab: Browser, token: str, password: str) -> TestResponse:
+    """Undo a change of address, by the token of the notice, and set a password."""
+    return ready_to_undo_address(tab, token, password)()
 
 
 def ready_to_change_password(tab: Browser, new: str) -> Send:

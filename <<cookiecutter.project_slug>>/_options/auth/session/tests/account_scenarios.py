@@ -5,11 +5,13 @@ from __future__ import annotations
 from flask import Flask
 
 from tests.actions import revoke_sessions
+from tests.address_scenario import use_address
 from tests.browser import CHANGED, PASSWORD, Browser
 
 
 def use_account(app: Flask, alice: Browser) -> None:
-    """End other sessions and change the password."""
+    """End other sessions, change the password and the address."""
     revoke_sessions(app, alice)
     response = alice.change_password(PASSWORD, "kelp-drizzle-9-anvil-tooth")
     assert response.status_code == CHANGED
+    use_address(app, alice, "kelp-drizzle-9-anvil-tooth")

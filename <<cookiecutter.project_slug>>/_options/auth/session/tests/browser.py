@@ -28,6 +28,7 @@ SETTINGS: dict[str, str] = {}  # of this way to sign in
 # What the shared tests ask for by name, because it is different elsewhere.
 SIGN_IN, SIGN_UP, HOME = "/auth/login", "/auth/register", "/"
 FORGOT, CONFIRM, RESET = "/auth/forgot", "/auth/confirm", "/auth/reset"
+CHANGE_ADDRESS, NEW_ADDRESS, UNDO_ADDRESS = "/account/email", "/auth/email", "/auth/undo"
 CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
@@ -38,9 +39,12 @@ DISABLED = 401
 SIGNED_OUT = "/"
 FORM_ACTION = "'self'"
 PUBLIC_ROUTES = {"auth.register", "auth.confirm", "auth.forgot", "auth.reset"}
+PUBLIC_ROUTES |= {"address.change", "address.undo"}
 OTHER_ANSWERS: dict[str, int] = {}
-PRIVATE_ROUTES = {"account.password"}
+OTHER_ANSWERS |= dict.fromkeys(("address.change", "address.undo"), 404)  # without a token
+PRIVATE_ROUTES = {"account.password", "address.request_change"}
 WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, FORGOT: 422, WRITE: 422, "/account/password": 422}
+WRONG_FORMS |= {CHANGE_ADDRESS: 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 # The fields of the forms about accounts.
 FIELDS = {"email", "password", "confirm", "current_password", "new_password", "token"}

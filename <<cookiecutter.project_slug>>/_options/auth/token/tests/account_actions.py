@@ -7,7 +7,17 @@ from functools import partial
 from werkzeug.test import TestResponse
 
 from tests.actions import Send
-from tests.browser import CONFIRM, FORGOT, PASSWORD, RESET, SIGN_UP, Browser
+from tests.browser import (
+    CHANGE_ADDRESS,
+    CONFIRM,
+    FORGOT,
+    NEW_ADDRESS,
+    PASSWORD,
+    RESET,
+    SIGN_UP,
+    UNDO_ADDRESS,
+    Browser,
+)
 
 
 def ask_for_account(client: Browser, email: str) -> TestResponse:
@@ -28,6 +38,34 @@ def ask_for_reset(client: Browser, email: str) -> TestResponse:
 def set_password(client: Browser, token: str, password: str) -> TestResponse:
     """Set a forgotten password anew, by the code of a mail."""
     return client.choose_password(RESET, token, password)
+
+
+def ready_to_change_address(client: Browser, email: str, password: str = PASSWORD) -> Send:
+    body = {"email": email, "current_password": password}
+    return partial(client.send, "PUT", CHANGE_ADDRESS, body)
+
+
+def change_address(client: Browser, email: str, password: str = PASSWORD) -> TestResponse:
+    """Ask for a mail with a code that changes the address."""
+    return ready_to_change_address(client, email, password)()
+
+
+def ready_to_confirm_address(client: Browser, token: str) -> Send:
+    return partial(client.post, NEW_ADDRESS, {"token": token})
+
+
+def confirm_address(client: Browser, token: str) -> TestResponse:
+    """Change the address, by the code of a mail."""
+    return ready_to_confirm_address(client, token)()
+
+
+def ready_to_undo_address(client: Browser, token: str, password: str) -> Send:
+    return partial(client.post, UNDO_ADDRESS, {"token": token, "password": password})
+
+
+def undo_address(client: Browser, token: str, password: str) -> TestResponse:
+    """Undo a change of address, by the code of the notice, and set a password."""
+    return ready_to_undo_address(client, token, password)()
 
 
 def ready_to_change_password(client: Browser, new: str) -> Send:

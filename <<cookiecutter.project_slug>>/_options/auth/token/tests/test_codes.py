@@ -149,7 +149,7 @@ def test_with_app_url_a_mail_leads_to_the_page_of_the_app(
         assert visitor.sign_in(email, NEW_PASSWORD).status_code == SIGNED_IN
 
 
-@asvs("13.4.2")
+@asvs("4.1.3")
 def test_a_foreign_host_gets_no_mail_sent(app: Flask, browser: Browser) -> None:
     for path in (SIGN_UP, FORGOT):
         sent = {"data": json.dumps({"email": CAROL}), "content_type": "application/json"}

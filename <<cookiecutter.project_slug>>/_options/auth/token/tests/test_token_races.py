@@ -10,7 +10,9 @@ from flask import Flask
 
 from app.auth import sessions, tokens
 from app.auth.models import Session
-from tests.browser import PASSWORD, Browser
+from tests.account_actions import ask_for_reset, set_password
+from tests.browser import ASKED, PASSWORD, Browser
+from tests.mailbox import newest_token
 from tests.marks import asvs, practice
 from tests.races import TIMEOUT, at_once, count, meeting, statuses
 from tests.test_account_races import NEW_PASSWORD, disable
@@ -18,7 +20,7 @@ from tests.test_account_races import NEW_PASSWORD, disable
 
 @practice("auth.tokens")
 @asvs("7.4.1", "15.4.2")
-@pytest.mark.parametrize("ending", ["password", "disabled", "sign-out"])
+@pytest.mark.parametrize("ending", ["password", "reset", "disabled", "sign-out"])
 @pytest.mark.parametrize("moment", ["found", "any"])
 def test_no_refresh_brings_an_ended_sign_in_back(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch, ending: str, moment: str
@@ -26,6 +28,8 @@ def test_no_refresh_brings_an_ended_sign_in_back(
     """The thief's refresh has found the session; it ends before the new token is written."""
     thief = Browser(app, "192.0.2.1")
     stolen = alice.refresh_token
+    assert ask_for_reset(thief, alice.email).status_code == ASKED
+    code = newest_token(app, alice.email)
     in_refresh = threading.local()
     reached, ended = threading.Event(), threading.Event()
     hash_token = sessions.hash_token
@@ -45,6 +49,8 @@ def test_no_refresh_brings_an_ended_sign_in_back(
             assert reached.wait(TIMEOUT)
         if ending == "password":
             alice.change_password(PASSWORD, NEW_PASSWORD)
+        elif ending == "reset":
+            set_password(alice, code, NEW_PASSWORD)
         elif ending == "disabled":
             disable(app)
         else:

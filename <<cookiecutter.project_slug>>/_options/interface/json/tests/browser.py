@@ -23,6 +23,8 @@ SETTINGS: dict[str, str] = {}  # of this way to sign in
 API = "/api/v1"
 SIGN_IN, SIGN_UP, HOME = f"{API}/auth/token", f"{API}/auth/register", "/.well-known/security.txt"
 FORGOT, CONFIRM, RESET = f"{API}/auth/forgot", f"{API}/auth/confirm", f"{API}/auth/reset"
+CHANGE_ADDRESS = f"{API}/me/email"
+NEW_ADDRESS, UNDO_ADDRESS = f"{API}/auth/email", f"{API}/auth/undo"
 PROFILE = f"{API}/me"  # the answer about the account
 SAMPLES = WRITE = f"{API}/samples"  # of :mod:`tests.sample`
 CREATE_ACCOUNT = "create"

@@ -105,8 +105,9 @@ def undo(token: str, password: str) -> User | None:
 
 def _move(user: User, email: str) -> None:
     """Store the address, and end the link that resets the password from the one before."""
-    old, user.email = user.email, email
+    old = user.email
     try:
+        user.email = email
         db.session.flush()
     except IntegrityError as error:
         db.session.rollback()

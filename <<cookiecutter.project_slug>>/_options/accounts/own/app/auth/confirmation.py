@@ -35,9 +35,10 @@ def sign_up(token: str, password: str) -> User | None:
     The caller commits.
     """
     link = links.find("confirm", token)
-    if link is None or not links.use(link):
+    if link is None:
         return None
-    return accounts.register(link.email, password)
+    user = accounts.register(link.email, password)  # first: no row is locked while it hashes
+    return user if user and links.use(link) else None
 
 
 def request_reset(email: str) -> None:

@@ -3,7 +3,7 @@
 An attacker guesses them, takes them from a log, uses one twice or for something else, or floods the
 mailbox of a stranger. So a link has 256 random bits, of which the database stores the hash; it
 counts for one purpose, one address and one use, for a limited time; a newer one ends the older; and
-mails to one address have pauses in between that grow. ASVS 6.4.3, 6.5.1 to 6.5.5, 7.2.3.
+mails to one address have pauses in between that grow. ASVS 6.4.1, 6.4.3, 6.5.1 to 6.5.3.
 """
 
 from __future__ import annotations
@@ -63,6 +63,9 @@ class Link(Base):
 
 def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | None:
     """A new link for the mailbox of ``email``; it ends the one before. The caller commits.
+
+    Write nothing before, or lock the account of ``user``: if another request makes the same row at
+    the same time, the transaction begins anew.
 
     :param user: whose account it changes, where the address does not say it.
     :returns: its token; None while the pause after the last mail lasts. Then the one before still
@@ -153,10 +156,12 @@ def _locked(purpose: Purpose, email: str, user: User | None) -> Link:
         link = Link(name_hash=name, purpose=purpose, email=email, user_id=user and user.id)
         link.expires_at = link.mailed_at = never
         link.mails = 0
+        db.session.add(unscoped(link, OF_ALL["unscoped"]))
         try:
-            with db.session.begin_nested():
-                db.session.add(unscoped(link, OF_ALL["unscoped"]))
+            db.session.flush()
         except IntegrityError:  # another request made it at the same time
+            # All of it: of the refused row, MySQL keeps a lock, and two would wait for each other.
+            db.session.rollback()
             db.session.execute(lock)
     query = select(Link).where(Link.name_hash == name)
     options = {**OF_ALL, "populate_existing": True}

@@ -40,7 +40,7 @@ def forgot() -> ResponseReturnValue:
 @public
 @rate_limits.link
 def confirm() -> ResponseReturnValue:
-    """Open an account by the link of a mail, and sign in to it."""
+    """Open an account by the link of a mail."""
     return choose_password("confirm", confirmation.sign_up, "Your account is ready. Sign in.")
 
 
@@ -58,7 +58,7 @@ def _mail_link(request_link: Callable[[str], None], template: str) -> ResponseRe
     if form.validate_on_submit():
         request_link(form.email.data or "")
         db.session.commit()
-        flash("We have sent a mail with a link to this address. Look into your mailbox.")
+        flash("A mail is on its way to this address, unless one went there shortly before.")
         return redirect(url_for("auth.login"))
     return render_template(template, form=form), 422 if form.is_submitted() else 200
 

@@ -117,7 +117,7 @@ def test_a_browser_that_sends_no_fetch_metadata_still_works(victim: Browser) -> 
 
 def test_our_own_referrer_policy_lets_the_forms_work(browser: Browser) -> None:
     # With "no-referrer" every browser would leave out the Referer that Flask-WTF asks for.
-    assert browser.get("/").headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert browser.get("/").headers["Referrer-Policy"] == "strict-origin"
 
 
 def test_an_open_form_survives_one_key_rotation(

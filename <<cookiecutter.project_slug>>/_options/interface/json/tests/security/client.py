@@ -13,9 +13,10 @@ from tests.browser import API, PROFILE, Browser
 # Every route that is no resource's. A new one is listed here on purpose, or ``test_access`` fails.
 PUBLIC = {
     *("auth.confirm", "auth.forgot", "auth.refresh", "auth.register", "auth.reset", "auth.token"),
-    *("health.alive", "health.ready", "openapi", "security_txt"),
+    *("address.undo", "health.alive", "health.ready", "openapi", "security_txt"),
 }
 PRIVATE = {"auth.logout", "me.change_password", "me.profile"}
+PRIVATE |= {"address.change", "address.request_change"}
 OTHER_ANSWERS: dict[str, int] = {}  # what a user gets from these routes, where it is not 200
 FIELDS = {"email", "password", "current_password", "new_password", "refresh_token", "token"}
 EXTRA_FIELD = "unknown"

@@ -1,0 +1,165 @@
+"""Who takes an account over: the change of its address, and what its owner is told."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+address = partial(Defect, "address")
+notices = partial(Defect, "notices")
+provider = partial(Defect, "notices", answers={"auth": "oidc"})
+
+THEFT = "test_the_owner_undoes_what_a_thief_did"
+MOVES_ON = "test_a_thief_who_moves_on_does_not_keep_the_account"
+
+DEFECTS = [
+    address(
+        "a stolen session is enough",
+        "    if not accounts.reauthenticate(session, password):\n"
+        '        security_event("authn_address_change_fail"',
+        '    if not password:\n        security_event("authn_address_change_fail"',
+        "test_a_stolen_session_does_not_change_the_address",
+    ),
+    address(
+        "a session may guess without a delay of its own",
+        "return _confirm(session.user, password, session)",
+        "return _confirm(session.user, password)",
+        "test_a_stolen_session_guesses_the_password_no_faster_here",
+    ),
+    address(
+        "a change has the limit of writes",
+        "@rate_limits.address_change\n",
+        "",
+        "test_strangers_get_few_mails_from_one_account",
+    ),
+    address(
+        "whoever has the new address gets a link to somebody else's account",
+        "deliver=not taken",
+        "deliver=True",
+        "test_nothing_tells_whether_the_new_address_has_an_account",
+    ),
+    address(
+        "an address with an account costs less",
+        'if token := links.issue("email", email, user):',
+        'if not taken and (token := links.issue("email", email, user)):',
+        "test_nothing_tells_whether_the_new_address_has_an_account",
+    ),
+    address(
+        "the link of another account counts",
+        "return link if link and link.user_id == user.id else None",
+        "return link",
+        "test_the_token_of_another_account_counts_for_nobody_else",
+    ),
+    address(
+        "a link counts for each request of the same moment",
+        "if user.disabled_at is not None or not links.use(link):",
+        "if user.disabled_at is not None:",
+        "test_of_ten_that_confirm_at_once_one_changes_the_address",
+    ),
+    address(
+        "a second change waits behind the first",
+        '    links.end_of(user, "email")\n    # A row of its own',
+        "    # A row of its own",
+        "test_of_two_addresses_that_are_confirmed_at_once_one_counts",
+    ),
+    address(
+        "a second theft soon after the first has no undo",
+        "    db.session.execute(delete(Link).where(*mine), execution_options=links.OF_ALL)\n",
+        "",
+        "test_a_second_theft_can_be_undone_as_well",
+    ),
+    address(
+        "an undo counts again and again",
+        "    if not links.use(link):\n        return None\n    changed",
+        "    changed",
+        "test_each_link_counts_once",
+    ),
+    address(
+        "the thief's password stays after an undo",
+        "    changed = user.email\n    user.password_hash = stored\n",
+        "    changed = user.email\n",
+        THEFT,
+    ),
+    address(
+        "the thief stays signed in after an undo",
+        "    sessions.end_all(user)\n    for address",
+        "    for address",
+        THEFT,
+    ),
+    address(
+        "the delay that guesses have made stays after an undo",
+        "    throttling.clear(user)\n    _move",
+        "    _move",
+        THEFT,
+    ),
+    address(
+        "the undo of a later change stays",
+        '    links.end_of(user, "undo", after=link.id)\n',
+        "",
+        MOVES_ON,
+    ),
+    address(
+        "the undo of a later change ends that of an earlier one",
+        'links.end_of(user, "undo", after=link.id)',
+        'links.end_of(user, "undo")',
+        MOVES_ON,
+    ),
+    address(
+        "a reset waits in the mailbox of before",
+        '    links.end("reset", old)\n',
+        "",
+        "test_a_reset_that_waits_in_the_old_mailbox_ends",
+    ),
+    address(
+        "a change that a thief asked for outlives the new password",
+        '    links.end_of(user, "email")\n    notices.send("password", user)\n',
+        '    notices.send("password", user)\n',
+        "test_a_new_password_ends_a_change_that_waits",
+        file="app/auth/accounts.py",
+    ),
+    address(
+        "the same, after a reset",
+        '    links.end_of(user, "email")\n    notices.send("password", user)\n',
+        '    notices.send("password", user)\n',
+        "test_a_new_password_ends_a_change_that_waits",
+        file="app/auth/confirmation.py",
+    ),
+    notices(
+        "nobody is told of a disabled account",
+        '    notices.send("disabled", user)\n',
+        "",
+        "test_the_owner_is_told_what_an_operator_does",
+    ),
+    notices(
+        "nobody is told of a new password",
+        '    notices.send("password", user)\n',
+        "",
+        "test_the_owner_is_told_of_a_new_password",
+        file="app/auth/accounts.py",
+    ),
+    notices(
+        "a notice goes out although nothing ended",
+        "        if ended:\n            notices.send",
+        "        if user:\n            notices.send",
+        "test_nothing_is_told_where_nothing_happened",
+    ),
+    provider(
+        "an address that nobody has verified counts",
+        'verified = claims.get("email_verified") in (None, True, "true")',
+        "verified = True",
+        "test_an_address_that_is_not_verified_is_none",
+    ),
+    provider(
+        "a subject that looks like an address gets mail",
+        "if user.issuer != LOCAL and user.email == user.subject:",
+        "if not user.email:",
+        "test_an_account_without_an_address_gets_none",
+    ),
+    provider(
+        "each sign-out at the provider sends a mail",
+        'if ended and "sid" not in claims:',
+        "if ended:",
+        "test_the_owner_is_told_that_the_provider_ended_all",
+    ),
+]

@@ -1,0 +1,121 @@
+"""The codes of mails at the API: sign-up, a forgotten password, and where links lead."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+codes = partial(Defect, "codes", answers={"auth": "token"})
+
+
+DEFECTS = [
+    codes(
+        "sign-up tells who has an account",
+        "    confirmation.request_sign_up(body.email)\n    db.session.commit()\n",
+        "    confirmation.request_sign_up(body.email)\n"
+        "    if db.session.query(User).filter_by(email=body.email).first():\n"
+        '        raise InvalidInput(("#/email", "This address is taken."))\n'
+        "    db.session.commit()\n",
+        "test_asking_answers_nothing",
+    ),
+    codes(
+        "a forgotten password tells who has an account",
+        "    confirmation.request_reset(body.email)\n    db.session.commit()\n",
+        "    confirmation.request_reset(body.email)\n"
+        "    if not db.session.query(User).filter_by(email=body.email).first():\n"
+        '        raise NotFound("There is no such account.")\n'
+        "    db.session.commit()\n",
+        "test_asking_answers_nothing",
+    ),
+    codes(
+        "a wrong code is repeated",
+        'raise NotFound("This code does not work (any more). Ask for a new one.")',
+        'raise NotFound(f"The code {body.token} does not work (any more).")',
+        "test_a_code_that_does_not_count_is_one_problem",
+        file="app/auth/views.py",
+    ),
+    codes(
+        "a weak password uses the code up",
+        "        if problem := password_problem(body.password, SERVICE_NAME, link.email):\n",
+        "        links.use(link)\n"
+        "        db.session.commit()\n"
+        "        if problem := password_problem(body.password, SERVICE_NAME, link.email):\n",
+        "test_a_code_survives_a_weak_password_and_signs_nobody_in",
+    ),
+    codes(
+        "whoever has a code may choose any password",
+        "        if problem := password_problem(body.password, SERVICE_NAME, link.email):\n",
+        '        if problem := "":\n',
+        "test_a_code_survives_a_weak_password_and_signs_nobody_in",
+    ),
+    codes(
+        "the code is used up when the account is not made",
+        "    return accounts.register(link.email, password)\n",
+        "    email = link.email\n"
+        "    db.session.commit()\n"
+        "    return accounts.register(email, password)\n",
+        "test_a_failure_leaves_the_code_and_the_old_password",
+    ),
+    codes(
+        "the token says whose password is set",
+        "    user = _find(link.email)\n    if user is not None:\n",
+        "    from flask import g  # noqa: PLC0415\n\n"
+        '    user = g.get("user") or _find(link.email)\n'
+        "    link.email = user.email if user else link.email\n"
+        "    if user is not None:\n",
+        "test_the_code_says_whose_password_it_sets_and_not_the_token",
+    ),
+    codes(
+        "tokens outlive a reset",
+        "    throttling.clear(user)\n    db.session.flush()\n    sessions.end_all(user)\n",
+        "    throttling.clear(user)\n    db.session.flush()\n",
+        "test_a_reset_ends_every_token_of_the_account",
+    ),
+    codes(
+        "a code may stand in the address",
+        '            found = check(query.model_validate, parameters(), "?")\n',
+        "            given = {} if query is Model else parameters()\n"
+        '            found = check(query.model_validate, given, "?")\n',
+        "test_a_code_counts_as_json_in_the_body_alone",
+    ),
+    codes(
+        "whoever asks chooses where the link leads",
+        '    start = current_app.config["SETTINGS"].mail.links\n',
+        "    from flask import request  # noqa: PLC0415\n\n"
+        '    start = request.headers.get("X-Forwarded-Host")\n'
+        '    start = start or current_app.config["SETTINGS"].mail.links\n',
+        "test_with_app_url_a_mail_leads_to_the_page_of_the_app",
+    ),
+    codes(
+        "a link may lead over plain HTTP",
+        'is_page(links, ("https", "http") if development else ("https",))',
+        'is_page(links, ("https", "http"))',
+        "test_production_refuses_what_is_no_page_over_https",
+    ),
+    codes(
+        "every mail gives the password of a URL away",
+        'return usable and "@" not in parts.netloc and',
+        "return usable and",
+        "test_development_refuses_what_is_no_page",
+    ),
+    codes(
+        "forgotten passwords flood the mail server",
+        '@rate_limits.forgot\n@api.operation("Ask for a new password',
+        '@api.operation("Ask for a new password',
+        "test_each_step_is_limited_by_address",
+    ),
+    codes(
+        "codes can be guessed without end",
+        '@rate_limits.link\n@api.operation(\n    "Set a new password',
+        '@rate_limits.unlimited("nobody guesses 256 bits")\n@api.operation(\n'
+        '    "Set a new password',
+        "test_each_step_is_limited_by_address",
+    ),
+    codes(
+        "a traceback shows the code",
+        "    token: Hidden\n    password: NewPassword\n",
+        "    token: str\n    password: NewPassword\n",
+        "test_a_body_shows_no_secret_of_itself",
+    ),
+]
