@@ -16,8 +16,12 @@ from threading import Event
 import pytest
 from flask import Flask
 
+# <% if cookiecutter.database == "sqlite" %>
+from app.database import db
+# <% endif %>
 from app.mail.outbox import LEASE
 from tests import faults
+from tests.browser import Browser
 from tests.live import make_certificates, running, wait_until
 from tests.mail_server import OK, MailServer, mail_server
 from tests.marks import asvs, practice
@@ -163,7 +167,7 @@ def test_with_nothing_to_do_it_shows_that_it_lives_and_ends_at_once(
         process.send_signal(number)
         started = time.monotonic()
         assert process.wait(WAIT) == 0
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15, "a pause may take a minute"
     assert (tmp_path / "mail.log").read_text() == ""
 
 
@@ -203,9 +207,15 @@ def test_a_database_that_goes_and_comes_back_ends_nothing(
     ):
         write(own_service, ALICE)
         wait_until(lambda: states(own_service) == ["sent"], WAIT)
+        # <% if cookiecutter.database == "sqlite" %>
+        with own_service.app_context(), db.engine.connect() as other:
+            other.exec_driver_sql("BEGIN IMMEDIATE")  # who has the file open does not miss it
+            wait_until(lambda: "mail: database unavailable" in log.read_text(), WAIT)
+        # <% else %>
         outage.stop(own_service)
         wait_until(lambda: "mail: database unavailable" in log.read_text(), WAIT)
         outage.resume()
+        # <% endif %>
         write(own_service, BOB)
         wait_until(lambda: states(own_service) == ["sent", "sent"], 2 * WAIT)
         assert process.poll() is None
@@ -223,7 +233,7 @@ def test_nobody_waits_for_a_frozen_server_and_new_mail_goes_out_afterwards(
         started = time.monotonic()
         write(app, BOB)
         assert time.monotonic() - started < 2, "what writes a mail does not wait for the server"
-        assert app.test_client().get("/readyz").status_code == 200
+        assert Browser(app).get("/readyz").status_code == 200
         thawed.set()
         wait_until(lambda: states(app) == ["sent", "sent"], WAIT)
 
