@@ -295,9 +295,18 @@ def test_commands_say_why(app: Flask, alice: Browser, strict: Callable[[], None]
         ["users", "disable", alice.email],
         ["users", "enable", alice.email],
         ["users", "unlock", alice.email],
+        ["users", "list"],
+        ["users", "show", alice.email],
+        # <% if cookiecutter.auth != "oidc" %>
+        ["users", "invite", "dave@example.com"],
+        ["users", "reset", alice.email, "--disable-password"],
+        ["users", "set-address", alice.email, "alice@example.net"],
+        ["users", "set-address", "alice@example.net", alice.email],
+        # <% endif %>
         ["sessions", "revoke", "--user", alice.email],
         ["sessions", "revoke", "--all"],
         ["users", CREATE_ACCOUNT, "new@example.com", "--password", "kelp-drizzle-9-anvil-tooth"],
+        ["users", "delete", alice.email, "--yes"],
     ):
         done = cli(args=command)
         assert done.exit_code == 0, (command, done.output, done.exception)

@@ -55,7 +55,10 @@ FORM_ACTION = f"'self' {ISSUER}"
 PUBLIC_ROUTES = {"auth.callback", "auth.emergency", "backchannel.logout"}
 # What a user gets there: nothing without an answer of the provider; the page is for operators.
 OTHER_ANSWERS = {"auth.callback": 401, "operators.index": 403}
-PRIVATE_ROUTES = {"operators.disable", "operators.enable", "operators.index"}
+PRIVATE_ROUTES = {
+    *("account.export_data", "own_data.delete"),
+    *("operators.disable", "operators.enable", "operators.index"),
+}
 WRONG_FORMS = {SIGN_IN: 401, WRITE: 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 

@@ -44,8 +44,9 @@ PUBLIC_ROUTES |= {"address.change", "address.undo"}
 LINKS = ("auth.confirm", "auth.reset", "address.change", "address.undo")
 OTHER_ANSWERS = dict.fromkeys(LINKS, 404)  # without a token
 PRIVATE_ROUTES = {"account.password", "address.request_change"}
+PRIVATE_ROUTES |= {"account.export_data", "own_data.delete"}
 WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, FORGOT: 422, WRITE: 422, "/account/password": 422}
-WRONG_FORMS |= {CHANGE_ADDRESS: 422}
+WRONG_FORMS |= {CHANGE_ADDRESS: 422, "/account/delete": 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 # The fields of the forms about accounts.
 FIELDS = {"email", "password", "confirm", "current_password", "new_password", "token"}
