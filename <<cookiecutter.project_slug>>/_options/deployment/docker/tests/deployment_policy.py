@@ -114,7 +114,6 @@ def command(*words: str, after: dict[str, str], **more: Any) -> dict[str, Any]:
     )
 
 
-
 def renewed(file: str, minutes: int) -> list[str]:
     """That a file is not older. find succeeds with an old file as well; grep does not."""
     return ["CMD-SHELL", f"find /tmp/{file} -mmin -{minutes} | grep -q ."]
