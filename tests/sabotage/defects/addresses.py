@@ -140,8 +140,8 @@ DEFECTS = [
     ),
     notices(
         "a notice goes out although nothing ended",
-        "        if ended:\n            notices.send",
-        "        if user:\n            notices.send",
+        "if user and ended:",
+        "if user:",
         "test_nothing_is_told_where_nothing_happened",
     ),
     provider(

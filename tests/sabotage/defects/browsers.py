@@ -162,11 +162,10 @@ DEFECTS = [
     ),
     cookies(
         "a new password leaves the old sessions",
-        "    db.session.flush()\n"
-        "    sessions.end_all(user)\n"
-        '    security_event("authn_password_change"',
-        '    db.session.flush()\n    security_event("authn_password_change"',
+        '    sessions.end_all(user)\n    links.end_of(user, "email")\n',
+        '    links.end_of(user, "email")\n',
         "test_a_password_change_keeps_this_browser_signed_in_with_a_new_cookie",
+        file="app/auth/accounts.py",
     ),
     cookies(
         "the browser keeps what it has stored",
