@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, case, update
+from flask import abort
+from sqlalchemy import ColumnElement, CursorResult, case, select, update
 from werkzeug.exceptions import Forbidden
 
 from app.auth.models import User
@@ -35,13 +36,14 @@ class QuotaError(Forbidden):
 def charge(owner: int, *, rows: int = 0, size: int = 0) -> None:
     """Count a change of what a user stores. The caller commits, or rolls back when this raises.
 
-    The user's row stays locked until then. Charge before you add rows that refer to the user:
-    otherwise two requests of one user can deadlock.
+    The user's row stays locked until then. Charge before you write rows that refer to the user:
+    otherwise two requests of one user, or the deletion of the account, can deadlock.
 
     :param owner: the id of the user.
     :param rows: rows that are added; negative after a deletion.
     :param size: bytes of text that are added, see :func:`size_of`; negative when there are fewer.
     :raises QuotaError: when the account has no room. Nothing was counted.
+    :raises werkzeug.exceptions.Unauthorized: when there is no such account any more.
     """
     statement = update(User).where(User.id == owner)
     if rows > 0:
@@ -54,6 +56,8 @@ def charge(owner: int, *, rows: int = 0, size: int = 0) -> None:
     )
     counted = db.session.execute(statement, execution_options={"synchronize_session": False})
     if cast(CursorResult[Any], counted).rowcount == 0:
+        if db.session.scalar(select(User.id).where(User.id == owner)) is None:
+            abort(401, "Please sign in.")  # another request has just deleted the account
         security_event("excess_quota_exceeded", account=owner)
         raise QuotaError
 

@@ -1,7 +1,9 @@
 """What users own: rows that every feature stores in the same way, with pages and with an API.
 
 An edit overwrites no other one, a list is read page by page along an index, and the quota of the
-account counts every text. The caller loads a row with :func:`app.security.access.get_owned`.
+account counts every text, before the row is written: whoever locks the account first cannot wait
+for a row that waits for the account. The caller loads a row with
+:func:`app.security.access.get_owned`.
 """
 
 from __future__ import annotations
@@ -91,8 +93,12 @@ def update(row: Row, /, version: int, **values: Any) -> Row:
         abort(409, "This was changed in the meantime. Reload it and try again.")
     before = _size_of(row)
     _write(row, values)
+    size = _size_of(row)
+    with db.session.no_autoflush:
+        quotas.charge(row.owner_id, size=size - before)
     db.session.flush()
-    quotas.charge(row.owner_id, size=_size_of(row) - before)
+    if defaults := _size_of(row) - size:
+        quotas.charge(row.owner_id, size=defaults)
     db.session.commit()
     return row
 
@@ -102,10 +108,8 @@ def remove(row: Resource) -> None:
 
     :raises sqlalchemy.orm.exc.StaleDataError: when it changes at this very moment.
     """
-    size = _size_of(row)
+    quotas.charge(row.owner_id, rows=-1, size=-_size_of(row))
     db.session.delete(row)
-    db.session.flush()
-    quotas.charge(row.owner_id, rows=-1, size=-size)
     db.session.commit()
 
 

@@ -50,6 +50,10 @@ class Settings:
     :param redis_url: storage of the rate limits; empty means in memory (development only).
     :param redis_private_host: the one host to which ``redis_url`` may speak without TLS.
     :param mail: the mail server, the sender, and where links in mails lead.
+    # <% if cookiecutter.auth != "oidc" %>
+    :param sign_up: who may open an account: ``open`` everybody, ``invite`` whom an operator
+        invites, ``closed`` nobody.
+    # <% endif %>
     # <% if cookiecutter.__interface == "json" %>
     :param cors_origins: whose pages may read the answers of this API; empty means nobody's.
     # <% endif %>
@@ -69,6 +73,9 @@ class Settings:
     redis_url: Secret
     redis_private_host: str
     mail: MailSettings
+    # <% if cookiecutter.auth != "oidc" %>
+    sign_up: str
+    # <% endif %>
     trusted_hosts: tuple[str, ...]
     security_contact: str
     # <% if cookiecutter.__interface == "json" %>
@@ -141,6 +148,11 @@ class Settings:
         # <% endif %>
         if redis_url and (problem := redis_problem(redis_url)):
             problems.append(problem)
+        # <% if cookiecutter.auth != "oidc" %>
+        sign_up = read("SIGN_UP", "open")
+        if sign_up not in ("open", "invite", "closed"):
+            problems.append(f"SIGN_UP is {sign_up!r}; write open, invite or closed")
+        # <% endif %>
         if domain_name and not HOST_NAME.fullmatch(domain_name):
             problems.append(
                 f"DOMAIN_NAME is {domain_name!r}; write one host name without scheme, port or path"
@@ -162,6 +174,9 @@ class Settings:
             redis_url=Secret(redis_url),
             redis_private_host=read("REDIS_PRIVATE_HOST"),
             mail=MailSettings.read(read, problems, domain_name, development=development),
+            # <% if cookiecutter.auth != "oidc" %>
+            sign_up=sign_up,
+            # <% endif %>
             trusted_hosts=hosts,
             security_contact=read("SECURITY_CONTACT", SECURITY_CONTACT),
             # <% if cookiecutter.__interface == "json" %>

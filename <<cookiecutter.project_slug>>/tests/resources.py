@@ -6,6 +6,9 @@ while a model, a route or a field has none, and says what to write here.
 
 from __future__ import annotations
 
+# <% if cookiecutter.auth != "oidc" %>
+import secrets
+# <% endif %>
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +17,15 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.auth import sessions
+# <% if cookiecutter.auth != "oidc" %>
+from app.auth.links import Link
+# <% endif %>
 from app.auth.models import Session, User
+# <% if cookiecutter.auth != "oidc" %>
+from app.database import db, now
+# <% else %>
 from app.database import db
+# <% endif %>
 from app.notes.models import Note
 from tests.browser import PASSWORD
 from tests.sample.models import Sample
@@ -79,7 +89,24 @@ SESSIONS = Resource(
     # <% endif %>
     make=lambda owner, _: sessions.start(owner, address="203.0.113.99", device="Tests")[0],
 )
+# <% if cookiecutter.auth != "oidc" %>
+LINKS = Resource(
+    model=Link,
+    owner="user_id",
+    routes=frozenset(),
+    make=lambda owner, _: Link(
+        name_hash=secrets.token_hex(32),
+        purpose="undo",
+        email="old@example.com",
+        user_id=owner.id,
+        expires_at=now(),
+        mailed_at=now(),
+    ),
+)
+RESOURCES = (NOTES, SESSIONS, LINKS)
+# <% else %>
 RESOURCES = (NOTES, SESSIONS)
+# <% endif %>
 
 # Of the tests' own. It is attacked where no resource of the service has a line, a rich text and a
 # version: what the service has for such rows is proven all the same.

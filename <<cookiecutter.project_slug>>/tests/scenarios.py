@@ -8,6 +8,7 @@ from werkzeug.test import TestResponse
 from tests.account_scenarios import use_account
 from tests.actions import PUBLIC_PATHS
 from tests.browser import Browser
+from tests.own_data_actions import download, ready_to_delete
 from tests.resources import WRITABLE, Resource, add
 from tests.security.writing import Writer
 
@@ -19,7 +20,10 @@ def use_everything(app: Flask, alice: Browser) -> None:
     for resource in WRITABLE:
         use(app, alice, resource)
     use_account(app, alice)
+    succeed(download(alice))
     succeed(alice.sign_out())
+    leaving = Browser(app, "198.51.100.10").signed_in("dave@example.com")
+    succeed(ready_to_delete(leaving)())
 
 
 def use(app: Flask, alice: Browser, resource: Resource) -> None:

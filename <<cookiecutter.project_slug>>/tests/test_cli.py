@@ -12,6 +12,8 @@ from sqlalchemy import select
 from app.auth import sessions
 from app.auth.models import Session, User
 from app.database import db
+from app.mail import outbox
+from app.mail.models import Mail
 from tests.browser import CREATE_ACCOUNT, PASSWORD, SIGNED_IN, Browser
 from tests.marks import asvs, practice
 
@@ -114,6 +116,88 @@ def test_an_unknown_account_is_an_error(cli: Cli, alice: Browser, command: list[
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ")
     assert alice.is_signed_in()
+
+
+# --- users: list, show, delete
+
+
+def test_accounts_are_listed_page_by_page(app: Flask, cli: Cli) -> None:
+    for name in ("one", "two", "three"):
+        Browser(app).signed_in_with_password(f"{name}@example.com")
+    assert cli("users", "disable", "two@example.com").exit_code == 0
+    first = cli("users", "list", "--limit", "2").stdout.splitlines()
+    assert [line.split()[1] for line in first[:2]] == ["three@example.com", "two@example.com"]
+    assert [line.split()[-1] for line in first[:2]] == ["enabled", "disabled"]
+    more = first[2].removeprefix("There are more: flask ").split()
+    second = cli(*more).stdout.splitlines()
+    assert [line.split()[1] for line in second] == ["one@example.com"]
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "all"])
+def test_a_list_is_bounded(cli: Cli, limit: str) -> None:
+    assert cli("users", "list", "--limit", limit).exit_code == 2
+
+
+def test_an_account_is_shown_without_a_secret(app: Flask, cli: Cli, alice: Browser) -> None:
+    alice.write("A title", "A text")
+    shown = cli("users", "show", "ALICE@example.com")
+    assert shown.exit_code == 0
+    for line in ("address: alice@example.com", "disabled: no", "stored rows: 1", "password: set"):
+        assert line in shown.stdout.splitlines()
+    assert "session from 203.0.113.1, last seen " in shown.stdout
+    with app.app_context():
+        user = db.session.scalars(select(User)).one()
+        session = db.session.scalars(select(Session)).one()
+    for secret in (user.password_hash, session.token_hash, session.public_id, "A title", "A text"):
+        assert str(secret) not in shown.output
+
+
+@practice("auth.deletion")
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+def test_an_account_is_deleted_only_when_that_is_confirmed(
+    app: Flask, cli: Cli, alice: Browser, answer: str
+) -> None:
+    refused = cli("users", "delete", alice.email, input=answer)
+    assert refused.exit_code == 1
+    assert alice.is_signed_in()
+
+
+@practice("auth.deletion")
+@asvs("7.4.2")
+@pytest.mark.parametrize(("options", "answer"), [(["--yes"], ""), ([], "y\n")])
+def test_an_operator_deletes_an_account(
+    app: Flask, cli: Cli, alice: Browser, bob: Browser, options: list[str], answer: str
+) -> None:
+    done = cli("users", "delete", alice.email, *options, input=answer)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "Deleted alice@example.com.")
+    assert not alice.is_signed_in()
+    assert bob.is_signed_in()
+    with app.app_context():
+        assert db.session.scalars(select(User.email)).all() == [bob.email]
+        mail = db.session.scalars(select(Mail)).one()
+        assert mail.recipient == alice.email
+        assert "by an operator" in outbox.content(mail)[1]
+
+
+def test_the_address_is_checked_before_a_password_is_asked_for(cli: Cli, alice: Browser) -> None:
+    for email, problem in {
+        "alice@example.com": "There is an account",
+        "carol": "Enter an e-mail address",
+    }.items():
+        refused = cli("users", CREATE_ACCOUNT, email, input="")
+        assert refused.exit_code == 1
+        assert problem in refused.stderr
+        assert "Password" not in refused.output
+
+
+def test_no_address_is_logged(
+    app: Flask, cli: Cli, alice: Browser, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    log()
+    cli("users", "show", alice.email)
+    cli("users", "list")
+    cli("users", "delete", alice.email, "--yes")
+    assert alice.email not in str(log())
 
 
 # --- sessions

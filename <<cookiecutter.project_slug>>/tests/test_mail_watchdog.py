@@ -29,9 +29,11 @@ def test_systemd_is_told_that_it_runs(environment: dict[str, str], tmp_path: Pat
         systemd.bind(str(path))
         systemd.settimeout(30)
         with deliver(environment, "--heartbeat", str(path)) as process:
-            assert [systemd.recv(99) for _ in range(2)] == [ALIVE] * 2
-            process.terminate()
-            assert process.wait(30) == 0
+            try:
+                assert [systemd.recv(99) for _ in range(2)] == [ALIVE] * 2
+            finally:
+                process.terminate()
+        assert process.returncode == 0
 
 
 def test_the_process_that_sends_needs_a_mail_server(

@@ -110,7 +110,8 @@ def fill_with(resource: Resource, alice: int, others: Select[Any]) -> None:
     theirs, hers = (User.id, (ROWS - OWN) // 2), (literal(alice), OWN)
     for key, (owner, count) in zip("abc", (theirs, hers, theirs), strict=True):
         own = dict.fromkeys(resource.plain, literal(key) + NUMBER)
-        own |= {resource.owner: owner, "public_id": literal(key * 12) + NUMBER}
+        own |= {it.name: literal(key * 12) + NUMBER for it in table.c if it.unique}
+        own |= {resource.owner: owner}
         copy(resource.model, values | own, others.limit(count))
 
 

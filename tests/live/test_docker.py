@@ -104,7 +104,7 @@ def deployment(
 @pytest.fixture(scope="module")
 def client(deployment: Deployment) -> Pages | Programs:
     """Somebody who has signed up and written a note."""
-    pages = (deployment.project / "app/templates").exists()
+    pages = (deployment.project / "app/templates/base.html").exists()
     client = Pages(deployment) if pages else Programs(deployment)
     wait_until(client.serial, lambda: deployment.compose("logs", "certbot", "nginx").stdout)
     client.sign_up("first@example.com")

@@ -128,13 +128,17 @@ def unlock(user: User) -> tuple[int, int]:
     return counted
 
 
-def lock_row(user: User) -> None:
+def lock_row(user: User) -> bool:
     """Lock the account's row until the commit, and read it again.
 
     A sign-in, a password change or a disabling at the same time waits.
+
+    :returns: False when another request has just deleted the account.
     """
-    throttling.lock_row(User, user.id)
-    db.session.refresh(user)
+    found = throttling.lock_row(User, user.id)
+    if found:
+        db.session.refresh(user)
+    return found
 
 
 # <% if cookiecutter.auth == "oidc" %>
@@ -161,7 +165,8 @@ def _confirm(user: User, password: str, session: Session | None = None) -> bool:
 # <% endif %>
     verified = user.password_hash
     correct = verify_password(verified, password)
-    lock_row(user)
+    if not lock_row(user):
+        return False
     if correct and user.password_hash != verified:
         correct = verify_password(user.password_hash, password)
     # <% if cookiecutter.auth == "oidc" %>

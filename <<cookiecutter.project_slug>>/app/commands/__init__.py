@@ -9,6 +9,11 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from app import security
+# <% if cookiecutter.auth == "oidc" %>
+from app.commands import accounts
+# <% else %>
+from app.commands import accounts, mailboxes
+# <% endif %>
 # <% if cookiecutter.deployment == "systemd" %>
 from app.commands.keys import keys_cli
 # <% endif %>
@@ -17,6 +22,12 @@ from app.commands.users import sessions_cli, users_cli
 from app.database.commands import db_cli
 
 security_cli = AppGroup("security", help="Check the configuration.")
+# Modules that add commands to users_cli when they are imported.
+# <% if cookiecutter.auth == "oidc" %>
+ADDING = (accounts,)
+# <% else %>
+ADDING = (accounts, mailboxes)
+# <% endif %>
 
 
 def init_app(app: Flask) -> None:

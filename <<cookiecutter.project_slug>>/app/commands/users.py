@@ -26,8 +26,28 @@ from app.settings import SERVICE_NAME
 # <% if cookiecutter.auth == "oidc" %>
 MAX_SHOWN = 10  # accounts that have one address
 # <% endif %>
-users_cli = AppGroup("users", help="Create, disable, enable and unlock accounts.")
+users_cli = AppGroup("users", help="List, create, change and delete accounts.")
 sessions_cli = AppGroup("sessions", help="End sessions.")
+TAKEN = "There is an account with the address {} already; see flask users show."
+
+
+def new_address(text: str) -> str:
+    """The address of an account that is still to be made, checked before anything is asked for.
+
+    :raises click.ClickException: when it is none, or has an account.
+    """
+    try:
+        address = normalize_email(text)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    # <% if cookiecutter.auth == "oidc" %>
+    known = User.issuer == LOCAL, User.subject == address
+    # <% else %>
+    known = (User.email == address,)
+    # <% endif %>
+    if db.session.scalar(select(User.id).where(*known)) is not None:
+        raise click.ClickException(TAKEN.format(address))
+    return address
 
 
 # <% if cookiecutter.auth == "oidc" %>
@@ -36,30 +56,27 @@ sessions_cli = AppGroup("sessions", help="End sessions.")
 @users_cli.command("create")
 # <% endif %>
 @click.argument("email")
-@click.password_option(help="Asked for when not given: a command line is visible to others.")
-def create_user(email: str, password: str) -> None:
+@click.option("--password", help="Asked for when not given: a command line is visible to others.")
+def create_user(email: str, password: str | None) -> None:
     # <% if cookiecutter.auth == "oidc" %>
     """Create an operator's account for emergencies. It can sign in while EMERGENCY_LOGIN=1."""
     # <% else %>
     """Create an account."""
     # <% endif %>
-    try:
-        address = normalize_email(email)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
+    address = new_address(email)
+    if password is None:
+        password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     if problem := password_problem(password, SERVICE_NAME, address):
         raise click.ClickException(problem)
     # <% if cookiecutter.auth == "oidc" %>
     local = {"issuer": LOCAL, "subject": address}
-    if db.session.scalar(select(User).filter_by(**local)):
-        raise click.ClickException(f"There is an account with the address {address} already.")
     user = User(**local, email=address, is_operator=True, password_hash=hash_password(password))
     db.session.add(user)
     db.session.commit()
     security_event("user_created", level=logging.INFO, account=user.id)
     # <% else %>
-    if accounts.register(address, password) is None:
-        raise click.ClickException(f"There is an account with the address {address} already.")
+    if accounts.register(address, password) is None:  # taken since it was checked
+        raise click.ClickException(TAKEN.format(address))
     db.session.commit()
     # <% endif %>
     click.echo(f"Created {address}.")
@@ -127,7 +144,10 @@ def find_user(name: str) -> User:
     raise click.ClickException(f"There is no account with the address or subject {name}.")
 # <% else %>
 def find_user(email: str) -> User:
-    """The account with this address."""
+    """The account with this address.
+
+    :raises click.ClickException: when there is none.
+    """
     try:
         user = db.session.scalar(select(User).where(User.email == normalize_email(email)))
     except ValueError as error:

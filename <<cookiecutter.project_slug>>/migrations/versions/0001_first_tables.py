@@ -34,6 +34,10 @@ def upgrade() -> None:
         # <% else %>
         sa.UniqueConstraint("email", name="uq_users_email"),
         # <% endif %>
+        # <% if cookiecutter.database == "sqlite" %>
+        # The log keeps the id of a deleted account: no other one may get it.
+        sqlite_autoincrement=True,
+        # <% endif %>
     )
     # <% if cookiecutter.auth == "oidc" %>
     op.create_index("ix_users_email", "users", ["email"])

@@ -29,6 +29,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("due_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
+        # <% if cookiecutter.database == "sqlite" %>
+        # A sender would note of a new mail what happened to a deleted one.
+        sqlite_autoincrement=True,
+        # <% endif %>
     )
     op.create_index("ix_outbox_state", "outbox", ["state", "due_at"])
     op.create_index("ix_outbox_recipient", "outbox", ["recipient"])

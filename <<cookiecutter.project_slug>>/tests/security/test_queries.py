@@ -116,7 +116,11 @@ def test_a_failure_in_the_middle_leaves_no_rows(
         raise RuntimeError("after the account was written, before the commit")
 
     with monkeypatch.context() as patch:
+        # <% if cookiecutter.auth == "oidc" %>
         patch.setattr(sessions, "start", fail)
+        # <% else %>
+        patch.setattr(links, "use", fail)
+        # <% endif %>
         assert browser.register("carol@example.com").status_code == 500
     with app.app_context():
         for model in (User, SignIn):

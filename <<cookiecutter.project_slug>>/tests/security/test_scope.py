@@ -295,9 +295,18 @@ def test_commands_say_why(app: Flask, alice: Browser, strict: Callable[[], None]
         ["users", "disable", alice.email],
         ["users", "enable", alice.email],
         ["users", "unlock", alice.email],
+        ["users", "list"],
+        ["users", "show", alice.email],
+        # <% if cookiecutter.auth != "oidc" %>
+        ["users", "invite", "dave@example.com"],
+        ["users", "reset", alice.email, "--disable-password"],
+        ["users", "set-address", alice.email, "alice@example.net"],
+        ["users", "set-address", "alice@example.net", alice.email],
+        # <% endif %>
         ["sessions", "revoke", "--user", alice.email],
         ["sessions", "revoke", "--all"],
         ["users", CREATE_ACCOUNT, "new@example.com", "--password", "kelp-drizzle-9-anvil-tooth"],
+        ["users", "delete", alice.email, "--yes"],
     ):
         done = cli(args=command)
         assert done.exit_code == 0, (command, done.output, done.exception)
@@ -333,6 +342,9 @@ def test_only_sign_in_and_upkeep_say_unscoped() -> None:
         if "unscoped" in names_in(path)
     }
     assert found == {
+        # <% if cookiecutter.auth != "oidc" %>
+        "auth/links.py",
+        # <% endif %>
         "auth/sessions.py",
         "auth/upkeep.py",
         "database/__init__.py",

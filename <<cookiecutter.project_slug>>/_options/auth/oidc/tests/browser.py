@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Self
 
+from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.test import TestResponse
@@ -54,7 +55,10 @@ FORM_ACTION = f"'self' {ISSUER}"
 PUBLIC_ROUTES = {"auth.callback", "auth.emergency", "backchannel.logout"}
 # What a user gets there: nothing without an answer of the provider; the page is for operators.
 OTHER_ANSWERS = {"auth.callback": 401, "operators.index": 403}
-PRIVATE_ROUTES = {"operators.disable", "operators.enable", "operators.index"}
+PRIVATE_ROUTES = {
+    *("account.export_data", "own_data.delete"),
+    *("operators.disable", "operators.enable", "operators.index"),
+}
 WRONG_FORMS = {SIGN_IN: 401, WRITE: 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 
@@ -68,6 +72,11 @@ Client.get_adapter = lambda self, url: STUB
 def account(name: str) -> dict[str, str]:
     """The columns of the account that has this name."""
     return {"issuer": ISSUER, "subject": name, "email": "any@example.com"}
+
+
+def link_query(app: Flask, endpoint: str, email: str) -> str:
+    """Nothing: no mail has a link."""
+    return ""
 
 
 class Browser(Visitor):

@@ -145,7 +145,7 @@ CONTAINERS: dict[str, dict[str, Any]] = {
     # Reaches the mail server, and neither Nginx's sockets nor the counters. Its one user is that of
     # the app, whose key decrypts the mails.
     "mail": {
-        "command": ["flask", "mail", "deliver", "--heartbeat", "/tmp/heartbeat"],  # noqa: S108
+        "command": ["flask", "mail", "deliver", "--heartbeat", "/tmp/heartbeat"],
         "init": True,
         "networks": {"mail"},
         "secrets": {"SECRET_KEY", "SECRET_KEY_FALLBACKS"} | ROLE | PROVIDER | MAIL,

@@ -70,6 +70,8 @@ def operation(
             if body is not None:
                 arguments["body"] = check(body.model_validate_json, request.get_data(), "#/")
             result = view(**arguments)
+            if isinstance(result, Response):
+                return result  # which is too long for a model, and streamed
             model, headers = result if isinstance(result, tuple) else (result, {})
             if model is None:
                 response = Response(status=status, headers=headers)

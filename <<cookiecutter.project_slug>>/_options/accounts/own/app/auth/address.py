@@ -57,8 +57,8 @@ def change(token: str, user: User) -> bool:
     link = pending(token, user)
     if link is None:
         return False
-    accounts.lock_row(user)  # of several changes at once, each knows the address before it
-    if user.disabled_at is not None or not links.use(link):
+    # Of several changes at once, each knows the address before it.
+    if not accounts.lock_row(user) or user.disabled_at is not None or not links.use(link):
         return False
     old = user.email
     _move(user, link.email)
@@ -86,9 +86,8 @@ def undo(token: str, password: str) -> User | None:
     if link is None:
         return None
     stored = hash_password(password)  # before rows are locked: it takes long
-    user = db.session.get_one(User, link.user_id)
-    accounts.lock_row(user)
-    if not links.use(link):
+    user = db.session.get(User, link.user_id)
+    if user is None or not accounts.lock_row(user) or not links.use(link):
         return None
     changed = user.email
     user.password_hash = stored

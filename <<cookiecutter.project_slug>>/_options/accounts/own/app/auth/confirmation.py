@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 
+from flask import abort, current_app
 from sqlalchemy import select
 
 from app.auth import accounts, links, notices, sessions, throttling
@@ -21,8 +22,21 @@ from app.security.logs import security_event
 from app.security.passwords import hash_password
 
 
+def require_open_sign_up() -> None:
+    """Refuse who asks for an account, whatever the address, unless ``SIGN_UP=open``.
+
+    :raises werkzeug.exceptions.Forbidden: which says so.
+    """
+    match current_app.config["SETTINGS"].sign_up:
+        case "invite":
+            abort(403, "An account needs an invitation here. Ask the operator for one.")
+        case "closed":
+            abort(403, "No accounts can be opened here.")
+
+
 def request_sign_up(email: str) -> None:
     """Mail a link to open an account, or say that there is one already. The caller commits."""
+    require_open_sign_up()
     known = _find(email) is not None
     if token := links.issue("confirm", email):
         kind = "known" if known else "register"
@@ -60,9 +74,8 @@ def reset(token: str, password: str) -> User | None:
         return None
     stored = hash_password(password)  # before rows are locked: it takes long
     user = _find(link.email)
-    if user is not None:
-        accounts.lock_row(user)  # before the link, as in every change of an account: no deadlock
-    if not links.use(link) or user is None:
+    # The account first: so do all others, and two requests do not wait for each other.
+    if user is None or not accounts.lock_row(user) or not links.use(link):
         return None
     if user.disabled_at is not None or user.email != link.email:
         return None

@@ -14,7 +14,17 @@ from hashlib import sha256
 from typing import Any, Literal, cast
 
 from flask import current_app
-from sqlalchemy import ColumnElement, CursorResult, ForeignKey, String, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    ForeignKey,
+    String,
+    and_,
+    delete,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,13 +35,20 @@ from app.database import Base, UTCDateTime, db, now
 from app.secret import Secret
 from app.security.scope import unscoped
 
-Purpose = Literal["confirm", "reset", "email", "undo"]
+Purpose = Literal["confirm", "invite", "reset", "email", "undo"]
 
 LIFETIMES: dict[Purpose, timedelta] = {
     "confirm": timedelta(hours=24),
+    "invite": timedelta(days=7),  # whoever is invited did not wait for it; GitHub has 7 days too
     "reset": timedelta(minutes=30),  # OWASP Forgot Password cheat sheet: short
     "email": timedelta(hours=24),
     "undo": timedelta(days=7),  # until the owner of a stolen account reads the mail
+}
+# By the setting of this name: the links that open an account.
+SIGN_UP: dict[str, tuple[Purpose, ...]] = {
+    "open": ("confirm", "invite"),
+    "invite": ("invite",),
+    "closed": (),
 }
 # The pause after a mail to one address, doubled after each further one of a day: 16 a day at most,
 # and an owner whose mailbox somebody floods gets a new link after two hours at the latest. Ours.
@@ -95,7 +112,7 @@ def find(purpose: Purpose, token: str) -> Link | None:
     """The link with this token, if it still counts."""
     query = select(Link).where(
         Link.token_hash == hash_token(Secret(token)),
-        Link.purpose == purpose,
+        Link.purpose.in_(_counting(purpose)),
         Link.expires_at > now(),
     )
     return db.session.scalar(query, execution_options=OF_ALL)
@@ -135,6 +152,37 @@ def _end(*criteria: ColumnElement[bool]) -> None:
 
 def _name(purpose: Purpose, email: str, user: User | None) -> str:
     return sha256(f"{purpose} {user.id if user else None} {email}".encode()).hexdigest()
+
+
+def addresses_of(user: User) -> set[str]:
+    """The addresses of the links that concern the account of ``user``."""
+    theirs = select(Link.email).where(Link.user_id == user.id)
+    return set(db.session.scalars(theirs, execution_options=OF_ALL))
+
+
+def undoable(user: User) -> set[str]:
+    """The former addresses whose owner can still undo a change of address."""
+    theirs = select(Link.email).where(
+        Link.user_id == user.id,
+        Link.purpose == "undo",
+        Link.token_hash.is_not(None),
+        Link.expires_at > now(),
+    )
+    return set(db.session.scalars(theirs, execution_options=OF_ALL))
+
+
+def delete_of(user: User) -> None:
+    """Delete all links to the address of ``user``, and those for this account to others."""
+    theirs = or_(Link.user_id == user.id, and_(Link.email == user.email, Link.user_id.is_(None)))
+    statement = delete(Link).where(theirs).execution_options(synchronize_session=False, **OF_ALL)
+    db.session.execute(statement)
+
+
+def _counting(purpose: Purpose) -> tuple[Purpose, ...]:
+    """Which links count for a purpose: to open an account, those that ``SIGN_UP`` allows."""
+    if purpose != "confirm":
+        return (purpose,)
+    return SIGN_UP[current_app.config["SETTINGS"].sign_up]
 
 
 def _pause(mails: int) -> timedelta:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.auth import account, backchannel, identity, identity_provider, operators, views
+from app.auth import account, backchannel, identity, identity_provider, operators, own_data, views
 from app.security import access
 
 
@@ -20,4 +20,5 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(views.blueprint)
     app.register_blueprint(backchannel.blueprint)
     app.register_blueprint(account.blueprint)
+    app.register_blueprint(own_data.blueprint)
     app.register_blueprint(operators.blueprint)

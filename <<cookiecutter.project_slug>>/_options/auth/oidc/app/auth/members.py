@@ -40,8 +40,9 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     """
     known = User.issuer == settings.issuer, User.subject == claims["sub"]
     user = db.session.scalar(select(User).where(*known))
-    if user is not None:
-        accounts.lock_row(user)  # or it could be disabled before its session starts
+    # Or it could be disabled before its session starts; None when it was deleted meanwhile.
+    if user is not None and not accounts.lock_row(user):
+        user = None
     groups = groups_of(claims, settings.groups_claim)
     if settings.allowed_groups and not groups & settings.allowed_groups:
         security_event("authz_fail", account=user.id if user else None, reason="groups")

@@ -25,6 +25,7 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 @rate_limits.sign_up
 def register() -> ResponseReturnValue:
     """Ask for an account: a mail to the address has the link that opens it."""
+    confirmation.require_open_sign_up()
     return _mail_link(confirmation.request_sign_up, "auth/register.html")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.auth import address_views, identity, views
+from app.auth import address_views, identity, own_data, views
 from app.security import access
 
 
@@ -14,3 +14,4 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(views.blueprint)
     app.register_blueprint(views.me)
     app.register_blueprint(address_views.blueprint)
+    app.register_blueprint(own_data.blueprint)

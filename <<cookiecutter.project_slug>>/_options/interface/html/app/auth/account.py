@@ -1,12 +1,12 @@
-"""The account page: the profile, and the sessions that can be ended."""
+"""The account page: the profile, the sessions that can be ended, and the user's own data."""
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, current_app, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from app.auth import identity, sessions
+from app.auth import export, identity, sessions
 from app.auth.models import Session
 from app.database import db
 from app.security import rate_limits
@@ -48,3 +48,20 @@ def revoke_others() -> ResponseReturnValue:
     db.session.commit()
     flash(f"Sessions ended: {count}.")
     return redirect(url_for("account.index"))
+
+
+@blueprint.post("/export")
+@export.limit
+def export_data() -> ResponseReturnValue:
+    """Download all that is stored about the user.
+
+    By a button: a link on another site cannot put the file on the disk of a shared computer.
+    """
+    return export.respond(identity.current_user())
+
+
+def deleted() -> ResponseReturnValue:
+    """Sign out of the account that the request has deleted, and say so. Commits."""
+    db.session.commit()
+    g.user = g.session = None
+    return identity.signed_out(current_app.make_response(render_template("account/deleted.html")))

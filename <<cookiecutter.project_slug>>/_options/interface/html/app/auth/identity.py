@@ -76,8 +76,12 @@ def sign_out(target: str) -> Response:
     if g.session is not None:
         sessions.end(g.session)
         db.session.commit()
+    return signed_out(redirect(target))
+
+
+def signed_out(response: Response) -> Response:
+    """This response, with which the browser deletes all it has stored of this site."""
     session.clear()
-    response = redirect(target)
     response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
     return response
 

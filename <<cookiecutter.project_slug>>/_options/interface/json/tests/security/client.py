@@ -17,6 +17,7 @@ PUBLIC = {
 }
 PRIVATE = {"auth.logout", "me.change_password", "me.profile"}
 PRIVATE |= {"address.change", "address.request_change"}
+PRIVATE |= {"own_data.delete", "own_data.export_data"}
 OTHER_ANSWERS: dict[str, int] = {}  # what a user gets from these routes, where it is not 200
 FIELDS = {"email", "password", "current_password", "new_password", "refresh_token", "token"}
 EXTRA_FIELD = "unknown"

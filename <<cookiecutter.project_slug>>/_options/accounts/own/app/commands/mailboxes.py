@@ -1,0 +1,85 @@
+"""``flask users invite``, ``set-address`` and ``reset``: what goes over the mailbox of a user."""
+
+from __future__ import annotations
+
+import click
+from flask import current_app
+from sqlalchemy.exc import IntegrityError
+
+from app.auth import accounts, links, sessions
+from app.commands.users import TAKEN, find_user, new_address, users_cli
+from app.database import db
+from app.mail import outbox
+from app.security.logs import security_event
+
+PAUSE = "A mail like this went to the address a moment ago. Wait up to two hours, then try again."
+
+
+@users_cli.command("invite")
+@click.argument("email")
+def invite_user(email: str) -> None:
+    """Mail a link that opens an account, for 7 days. Not while SIGN_UP=closed."""
+    address = new_address(email)
+    if current_app.config["SETTINGS"].sign_up == "closed":
+        raise click.ClickException("SIGN_UP is closed, so the link would not work; set it first.")
+    _mail_link("invite", address, "invite")
+    db.session.commit()
+    security_event("user_invited")
+    click.echo(f"Invited {address}; the mail is on its way.")
+
+
+@users_cli.command("reset")
+@click.argument("email")
+@click.option(
+    "--disable-password", is_flag=True, help="End the password and every session now, not later."
+)
+def reset_user(email: str, disable_password: bool) -> None:
+    """Mail a link that sets a new password, for 30 minutes."""
+    user = find_user(email)
+    if user.disabled_at is not None:
+        raise click.ClickException("The account is disabled. Enable it first: flask users enable.")
+    _mail_link("reset", user.email, "reset_by_operator")
+    ended = 0
+    if disable_password:
+        accounts.lock_row(user)  # of a sign-in at the same time, no session stays
+        user.password_hash = None
+        db.session.flush()
+        ended = sessions.end_all(user)
+    db.session.commit()
+    security_event("user_reset", account=user.id, password_disabled=disable_password)
+    done = f" The old password is disabled; sessions ended: {ended}." if disable_password else ""
+    click.echo(f"A link is on its way to {user.email}.{done}")
+
+
+@users_cli.command("set-address")
+@click.argument("email")
+@click.argument("new")
+def set_address(email: str, new: str) -> None:
+    """Give an account another address. Its sessions and links end; both addresses get a mail."""
+    user, new = find_user(email), new_address(new)
+    accounts.lock_row(user)
+    old = user.email
+    links.delete_of(user)
+    user.email = new
+    try:
+        db.session.flush()
+    except IntegrityError as error:  # somebody else took it since it was checked
+        raise click.ClickException(TAKEN.format(new)) from error
+    ended = sessions.end_all(user)
+    for address in (old, new):
+        outbox.add("address_set", address, {"is_new": address == new})
+    db.session.commit()
+    security_event("user_address_changed", account=user.id, by="an operator")
+    click.echo(f"{old} is {new} from now on; sessions ended: {ended}.")
+
+
+def _mail_link(purpose: links.Purpose, email: str, kind: str) -> None:
+    """Write a mail with a new link. The caller commits.
+
+    :raises click.ClickException: while the pause after the last one lasts.
+    """
+    token = links.issue(purpose, email)
+    if token is None:
+        raise click.ClickException(PAUSE)
+    page: links.Purpose = "confirm" if purpose == "invite" else purpose
+    outbox.add(kind, email, links.shown(page, token))
