@@ -14,6 +14,7 @@ from app.secret import Secret
 
 PORTS = {"smtp": 587, "smtps": 465}  # RFC 8314 section 3.3
 CA_FILE = "ssl_ca_certs"  # the option of MAIL_URL, called as in REDIS_URL
+NO_URL = "MAIL_URL is not set; write smtps://USER:PASSWORD@HOST"
 # <% if cookiecutter.__interface == "html" %>
 DEVELOPMENT_PORT = "5000"  # of `make run`
 # <% endif %>
@@ -23,7 +24,9 @@ DEVELOPMENT_PORT = "5000"  # of `make run`
 class MailSettings:
     """The mail server, the sender, and where links lead.
 
-    :param url: the mail server; empty means a folder of files (development only).
+    :param url: the mail server, with its password. Only the process that sends mail has it: an
+        attacker in the web process must not send as this service from elsewhere. Empty in others;
+        in development it means a folder of files.
     :param sender: the address that mails come from.
     :param domain: the host name that users see, for links and for the ids of mails.
     # <% if cookiecutter.__interface == "json" %>
@@ -48,8 +51,6 @@ class MailSettings:
         sender = read("MAIL_FROM", "" if domain == "localhost" else f"no-reply@{domain}")
         if problem := mail_problem(url):
             problems.append(problem)
-        elif not url and not development:
-            problems.append("MAIL_URL is not set; write smtps://USER:PASSWORD@HOST")
         if sender and not is_address(sender):
             problems.append(f"MAIL_FROM is {sender!r}; write an address such as name@example.com")
         # <% if cookiecutter.__interface == "json" %>

@@ -17,6 +17,8 @@ from typing import Any
 import yaml
 
 from tests.live.images import PINNED, Docker, base, stand_in
+from tests.live.mailbox import NAME as MAILBOX
+from tests.live.mailbox import PROGRAM, Mailbox, mail_url
 from tests.live.pebble import Pebble, pebble
 from tests.template import free_ports, run
 
@@ -69,6 +71,11 @@ RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends valkey-
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /data
 """
+AIOSMTPD = """\
+RUN apt-get update -qq \\
+ && apt-get install -y -qq --no-install-recommends python3-aiosmtpd >/dev/null \\
+ && rm -rf /var/lib/apt/lists/*
+"""
 
 
 def server_images(docker: Docker) -> dict[str, str]:
@@ -92,6 +99,7 @@ class Deployment:
     domain: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     authority: Pebble | None = None
+    mailbox: Mailbox = field(kw_only=True)
 
     def __post_init__(self) -> None:
         site = (self.project / "deploy/nginx/site.conf").read_text("utf-8")
@@ -119,6 +127,14 @@ class Deployment:
                 assert PINNED.fullmatch(service["image"]), "an image that is not pinned by a digest"
                 override[name] = {"image": servers[service["image"].partition(":")[0]]}
             override[name] |= services.get(name, {})
+        # The mail server: in the network of the container that sends, and in no other.
+        override["mail"]["volumes"] = [f"{self.mailbox.authority}:/mailbox.pem:ro"]
+        override[MAILBOX] = {
+            "image": stand_in(self.docker, MAILBOX, AIOSMTPD),
+            "command": ["python3", "/mailbox.py", "0.0.0.0", "465", "/mails/server.pem", "/mails"],  # noqa: S104
+            "volumes": [f"{PROGRAM}:/mailbox.py:ro", f"{self.mailbox.folder}:/mails"],
+            "networks": ["mail"],
+        }
         text = yaml.safe_dump({"services": override}).replace("'!reset'", "!reset null")
         (self.project / "override.yaml").write_text(text, "utf-8")
 
@@ -147,11 +163,13 @@ class Deployment:
         return result.stdout
 
     def containers(self) -> dict[str, dict[str, Any]]:
-        """What Docker says of the running containers, by service."""
+        """What Docker says of the running containers, by service; the mailbox is none of it."""
         ids = self.must("ps", "--quiet").split()
         inspected = json.loads(self.docker("inspect", *ids)) if ids else []
         label = "com.docker.compose.service"
-        return {found["Config"]["Labels"][label]: found for found in inspected}
+        services = {found["Config"]["Labels"][label]: found for found in inspected}
+        services.pop(MAILBOX, None)
+        return services
 
     def wait_until_healthy(self, *services: str) -> None:
         def healthy() -> bool:
@@ -191,7 +209,8 @@ def deployed(
     :param values: what the operator answers, as variables.
     :param more: what to change in the services of compose.yaml.
     """
-    deployment = Deployment(docker, project, *free_ports(2))
+    mailbox = Mailbox(folder / "mailbox")
+    deployment = Deployment(docker, project, *free_ports(2), mailbox=mailbox)
     with pebble(folder / "pebble", deployment.http_port) as authority:
         deployment.authority = authority
         settings = project / "deploy/docker/settings.env"
@@ -207,7 +226,9 @@ def deployed(
             **more,
         )
         try:
-            deployment.script("deploy.sh", **(values or {}))
+            deployment.must("up", "--detach", "--no-deps", MAILBOX)
+            given = {"MAIL_URL": mail_url("/mailbox.pem")} | (values or {})
+            deployment.script("deploy.sh", **given)
             yield deployment
         finally:
             deployment.compose("down", "--volumes", "--timeout", "3")

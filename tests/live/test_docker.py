@@ -15,7 +15,6 @@ import subprocess
 import tarfile
 import threading
 import time
-import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,7 +25,9 @@ import pytest
 from tests.live.compose import ADDRESS, Deployment, deployed, wait_until
 from tests.live.conftest import program, virtual_environment
 from tests.live.images import Docker
-from tests.live.visitor import PASSWORD, Visitor
+from tests.live.mailbox import NAME as MAILBOX
+from tests.live.mailbox import mail_url
+from tests.live.visitor import PASSWORD, Program, Reader, Visitor
 from tests.template import AXES, render, run
 
 pytestmark = pytest.mark.docker
@@ -47,6 +48,7 @@ class Client(Visitor):
             deployment.domain,
             lambda: socket.create_connection(self.place, timeout=30),
             deployment.authority.root(),
+            deployment.mailbox.to,
         )
         self.written = self.first = ""
 
@@ -61,52 +63,25 @@ class Client(Visitor):
         return None
 
 
-class Pages(Client):
+class Pages(Client, Reader):
     """Uses the service with pages."""
 
-    notes = "/notes/"
+    listing = "/notes/"
 
-    def post(self, page: str, path: str = "", **form: str) -> tuple[int, str]:
-        status, text = self.request("GET", page)
-        assert status == 200, (page, status, text[:500])
-        token = re.findall(r'name="csrf_token"[^>]* value="([^"]+)"', text)
-        assert token, text[:2000]
-        fields = urllib.parse.urlencode({"csrf_token": token[0], **form})
-        return self.request("POST", path or page, fields, "application/x-www-form-urlencoded")
-
-    def sign_up(self, email: str) -> None:
-        form = {"email": email, "password": PASSWORD, "confirm": PASSWORD}
-        status, text = self.post("/auth/register", **form)
-        assert status in (302, 303), text[:2000]
-
-    def sign_in(self, email: str, password: str) -> int:
-        return self.post("/auth/login", email=email, password=password)[0]
-
-    def write(self, title: str) -> int:
+    def note(self, title: str) -> int:
         status = self.post("/notes/new", title=title, body="<em>rich</em>")[0]
         self.written = self.location
         return status
 
 
-class Programs(Client):
+class Programs(Client, Program):
     """Uses the service without pages."""
 
-    notes = "/api/v1/notes"
+    listing = "/api/v1/notes"
 
-    def post(self, path: str, **body: str) -> tuple[int, str]:
-        return self.request("POST", f"/api/v1/{path}", json.dumps(body), "application/json")
-
-    def sign_up(self, email: str) -> None:
-        status, text = self.post("auth/register", email=email, password=PASSWORD)
-        assert status == 201, text
-        self.headers["Authorization"] = f"Bearer {json.loads(text)['access_token']}"
-
-    def sign_in(self, email: str, password: str) -> int:
-        return self.post("auth/token", email=email, password=password)[0]
-
-    def write(self, title: str) -> int:
+    def note(self, title: str) -> int:
         status, text = self.post("notes", title=title, body="<em>rich</em>")
-        self.written = f"{self.notes}/{json.loads(text).get('id')}"
+        self.written = f"{self.listing}/{json.loads(text).get('id')}"
         return status
 
 
@@ -127,18 +102,20 @@ def deployment(
 
 
 @pytest.fixture(scope="module")
-def client(deployment: Deployment) -> Client:
+def client(deployment: Deployment) -> Pages | Programs:
     """Somebody who has signed up and written a note."""
     pages = (deployment.project / "app/templates").exists()
     client = Pages(deployment) if pages else Programs(deployment)
     wait_until(client.serial, lambda: deployment.compose("logs", "certbot", "nginx").stdout)
     client.sign_up("first@example.com")
-    assert client.write("The first note") in WRITTEN
+    assert client.note("The first note") in WRITTEN
     client.first = client.written
     return client
 
 
-def test_from_sign_up_to_a_note_over_https(client: Client, deployment: Deployment) -> None:
+def test_from_sign_up_to_a_note_over_https(
+    client: Pages | Programs, deployment: Deployment
+) -> None:
     status, text = client.request("GET", client.first)
     assert (status, "The first note" in text) == (200, True)
     plain = http.client.HTTPConnection(ADDRESS, deployment.http_port, timeout=10)
@@ -151,7 +128,7 @@ def test_from_sign_up_to_a_note_over_https(client: Client, deployment: Deploymen
 
 @once
 def test_the_certificate_is_the_authoritys_and_is_renewed(
-    client: Client, deployment: Deployment
+    client: Pages | Programs, deployment: Deployment
 ) -> None:
     first = client.serial()
     assert first
@@ -165,7 +142,7 @@ def test_the_certificate_is_the_authoritys_and_is_renewed(
 def test_every_container_is_confined(deployment: Deployment) -> None:
     containers = deployment.containers()
     database = {"database"} if "database" in containers else set()
-    assert set(containers) == {*SERVED, "certbot", "backup"} | database
+    assert set(containers) == {*SERVED, "mail", "certbot", "backup"} | database
     published = {}
     for name, found in containers.items():
         config, host = found["Config"], found["HostConfig"]
@@ -189,7 +166,7 @@ def test_every_container_is_confined(deployment: Deployment) -> None:
             assert {"noexec", "nosuid", "nodev"} < set(options.split(",")), (name, place)
         for mount in found["Mounts"]:
             if mount["Type"] == "bind":
-                ours = mount["Destination"] == "/pebble.pem"  # the tests' own
+                ours = mount["Destination"] in ("/pebble.pem", "/mailbox.pem")  # the tests' own
                 assert ours or mount["Destination"].startswith("/run/secrets/"), (name, mount)
                 assert not mount["RW"], (name, mount)
             else:  # a volume without a name is one that an image has made
@@ -197,7 +174,10 @@ def test_every_container_is_confined(deployment: Deployment) -> None:
         if name != "certbot":  # in the tests it has the host's, where its authority is
             networks = set(found["NetworkSettings"]["Networks"])
             project = deployment.project.name
-            assert networks == ({f"{project}_edge"} if name == "nginx" else {"none"}), name
+            outside = {"nginx": "edge", "mail": "mail"}
+            assert networks == ({f"{project}_{outside[name]}"} if name in outside else {"none"}), (
+                name
+            )
         if ports := {port for port, at in found["NetworkSettings"]["Ports"].items() if at}:
             published[name] = ports
         # What the kernel says of the process, whatever was asked for.
@@ -214,6 +194,7 @@ def test_each_container_has_its_own_secrets_alone(deployment: Deployment) -> Non
     app = {"SECRET_KEY", "SECRET_KEY_FALLBACKS"} | ({"DATABASE_URL"} if server else set())
     expected = {"nginx": set(), "valkey": set(), "certbot": set(), "app-1": app, "app-2": app}
     expected["backup"] = {"SECRET_KEY"}
+    expected["mail"] = app | {"MAIL_URL"}
     if server:
         expected["database"] = {"ADMIN_PASSWORD"}
         expected["backup"] |= {"DATABASE_URL", "MIGRATION_DATABASE_URL"}
@@ -250,20 +231,22 @@ def test_the_app_finds_no_network_and_nothing_to_write_to(deployment: Deployment
     assert said.split("\n") == ["[]", "refused", ""]
 
 
-def test_a_limit_holds_over_both_instances(client: Client, deployment: Deployment) -> None:
+def test_a_limit_holds_over_both_instances(
+    client: Pages | Programs, deployment: Deployment
+) -> None:
+    flush = ["exec", "-T", "valkey", "valkey-cli", "-s", "/run/valkey/valkey.sock", "FLUSHALL"]
+    deployment.must(*flush)  # whoever signed up has signed in as well
     statuses = [client.sign_in("nobody@example.com", "wrong " * 4) for _ in range(11)]
     assert statuses[-1] == 429, statuses
     assert 429 not in statuses[:10], statuses
     logs = {name: deployment.must("logs", "--no-log-prefix", name) for name in ("app-1", "app-2")}
     attempted = {name: log.count("authn_login_fail") for name, log in logs.items()}
     assert min(attempted.values()) >= 2, "both instances had a part in it"
-    # The next tests sign in again.
-    flush = ["valkey-cli", "-s", "/run/valkey/valkey.sock", "FLUSHALL"]
-    deployment.must("exec", "-T", "valkey", *flush)
+    deployment.must(*flush)  # the next tests sign in again
 
 
 @once
-def test_an_update_loses_no_request(client: Client, deployment: Deployment) -> None:
+def test_an_update_loses_no_request(client: Pages | Programs, deployment: Deployment) -> None:
     """While somebody reads and writes, the key is rotated and both instances are replaced."""
     before = deployment.containers()
     answers: list[tuple[str, int]] = []
@@ -275,9 +258,9 @@ def test_an_update_loses_no_request(client: Client, deployment: Deployment) -> N
             turn += 1
             try:
                 if turn % 25 == 0:
-                    answers.append(("write", client.write(f"Note {turn}")))
+                    answers.append(("write", client.note(f"Note {turn}")))
                 else:
-                    answers.append(("read", client.request("GET", client.notes)[0]))
+                    answers.append(("read", client.request("GET", client.listing)[0]))
             except (OSError, http.client.HTTPException, AssertionError) as error:
                 answers.append((repr(error)[:500], 0))
             time.sleep(0.08)  # within the limits of Nginx
@@ -291,7 +274,7 @@ def test_an_update_loses_no_request(client: Client, deployment: Deployment) -> N
         stop.set()
         user.join()
     after = deployment.containers()
-    for name in ("app-1", "app-2"):
+    for name in ("mail", "app-1", "app-2"):
         assert before[name]["Id"] != after[name]["Id"], f"{name} was not replaced"
     assert before["nginx"]["Id"] == after["nginx"]["Id"]
     assert len(answers) > 50
@@ -299,7 +282,7 @@ def test_an_update_loses_no_request(client: Client, deployment: Deployment) -> N
     assert lost == [], f"{len(lost)} of {len(answers)}"
     assert sum(kind == "write" for kind, _ in answers) > 2
     # A session of before is one of today, under the new key.
-    assert client.request("GET", client.notes)[0] == 200
+    assert client.request("GET", client.listing)[0] == 200
 
 
 def wait_until_restarted(deployment: Deployment, name: str, before: dict[str, Any]) -> None:
@@ -313,7 +296,7 @@ def wait_until_restarted(deployment: Deployment, name: str, before: dict[str, An
 
 
 def test_a_killed_gunicorn_costs_no_reader_a_request(
-    client: Client, deployment: Deployment
+    client: Pages | Programs, deployment: Deployment
 ) -> None:
     """Its script, the container's first process, ends with it; so the container starts again."""
     before = deployment.containers()["app-1"]
@@ -321,19 +304,19 @@ def test_a_killed_gunicorn_costs_no_reader_a_request(
     (gunicorn,) = Path(f"/proc/{first}/task/{first}/children").read_text("utf-8").split()
     os.kill(int(gunicorn), signal.SIGKILL)
     for _ in range(40):
-        assert client.request("GET", client.notes)[0] == 200
+        assert client.request("GET", client.listing)[0] == 200
         time.sleep(0.1)
     wait_until_restarted(deployment, "app-1", before)
     deployment.wait_until_healthy(*SERVED)
 
 
-def test_whatever_is_killed_comes_back(client: Client, deployment: Deployment) -> None:
+def test_whatever_is_killed_comes_back(client: Pages | Programs, deployment: Deployment) -> None:
     for name, found in deployment.containers().items():
         deployment.kill(name)
         if name.startswith("app-"):  # the other one answers
-            assert client.request("GET", client.notes)[0] == 200
+            assert client.request("GET", client.listing)[0] == 200
         wait_until_restarted(deployment, name, found)
-        deployment.wait_until_healthy(*SERVED, *({name} & {"database", "backup"}))
+        deployment.wait_until_healthy(*SERVED, *({name} & {"database", "backup", "mail"}))
         status, text = client.request("GET", client.first)
         assert (status, "The first note" in text) == (200, True), name
     assert client.request("GET", "/readyz")[0] == 404, "visitors do not learn it"
@@ -343,7 +326,51 @@ def test_whatever_is_killed_comes_back(client: Client, deployment: Deployment) -
         assert '"status":"ok"' in deployment.must("exec", "-T", name, *ask)
 
 
-def test_down_and_up_keeps_the_data(client: Client, deployment: Deployment) -> None:
+def test_a_mail_arrives(client: Pages | Programs, deployment: Deployment) -> None:
+    """What the client has signed up by: from the service, to one address."""
+    first, *more = deployment.mailbox.to("first@example.com")
+    assert more == []
+    (mail,) = (it for it in deployment.mailbox.all() if it["To"] == "first@example.com")
+    assert mail["From"] == f"no-reply@{deployment.domain}"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert deployment.domain in first
+
+
+def test_a_mail_is_written_while_nobody_can_send_it(
+    client: Pages | Programs, deployment: Deployment
+) -> None:
+    """The mail server is gone, and what sends is killed: the mail waits for both."""
+    email = "later@example.com"
+    deployment.must("stop", "--timeout", "0", MAILBOX)
+    type(client)(deployment).ask_to_sign_up(email)
+    status = ["exec", "-T", "mail", "flask", "mail", "status"]
+    wait_until(lambda: "attempts: 1" in deployment.compose(*status).stdout)
+    before = deployment.containers()["mail"]
+    deployment.kill("mail")
+    wait_until_restarted(deployment, "mail", before)
+    deployment.wait_until_healthy("mail", *SERVED)
+    assert deployment.mailbox.to(email) == []
+    deployment.must("start", MAILBOX)
+    deployment.must("exec", "-T", "mail", "flask", "mail", "retry")
+    wait_until(lambda: len(deployment.mailbox.to(email)) == 1)
+    assert "waiting" not in deployment.must(*status)
+    log = deployment.must("logs", "--no-log-prefix", "mail")
+    assert "mail not sent" in log
+    assert email not in log
+
+
+@once
+def test_a_silent_mail_process_is_unhealthy(deployment: Deployment) -> None:
+    """One that hangs renews no file; time is not waited for here."""
+    shell = ["exec", "-T", "mail", "sh", "-c"]
+    (test,) = deployment.containers()["mail"]["Config"]["Healthcheck"]["Test"][1:]
+    assert deployment.compose(*shell, test).returncode == 0
+    old = test.replace("/tmp/heartbeat", "/tmp/old")  # noqa: S108
+    assert deployment.compose(*shell, f"touch -d '-16 minutes' /tmp/old; {old}").returncode != 0
+    deployment.must(*shell, f"touch -d '-14 minutes' /tmp/old; {old}")
+
+
+def test_down_and_up_keeps_the_data(client: Pages | Programs, deployment: Deployment) -> None:
     backups = deployment.must("exec", "-T", "backup", "ls", "backups").split()
     assert any(re.match(r"\d{4}-\d\d-\d\dT", name) for name in backups), backups
     assert "before-update" in backups
@@ -357,8 +384,8 @@ def test_down_and_up_keeps_the_data(client: Client, deployment: Deployment) -> N
     assert (status, "The first note" in text) == (200, True)
 
 
-def test_a_backup_is_restored(client: Client, deployment: Deployment) -> None:
-    assert client.write("Lost") in WRITTEN
+def test_a_backup_is_restored(client: Pages | Programs, deployment: Deployment) -> None:
+    assert client.note("Lost") in WRITTEN
     names = deployment.must("exec", "-T", "backup", "ls", "backups").split()
     newest = max(name for name in names if name[0].isdigit())
     restore = ["run", "--rm", "--no-deps", "backup", "flask", "db", "restore"]
@@ -366,8 +393,8 @@ def test_a_backup_is_restored(client: Client, deployment: Deployment) -> None:
     assert "Everybody is signed out" in said
     again = type(client)(deployment)
     again.sign_up("second@example.com")
-    assert again.request("GET", again.notes)[0] == 200
-    assert client.request("GET", client.notes)[0] in (302, 303, 401)
+    assert again.request("GET", again.listing)[0] == 200
+    assert client.request("GET", client.listing)[0] in (302, 303, 401)
 
 
 @once
@@ -471,6 +498,12 @@ def test_a_provider_and_mariadb(docker: Docker, tmp_path: Path) -> None:
     project = render(tmp_path, deployment="docker", project_slug=slug, **answers)
     refused = run("sh", "deploy/docker/setup.sh", cwd=project, env={"PATH": os.environ["PATH"]})
     assert refused.returncode == 1
+    assert "secrets/MAIL_URL" in refused.stdout
+    url = {"MAIL_URL": mail_url("/mailbox.pem")}
+    refused = run(
+        "sh", "deploy/docker/setup.sh", cwd=project, env={"PATH": os.environ["PATH"]} | url
+    )
+    assert refused.returncode == 1
     assert "secrets/OIDC_ISSUER" in refused.stdout
     with provider(project, tmp_path) as (settings, authorize):
         asked = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
@@ -492,12 +525,12 @@ def test_a_provider_and_mariadb(docker: Docker, tmp_path: Path) -> None:
             assert status in (302, 303), text[:2000]
             status, text = client.request("GET", authorize(client.location))
             assert status in (200, 302, 303), text[:2000]
-            assert client.write("Written in MariaDB") in WRITTEN
+            assert client.note("Written in MariaDB") in WRITTEN
             deployment.kill("database")
             deployment.wait_until_healthy("database")
             deployment.script("setup.sh", "rotate-roles")
             deployment.script("deploy.sh")
-            status, text = client.request("GET", client.notes)
+            status, text = client.request("GET", client.listing)
             assert (status, "Written in MariaDB" in text) == (200, True)
             assert "No problem found" in deployment.must(
                 "exec", "-T", "app-1", "flask", "security", "check"

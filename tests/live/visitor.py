@@ -1,4 +1,7 @@
-"""Visitors of a service that runs: one with pages, one without; both verify its certificate."""
+"""Visitors of a service that runs: one with pages, one without; both verify its certificate.
+
+They sign up as everybody does, by a link or a code that the service has mailed.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,38 @@ import json
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from http.client import HTTPSConnection
 from urllib.parse import urlencode
 
 PASSWORD = "four or five unrelated words"
+# What a mail has on a line of its own: the link to a page, or the code without a page.
+TOKEN = re.compile(r"^  (?:https://\S+\?token=)?([\w-]{43})\r?$", re.MULTILINE)
+MAIL_TIMEOUT = 60  # seconds until a mail arrives
+
+Mails = Callable[[str], list[str]]
+
+
+def no_mails(address: str) -> list[str]:
+    """For a visitor who reads no mail."""
+    raise AssertionError(f"nobody has said where the mails to {address} are")
 
 
 class Visitor:
-    """Keeps cookies; every request is a connection of its own."""
+    """Keeps cookies; every request is a connection of its own.
 
-    def __init__(self, domain: str, connect: Callable[[], socket.socket], certificate: str) -> None:
-        self.domain, self.connect = domain, connect
+    :param mails: the texts of the mails to an address that have arrived, the newest last.
+    """
+
+    def __init__(
+        self,
+        domain: str,
+        connect: Callable[[], socket.socket],
+        certificate: str,
+        mails: Mails = no_mails,
+    ) -> None:
+        self.domain, self.connect, self.mails = domain, connect, mails
         self.tls = ssl.create_default_context(cadata=certificate)
         self.cookies: dict[str, str] = {}
         self.location = ""  # where the last answer leads
@@ -41,23 +64,46 @@ class Visitor:
         finally:
             connection.close()
 
+    def mailed(self, email: str, ask: Callable[[], object]) -> str:
+        """The secret of the link, or the code, in the mail to ``email`` that ``ask`` asks for."""
+        before = len(self.mails(email))
+        ask()
+        deadline = time.monotonic() + MAIL_TIMEOUT
+        while len(mails := self.mails(email)) <= before:
+            assert time.monotonic() < deadline, f"no mail to {email} in {MAIL_TIMEOUT} seconds"
+            time.sleep(0.2)
+        found = TOKEN.findall(mails[-1])
+        assert len(found) == 1, mails[-1]
+        return str(found[0])
+
 
 class Reader(Visitor):
     """Uses the pages."""
 
-    def post(self, path: str, **form: str) -> int:
-        status, page = self.request("GET", path)
-        token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page)
-        assert token, (status, page[:1000])
+    def post(self, page: str, path: str = "", **form: str) -> tuple[int, str]:
+        """Fill in the form of a page, which is sent to ``path`` or to the page itself."""
+        status, text = self.request("GET", page)
+        token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', text)
+        assert token, (page, status, text[:1000])
         fields = urlencode({"csrf_token": token[1], **form})
-        return self.request("POST", path, fields, "application/x-www-form-urlencoded")[0]
+        return self.request("POST", path or page, fields, "application/x-www-form-urlencoded")
+
+    def ask_to_sign_up(self, email: str) -> None:
+        assert self.post("/auth/register", email=email)[0] in (302, 303)
 
     def sign_up(self, email: str) -> None:
-        form = {"email": email, "password": PASSWORD, "confirm": PASSWORD}
-        assert self.post("/auth/register", **form) in (302, 303)
+        """Open an account by the link in a mail, and sign in."""
+        token = self.mailed(email, lambda: self.ask_to_sign_up(email))
+        form = {"token": token, "password": PASSWORD, "confirm": PASSWORD}
+        status, text = self.post(f"/auth/confirm?token={token}", "/auth/confirm", **form)
+        assert (status, self.location) == (302, "/auth/login"), (status, text[:1000])
+        assert self.sign_in(email) in (302, 303)
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> int:
+        return self.post("/auth/login", email=email, password=password)[0]
 
     def write(self, title: str) -> None:
-        assert self.post("/notes/new", title=title, body="<em>rich</em>") in (302, 303)
+        assert self.post("/notes/new", title=title, body="<em>rich</em>")[0] in (302, 303)
 
     def notes(self) -> str:
         return self.request("GET", "/notes/")[1]
@@ -69,10 +115,21 @@ class Program(Visitor):
     def post(self, path: str, **body: str) -> tuple[int, str]:
         return self.request("POST", f"/api/v1/{path}", json.dumps(body), "application/json")
 
+    def ask_to_sign_up(self, email: str) -> None:
+        assert self.post("auth/register", email=email) == (202, "")
+
     def sign_up(self, email: str) -> None:
-        status, text = self.post("auth/register", email=email, password=PASSWORD)
-        assert status == 201, text
-        self.headers["Authorization"] = f"Bearer {json.loads(text)['access_token']}"
+        """Open an account by the code in a mail, and sign in."""
+        token = self.mailed(email, lambda: self.ask_to_sign_up(email))
+        assert self.post("auth/confirm", token=token, password=PASSWORD) == (204, "")
+        assert self.sign_in(email) in (200, 201)
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> int:
+        """The status; a token is kept."""
+        status, text = self.post("auth/token", email=email, password=password)
+        if status in (200, 201):
+            self.headers["Authorization"] = f"Bearer {json.loads(text)['access_token']}"
+        return status
 
     def write(self, title: str) -> None:
         status, text = self.post("notes", title=title, body="<em>rich</em>")

@@ -8,9 +8,11 @@ from pathlib import Path
 from threading import Event
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 
 from app.mail import delivery, outbox
+from app.mail_settings import NO_URL
 
 mail_cli = AppGroup("mail", help="Send the mails that wait, and show them.")
 
@@ -20,10 +22,14 @@ mail_cli = AppGroup("mail", help="Send the mails that wait, and show them.")
 @click.option(
     "--heartbeat",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Renew the time of this file at each look into the outbox.",
+    help="Renew the time of this file at each look into the outbox, or tell this socket of systemd.",
 )
 def deliver(once: bool, heartbeat: Path | None) -> None:
     """Send mails until SIGTERM or SIGINT. Any number of these processes may run."""
+    settings = current_app.config["SETTINGS"]
+    if settings.production and not settings.mail.url:
+        click.echo(f"Refusing to start: {NO_URL}", err=True)
+        sys.exit(3)  # as in wsgi.py
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())  # the mail that is being sent comes to its end

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import smtplib
+import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
@@ -36,32 +38,44 @@ log = logging.getLogger("app.mail")
 def run(stop: Event, heartbeat: Path | None = None) -> None:
     """Send what is due, again and again, until ``stop`` is set.
 
-    :param heartbeat: a file whose time is renewed at each look, for whatever watches this process.
+    :param heartbeat: a file whose time is renewed before each mail and after each look, for
+        whatever watches this process; or the socket of systemd, which is told so.
     """
+
+    def beat() -> None:
+        if heartbeat and heartbeat.is_socket():  # sd_notify(3), of a unit with Type=notify
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+                systemd.sendto(b"READY=1\nWATCHDOG=1", str(heartbeat))
+        elif heartbeat:
+            heartbeat.touch()
+
     pause: float = POLL
     while not stop.is_set():
         try:
-            works = deliver_due(stop)
+            works = deliver_due(stop, beat)
             outbox.delete_old()
         except SQLAlchemyError:
             log.exception("mail: database unavailable")
             works = False
         finally:
             db.session.rollback()
-        if heartbeat:
-            heartbeat.touch()
+        beat()
         pause = POLL if works else min(pause * 2, LONGEST_PAUSE)
         stop.wait(pause)
 
 
-def deliver_due(stop: Event) -> bool:
+def deliver_due(stop: Event, beat: Callable[[], object] = lambda: None) -> bool:
     """Send each mail that is due, over one connection; False when the server failed.
 
     A mail that the server refuses does not keep the others from being sent.
+
+    :param beat: is called before each mail: a thousand mails take longer than a process may be
+        silent.
     """
     with ExitStack() as stack:
         send: transport.Send | None = None
         while not stop.is_set() and (mail := outbox.claim()):
+            beat()
             try:
                 built = transport.message(mail)
                 send = send or stack.enter_context(transport.connect())

@@ -58,11 +58,12 @@ PROVIDER = {"OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"}
 # <% else %>
 PROVIDER: set[str] = set()
 # <% endif %>
+MAIL = {"MAIL_URL"}  # with the password of the mail server: for the one container that sends
 COMMANDS = {"SECRET_KEY"} | ROLE | MIGRATOR | PROVIDER  # `flask db` reads all settings
 # <% if cookiecutter.database == "sqlite" %>
-SECRETS = COMMANDS | {"SECRET_KEY_FALLBACKS"}
+SECRETS = COMMANDS | {"SECRET_KEY_FALLBACKS"} | MAIL
 # <% else %>
-SECRETS = COMMANDS | {"SECRET_KEY_FALLBACKS", "ADMIN_PASSWORD"} | ADMINISTRATOR
+SECRETS = COMMANDS | {"SECRET_KEY_FALLBACKS", "ADMIN_PASSWORD"} | ADMINISTRATOR | MAIL
 # <% endif %>
 
 APP: dict[str, Any] = {
@@ -141,6 +142,19 @@ CONTAINERS: dict[str, dict[str, Any]] = {
     },
     "app-1": instance("app-1"),
     "app-2": instance("app-2"),
+    # Reaches the mail server, and neither Nginx's sockets nor the counters. Its one user is that of
+    # the app, whose key decrypts the mails.
+    "mail": {
+        "command": ["flask", "mail", "deliver", "--heartbeat", "/tmp/heartbeat"],  # noqa: S108
+        "init": True,
+        "networks": {"mail"},
+        "secrets": {"SECRET_KEY", "SECRET_KEY_FALLBACKS"} | ROLE | PROVIDER | MAIL,
+        "volumes": {DATABASE},
+        # Fifteen minutes: find succeeds with an old file as well, grep does not.
+        "healthcheck": ["CMD-SHELL", "find /tmp/heartbeat -mmin -15 | grep -q ."],
+        "depends_on": {"migrate": "service_completed_successfully"},
+        **(APP | EVERYWHERE | RUNS | NO_CORE | limits("256m", 1, 64)),
+    },
     # <% if cookiecutter.database == "postgresql" %>
     "database": {
         "image": "postgres:17-trixie, pinned",
@@ -242,6 +256,7 @@ CONTAINERS: dict[str, dict[str, Any]] = {
 NETWORKS: dict[str, Any] = {
     "edge": None,
     "authority": None,
+    "mail": None,
     # <% if cookiecutter.auth == "oidc" %>
     # Two instances are in it, which have nothing to say to each other.
     "provider": {"driver_opts": {"com.docker.network.bridge.enable_icc": "false"}},

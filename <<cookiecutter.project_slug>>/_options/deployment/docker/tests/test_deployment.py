@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from app.mail.transport import TIMEOUT
 from tests import deployment_policy as policy
 from tests.policy import check, exposed, settings
 
@@ -100,6 +101,13 @@ def test_what_dies_is_started_again(name: str) -> None:
     """And counts again as soon as it works."""
     if name not in ("create", "migrate"):  # they end
         assert SERVICES[name]["healthcheck"]["start_interval"] == "1s"
+
+
+def test_a_mail_that_is_being_sent_comes_to_its_end() -> None:
+    """A kill in between sends it twice."""
+    grace = re.fullmatch(r"(\d+)s", SERVICES["mail"]["stop_grace_period"])
+    assert grace
+    assert int(grace[1]) >= TIMEOUT + 30
 
 
 def test_every_instance_is_behind_nginx() -> None:

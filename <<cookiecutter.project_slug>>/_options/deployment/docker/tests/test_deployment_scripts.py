@@ -13,7 +13,8 @@ from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
 
 # What the scripts run on the operator's machine, besides Docker.
 PROGRAMS = "base64 cat chmod dirname head mkdir mv rm setsid sh tr"
-OIDC = {name: f"given-{name}" for name in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")}
+GIVEN = {name: f"given-{name}" for name in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")}
+GIVEN["MAIL_URL"] = "smtps://demo:given-password@smtp.example.com"
 
 # In this order. Each step begins after the one before has succeeded: the backup is that of the old
 # schema, and the app that runs is never older or newer than its schema allows.
@@ -24,7 +25,9 @@ SERVERS = "database valkey"
 # <% endif %>
 BACKUP = "run --rm --no-deps backup sh -c rm -f backups/before-update && flask db backup backups/before-update"
 MIGRATION = "run --rm --no-deps --no-TTY migrate"
-INSTANCES = [f"up --detach --no-deps --force-recreate --wait {name}" for name in ("app-1", "app-2")]
+# Who reads the mails first, then who writes them.
+REPLACED = ["mail", "app-1", "app-2"]
+INSTANCES = [f"up --detach --no-deps --force-recreate --wait {name}" for name in REPLACED]
 STEPS = [
     "config --quiet",
     "build",
@@ -53,7 +56,7 @@ def scratch(tmp_path: Path) -> Scratch:
 
 
 def run(scratch: Scratch, name: str, *arguments: str, **values: str) -> Outcome:
-    return scratch.run(f"deploy/docker/{name}", *arguments, **OIDC, **values)
+    return scratch.run(f"deploy/docker/{name}", *arguments, **(GIVEN | values))
 
 
 def steps(outcome: Outcome) -> list[str]:
@@ -89,10 +92,21 @@ def test_only_the_operator_enters_the_folder_of_secrets(scratch: Scratch) -> Non
     assert set(written.values()) == {"0444"}
     assert set(written) == {f"secrets/{name}" for name in SECRETS}
     values = secrets(scratch)
-    random = [values["SECRET_KEY"].strip(), *re.findall(r":([^/:@]+)@", "".join(values.values()))]
+    assert values["MAIL_URL"].strip() == GIVEN["MAIL_URL"]
+    made = "".join(value for name, value in values.items() if name != "MAIL_URL")
+    random = [values["SECRET_KEY"].strip(), *re.findall(r":([^/:@]+)@", made)]
     assert all(re.fullmatch(r"[\w-]{64}", it) for it in random), "48 random bytes"
     again = run(scratch, "setup.sh")
     assert (again.status, secrets(scratch)) == (0, values), "made once"
+
+
+@pytest.mark.parametrize("given", ["", "smtp.example.com", "https://smtp.example.com", "smtp://"])
+def test_nothing_is_deployed_without_a_mail_server(scratch: Scratch, given: str) -> None:
+    outcome = run(scratch, "deploy.sh", MAIL_URL=given)
+    assert outcome.status == 1
+    assert "secrets/MAIL_URL" in outcome.said
+    assert steps(outcome) == []
+    assert "MAIL_URL" not in secrets(scratch)
 
 
 def test_instances_accept_each_others_signatures_during_a_rotation(scratch: Scratch) -> None:
@@ -105,14 +119,14 @@ def test_instances_accept_each_others_signatures_during_a_rotation(scratch: Scra
     old, _, new = keys
     assert old != new
     lines = (scratch.folder / "keys").read_text(encoding="utf-8").splitlines()
-    assert [line.split()[0] for line in lines] == ["app-1", "app-2"] * 3
+    assert [line.split()[0] for line in lines] == REPLACED * 3
     running: dict[str, list[str]] = {}
     for line in lines:
         name, *given = line.split()
         running[name] = given  # the first of them signs
         for signing, *_ in running.values():
             assert all(signing in accepted for accepted in running.values()), line
-    assert running == {"app-1": [new, old], "app-2": [new, old]}
+    assert running == dict.fromkeys(REPLACED, [new, old])
     assert {name for name in secrets(scratch) if "KEY" in name} == {
         "SECRET_KEY",
         "SECRET_KEY_FALLBACKS",

@@ -16,7 +16,7 @@ MIGRATOR = f"{USER}-migrator"  # changes tables: an attacker in the service must
 # Operation, not protection: any value.
 HARMLESS = """Description Documentation After Wants Requires WantedBy StartLimitIntervalSec StartLimitBurst
 Type Nice KillMode TimeoutStartSec TimeoutStopSec Restart RestartSec RestartSteps RestartMaxDelaySec
-RestartPreventExitStatus RandomizedDelaySec Persistent""".split()
+RestartPreventExitStatus RandomizedDelaySec Persistent PartOf WatchdogSec""".split()
 
 # Of every unit, in hardening.conf.
 HARDENING: dict[str, str] = {
@@ -68,11 +68,12 @@ OFFLINE = ROOTLESS | {
 OUTSIDE = {"RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6"}
 
 
-def credentials(*names: str) -> dict[str, str | list[str]]:
+def credentials(*names: str, last: str = "") -> dict[str, str | list[str]]:
     """Secrets as files that this unit alone reads: variables show in /proc."""
     # <% if cookiecutter.auth == "oidc" %>
     names = (*names, "OIDC_CLIENT_SECRET")
     # <% endif %>
+    names = (*names, last) if last else names
     return {
         "EnvironmentFile": f"{CONFIG}/environment",
         "LoadCredential": [f"{name}:{CONFIG}/credentials/{name}" for name in names],
@@ -114,6 +115,21 @@ UNITS: dict[str, dict[str, str | list[str]]] = {
         # <% endif %>
         "TasksMax": "128",
         "MemoryMax": "1G",
+    },
+    # The only unit with the password of the mail server; it has a network of its own. It is the user
+    # of the service, whose key decrypts the mails, but no process of another unit sees its memory or
+    # its credentials: they are in other user namespaces.
+    "app-mail.service": {
+        "User": USER,
+        "Group": USER,
+        "WorkingDirectory": HOME,
+        **credentials("SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASE_URL", last="MAIL_URL"),
+        **KEPT,
+        "InaccessiblePaths": f"{DATA}-backups",
+        "ExecStart": f"{PYTHON} -m flask --app wsgi mail deliver --heartbeat /run/systemd/notify",
+        **OFFLINE,
+        "TasksMax": "32",
+        "MemoryMax": "256M",
     },
     "app-migrate.service": {
         "User": MIGRATOR,
@@ -169,6 +185,12 @@ UNITS: dict[str, dict[str, str | list[str]]] = {
         **ROOTLESS,
         **OUTSIDE,
     },
+    "app-mail-outside@.service": {
+        "DynamicUser": "yes",
+        "ExecStart": "/usr/lib/systemd/systemd-socket-proxyd --exit-idle-time=10min %i",
+        **ROOTLESS,
+        **OUTSIDE,
+    },
     # Nginx alone connects: another client could forge any address.
     "app.socket": {
         "ListenStream": f"/run/{SLUG}/app.sock",
@@ -180,6 +202,12 @@ UNITS: dict[str, dict[str, str | list[str]]] = {
     "app-outside@.socket": {
         "JoinsNamespaceOf": f"{SLUG}.service",
         "ListenStream": "127.0.1.1:443",
+        "PrivateNetwork": "yes",
+    },
+    # The same for the unit that sends mail: the service has no way to the mail server.
+    "app-mail-outside@.socket": {
+        "JoinsNamespaceOf": f"{SLUG}-mail.service",
+        "ListenStream": "127.0.1.1:465",
         "PrivateNetwork": "yes",
     },
     "app-backup.timer": {"OnCalendar": "daily"},

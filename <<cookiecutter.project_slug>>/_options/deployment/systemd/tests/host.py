@@ -35,6 +35,7 @@ PYTHON = f"""case " $* " in
         cp "$0" "$place/bin/python" ;;
     *" -c import secrets"*) exec {sys.executable} "$@" ;;
     *"/outside.py provider "*) echo id.test:443 ;;
+    *"/outside.py mail "*) grep -q ^smtps: && echo mail.test:465 ;;
     *" -V "*) echo Python 3 ;;
 esac"""
 # Records what the command would read as a credential: how open the file is, and its text.
@@ -88,18 +89,21 @@ class Host:
             (folder / name).mkdir(parents=True)
         (folder / "etc/os-release").write_text("ID=debian\nVERSION_ID=13\n")
         (folder / "client-secret").write_text("given-by-the-provider")
+        (folder / "mail-url").write_text("smtps://demo:given-by-the-mail-server@mail.test\n")
 
     def run(self, script: str, *arguments: str, **values: str) -> Outcome:
-        values |= {
+        values = {
             "LOADED": f"{self.folder}/loaded",
             "NAME": SLUG,
             "STATE_DIRECTORY": f"{self.folder}/state",
             "ACME_EMAIL": "a@example.com",
             "OPENSSL_CONF": "/dev/null",
+            "MAIL_URL_FILE": f"{self.folder}/mail-url",
             "OIDC_ISSUER": "https://id.test",
             "OIDC_CLIENT_ID": "demo",
             "OIDC_CLIENT_SECRET_FILE": f"{self.folder}/client-secret",
             "OIDC_CLIENT_SECRET": "left-in-the-operators-environment",
+            **values,
         }
         return self.scratch.run(self.project / "deploy/systemd" / script, *arguments, **values)
 

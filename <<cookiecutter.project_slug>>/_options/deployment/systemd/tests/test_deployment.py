@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.mail.transport import TIMEOUT
 from tests.deployment_policy import HARDENING, HARMLESS, SLUG, TABLE, UNITS
 from tests.policy import check
 
@@ -79,3 +80,13 @@ def test_a_killed_service_is_started_at_once_and_requests_wait() -> None:
     assert unit["Requires"] == [f"{SLUG}.socket"]
     site = Path("deploy/nginx/site.conf").read_text(encoding="utf-8")
     assert f"server unix:{listening['ListenStream'][0]} " in site
+
+
+def test_what_sends_mail_runs_whenever_the_service_does() -> None:
+    """And comes to the end of the mail at hand: a kill in between sends it twice."""
+    unit = settings("app-mail.service")
+    assert unit["PartOf"] == [f"{SLUG}.service"]  # the same code and keys, after each restart
+    assert f"{SLUG}-mail.service" in settings("app.service")["Wants"][0].split()
+    assert unit["Restart"] == ["always"]
+    assert (unit["Type"], unit["WatchdogSec"]) == (["notify"], ["15min"])  # it may also hang
+    assert int(unit["TimeoutStopSec"][0]) >= TIMEOUT + 30

@@ -31,7 +31,8 @@ MODES = [
     ("*.service.d", "0755"),
     ("*.socket.d", "0755"),
     *((name, "0644") for name in ("*.conf", "*.service", "*.socket", "*.timer", "*.pem", "*.py")),
-    *((f"etc/{SLUG}/{name}", "0644") for name in ("acme", "environment", "hosts", "outside")),
+    *((f"etc/{SLUG}/{name}", "0644") for name in ("acme", "environment", "outside")),
+    *((f"etc/{SLUG}/{name}", "0644") for name in ("hosts", "mail-hosts")),
     ("opt/*/deploy/systemd/*", "0644"),
     *((f"opt/*/{name}", "0644") for name in ("requirements.lock", "complete")),
     *((f"opt/{SLUG}/{name}", "link") for name in ("current", "previous")),
@@ -47,6 +48,7 @@ STARTED = [
     "reload-or-restart nginx.service",
     f"start {SLUG}-migrate.service",
     f"restart {SLUG}.service",
+    f"start {SLUG}-mail.service",
     f"enable --quiet --now {SLUG}-backup.timer {SLUG}-certificate.timer",
     f"start {SLUG}-certificate.service",
 ]
@@ -131,22 +133,40 @@ OUTSIDE = {
     "Wants": "", "After": "", "JoinsNamespaceOf": "",
     "RestrictAddressFamilies": "AF_INET",
     "IPAddressAllow": "localhost",
-    "BindReadOnlyPaths": f"/etc/{SLUG}/hosts:/etc/hosts",
 }  # fmt: skip
+NETWORKS = {
+    (SLUG, f"{SLUG}-migrate", f"{SLUG}-backup"): (f"{SLUG}-outside", "hosts"),
+    (f"{SLUG}-mail",): (f"{SLUG}-mail-outside", "mail-hosts"),
+}
 
 
-def test_a_connection_outside_is_one_forwarder(host: Host, installed: Outcome) -> None:
-    """A server has an address of the service's own loopback, and the units get that and no more."""
-    allowed = re.findall(r"^Allowed connection: (\S+)$", installed.said, re.MULTILINE)
+@pytest.mark.parametrize("units", NETWORKS, ids=["service", "mail"])
+def test_a_connection_outside_is_one_forwarder(
+    host: Host, installed: Outcome, units: tuple[str, ...]
+) -> None:
+    """A server has an address of the units' own loopback, and they get that and no more."""
+    template, hosts = NETWORKS[units]
+    line = rf"^Allowed connection of {units[0]}: (\S+)$"
+    allowed = re.findall(line, installed.said, re.MULTILINE)
+    # <% if cookiecutter.auth == "oidc" %>
+    assert allowed == (["mail.test:465"] if "mail" in hosts else ["id.test:443"])
+    # <% else %>
+    assert allowed == (["mail.test:465"] if "mail" in hosts else [])
+    # <% endif %>
     folder = host.folder / "etc/systemd/system"
-    for drop_in in folder.glob("*/outside.conf"):
-        found = settings(drop_in.read_text("utf-8").replace(str(host.folder), "").splitlines())
-        sockets = " ".join(f"{SLUG}-outside@{it}.socket" for it in allowed)
-        assert found == {name: value or sockets for name, value in OUTSIDE.items()}
-    addresses = [path.read_text("utf-8") for path in sorted(folder.glob("*/listen.conf"))]
+    sockets = " ".join(f"{template}@{it}.socket" for it in allowed)
+    expected = {name: value or sockets for name, value in OUTSIDE.items()}
+    expected["BindReadOnlyPaths"] = f"/etc/{SLUG}/{hosts}:/etc/hosts"
+    for unit in units if allowed else ():
+        text = (folder / f"{unit}.service.d/outside.conf").read_text("utf-8")
+        assert settings(text.replace(str(host.folder), "").splitlines()) == expected
+    addresses = [path.read_text("utf-8") for path in sorted(folder.glob(f"{template}@*/*.conf"))]
+    addresses = [text for text in addresses if "[Socket]" in text]
     assert len(addresses) == len(allowed)
     for text in addresses:
         assert re.fullmatch(r"\[Socket\]\nListenStream=\nListenStream=127\.0\.1\.\d+:\d+\n", text)
+    others = [path.parent.name for path in folder.glob("*/outside.conf")]
+    assert {name.removesuffix(".service.d") for name in others} <= {*sum(NETWORKS, ())}
 
 
 def steps(host: Host, outcome: Outcome) -> list[str]:
@@ -158,10 +178,30 @@ def test_the_migration_is_before_the_service(host: Host, installed: Outcome) -> 
     assert steps(host, installed) == STARTED
     started = [call for call in host.calls(installed, "systemctl") if f" {SLUG}.service" in call]
     assert started == [
-        f"systemctl enable --quiet {SLUG}.socket {SLUG}.service {SLUG}-redis.service",
-        f"systemctl reset-failed {SLUG}.service {SLUG}.socket",
+        f"systemctl enable --quiet {SLUG}.socket {SLUG}.service {SLUG}-redis.service {SLUG}-mail.service",
+        f"systemctl reset-failed {SLUG}.service {SLUG}.socket {SLUG}-mail.service",
         f"systemctl {RESTART}",
     ]
+
+
+@pytest.mark.parametrize("given", [None, "smtp.example.com"], ids=["no file", "no URL"])
+def test_nothing_is_started_without_a_mail_server(tmp_path: Path, given: str | None) -> None:
+    host = Host(tmp_path)
+    if given:
+        (tmp_path / "mail-url").write_text(given)
+    values = {} if given else {"MAIL_URL_FILE": "/no/file"}
+    outcome = host.run("install.sh", **values)
+    assert outcome.status != 0
+    assert "MAIL_URL" in outcome.said
+    assert steps(host, outcome) == []
+
+
+@pytest.mark.slow
+def test_a_mail_process_that_does_not_run_fails_the_release(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    outcome = host.run("install.sh", FAILS=f"start {SLUG}-mail.service")
+    assert outcome.status != 0
+    assert "the service does not run" in outcome.said
 
 
 @pytest.mark.slow
@@ -209,9 +249,9 @@ def test_a_new_certificate_is_nginxs_alone(host: Host, installed: Outcome) -> No
 # --- Commands of the operator, and of install.sh
 
 # <% if cookiecutter.database == "sqlite" %>
-OF_OPERATORS: set[str] = set()
+OF_OPERATORS = {"MAIL_URL"}
 # <% else %>
-OF_OPERATORS = {"MIGRATION_DATABASE_URL"}
+OF_OPERATORS = {"MAIL_URL", "MIGRATION_DATABASE_URL"}
 # <% endif %>
 
 
@@ -219,8 +259,8 @@ OF_OPERATORS = {"MIGRATION_DATABASE_URL"}
     ("arguments", "user", "hidden"),
     [
         (["users", "list"], USER, OF_OPERATORS),
-        (["db", "upgrade"], MIGRATOR, set()),
-        (["keys", "rotate"], "root", set()),  # writes the files that hold the keys
+        (["db", "upgrade"], MIGRATOR, {"MAIL_URL"}),
+        (["keys", "rotate"], "root", {"MAIL_URL"}),  # writes the files that hold the keys
     ],
     ids=["users", "db", "keys"],
 )

@@ -39,15 +39,17 @@ docker compose run --rm --no-deps backup \
 # <% endif %>
 setsid docker compose run --rm --no-deps --no-TTY migrate
 
+# The container that sends mail comes first: it can read what both the old and the new instances write, with either
+# key. The old one runs during the migration, as the old instances do. A mail that neither is sending waits.
 replace() {
-    for instance in app-1 app-2; do
-        step "Instance $instance"
+    for instance in mail app-1 app-2; do
+        step "Container $instance"
         docker compose up --detach --no-deps --force-recreate --wait "$instance"
     done
 }
 replace
 if [ -e secrets/SECRET_KEY_NEXT ]; then
-    step "The new key, which both instances accept now"
+    step "The new key, which all instances accept now"
     sh deploy/docker/setup.sh use-key
     replace
 fi

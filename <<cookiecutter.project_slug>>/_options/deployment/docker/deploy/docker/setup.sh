@@ -38,23 +38,28 @@ write() { # NAME VALUE: the whole file or nothing
 keep() { # NAME VALUE
     [ -e "secrets/$1" ] || write "$1" "$2"
 }
-# <% if cookiecutter.auth == "oidc" %>
 ask() { # NAME QUESTION
     if [ -s "secrets/$1" ]; then return; fi
     eval "answer=\${$1:-}" # from the environment, for a call without a terminal
     if [ -z "$answer" ] && [ -t 0 ]; then
         printf '%s: ' "$2" >&2
-        case $1 in *SECRET*) silent=yes && stty -echo ;; esac
+        case $1 in *SECRET* | MAIL_URL) silent=yes && stty -echo ;; esac
         read -r answer
-        case $1 in *SECRET*) stty echo && silent='' && echo >&2 ;; esac
+        [ -z "$silent" ] || { stty echo && silent='' && echo >&2; }
     fi
     if [ -z "$answer" ]; then
         echo "Missing: $2. Write it into secrets/$1, or set the variable $1." >&2
         exit 1
     fi
+    case $1=$answer in
+    MAIL_URL=smtp://?* | MAIL_URL=smtps://?*) ;;
+    MAIL_URL=*)
+        echo "That is no URL of a mail server. Write it into secrets/MAIL_URL: smtps://USER:PASSWORD@HOST" >&2
+        exit 1
+        ;;
+    esac
     write "$1" "$answer"
 }
-# <% endif %>
 
 case ${1:-} in
 rotate-key)
@@ -97,6 +102,7 @@ keep DATABASE_URL "$scheme//<< cookiecutter.__user >>:$(random)@localhost/<< coo
 keep MIGRATION_DATABASE_URL "$scheme//<< cookiecutter.__user >>-migrator:$(random)@localhost/<< cookiecutter.project_slug >>?$socket"
 keep ADMIN_DATABASE_URL "$scheme//root:$(cat secrets/ADMIN_PASSWORD)@localhost?$socket"
 # <% endif %>
+ask MAIL_URL 'Your mail server, as smtps://USER:PASSWORD@HOST'
 # <% if cookiecutter.auth == "oidc" %>
 ask OIDC_ISSUER 'The issuer of your OpenID Connect provider (see docs/sign-in.md)'
 ask OIDC_CLIENT_ID "The client id of this service at the provider"

@@ -46,6 +46,7 @@ run_flask() {
     for file in "$config"/credentials/*; do
         name=${file##*/}
         case $as/$name:${options:-} in
+            */MAIL_URL:*) ;; # only for the unit that sends mail
             root/*) set -- --setenv="${name}_FILE=$file" "$@" ;; # root rewrites this file
             "$user/MIGRATION_DATABASE_URL:"* | *=$name:*) ;; # not for the service, or already set
             *) set -- --property="LoadCredential=$name:$file" "$@" ;;

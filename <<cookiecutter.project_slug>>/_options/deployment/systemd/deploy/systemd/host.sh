@@ -38,6 +38,8 @@ check_settings() {
             *) die "Nginx on this host already serves another site ($site); the service needs its own Nginx" ;;
         esac
     done
+    [ -e "$config/credentials/MAIL_URL" ] || [ -r "${MAIL_URL_FILE:-}" ] ||
+        die "MAIL_URL_FILE does not name a file; write the URL of your mail server into one: smtps://USER:PASSWORD@HOST"
 # <% if cookiecutter.auth == "oidc" %>
     if [ ! -e "$config/environment" ]; then
         [ -n "${OIDC_ISSUER:-}" ] || die "OIDC_ISSUER is not set; see docs/sign-in.md"
@@ -153,6 +155,7 @@ write_settings() {
     say "${DATABASE_URL:-mysql+pymysql://$user:$(random)@$socket}" | keep_secret DATABASE_URL
     say "${MIGRATION_DATABASE_URL:-mysql+pymysql://$migrator:$(random)@$socket}" | keep_secret MIGRATION_DATABASE_URL
 # <% endif %>
+    [ -e "$config/credentials/MAIL_URL" ] || keep_secret MAIL_URL <"$MAIL_URL_FILE"
 # <% if cookiecutter.auth == "oidc" %>
     [ -e "$config/credentials/OIDC_CLIENT_SECRET" ] || keep_secret OIDC_CLIENT_SECRET <"$OIDC_CLIENT_SECRET_FILE"
 # <% endif %>

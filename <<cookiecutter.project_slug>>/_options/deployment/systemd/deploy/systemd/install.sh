@@ -26,9 +26,7 @@ sh deploy/systemd/install.sh --rollback
     puts the previous release back
 sh deploy/systemd/install.sh --uninstall [--purge]
     removes the service and keeps its data; with --purge removes them too"
-# <% if cookiecutter.auth == "oidc" %>
-    say "The first installation needs the variables OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET_FILE."
-# <% endif %>
+    say "The first installation needs the variable MAIL_URL_FILE<< ', OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET_FILE' if cookiecutter.auth == 'oidc' else '' >>."
 # <% if cookiecutter.database != "sqlite" %>
     say "For a database elsewhere, set DATABASE_URL and MIGRATION_DATABASE_URL at the first installation."
 # <% endif %>
@@ -101,7 +99,7 @@ write_settings
 say "Copying the code"
 stage_release # sets $release
 make_database
-find_forwarders # sets $forwarders
+find_forwarders # sets $forwarders and $mail_forwarders
 place_units "$units"
 open_forwarders
 activate "$release"

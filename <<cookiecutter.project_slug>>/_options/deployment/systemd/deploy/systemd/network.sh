@@ -3,8 +3,8 @@
 
 setting() { sed -n "s/^$1=//p" "$config/environment"; }
 
-# Sets $named to the servers in the settings and in the list "outside", and $forwarders to these and the
-# provider's servers.
+# Sets $named to the servers in the settings and in the list "outside", $forwarders to these and the provider's servers,
+# and $mail_forwarders to the servers for the unit that sends mail.
 find_forwarders() {
     [ -e "$config/outside" ] ||
         say "# Outside servers that the service may reach, one host:port per line; then run install.sh" >"$config/outside"
@@ -14,6 +14,10 @@ find_forwarders() {
         DATABASE_URL=$(cat "$config/credentials/DATABASE_URL")
         runuser -u "$user" -- "$python" "$outside" database
     ) || die "cannot read a server from DATABASE_URL; the lines above show the reason"
+    mail_forwarders=$(runuser -u "$user" -- "$python" "$outside" mail <"$config/credentials/MAIL_URL") ||
+        die "cannot read a server from $config/credentials/MAIL_URL; the lines above show the reason"
+    mail_forwarders=$(say "$mail_forwarders
+$named" | sort -u)
     named=$( (grep -v '^#' "$config/outside" || true; say "$named") | sort -u)
     forwarders=$named
 # <% if cookiecutter.auth == "oidc" %>
@@ -28,45 +32,57 @@ $forwarders" | sort -u)
 # <% endif %>
 }
 
-# The service's own network has no connection to the outside. Each of those servers gets a forwarder: an address in
-# that network, to which the server's name resolves.<< " Sets $checked to the forwarders that check addresses." if cookiecutter.auth == "oidc" else "" >>
+# The service and the unit that sends mail have networks of their own without a connection to the outside. Each of
+# those servers gets a forwarder in one of them: an address in that network, to which the server's name resolves.
+# <% if cookiecutter.auth == "oidc" %>
+# Sets $checked to the forwarders that check addresses.
+# <% endif %>
 open_forwarders() {
-    say "127.0.0.1 localhost" >"$config/hosts.new"
-    opened=$(sed -n 's/^Wants=//p' "$units/$slug.service.d/outside.conf" 2>/dev/null || true)
-    rm -rf "$units/$slug-outside@"*:*.d
 # <% if cookiecutter.auth == "oidc" %>
     checked=
 # <% endif %>
+    open_network "$slug-outside" "$config/hosts" "$forwarders" "$slug" "$slug-migrate" "$slug-backup"
+    open_network "$slug-mail-outside" "$config/mail-hosts" "$mail_forwarders" "$slug-mail"
+}
+
+open_network() { # TEMPLATE HOSTS FORWARDERS UNIT...
+    template=$1 hosts=$2 servers=$3
+    shift 3
+    say "127.0.0.1 localhost" >"$hosts.new"
+    opened=$(sed -n 's/^Wants=//p' "$units/$1.service.d/outside.conf" 2>/dev/null || true)
+    rm -rf "$units/$template@"*:*.d
     sockets='' count=0
-    for forwarder in $forwarders; do
+    for forwarder in $servers; do
         host=${forwarder%:*} port=${forwarder##*:}
-        address=$(awk -v host="$host" '$2 == host { print $1 }' "$config/hosts.new")
+        address=$(awk -v host="$host" '$2 == host { print $1 }' "$hosts.new")
         case $host in 127.*) address=$host ;; esac
         if [ -z "$address" ]; then
             count=$((count + 1)) address=127.0.1.$count
-            say "$address $host" >>"$config/hosts.new"
+            say "$address $host" >>"$hosts.new"
         fi
-        install -d "$units/$slug-outside@$forwarder.socket.d"
-        printf '[Socket]\nListenStream=\nListenStream=%s:%s\n' "$address" "$port" >"$units/$slug-outside@$forwarder.socket.d/listen.conf"
+        install -d "$units/$template@$forwarder.socket.d"
+        printf '[Socket]\nListenStream=\nListenStream=%s:%s\n' "$address" "$port" >"$units/$template@$forwarder.socket.d/listen.conf"
 # <% if cookiecutter.auth == "oidc" %>
         # A server that you list may have any address. forwarder.py checks those that the provider names.
-        if say "$named" | grep -qxF "$forwarder"; then
-            install -d "$units/$slug-outside@$forwarder.service.d"
+        if [ "$template" = "$slug-mail-outside" ]; then
+            : # systemd-socket-proxyd as well
+        elif say "$named" | grep -qxF "$forwarder"; then
+            install -d "$units/$template@$forwarder.service.d"
             printf '[Service]\nType=notify\nExecStart=\nExecStart=%s %s\n' \
                 "/usr/lib/systemd/systemd-socket-proxyd --exit-idle-time=10min" "$forwarder" \
-                >"$units/$slug-outside@$forwarder.service.d/named.conf"
+                >"$units/$template@$forwarder.service.d/named.conf"
         else
-            checked="$checked $slug-outside@$forwarder.service"
+            checked="$checked $template@$forwarder.service"
         fi
 # <% endif %>
-        sockets="$sockets $slug-outside@$forwarder.socket"
-        say "Allowed connection: $forwarder"
+        sockets="$sockets $template@$forwarder.socket"
+        say "Allowed connection of $1: $forwarder"
     done
-    mv "$config/hosts.new" "$config/hosts"
-    [ "$sockets" = "$opened" ] || systemctl stop "$slug-outside@*.socket" # their addresses have changed
-    for unit in "$slug" "$slug-migrate" "$slug-backup"; do
+    mv "$hosts.new" "$hosts"
+    [ "$sockets" = "$opened" ] || systemctl stop "$template@*.socket" # their addresses have changed
+    for unit; do
         rm -f "$units/$unit.service.d/outside.conf"
-        [ -z "$sockets" ] || say "# Written by install.sh, from $config/outside and the settings
+        [ -z "$sockets" ] || say "# Written by install.sh, from the settings and $config/outside
 [Unit]
 Wants=$sockets
 After=$sockets
@@ -75,7 +91,7 @@ JoinsNamespaceOf=$sockets
 [Service]
 RestrictAddressFamilies=AF_INET
 IPAddressAllow=localhost
-BindReadOnlyPaths=$config/hosts:/etc/hosts" >"$units/$unit.service.d/outside.conf"
+BindReadOnlyPaths=$hosts:/etc/hosts" >"$units/$unit.service.d/outside.conf"
     done
     systemctl daemon-reload
     # shellcheck disable=SC2086 # a list

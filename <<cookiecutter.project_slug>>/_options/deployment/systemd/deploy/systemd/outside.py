@@ -1,38 +1,42 @@
 # <% if cookiecutter.auth == "oidc" %>
-"""outside.py database | provider: print the servers outside, a line ``host:port`` each.
+"""outside.py database | mail | provider: print the servers outside, a line ``host:port`` each.
 
-Those that the settings name, or those that the provider's description names.
+Those that the settings name, the mail server of the URL on standard input, or those that the
+provider's description names.
 """
 # <% else %>
-"""outside.py database: print the servers outside that the settings name, ``host:port`` a line."""
-# <% endif %>
-# <% if cookiecutter.auth == "oidc" or cookiecutter.database != "sqlite" %>
+"""outside.py database | mail: print the servers outside, a line ``host:port`` each.
 
+Those that the settings name, or the mail server of the URL on standard input.
+"""
 # <% endif %>
+
 # <% if cookiecutter.auth == "oidc" or cookiecutter.database != "sqlite" %>
 import os
 # <% endif %>
-# <% if cookiecutter.auth == "oidc" %>
 import sys
+# <% if cookiecutter.auth == "oidc" %>
 from collections.abc import Iterator
+# <% endif %>
 from pathlib import Path
 from urllib.parse import urlsplit
+# <% if cookiecutter.auth == "oidc" or cookiecutter.database != "sqlite" %>
 
+# <% endif %>
+# <% if cookiecutter.auth == "oidc" %>
 import requests
 # <% endif %>
 # <% if cookiecutter.database != "sqlite" %>
-# <% if cookiecutter.auth != "oidc" %>
-
-# <% endif %>
 from sqlalchemy import make_url
 # <% endif %>
-# <% if cookiecutter.auth == "oidc" %>
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+# <% if cookiecutter.auth == "oidc" %>
 from app.addresses import networks, permitted
 from app.auth.checked_adapter import CheckedAdapter
-from app.environment import HOST_NAME
 # <% endif %>
+from app.environment import HOST_NAME
+from app.mail_settings import NO_URL, PORTS, mail_problem
 # <% if cookiecutter.database != "sqlite" %>
 
 DATABASE_PORT = "<< 5432 if cookiecutter.database == 'postgresql' else 3306 >>"
@@ -49,6 +53,22 @@ def database() -> set[str]:
         return {f"{url.host}:{url.port or DATABASE_PORT}"}
     return set()
     # <% endif %>
+
+
+def mail() -> set[str]:
+    """The mail server.
+
+    :raises ValueError: when the URL names none, or one by an address that no name stands for: the
+        network of the unit has forwarders for names.
+    """
+    url = sys.stdin.read().strip()
+    if problem := mail_problem(url) if url else NO_URL:
+        raise ValueError(problem)
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if not HOST_NAME.fullmatch(host) or (host[-1].isdigit() and not host.startswith("127.")):
+        raise ValueError("MAIL_URL names its server by an address; write its name")
+    return {f"{host}:{parts.port or PORTS[parts.scheme]}"}
 
 
 # <% if cookiecutter.auth == "oidc" %>
@@ -81,12 +101,15 @@ def provider() -> Iterator[str]:
 
 # <% endif %>
 if __name__ == "__main__":
-    # <% if cookiecutter.auth == "oidc" %>
+    servers = {
+        "database": database,
+        "mail": mail,
+        # <% if cookiecutter.auth == "oidc" %>
+        "provider": provider,
+        # <% endif %>
+    }
     try:
-        found = set(provider()) if sys.argv[1] == "provider" else database()
+        found = set(servers[sys.argv[1]]())
     except (OSError, ValueError) as error:
         sys.exit(str(error))
-    # <% else %>
-    found = database()
-    # <% endif %>
     print("\n".join(sorted(found)))

@@ -90,14 +90,17 @@ journal() {
     journalctl --quiet --unit "$1" --since "@$started" --lines 15 --output cat "${2:---quiet}"
 }
 
-# Restarts the service; connections wait in the socket meanwhile.
+# Restarts the service; connections wait in the socket meanwhile. The unit that sends mail restarts with it; the old
+# one has run during the migration, as the old service has. A mail that neither is sending waits in the database.
 restart() {
-    systemctl reset-failed "$slug.service" "$slug.socket" 2>/dev/null || true
-    systemctl restart "$slug.service" && "$home/current/.venv/bin/python" "$home/current/deploy/systemd/ready.py"
+    systemctl reset-failed "$slug.service" "$slug.socket" "$slug-mail.service" 2>/dev/null || true
+    systemctl restart "$slug.service" &&
+        "$home/current/.venv/bin/python" "$home/current/deploy/systemd/ready.py" &&
+        systemctl start "$slug-mail.service" # waits until it runs
 }
 
 activate() { # RELEASE
-    systemctl enable --quiet "$slug.socket" "$slug.service" "$slug-redis.service"
+    systemctl enable --quiet "$slug.socket" "$slug.service" "$slug-redis.service" "$slug-mail.service"
     systemctl start "$slug-redis.service"
     before=$(readlink -e "$home/current" || true)
     if [ "$before" ] && [ "$before" != "$1" ]; then
@@ -119,6 +122,7 @@ activate() { # RELEASE
     say "Starting the service"
     if ! restart; then
         journal "$slug" >&2
+        journal "$slug-mail" >&2
         case $before in
             '' | "$1") die "the service does not run; the lines above show the reason" ;;
         esac

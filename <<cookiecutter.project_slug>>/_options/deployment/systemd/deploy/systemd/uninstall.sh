@@ -3,14 +3,14 @@
 
 say "Removing $slug from this host"
 [ -d "$config" ] || [ -e "/etc/sysusers.d/$slug.conf" ] || die "it is not installed"
-systemctl stop "$slug-outside@*" 2>/dev/null || true
+systemctl stop "$slug-outside@*" "$slug-mail-outside@*" 2>/dev/null || true
 # Stop timers and sockets first, because they would restart the other units.
 for unit in "$here"/app*.timer "$here"/app*.socket "$here"/app*.service; do
     name=$slug${unit##*/app}
     systemctl disable --quiet --now "$name" 2>/dev/null || true
     rm -rf "${units:?}/$name" "$units/$name.d" "/var/lib/systemd/timers/stamp-$name"
 done
-rm -rf "$units/$slug-outside@"*.d
+rm -rf "$units/$slug-outside@"*.d "$units/$slug-mail-outside@"*.d
 systemctl daemon-reload
 systemctl reset-failed
 
@@ -24,7 +24,7 @@ if [ -d "$config/nginx-before" ]; then
     mv "$config/nginx-before" "$config/nginx-before.new" # after Nginx has read it, and never a part of it
 fi
 rm -rf "$config/nginx-before.new"
-rm -rf "/run/$slug" "$config/hosts" "$config/outside.conf"
+rm -rf "/run/$slug" "$config/hosts" "$config/mail-hosts" "$config/outside.conf"
 rmdir --ignore-fail-on-non-empty /var/www/acme 2>/dev/null || true
 
 packages=$(cat "$config/packages" 2>/dev/null || true)
