@@ -109,14 +109,14 @@ FLOWS_OF_OVERLAYS = {
 # --- Secrets: the files of each
 
 # <% if cookiecutter.database == "sqlite" %>
-OF_THE_APP = ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "REDIS_URL", "MAIL_URL"]
+OF_THE_APP = ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "REDIS_URL"]
 # <% else %>
-OF_THE_APP = ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "REDIS_URL", "MAIL_URL", "DATABASE_URL"]
+OF_THE_APP = ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "REDIS_URL", "DATABASE_URL"]
 # <% endif %>
 # <% if cookiecutter.auth == "oidc" %>
 OF_THE_APP += ["OIDC_CLIENT_SECRET"]
 # <% endif %>
-FILES = {"web": OF_THE_APP, "valkey": ["users.acl"]}
+FILES = {"web": OF_THE_APP, "valkey": ["users.acl"], "mail": ["MAIL_URL"]}
 # <% if cookiecutter.database != "sqlite" %>
 FILES |= {"migration": ["MIGRATION_DATABASE_URL"], "admin": ["ADMIN_DATABASE_URL"]}
 # <% endif %>

@@ -95,7 +95,7 @@ VOLUMES: dict[str, dict[str, Any]] = {
         "tmp": in_memory("16Mi"),
     },
     # Neither the role that changes tables nor a certificate.
-    "mail": {"secrets": secret("web"), "tmp": in_memory("16Mi"), **FILE},
+    "mail": {"secrets": secret("web"), "mail": secret("mail"), "tmp": in_memory("16Mi"), **FILE},
     "migrate": {"secrets": secret("web"), "tmp": in_memory("64Mi"), **FILE, **ROLES},
     "backup": {
         "backups": claim("backups"),
@@ -180,10 +180,11 @@ CONTAINERS: dict[str, dict[str, Any]] = {
     "mail/mail": {
         "image": "app",
         "run": ["flask", "mail", "deliver", "--heartbeat", "/tmp/heartbeat"],
-        "env": CREDENTIALS,
+        "env": CREDENTIALS | {"MAIL_URL_FILE": "/run/secrets/mail/MAIL_URL"},
         "envFrom": SETTINGS,
         "limits": limits("500m", "256Mi", "64Mi"),
-        "mounts": {SECRETS, "tmp /tmp"} | OF_FILE,
+        # The password of the mail server is nobody else's.
+        "mounts": {SECRETS, "mail /run/secrets/mail read-only", "tmp /tmp"} | OF_FILE,
         "probes": dict.fromkeys(("startupProbe", "readinessProbe", "livenessProbe"), HEARTBEAT),
     },
     "valkey/valkey": {

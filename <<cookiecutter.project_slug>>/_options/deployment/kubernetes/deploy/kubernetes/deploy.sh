@@ -142,7 +142,7 @@ say "Namespace, policies and other resources"
 apply --filename "$manifests" --selector "$component notin (web,mail,valkey,migrate)"
 apply --kustomize secrets
 # A pod reads its Secret when it starts, so its Deployment names the version: a changed one is a new release.
-for name in web valkey; do
+for name in web mail valkey; do
     version=$(k get "secret/$name" --output 'jsonpath={.metadata.resourceVersion}')
     sed "s|$name-secret: .*|$name-secret: \"$version\"|" "$manifests" >"$temporary/stamped"
     mv "$temporary/stamped" "$manifests"
