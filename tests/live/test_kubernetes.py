@@ -40,8 +40,8 @@ SERVICES = {
 }
 # Kinds that Kubernetes' own schemas do not know; their fields are asserted below.
 CUSTOM = {"BackendTLSPolicy", "Certificate", "Gateway", "HTTPRoute", "Issuer"}
-KINDS = {"CronJob": 1, "ConfigMap": 2, "Deployment": 2, "Job": 1, "Namespace": 1, "Service": 2}
-KINDS |= {"ServiceAccount": 1}
+KINDS = {"CronJob": 1, "ConfigMap": 2, "Deployment": 3, "Job": 1, "Namespace": 1, "Service": 2}
+KINDS |= {"ServiceAccount": 2}
 
 
 def kustomize(folder: Path) -> str:
@@ -200,7 +200,7 @@ def test_the_operator_s_check_passes_and_would_fail(
 def test_every_pod_keeps_to_the_restricted_profile(rendered: Rendered, overlay: str) -> None:
     found = dict(restricted.pods(rendered.overlays[overlay]))
     assert set(found) == {
-        *("Deployment/web", "Deployment/valkey", "Job/migrate", "CronJob/backup"),
+        *("Deployment/web", "Deployment/mail", "Deployment/valkey", "Job/migrate", "CronJob/backup"),
     }
     assert restricted.violations(rendered.overlays[overlay]) == []
 
@@ -280,6 +280,7 @@ def test_an_image_outside_is_the_one_of_compose(services: dict[str, Rendered]) -
 OIDC = {"OIDC_CLIENT_SECRET": "given-by-the-provider"}
 READY = {"database": "ok", "rate_limits": "ok", "status": "ok"}
 SERVER = {"DATABASE_HOST": "db.example.com", "ADMIN_DATABASE_URL": "postgresql+psycopg://a:b@c/d"}
+SERVER |= {"MAIL_URL": "smtps://demo:given-by-the-mail-server@mail.example.com"}
 
 
 def write_secrets(
@@ -300,10 +301,12 @@ def secret_files(project: Path) -> dict[str, str]:
 def test_secrets_are_random_private_and_outside_of_git_and_manifests(tmp_path: Path) -> None:
     for name in ("sqlite-session", "sqlite-oidc", "postgresql-token", "mysql-oidc"):
         project = render(tmp_path / name, **SERVICES[name], project_slug="demo-svc")
-        if name != "sqlite-session":
-            refused = write_secrets(project)
-            if "sqlite" not in name or "oidc" in name:
-                assert refused.returncode == 1, "what only the operator knows is asked for"
+        refused = write_secrets(project)
+        assert refused.returncode == 1
+        asked = {"MAIL_URL"} | ({"OIDC_CLIENT_SECRET"} if "oidc" in name else set())
+        asked |= SERVER.keys() if "sqlite" not in name else set()
+        found = set(re.findall(r"^  (\w+): ", refused.stdout, re.MULTILINE))
+        assert found == asked, "what only the operator knows"
         result = write_secrets(project, **SERVER, **OIDC)
         assert result.returncode == 0, result.stdout
         first = secret_files(project)
@@ -320,7 +323,8 @@ def test_secrets_are_random_private_and_outside_of_git_and_manifests(tmp_path: P
         assert {document["kind"] for document in found} == {"Secret"}
         given = {s["metadata"]["name"]: set(s["data"]) for s in found}
         assert set().union(*given.values()) == set(first)
-        assert not {"MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"} & given["web"]
+        assert not {"MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL", "MAIL_URL"} & given["web"]
+        assert given["mail"] == {"MAIL_URL"}
         git = ["git", "-c", "core.excludesFile=/dev/null"]
         for command in (["init", "--quiet"], ["add", "--all"]):
             assert run(*git, *command, cwd=project).returncode == 0
@@ -353,9 +357,11 @@ case " $* " in
     *" apply --filename - "*) cat >"$NOTES.applied" ;;
     *" apply "*" --kustomize secrets "*) test -z "${{BROKEN:-}}" ;;
     *" get job/"*".status.ready}} "*) ;;
-    *" get job/"*) echo "${{JOB:-Complete}}" ;;
+    *" get job/${{FAILED:-none}} "*) echo Failed ;;
+    *" get job/"*) echo Complete ;;
     *" get secret/"*) echo "${{VERSION:-7}}" ;;
-    *" get deployment/web "*) test -z "${{RUNNING:-}}" || echo deployment.apps/web ;;
+    *" get deployments "*)
+        test -z "${{RUNNING:-}}" || printf 'deployment.apps/%s\\n' mail web ;;
     *" diff "*) exit "${{DIFFERENT:-1}}" ;;
     *" create job "*) cat "$CRON" ;;
     *" exec "*) echo "what is in it" ;;
@@ -369,6 +375,7 @@ case "$*" in
 esac
 """
 DIGEST = "0123456789abcdef" * 4
+SERVICE = "--selector app.kubernetes.io/component in (web,mail,valkey)"
 
 
 def plural(kind: str) -> str:
@@ -480,19 +487,20 @@ def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
     order = [
         "docker push --quiet registry.test/team/demo-svc/app",
         "docker push --quiet registry.test/team/demo-svc/nginx",
-        f"{component} notin (web,valkey,migrate)",
+        f"{component} notin (web,mail,valkey,migrate)",
         "delete job/migrate",
         f"{component}=migrate",
         "delete networkpolicies.networking.k8s.io,",
-        f"{component} in (web,valkey)",
+        f"{component} in (web,mail,valkey)",
         "rollout status deployment/web",
+        "rollout status deployment/mail",
     ]
     places = [place(text) for text in order]
     assert places == sorted(places)
     first = next(n for n, note in enumerate(notes) if "--kustomize secrets" in note)
     assert places[2] < first < places[3], "the Secrets, before a pod wants them"
     text = kustomize(folder / "overlays" / "production")
-    for name, count in (("app", 4), ("nginx", 1)):
+    for name, count in (("app", 5), ("nginx", 1)):
         image = f"image: registry.test/team/demo-svc/{name}@sha256:{DIGEST}\n"
         assert text.count(image) == count
     if server:
@@ -509,8 +517,12 @@ def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
         assert status == 0, said
         notes = operator.notes()
         assert not [note for note in notes if note.startswith("docker")]
-        stopped = [note for note in notes if "scale deployment/web --replicas 0" in note]
-        assert bool(stopped) == (not server and different == "1"), "only SQLite has to stop"
+        stopped = [note.split(" scale ")[1] for note in notes if " --replicas 0" in note]
+        changes = server or different == "1"
+        only = [f"deployment.apps/{name} --replicas 0" for name in ("mail", "web")]
+        assert stopped == ([] if server or not changes else only), "only SQLite has to stop"
+        backup = [note for note in notes if "create job backups-before-update" in note]
+        assert len(backup) == changes
 
 
 def test_secrets_of_the_cluster_are_never_replaced_by_new_ones(operator: Operator) -> None:
@@ -547,14 +559,33 @@ def test_a_kind_that_the_cluster_does_not_know_is_named_before_a_change(
 def test_a_migration_that_fails_changes_nothing_else(operator: Operator) -> None:
     fill_in(operator.rendered.folder)
     assert write_secrets(operator.rendered.project, **SERVER, **OIDC).returncode == 0
-    values = SERVER | OIDC | {"JOB": "Failed", "RUNNING": "1"}
+    values = SERVER | OIDC | {"FAILED": "migrate", "RUNNING": "1"}
     status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
     assert status == 1
     assert "the migration did not succeed" in said
     notes = operator.notes()
-    assert not [note for note in notes if "in (web,valkey)" in note and " notin " not in note]
-    back = [note for note in notes if "scale deployment/web --replicas 1" in note]
-    assert bool(back) == (operator.rendered.answers["database"] == "sqlite")
+    assert not [note for note in notes if "rollout" in note or SERVICE in note]
+    back = [note.split("/")[1] for note in notes if " --replicas 1" in note]
+    sqlite = operator.rendered.answers["database"] == "sqlite"
+    assert back == (["mail --replicas 1", "web --replicas 1"] if sqlite else [])
+
+
+def test_a_backup_that_fails_stops_the_deployment(operator: Operator) -> None:
+    fill_in(operator.rendered.folder)
+    assert write_secrets(operator.rendered.project, **SERVER, **OIDC).returncode == 0
+    values = SERVER | OIDC | {"FAILED": "backups-before-update", "RUNNING": "1"}
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
+    assert status == 1
+    assert "the backup did not succeed, so nothing was migrated" in said
+    notes = operator.notes()
+    assert "delete job backups-before-update" in notes[-1], "nothing of it is left"
+    for step in ("component=migrate", " scale ", SERVICE):
+        assert not [note for note in notes if step in note and " diff " not in note], step
+    # Without data there is nothing to back up, and nothing that could fail.
+    del values["RUNNING"]
+    assert write_secrets(operator.rendered.project, **SERVER, **OIDC).returncode == 0
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
+    assert status == 0, said
 
 
 def test_backups_are_listed_fetched_and_restored(operator: Operator) -> None:
@@ -578,7 +609,8 @@ def test_backups_are_listed_fetched_and_restored(operator: Operator) -> None:
     assert command() == ["flask", "db", "backup", "--keep", "14"]
     assert operator.types("backups.sh", "restore", fetched.name)[0] == 0
     assert command() == ["flask", "db", "restore", f"backups/{fetched.name}"]
-    assert operator.types("backups.sh", "restore", fetched.name, JOB="Failed")[0] == 1
+    failed = {"FAILED": "backups-restore"}
+    assert operator.types("backups.sh", "restore", fetched.name, **failed)[0] == 1
     for wrong in (["restore"], ["fetch"], ["restore", '"],"x'], ["restore", "../x"], ["x"], []):
         operator.notes()
         assert operator.types("backups.sh", *wrong)[0] == 1
