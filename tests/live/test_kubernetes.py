@@ -21,9 +21,11 @@ import pytest
 import yaml
 
 from tests.live import pods, restricted
-from tests.live.compose import POSTGRESQL, VALKEY, wait_until
+from tests.live.compose import AIOSMTPD, POSTGRESQL, VALKEY, wait_until
 from tests.live.conftest import HERE, program
 from tests.live.images import PINNED, Docker, build, stand_in
+from tests.live.mailbox import NAME as MAILBOX
+from tests.live.mailbox import PROGRAM, Mailbox, mail_url
 from tests.live.pods import Node
 from tests.live.restricted import Object
 from tests.live.visitor import PASSWORD, Program, Reader
@@ -200,7 +202,13 @@ def test_the_operator_s_check_passes_and_would_fail(
 def test_every_pod_keeps_to_the_restricted_profile(rendered: Rendered, overlay: str) -> None:
     found = dict(restricted.pods(rendered.overlays[overlay]))
     assert set(found) == {
-        *("Deployment/web", "Deployment/mail", "Deployment/valkey", "Job/migrate", "CronJob/backup"),
+        *(
+            "Deployment/web",
+            "Deployment/mail",
+            "Deployment/valkey",
+            "Job/migrate",
+            "CronJob/backup",
+        ),
     }
     assert restricted.violations(rendered.overlays[overlay]) == []
 
@@ -633,6 +641,15 @@ def node() -> Iterator[Node]:
         yield running
 
 
+POD = {"mail": "mail"}  # of a container that is not in the pod "web"
+MAIL_AUTHORITY = "/run/secrets/mail/mail-ca.pem"
+
+
+def container_of(name: str) -> str:
+    """What Podman calls a container."""
+    return f"{POD.get(name, 'web')}-pod-{name}"
+
+
 @dataclass
 class Cluster:
     """A service on the node."""
@@ -641,8 +658,9 @@ class Cluster:
     project: Path
     images: dict[str, str]
     visitor: Any
+    mailbox: Mailbox
     manifests: list[Object] = field(default_factory=list)
-    web: Path | None = None
+    played: list[Path] = field(default_factory=list)
 
     def use(self, overlay: str) -> None:
         """Take the manifests of this overlay from now on."""
@@ -687,17 +705,18 @@ class Cluster:
         return job
 
     def start(self) -> None:
-        """Start Nginx and app, and wait until the probes let traffic in."""
-        self.web = self.play(self.one("Deployment", "web"))
+        """Start Nginx, app and who sends mail, and wait until the probes let traffic in."""
+        self.played = [self.play(self.one("Deployment", name)) for name in ("web", "mail")]
         self.wait_until_ready()
 
     def stop(self) -> None:
-        assert self.web
-        self.node.stop(self.web)
+        for played in reversed(self.played):
+            self.node.stop(played)
 
     def wait_until_ready(self) -> None:
         wait_until(lambda: self.probe("app", "startup") == 0, self.logs)
         wait_until(lambda: self.probe("nginx", "readiness") == 0, self.logs)
+        wait_until(lambda: self.probe("mail", "startup") == 0, self.logs)
 
     def probe(self, name: str, kind: str) -> int:
         """The exit status of a probe, run as a node runs it."""
@@ -705,14 +724,14 @@ class Cluster:
 
     def ask_probe(self, name: str, kind: str) -> tuple[int, str]:
         """The exit status of a probe and what it prints."""
-        pod = self.one("Deployment", "web")["spec"]["template"]["spec"]
+        pod = self.one("Deployment", POD.get(name, "web"))["spec"]["template"]["spec"]
         (container,) = (found for found in pod["containers"] if found["name"] == name)
         command = container[f"{kind}Probe"]["exec"]["command"]
-        result = self.node.run("exec", f"web-pod-{name}", *command)
+        result = self.node.run("exec", container_of(name), *command)
         return result.returncode, result.stdout
 
     def logs(self) -> str:
-        names = ("web-pod-app", "web-pod-nginx")
+        names = map(container_of, ("app", "nginx", "mail"))
         return "".join(self.node.run("logs", "--tail", "100", name).stdout for name in names)
 
     def connect(self, port: int = 8443) -> socket.socket:
@@ -724,11 +743,11 @@ class Cluster:
         return self.node("exec", "web-pod-nginx", "cat", shown)
 
     def visit(self, trusted: str) -> Any:
-        return self.visitor(DOMAIN, self.connect, trusted)
+        return self.visitor(DOMAIN, self.connect, trusted, self.mailbox.to)
 
     def first_process(self, name: str) -> int:
         """The number of the container's first process, outside of it."""
-        return int(self.node.inspect(f"web-pod-{name}")["State"]["Pid"])
+        return int(self.node.inspect(container_of(name))["State"]["Pid"])
 
     def kill(self, name: str) -> None:
         """``kill -9`` to the first process, and wait until another one serves."""
@@ -740,20 +759,44 @@ class Cluster:
 
 @contextmanager
 def cluster(docker: Docker, node: Node, project: Path, visitor: Any) -> Iterator[Cluster]:
-    """The images on the node, the Secrets, and Valkey; everything is gone at the end."""
+    """The images on the node, the Secrets, Valkey and a mail server; all is gone at the end."""
     images = {name: build(docker, project, name) for name in ("app", "nginx")}
     images["valkey"] = stand_in(docker, "valkey", VALKEY)
+    images[MAILBOX] = stand_in(docker, MAILBOX, AIOSMTPD)
     node.load(docker, list(images.values()))
-    running = Cluster(node, project, images, visitor)
+    running = Cluster(node, project, images, visitor, Mailbox(project.parent / MAILBOX))
     running.use("production")
     node.clear()  # one service at a time
+    trust_mail_server(project, running.mailbox)
     try:
+        start_mail_server(running)
         secrets = documents(kustomize(project / "deploy" / "kubernetes" / "secrets"))
         node.play(pods.for_podman(secrets, images))
         running.play(running.one("Deployment", "valkey"), alias="valkey")
         yield running
     finally:
         node.clear()
+
+
+def trust_mail_server(project: Path, mailbox: Mailbox) -> None:
+    """As README.md says it for a mail server with a private authority."""
+    secrets = project / "deploy" / "kubernetes" / "secrets"
+    (secrets / "MAIL_URL").write_text(f"{mail_url(MAIL_AUTHORITY)}\n", "utf-8")
+    shutil.copy(mailbox.authority, secrets / "mail-ca.pem")
+    list_ = secrets / "kustomization.yaml"
+    text = list_.read_text("utf-8").replace("[MAIL_URL]", "[MAIL_URL, mail-ca.pem]")
+    assert "mail-ca.pem" in text
+    list_.write_text(text, "utf-8")
+
+
+def start_mail_server(running: Cluster) -> None:
+    """Beside the pods, with verified TLS."""
+    running.node(
+        *("run", "--detach", "--name", MAILBOX, "--network", f"{pods.NETWORK}:alias={MAILBOX}"),
+        *("--volume", f"{PROGRAM}:/mailbox.py:ro", "--volume", f"{running.mailbox.folder}:/mails"),
+        *(f"localhost/{running.images[MAILBOX]}", "python3", "/mailbox.py", "0.0.0.0", "465"),  # noqa: S104
+        *("/mails/server.pem", "/mails"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -763,7 +806,7 @@ def sqlite(
     """SQLite with pages; nobody has ordered a certificate yet."""
     answers = SERVICES["sqlite-session"]
     project = render(tmp_path_factory.mktemp("run"), **answers, project_slug="demo-svc")
-    assert write_secrets(project).returncode == 0
+    assert write_secrets(project, **SERVER).returncode == 0
     with cluster(docker, node, project, Reader) as running:
         data = running.one("PersistentVolumeClaim", "data")
         status, said = running.run_job(running.one("Job", "migrate"), data)
@@ -783,14 +826,15 @@ def processes(first: int) -> Iterator[dict[str, str]]:
 def check_readiness(running: Cluster, visitor: Any) -> None:
     """The startup probe finds all that the pod needs, and visitors do not learn it."""
     status, said = running.ask_probe("app", "startup")
-    assert (status, json.loads(said.removeprefix("200 "))) == (0, READY), "Valkey knows us"
+    assert status == 0, said
+    assert READY.items() <= json.loads(said.removeprefix("200 ")).items(), "Valkey knows us"
     assert visitor.request("GET", "/readyz")[0] == 404
 
 
 def check_confinement(running: Cluster, user: int) -> None:
-    """Nobody in the pod is root, may gain anything, or writes where no volume is."""
+    """Nobody in the pods is root, may gain anything, or writes where no volume is."""
     secrets = [text.strip() for text in secret_files(running.project).values() if text.strip()]
-    for name, count in (("app", 3), ("nginx", 4)):
+    for name, count in (("app", 3), ("nginx", 4), ("mail", 1)):
         first = running.first_process(name)
         found = list(processes(first))
         assert len(found) >= count
@@ -802,11 +846,37 @@ def check_confinement(running: Cluster, user: int) -> None:
         (root,) = (line.split() for line in mounts if line.split()[4] == "/")
         assert "ro" in root[5].split(",")
         for place in ("/", "/etc", "/srv", "/usr/bin"):
-            refused = running.node.run("exec", f"web-pod-{name}", "touch", f"{place}/x")
+            refused = running.node.run("exec", container_of(name), "touch", f"{place}/x")
             assert "Read-only file system" in refused.stdout, place
         environment = Path(f"/proc/{first}/environ").read_bytes().decode()
         assert not [secret for secret in secrets if secret in environment]
     assert not [secret for secret in secrets if secret in running.logs()]
+    # Who sends mail has the password of the mail server, and the web process has not.
+    found = running.node("exec", "web-pod-app", "find", "/run/secrets", "-name", "MAIL*")
+    assert found == ""
+    found = running.node("exec", "mail-pod-mail", "find", "/run/secrets", "-name", "*MIGRATION*")
+    assert found == ""
+
+
+def check_mail(running: Cluster, visitor: Any) -> None:
+    """Without its mail server the service is the same; nothing is lost, and nothing sent twice."""
+
+    def status() -> str:
+        return running.node.run("exec", "mail-pod-mail", "flask", "mail", "status").stdout
+
+    for kind in ("startup", "readiness", "liveness"):
+        assert running.probe("mail", kind) == 0
+    running.node("stop", "--time", "1", MAILBOX)
+    visitor.ask_to_sign_up("late@example.com")
+    wait_until(lambda: "attempts: 1" in status(), status)
+    assert running.probe("mail", "liveness") == 0, "a restart would not help"
+    check_readiness(running, visitor)
+    running.kill("mail")
+    running.node("start", MAILBOX)
+    running.node("exec", "mail-pod-mail", "flask", "mail", "retry")
+    wait_until(lambda: running.mailbox.to("late@example.com"), status)
+    wait_until(lambda: "waiting" not in status(), status)
+    assert len(running.mailbox.to("late@example.com")) == 1
 
 
 def test_sqlite_from_sign_up_to_a_note_over_https(sqlite: Cluster) -> None:
@@ -824,6 +894,7 @@ def test_sqlite_from_sign_up_to_a_note_over_https(sqlite: Cluster) -> None:
         sqlite.kill(name)
         visitor.tls = ssl.create_default_context(cadata=sqlite.certificate())
         assert "Kept in a volume" in visitor.notes()
+    check_mail(sqlite, visitor)
 
 
 def test_sqlite_is_confined(sqlite: Cluster) -> None:
@@ -987,7 +1058,7 @@ def server(
     project = render(tmp_path_factory.mktemp("run"), **answers, project_slug="demo-svc")
     # As README.md says it for a server with a private authority.
     admin = "postgresql+psycopg://postgres:administrator@database/postgres"
-    values = {"DATABASE_HOST": "database", "ADMIN_DATABASE_URL": admin}
+    values = SERVER | {"DATABASE_HOST": "database", "ADMIN_DATABASE_URL": admin}
     assert write_secrets(project, **values).returncode == 0
     secrets = project / "deploy" / "kubernetes" / "secrets"
     for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
@@ -1016,6 +1087,7 @@ def test_postgresql_from_sign_up_to_a_note_over_https(server: Cluster, authority
     for name in ("app", "nginx"):
         server.kill(name)
         assert "Kept on a server" in visitor.notes()
+    check_mail(server, visitor)
 
 
 def test_postgresql_is_confined_and_in_a_user_namespace(server: Cluster) -> None:
@@ -1078,9 +1150,7 @@ def test_postgresql_is_backed_up_and_restored(server: Cluster, authority: Path) 
     status, said = server.run_job(server.backup_job("restore", f"backups/{file.name}"), volume)
     assert status == 0, said
     assert visitor.request("GET", "/api/v1/notes")[0] == 401, "everybody is signed out"
-    status, text = visitor.post("auth/token", email="later@example.com", password=PASSWORD)
-    assert status == 200, text
-    visitor.headers["Authorization"] = f"Bearer {json.loads(text)['access_token']}"
+    assert visitor.sign_in("later@example.com") == 200
     assert "Before the backup" in visitor.notes()
     assert "After the backup" not in visitor.notes()
 

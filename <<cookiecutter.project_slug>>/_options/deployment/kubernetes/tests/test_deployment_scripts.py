@@ -27,6 +27,7 @@ KUBECTL = """case "$*" in
     *"get job/"*) echo Complete ;;
     *"patch --local"*) cat; for patch; do :; done; echo "$patch" ;;
     *"apply --filename -"*) cat >>"$APPLIED" ;;
+    apply*" in (web,mail,valkey)"*) cat "$5" >"$APPLIED.pods" ;;
     *"get secret/"*) echo 7 ;;
     *" diff "*) exit 1 ;;
     *" exec "*) echo "what is in it" ;;
@@ -104,6 +105,10 @@ def test_a_deployment_is_these_steps(scratch: Scratch) -> None:
     assert shown_secrets(outcome, secrets(scratch) | GIVEN) == []
     release = (scratch.folder / "deploy/kubernetes/release/kustomization.yaml").read_text("utf-8")
     assert release.count(f"digest: sha256:{DIGEST}\n") == 2, "what was pushed is what is deployed"
+    # A pod reads a Secret when it starts: a changed one has another version, and so other pods.
+    pods = (scratch.folder / "applied.pods").read_text("utf-8")
+    versions = re.findall(r"^ +(\w+)-secret: (\S+)", pods, re.MULTILINE)
+    assert sorted(versions) == [("mail", '"7"'), ("web", '"7"'), ("web", '"7"')]
     # <% if cookiecutter.database != "sqlite" %>
     assert secrets(scratch)["ADMIN_DATABASE_URL"] == "", "erased when its work is done"
     applied = [
