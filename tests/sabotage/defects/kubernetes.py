@@ -426,9 +426,9 @@ DEFECTS = [
         "test_a_deployment_is_these_steps",
     ),
     kubernetes(
-        "every port of the mail server is open",
-        "      ports:\n        - {protocol: TCP, port: 465}\n        - {protocol: TCP, port: 587}\n",
-        "",
+        "every port of the mail server's address is open",
+        "        - {protocol: TCP, port: 587}\n",
+        "        - {protocol: TCP, port: 587, endPort: 65535}\n",
         "test_pods_connect_to_whom_the_policy_names",
     ),
     kubernetes(
