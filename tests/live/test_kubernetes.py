@@ -831,12 +831,18 @@ def check_readiness(running: Cluster, visitor: Any) -> None:
     assert visitor.request("GET", "/readyz")[0] == 404
 
 
-def check_confinement(running: Cluster, user: int) -> None:
+def users_of(running: Cluster, name: str) -> list[int]:
+    """How a container's users are mapped: the first inside, the first outside, how many."""
+    first = running.first_process(name)
+    return [int(number) for number in Path(f"/proc/{first}/uid_map").read_text("utf-8").split()]
+
+
+def check_confinement(running: Cluster) -> None:
     """Nobody in the pods is root, may gain anything, or writes where no volume is."""
     secrets = [text.strip() for text in secret_files(running.project).values() if text.strip()]
     for name, count in (("app", 3), ("nginx", 4), ("mail", 1)):
         first = running.first_process(name)
-        found = list(processes(first))
+        found, user = list(processes(first)), users_of(running, name)[1] + 10001
         assert len(found) >= count
         for process in found:
             users = {*process["Uid"].split(), *process["Gid"].split()}
@@ -898,7 +904,7 @@ def test_sqlite_from_sign_up_to_a_note_over_https(sqlite: Cluster) -> None:
 
 
 def test_sqlite_is_confined(sqlite: Cluster) -> None:
-    check_confinement(sqlite, 10001)
+    check_confinement(sqlite)
     database = sqlite.node.volume("data") / "database.sqlite3"
     assert database.stat().st_mode & 0o777 == 0o600
 
@@ -1091,12 +1097,12 @@ def test_postgresql_from_sign_up_to_a_note_over_https(server: Cluster, authority
 
 
 def test_postgresql_is_confined_and_in_a_user_namespace(server: Cluster) -> None:
-    uid_map = Path(f"/proc/{server.first_process('app')}/uid_map").read_text("utf-8").split()
-    inside, outside, count = map(int, uid_map)
-    assert inside == 0
-    assert outside >= 1_000_000, "root in the pod would be nobody on the node"
-    assert count >= 65536
-    check_confinement(server, outside + 10001)
+    for name in ("app", "mail"):
+        inside, outside, count = users_of(server, name)
+        assert inside == 0
+        assert outside >= 1_000_000, "root in the pod would be nobody on the node"
+        assert count >= 65536
+    check_confinement(server)
 
 
 def test_a_new_certificate_is_taken_without_a_restart(server: Cluster, authority: Path) -> None:
