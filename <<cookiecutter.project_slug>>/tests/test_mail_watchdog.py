@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,16 @@ DELIVER = [sys.executable, "-m", "flask", "--app", "wsgi", "mail", "deliver"]
 ALIVE = b"READY=1\nWATCHDOG=1"  # sd_notify(3)
 
 
-def deliver(environment: dict[str, str], *options: str) -> subprocess.Popen[str]:
+@contextmanager
+def deliver(environment: dict[str, str], *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The process, which does not outlive a test that fails."""
     fixed = {"PATH": os.environ["PATH"], "FLASK_SKIP_DOTENV": "1"}
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([*DELIVER, *options], env=fixed | environment, **output)
+    with subprocess.Popen([*DELIVER, *options], env=fixed | environment, **output) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.usefixtures("app")

@@ -84,6 +84,11 @@ def fill() -> None:
     for moment, part in ((old, User.id <= last), (now(), User.id > last)):
         times = dict.fromkeys(("created_at", "last_seen_at"), literal(moment, UTCDateTime))
         copy(Session, values | times, others.where(part))
+    if (links := Base.metadata.tables.get("links")) is not None:
+        values = {"purpose": "confirm", "email": "", "mails": 1}
+        values |= {"expires_at": old, "mailed_at": old}
+        hashes = (dict.fromkeys(("name_hash", "token_hash"), f"{n:064}") for n in range(ROWS))
+        db.session.execute(insert(links), [values | it for it in hashes])
     if (used := Base.metadata.tables.get("used_once")) is not None:
         rows = [
             {"id": f"{n:064}", "expires_at": old if n <= EXPIRED else now() + timedelta(minutes=10)}
@@ -110,7 +115,8 @@ def fill_with(resource: Resource, alice: int, others: Select[Any]) -> None:
     theirs, hers = (User.id, (ROWS - OWN) // 2), (literal(alice), OWN)
     for key, (owner, count) in zip("abc", (theirs, hers, theirs), strict=True):
         own = dict.fromkeys(resource.plain, literal(key) + NUMBER)
-        own |= {resource.owner: owner, "public_id": literal(key * 12) + NUMBER}
+        own |= {it.name: literal(key * 12) + NUMBER for it in table.c if it.unique}
+        own |= {resource.owner: owner}
         copy(resource.model, values | own, others.limit(count))
 
 

@@ -52,7 +52,7 @@ def alive() -> dict[str, str]:
     return {"status": "ok"}
 
 
-if Path("app/templates").exists():
+if Path("app/templates/base.html").exists():
     from app.auth.forms import LoginForm
     from app.pages import Asset
 

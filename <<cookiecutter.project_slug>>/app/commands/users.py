@@ -119,13 +119,10 @@ def revoke_sessions(email: str | None, everybody: bool) -> None:
     """End sessions at once: of one account, or of all."""
     if bool(email) == everybody:
         raise click.UsageError("Give either --user EMAIL or --all.")
-    if everybody:
-        ended = sessions.revoke_all()
-    else:
-        user = find_user(str(email))
-        ended = sessions.end_all(user)
-        if ended:
-            notices.send("signed_out", user)
+    user = None if everybody else find_user(str(email))
+    ended = sessions.end_all(user) if user else sessions.revoke_all()
+    if user and ended:
+        notices.send("signed_out", user)
     db.session.commit()
     click.echo(f"Sessions ended: {ended}.")
 

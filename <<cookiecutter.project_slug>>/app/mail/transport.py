@@ -36,10 +36,12 @@ SHOWN = re.compile(r"^  (\S+)", re.MULTILINE)  # a link or a code, on a line of 
 def message(mail: Mail) -> EmailMessage:
     """The mail as it is sent: plain text.
 
-    :raises ValueError: when a header would contain a line break, the recipient is no address, or no
-        key decrypts the content.
+    :raises ValueError: when the subject has a control character, the recipient is no address, or
+        no key decrypts the content.
     """
     subject, text = outbox.content(mail)
+    if not subject.isprintable():  # EmailMessage lets a carriage return pass at the end of a line
+        raise ValueError("a control character in the subject")
     built = EmailMessage(SMTP)
     built["Subject"] = subject
     built["From"] = current_app.config["SETTINGS"].mail.sender

@@ -12,6 +12,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.browser import Browser
+# <% if cookiecutter.auth != "oidc" %>
+from tests.mailbox import token_for
+# <% endif %>
 from tests.resources import WRITABLE, accepted, add_all, resource_of
 from tests.routes import VARIABLE, Route, own_path, routes
 from tests.security import client
@@ -111,6 +114,10 @@ class Attacker:
         if "email" in fields:
             new = f"-{self.sent}" if entry.route.endpoint == "auth.register" else ""
             fields["email"] = f"user{self.number}{new}@example.com"
+        # <% if cookiecutter.auth != "oidc" %>
+        if "token" in fields:  # one that counts: what else is sent is looked at
+            fields["token"] = token_for(self.app, entry.route.endpoint, self.browser.email)
+        # <% endif %>
         if "refresh_token" in fields:  # whose it is counts, too
             fields["refresh_token"] = f"user{self.number}.x.y"
         return fields | ({entry.name: attack} if entry.kind == "field" else {})

@@ -22,8 +22,14 @@ from app.auth import sessions
 from app.auth.models import Session
 from app.database import db, migration_engine, now
 from app.security import check
+# <% if cookiecutter.auth != "oidc" %>
+from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
+# <% endif %>
 from tests.browser import CREATE_ACCOUNT, FAILED_SIGN_IN, PASSWORD, SAMPLES, SIGN_IN, Browser
 from tests.events import INTERFACE_EVENTS
+# <% if cookiecutter.auth != "oidc" %>
+from tests.mailbox import newest_token
+# <% endif %>
 from tests.marks import asvs
 from tests.routes import UNKNOWN
 from tests.security.test_errors import CANARY, break_every_view
@@ -157,18 +163,35 @@ def flood(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
         visitor.post(SIGN_IN)
 
 
+# <% if cookiecutter.auth != "oidc" %>
+def open_too_late(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
+    ask_for_account(alice, "new@example.com")
+    cli("users", CREATE_ACCOUNT, "new@example.com", "--password", PASSWORD)
+    open_account(alice, newest_token(app, "new@example.com"), PASSWORD)
+
+
+def set_forgotten_password(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
+    ask_for_reset(Browser(app), alice.email)
+    set_password(Browser(app), newest_token(app, alice.email), OTHER_PASSWORD)
+
+
+# <% endif %>
 Events = dict[str, tuple[Callable[[Flask, Browser, Callable[..., Any]], object], list[str]]]
 # <% if cookiecutter.auth == "oidc" %>
 PASSWORD_EVENTS: Events = {}  # the provider keeps the passwords
 # <% else %>
 PASSWORD_EVENTS: Events = {
     "sign-up": (
-        lambda app, alice, cli: Browser(app).sign_up("new@example.com"),
-        ["user_created", "session_created"],
+        lambda app, alice, cli: Browser(app).register("new@example.com"),
+        ["user_created"],
     ),
-    "sign-up with a taken address": (
-        lambda app, alice, cli: Browser(app).register(alice.email),
-        ["user_create_refused"],
+    "sign-up with an address that was taken meanwhile": (
+        open_too_late,
+        ["user_created", "user_create_refused"],
+    ),
+    "password reset": (
+        set_forgotten_password,
+        ["session_revoked", "authn_password_change"],
     ),
     "password change": (
         lambda app, alice, cli: alice.change_password(PASSWORD, OTHER_PASSWORD),

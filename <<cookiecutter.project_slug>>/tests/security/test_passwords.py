@@ -498,6 +498,7 @@ def test_a_password_is_kept_and_shown_nowhere(
     canary, wrong = "canary-fjord-pebble-41-moss", "canary-typo-otter-77-brick"
     browser.password = canary
     seen = [browser.register("carol@example.com", canary)]
+    assert browser.sign_in("carol@example.com", canary).status_code == SIGNED_IN
     seen.append(browser.change_password(wrong, canary + "-2"))
     seen.append(browser.change_password(canary, canary + "-2"))
     seen.append(browser.sign_out())

@@ -13,7 +13,11 @@ from flask import Flask
 from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.pool import NullPool
 
+# <% if cookiecutter.auth == "oidc" %>
 from app.auth import sessions
+# <% else %>
+from app.auth import links
+# <% endif %>
 from app.auth.models import Session as SignIn
 from app.auth.models import User
 from app.database import db
@@ -116,7 +120,11 @@ def test_a_failure_in_the_middle_leaves_no_rows(
         raise RuntimeError("after the account was written, before the commit")
 
     with monkeypatch.context() as patch:
+        # <% if cookiecutter.auth == "oidc" %>
         patch.setattr(sessions, "start", fail)
+        # <% else %>
+        patch.setattr(links, "use", fail)
+        # <% endif %>
         assert browser.register("carol@example.com").status_code == 500
     with app.app_context():
         for model in (User, SignIn):

@@ -16,6 +16,8 @@ from tests.sabotage.defects import (
     edge,
     inputs,
     kubernetes,
+    links,
+    mail,
     numbers,
     operation,
     own_data,
@@ -25,7 +27,8 @@ from tests.sabotage.defects import (
 )
 
 MODULES = (
-    *(data, inputs, browsers, accounts, codes, addresses, edge, operation, own_data, storage, styles),
+    *(data, inputs, browsers, accounts, links, codes, addresses, mail, edge),
+    *(operation, own_data, storage, styles),
     *(construction, numbers, deployments, docker, systemd, kubernetes),
 )
 ALL = [defect for module in MODULES for defect in module.DEFECTS]

@@ -90,8 +90,8 @@ DEFECTS = [
         "    if g.session is not None:\n"
         "        sessions.end(g.session)\n"
         "        db.session.commit()\n"
-        "    session.clear()\n",
-        "    session.clear()\n",
+        "    return signed_out",
+        "    return signed_out",
         "test_a_saved_cookie_is_worthless_after_the_end",
     ),
     cookies(
@@ -153,6 +153,7 @@ DEFECTS = [
         "    ended = sessions.end_all(user)\n",
         "    ended = 0\n",
         "test_disabling_ends_sessions_for_good",
+        file="app/auth/accounts.py",
     ),
     cookies(
         "a session of a disabled account goes on",
@@ -162,11 +163,10 @@ DEFECTS = [
     ),
     cookies(
         "a new password leaves the old sessions",
-        "    db.session.flush()\n"
-        "    sessions.end_all(user)\n"
-        '    security_event("authn_password_change"',
-        '    db.session.flush()\n    security_event("authn_password_change"',
+        '    sessions.end_all(user)\n    links.end_of(user, "email")\n',
+        '    links.end_of(user, "email")\n',
         "test_a_password_change_keeps_this_browser_signed_in_with_a_new_cookie",
+        file="app/auth/accounts.py",
     ),
     cookies(
         "the browser keeps what it has stored",

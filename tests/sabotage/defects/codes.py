@@ -51,19 +51,22 @@ DEFECTS = [
     ),
     codes(
         "the code is used up when the account is not made",
-        "    return accounts.register(link.email, password)\n",
+        "    user = accounts.register(link.email, password)"
+        "  # first: no row is locked while it hashes\n"
+        "    return user if user and links.use(link) else None\n",
         "    email = link.email\n"
+        "    links.use(link)\n"
         "    db.session.commit()\n"
         "    return accounts.register(email, password)\n",
         "test_a_failure_leaves_the_code_and_the_old_password",
     ),
     codes(
         "the token says whose password is set",
-        "    user = _find(link.email)\n    if user is not None:\n",
+        "    user = _find(link.email)\n    # The account first",
         "    from flask import g  # noqa: PLC0415\n\n"
         '    user = g.get("user") or _find(link.email)\n'
         "    link.email = user.email if user else link.email\n"
-        "    if user is not None:\n",
+        "    # The account first",
         "test_the_code_says_whose_password_it_sets_and_not_the_token",
     ),
     codes(

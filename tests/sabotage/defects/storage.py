@@ -97,7 +97,7 @@ DEFECTS = [
     ),
     throttling(
         "guesses at once are all looked at",
-        "    lock_row(user)\n    if correct and user.password_hash != verified:",
+        "    if not lock_row(user):\n        return False\n    if correct and user.password_hash != verified:",
         "    if correct and user.password_hash != verified:",
         "test_of_guesses_at_once_one_is_looked_at",
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Self
 
+from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.test import TestResponse
@@ -71,6 +72,11 @@ Client.get_adapter = lambda self, url: STUB
 def account(name: str) -> dict[str, str]:
     """The columns of the account that has this name."""
     return {"issuer": ISSUER, "subject": name, "email": "any@example.com"}
+
+
+def link_query(app: Flask, endpoint: str, email: str) -> str:
+    """Nothing: no mail has a link."""
+    return ""
 
 
 class Browser(Visitor):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.client import DOMAIN, ORIGIN, PASSWORD
-from tests.mailbox import newest_token
+from tests.mailbox import newest_token, token_for
 from tests.visitor import PROFILE, SAMPLES, WRITE, Visitor, after_sign_in, csrf_token, html
 
 __all__ = [
@@ -40,8 +41,8 @@ SIGNED_OUT = "/"
 FORM_ACTION = "'self'"
 PUBLIC_ROUTES = {"auth.register", "auth.confirm", "auth.forgot", "auth.reset"}
 PUBLIC_ROUTES |= {"address.change", "address.undo"}
-OTHER_ANSWERS: dict[str, int] = {}
-OTHER_ANSWERS |= dict.fromkeys(("address.change", "address.undo"), 404)  # without a token
+LINKS = ("auth.confirm", "auth.reset", "address.change", "address.undo")
+OTHER_ANSWERS = dict.fromkeys(LINKS, 404)  # without a token
 PRIVATE_ROUTES = {"account.password", "address.request_change"}
 PRIVATE_ROUTES |= {"account.export_data", "own_data.delete"}
 WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, FORGOT: 422, WRITE: 422, "/account/password": 422}
@@ -54,6 +55,12 @@ FIELDS = {"email", "password", "confirm", "current_password", "new_password", "t
 def account(name: str) -> dict[str, str]:
     """The columns of the account that has this name."""
     return {"email": name}
+
+
+def link_query(app: Flask, endpoint: str, email: str) -> str:
+    """What follows the path of a page in the link of a mail to this user."""
+    token = token_for(app, endpoint, email)
+    return f"?token={token}" if token else ""
 
 
 class Browser(Visitor):

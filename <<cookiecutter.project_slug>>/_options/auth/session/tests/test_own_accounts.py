@@ -7,7 +7,9 @@ from sqlalchemy import select
 
 from app.auth.models import User
 from app.database import db
-from tests.browser import PASSWORD, Browser
+from app.security.passwords import verify_password
+from tests.browser import CONFIRM, PASSWORD, SIGN_UP, Browser, html
+from tests.mailbox import newest_token
 from tests.marks import asvs, practice
 
 NEW_PASSWORD = "thistle-7-orbit-lantern-wool"
@@ -35,13 +37,20 @@ def test_a_password_change_keeps_this_browser_signed_in_with_a_new_cookie(
 @asvs("8.2.3", "15.3.3")
 def test_nobody_makes_themselves_enabled_or_verified(app: Flask, browser: Browser) -> None:
     extra = {"disabled_at": "", "id": "999", "password_hash": "x", "created_at": "2000-01-01"}
-    password = browser.password
-    form = {"email": "eve@example.com", "password": password, "confirm": password}
-    assert browser.submit("/auth/register", {**form, **extra}).status_code == 302
+    mallory = {"password": "an-attackers-own-choice", "confirm": "an-attackers-own-choice"}
+    asked = {"email": "eve@example.com", **mallory, **extra}
+    assert browser.submit(SIGN_UP, asked).status_code == 302
+    page = f"{CONFIRM}?token={newest_token(app, 'eve@example.com')}"
+    token = html(browser.get(page)).css_first("main input[name=token]").attributes["value"]
+    form = {"token": token, "password": PASSWORD, "confirm": PASSWORD}
+    chosen = {**form, **extra, "email": "mallory@example.com"}
+    assert browser.submit(CONFIRM, chosen, page=page).status_code == 302
     with app.app_context():
         user = db.session.scalars(select(User)).one()
         assert user.id != 999
-        assert str(user.password_hash).startswith("$argon2id$")
+        assert user.email == "eve@example.com"
+        assert user.created_at.year > 2000
+        assert verify_password(user.password_hash, PASSWORD)
 
 
 @practice("cookies")

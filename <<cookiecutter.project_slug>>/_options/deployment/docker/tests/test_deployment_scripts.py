@@ -126,7 +126,7 @@ def test_instances_accept_each_others_signatures_during_a_rotation(scratch: Scra
         running[name] = given  # the first of them signs
         for signing, *_ in running.values():
             assert all(signing in accepted for accepted in running.values()), line
-    assert running == dict.fromkeys(REPLACED, [new, old])
+    assert running == {name: [new, old] for name in REPLACED}
     assert {name for name in secrets(scratch) if "KEY" in name} == {
         "SECRET_KEY",
         "SECRET_KEY_FALLBACKS",

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from wtforms.fields.core import UnboundField
 
 from tests import browser
-from tests.browser import HOME, PRIVATE_ROUTES, PROFILE, PUBLIC_ROUTES, SIGN_IN, Browser, html
+from tests.browser import (
+    HOME,
+    PRIVATE_ROUTES,
+    PROFILE,
+    PUBLIC_ROUTES,
+    SIGN_IN,
+    Browser,
+    html,
+    link_query,
+)
 from tests.routes import own_path, routes
 
 # Every route that is no resource's. A new one is listed here on purpose, or ``test_access`` fails.
@@ -26,7 +35,8 @@ PRIVATE = set(PRIVATE_ROUTES)
 OTHER_ANSWERS = browser.OTHER_ANSWERS  # what a user gets from these routes, where it is not 200
 FIELDS = browser.FIELDS  # those of accounts that the pages have
 EXTRA_FIELD = "csrf_token"
-QUERY = {True: ("next", "before", "v", "anything"), False: ("next", "before")}  # by: is it safe
+# By: is it safe.
+QUERY = {True: ("next", "before", "token", "v", "anything"), False: ("next", "before")}
 ARGUMENT = re.compile(r"""request\.args(?:\.get(?:list)?\(|\[)\s*["'](\w+)""")
 HEADERS = ("User-Agent", "Referer", "Accept", "Accept-Language", "X-Request-ID", "Cookie")
 HEADER_PATHS = ("/", PROFILE)
@@ -76,7 +86,7 @@ def fields_of_routes(app: Flask, user: Browser, guest: Browser) -> dict[str, set
         for route in routes(app):
             if route.method != "GET" or route.endpoint == "static":
                 continue
-            path = own_path(app, route, user.email)
+            path = own_path(app, route, user.email) + link_query(app, route.endpoint, user.email)
             for form in html(visitor.get(path)).css("form"):
                 action = urlsplit(form.attributes.get("action") or path).path
                 endpoint, _ = adapter.match(action, method="POST")
