@@ -84,6 +84,11 @@ def fill() -> None:
     for moment, part in ((old, User.id <= last), (now(), User.id > last)):
         times = dict.fromkeys(("created_at", "last_seen_at"), literal(moment, UTCDateTime))
         copy(Session, values | times, others.where(part))
+    if (links := Base.metadata.tables.get("links")) is not None:
+        values = {"purpose": "confirm", "email": "", "mails": 1}
+        values |= {"expires_at": old, "mailed_at": old}
+        hashes = (dict.fromkeys(("name_hash", "token_hash"), f"{n:064}") for n in range(ROWS))
+        db.session.execute(insert(links), [values | it for it in hashes])
     if (used := Base.metadata.tables.get("used_once")) is not None:
         rows = [
             {"id": f"{n:064}", "expires_at": old if n <= EXPIRED else now() + timedelta(minutes=10)}

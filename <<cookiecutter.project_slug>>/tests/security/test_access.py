@@ -90,8 +90,8 @@ def test_a_foreign_object_and_a_missing_one_are_the_same_404(
     # Bob has rows and a valid token: what stops him is whose the object is.
     for user in (alice, bob):
         add_all(app, user.email, f"The text of {user.email}")
-    headers, before = proof(bob), fingerprint(app)
-    taken = fields_of_routes(app, bob, bob)
+    headers, taken = proof(bob), fields_of_routes(app, bob, bob)
+    before = fingerprint(app)
     attacked = set()
     for route in routes(app):
         if not route.names_an_object or route.method == "OPTIONS":

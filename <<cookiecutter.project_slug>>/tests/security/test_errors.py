@@ -38,7 +38,7 @@ from tests.resources import HARMLESS, VALUES, WRITABLE, Resource, values_for
 from tests.routes import Route, routes
 from tests.security import client
 from tests.security.answers import assert_error
-from tests.security.client import FORMATS, TYPE, encode, proof
+from tests.security.client import FORMATS, OTHER_ANSWERS, TYPE, encode, proof
 from tests.security.writing import Writer
 
 CANARY = "canary-5c1e"

@@ -13,7 +13,11 @@ from flask import Flask
 from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.pool import NullPool
 
+# <% if cookiecutter.auth == "oidc" %>
 from app.auth import sessions
+# <% else %>
+from app.auth import links
+# <% endif %>
 from app.auth.models import Session as SignIn
 from app.auth.models import User
 from app.database import db

@@ -18,7 +18,7 @@ from sqlalchemy import event
 from app.database import db
 from app.security import check
 from app.security.access import is_public, public
-from app.security.rate_limits import limited, limiter, requested_limit
+from app.security.rate_limits import limited, limiter
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, WRITE, Browser
 # <% else %>

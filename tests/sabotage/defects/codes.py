@@ -51,8 +51,11 @@ DEFECTS = [
     ),
     codes(
         "the code is used up when the account is not made",
-        "    return accounts.register(link.email, password)\n",
+        "    user = accounts.register(link.email, password)"
+        "  # first: no row is locked while it hashes\n"
+        "    return user if user and links.use(link) else None\n",
         "    email = link.email\n"
+        "    links.use(link)\n"
         "    db.session.commit()\n"
         "    return accounts.register(email, password)\n",
         "test_a_failure_leaves_the_code_and_the_old_password",

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from flask import Flask
 
+from tests.account_actions import ask_for_reset, set_password
 from tests.actions import revoke_sessions
 from tests.address_scenario import use_address
-from tests.browser import CHANGED, CONFIRM, PASSWORD, RESET, SIGNED_IN, Browser
-from tests.flows import SIGN_UP, RESET, use_flow
+from tests.browser import (
+    ASKED,
+    CHANGED,
+    CONFIRM,
+    PASSWORD,
+    RESET,
+    SIGNED_IN,
+    SIGNED_UP,
+    Browser,
+    link_query,
+)
+from tests.mailbox import newest_token
+
+NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 
 
 def use_account(app: Flask, alice: Browser) -> None:
-    """End other sessions, change the password and the address."""
+    """End other sessions, change the password and the address, forget the password."""
     revoke_sessions(app, alice)
-    response = alice.change_password(PASSWORD, "kelp-drizzle-9-anvil-tooth")
-    assert response.status_code == CHANGED
-    use_address(app, alice, "kelp-drizzle-9-anvil-tooth")
-    use_mails(app, alice)
-    assert alice.sign_in(alice.email, PASSWORD).status_code == SIGNED_IN
+    assert alice.change_password(PASSWORD, NEW_PASSWORD).status_code == CHANGED
+    use_address(app, alice, NEW_PASSWORD)
+    assert alice.get(CONFIRM + link_query(app, "auth.confirm", alice.email)).status_code == 200
+    assert ask_for_reset(alice, alice.email).status_code == ASKED
+    token = newest_token(app, alice.email)
+    assert alice.get(f"{RESET}?token={token}").status_code == 200
+    assert set_password(alice, token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert alice.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN

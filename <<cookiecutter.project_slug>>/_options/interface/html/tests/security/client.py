@@ -35,7 +35,8 @@ PRIVATE = set(PRIVATE_ROUTES)
 OTHER_ANSWERS = browser.OTHER_ANSWERS  # what a user gets from these routes, where it is not 200
 FIELDS = browser.FIELDS  # those of accounts that the pages have
 EXTRA_FIELD = "csrf_token"
-QUERY = {True: ("next", "before", "token", "v", "anything"), False: ("next", "before")}  # by: is it safe
+# By: is it safe.
+QUERY = {True: ("next", "before", "token", "v", "anything"), False: ("next", "before")}
 ARGUMENT = re.compile(r"""request\.args(?:\.get(?:list)?\(|\[)\s*["'](\w+)""")
 HEADERS = ("User-Agent", "Referer", "Accept", "Accept-Language", "X-Request-ID", "Cookie")
 HEADER_PATHS = ("/", PROFILE)
