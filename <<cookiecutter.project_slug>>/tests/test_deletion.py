@@ -193,7 +193,18 @@ def test_the_mails_of_another_account_with_the_address_stay(
         db.session.commit()
     assert ready_to_delete(alice)().status_code == DELETED
     with app.app_context():
-        assert [it.kind for it in db.session.scalars(select(Mail))] == ["a test"]
+        kinds = [it.kind for it in db.session.scalars(select(Mail).order_by(Mail.id))]
+    assert kinds == ["a test", deletion.KIND]
+
+
+def test_no_mail_goes_to_what_is_no_address(app: Flask, alice: Browser) -> None:
+    """The provider names none, or one that it has not verified."""
+    with app.app_context():
+        db.session.execute(update(User).values(email=User.subject))
+        db.session.commit()
+    assert ready_to_delete(alice)().status_code == DELETED
+    with app.app_context():
+        assert db.session.scalars(select(Mail)).all() == []
 # <% else %>
 @asvs("7.5.1", "6.3.1")
 def test_a_stolen_session_is_not_enough(

@@ -14,7 +14,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import accounts, sessions
+from app.auth import accounts, notices, sessions
 # <% else %>
 from app.auth import accounts, links, sessions
 # <% endif %>
@@ -22,7 +22,6 @@ from app.auth.models import User
 from app.database import db, now
 from app.mail import outbox
 from app.mail.models import Mail
-from app.mail_settings import is_address
 from app.security.logs import security_event
 
 # <% if cookiecutter.auth == "oidc" %>
@@ -46,11 +45,11 @@ def delete_account(user: User, by: str) -> bool:
         return False
     account, addresses = user.id, _own_addresses(user)
     sessions.end_all(user)
-    # <% if cookiecutter.auth != "oidc" %>
+    # <% if cookiecutter.auth == "oidc" %>
+    told = {user.email} if notices.has_mailbox(user) else set()
+    # <% else %>
     told = {user.email, *links.undoable(user)}
     links.delete_of(user)
-    # <% else %>
-    told = addresses
     # <% endif %>
     db.session.execute(
         delete(Mail).where(Mail.recipient.in_(addresses), Mail.kind != KIND),
@@ -69,9 +68,7 @@ def _own_addresses(user: User) -> set[str]:
     # <% if cookiecutter.auth == "oidc" %>
     # The provider says it, perhaps of several accounts: the mails of the others stay.
     others = select(User.id).where(User.email == user.email, User.id != user.id).limit(1)
-    if not is_address(user.email) or db.session.scalar(others) is not None:
-        return set()
-    return {user.email}
+    return {user.email} if db.session.scalar(others) is None else set()
     # <% else %>
     return {user.email, *links.addresses_of(user)}
     # <% endif %>
@@ -82,5 +79,5 @@ def _tell(address: str, by: str) -> None:
     recent = select(Mail.id).where(
         Mail.recipient == address, Mail.kind == KIND, Mail.created_at > now() - ONCE_IN
     )
-    if is_address(address) and db.session.scalar(recent.limit(1)) is None:
+    if db.session.scalar(recent.limit(1)) is None:
         outbox.add(KIND, address, {"by": by})

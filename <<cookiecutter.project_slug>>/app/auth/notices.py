@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import has_request_context, request
 
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth.models import LOCAL, User
+from app.auth.models import LOCAL, MAX_EMAIL, User
 # <% else %>
 from app.auth.models import User
 # <% endif %>
@@ -19,13 +19,22 @@ from app.mail import outbox
 def send(kind: str, user: User) -> None:
     """Write the notice ``mail/<kind>.txt`` to the user. The caller commits."""
     # <% if cookiecutter.auth == "oidc" %>
-    # No address: the provider names none, or has not verified it (app.auth.members.shown_name).
-    if user.issuer != LOCAL and user.email == user.subject:
+    if not has_mailbox(user):
         return
     # <% endif %>
     outbox.add(kind, user.email, {"address": client()})
 
 
+# <% if cookiecutter.auth == "oidc" %>
+def has_mailbox(user: User) -> bool:
+    """Whether the address is one: the provider may name none, or one that it has not verified.
+
+    See :func:`app.auth.members.shown_name`.
+    """
+    return user.issuer == LOCAL or user.email != user.subject[:MAX_EMAIL]
+
+
+# <% endif %>
 def client() -> str:
     """Who asked, as far as the service knows: an address, or the operator at a terminal."""
     return (has_request_context() and request.remote_addr) or "unknown"
