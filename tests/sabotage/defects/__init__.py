@@ -16,6 +16,7 @@ from tests.sabotage.defects import (
     edge,
     inputs,
     kubernetes,
+    links,
     numbers,
     operation,
     storage,
@@ -24,7 +25,7 @@ from tests.sabotage.defects import (
 )
 
 MODULES = (
-    *(data, inputs, browsers, accounts, codes, addresses, edge, operation, storage, styles),
+    *(data, inputs, browsers, accounts, links, codes, addresses, edge, operation, storage, styles),
     *(construction, numbers, deployments, docker, systemd, kubernetes),
 )
 ALL = [defect for module in MODULES for defect in module.DEFECTS]

@@ -1,0 +1,180 @@
+"""Links in mails, and the two ways from a mail to a password."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+links = partial(Defect, "links")
+flows = partial(Defect, "confirmation")
+pages = partial(Defect, "pages of links", answers={"auth": "session"})
+
+ANSWER = "test_an_answer_does_not_tell_who_has_an_account"
+FIND = "        Link.expires_at > now(),\n    )\n    return db.session.scalar(query"
+USED = "Link.id == link.id, Link.token_hash == link.token_hash, Link.expires_at > now()"
+
+DEFECTS = [
+    links(
+        "the database keeps tokens as they are",
+        "    link.token_hash = hash_token(token)\n",
+        "    link.token_hash = token.reveal()\n",
+        "test_a_token_is_random_and_the_database_has_its_hash_alone",
+    ),
+    links(
+        "a token is short",
+        "    token = Secret(secrets.token_urlsafe(32))\n    link.",
+        "    token = Secret(secrets.token_urlsafe(32)[:8] + 35 * 'A')\n    link.",
+        "test_a_token_is_random_and_the_database_has_its_hash_alone",
+        file="app/auth/links.py",
+    ),
+    links(
+        "a link counts for ever",
+        FIND,
+        "    )\n    return db.session.scalar(query",
+        "test_a_link_ends_by_itself",
+    ),
+    links(
+        "a link to reset lives as long as one to sign up",
+        '    "reset": timedelta(minutes=30),',
+        '    "reset": timedelta(hours=24),',
+        "test_every_number_is_in_the_table",
+    ),
+    links(
+        "a link counts for every purpose",
+        "        Link.purpose.in_(_counting(purpose)),\n",
+        "",
+        "test_a_link_is_for_one_purpose",
+    ),
+    links(
+        "a link is used by each of several requests at once",
+        USED,
+        "Link.id == link.id",
+        "test_of_ten_who_use_a_link_at_once_one_wins",
+    ),
+    links(
+        "a link counts again after use",
+        "        .values(token_hash=None)\n        .execution_options(synchronize_session=False",
+        "        .values(mails=Link.mails)\n        .execution_options(synchronize_session=False",
+        "test_a_link_counts_once",
+    ),
+    links(
+        "the pause does not grow",
+        "    return min(FIRST_PAUSE * int(2 ** min(mails - 1, 10)), LONGEST_PAUSE)\n",
+        "    return FIRST_PAUSE\n",
+        "test_a_stranger_gets_few_mails_however_often_somebody_asks",
+    ),
+    links(
+        "the pause grows for ever: an attacker keeps the owner out",
+        "    return min(FIRST_PAUSE * int(2 ** min(mails - 1, 10)), LONGEST_PAUSE)\n",
+        "    return FIRST_PAUSE * int(2 ** min(mails - 1, 10))\n",
+        "test_a_stranger_gets_few_mails_however_often_somebody_asks",
+    ),
+    links(
+        "each request within the pause ends the link before",
+        "    if now() < link.mailed_at + _pause(link.mails):\n        return None\n",
+        "    if now() < link.mailed_at + _pause(link.mails):\n"
+        "        link.token_hash = None\n        db.session.flush()\n        return None\n",
+        "test_within_the_pause_the_link_before_still_counts",
+    ),
+    links(
+        "requests at once get a mail each",
+        '    options = {**OF_ALL, "populate_existing": True}\n'
+        "    return db.session.execute(query, execution_options=options).scalar_one()\n",
+        '    options = {**OF_ALL, "populate_existing": True}\n'
+        "    db.session.commit()\n"
+        "    return db.session.execute(query, execution_options=options).scalar_one()\n",
+        "test_of_requests_at_once_one_sends_a_mail",
+    ),
+    flows(
+        "an unknown address gets no row: its answer is faster",
+        '    if token := links.issue("reset", email):\n',
+        '    if exists and (token := links.issue("reset", email)):\n',
+        ANSWER,
+    ),
+    flows(
+        "a mail that nobody gets is not written",
+        '        outbox.add("reset", email, values, deliver=exists)\n',
+        '        if exists:\n            outbox.add("reset", email, values)\n',
+        ANSWER,
+    ),
+    flows(
+        "a disabled account gets a link",
+        "exists = user is not None and user.disabled_at is None",
+        "exists = user is not None",
+        "test_the_mail_alone_tells",
+    ),
+    flows(
+        "a known address gets no mail: whoever has it is not told",
+        '        outbox.add(kind, email, {"address": notices.client(), **links.shown("confirm", token)})\n',
+        '        if not known:\n            outbox.add(kind, email, links.shown("confirm", token))\n',
+        ANSWER,
+    ),
+    flows(
+        "a link enables a disabled account",
+        "    if user.disabled_at is not None or user.email != link.email:\n        return None\n",
+        "    user.disabled_at = None\n",
+        "test_a_disabled_account_stays_as_it_is",
+    ),
+    flows(
+        "a reset ends no session",
+        "    throttling.clear(user)\n    db.session.flush()\n    sessions.end_all(user)\n",
+        "    throttling.clear(user)\n    db.session.flush()\n",
+        "test_a_reset_ends_every_session_and_tells_the_owner",
+    ),
+    flows(
+        "nobody is told of a reset",
+        '    notices.send("password", user)\n    security_event("authn_password_change", level=logging',
+        '    security_event("authn_password_change", level=logging',
+        "test_a_reset_ends_every_session_and_tells_the_owner",
+        file="app/auth/confirmation.py",
+    ),
+    flows(
+        "guesses at the sign-in keep the owner out after a reset",
+        "    user.password_hash = stored\n    throttling.clear(user)\n",
+        "    user.password_hash = stored\n",
+        "test_guesses_at_the_sign_in_do_not_keep_the_owner_out_after_a_reset",
+        file="app/auth/confirmation.py",
+    ),
+    flows(
+        "a link stays locked while a password is hashed",
+        "    user = accounts.register(link.email, password)  # first: no row is locked while it hashes\n"
+        "    return user if user and links.use(link) else None\n",
+        "    return accounts.register(link.email, password) if links.use(link) else None\n",
+        "test_nobody_waits_while_a_password_is_hashed",
+    ),
+    pages(
+        "a page behind a link uses it up when it is opened",
+        "    if link is not None:\n        form = NewPasswordForm(",
+        "    if link is not None:\n        links.end(purpose, link.email)\n"
+        "        db.session.commit()\n        form = NewPasswordForm(",
+        "test_a_mail_scanner_changes_nothing",
+    ),
+    pages(
+        "the form sends the token in its address",
+        'action="{{ url_for(request.endpoint) }}"',
+        'action="{{ request.full_path }}"',
+        "test_nothing_on_the_page_leads_on_with_the_token",
+        file="app/templates/auth/choose.html",
+    ),
+    pages(
+        "the Referer has the address of the page",
+        '"Referrer-Policy": "strict-origin",',
+        '"Referrer-Policy": "strict-origin-when-cross-origin",',
+        "test_our_own_referrer_policy_lets_the_forms_work",
+    ),
+    pages(
+        "whoever asks chooses the host of the link",
+        '    link = f"{start}/{purpose}?token={token.reveal()}" if start else ""\n',
+        "    from flask import request  # noqa: PLC0415\n\n"
+        '    start = "https://" + request.headers.get("X-Forwarded-Host", request.host) + "/auth"\n'
+        '    link = f"{start}/{purpose}?token={token.reveal()}"\n',
+        "test_a_link_leads_to_our_own_name",
+    ),
+    pages(
+        "the error log of Nginx quotes the token of a mail",
+        "        error_log /dev/stderr emerg;\n",
+        "        error_log /dev/stderr warn;\n",
+        "test_no_secret_is_written_anywhere",
+    ),
+]
