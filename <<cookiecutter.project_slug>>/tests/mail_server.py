@@ -63,7 +63,9 @@ class MailServer:
         option = f"?ssl_ca_certs={ca}" if ca else ""
         return f"{scheme}://{secret}{host or self.host}:{self.port}{option}"
 
-    def authenticate(self, _server: Any, _session: Any, _envelope: Any, _how: str, data: Any) -> Any:
+    def authenticate(
+        self, _server: Any, _session: Any, _envelope: Any, _how: str, data: Any
+    ) -> Any:
         given = isinstance(data, LoginPassword) and (data.login.decode(), data.password.decode())
         return AuthResult(success=given == (self.user, self.password), auth_data=self.user)
 

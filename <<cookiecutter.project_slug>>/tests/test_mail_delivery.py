@@ -22,7 +22,7 @@ from tests.mail_server import CUT, OK, MailServer, mail_server
 from tests.marks import asvs, practice
 from tests.outbox import CLIENT, deliver, make_due, pass_time, rows, states, write
 
-pytestmark = practice("encryption")
+pytestmark = practice("mail.transport")
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 USER, PASSWORD = "service", "p@ss/w0rd of the mail server"

@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,16 @@ DELIVER = [sys.executable, "-m", "flask", "--app", "wsgi", "mail", "deliver"]
 ALIVE = b"READY=1\nWATCHDOG=1"  # sd_notify(3)
 
 
-def deliver(environment: dict[str, str], *options: str) -> subprocess.Popen[str]:
+@contextmanager
+def deliver(environment: dict[str, str], *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The process, which does not outlive a test that fails."""
     fixed = {"PATH": os.environ["PATH"], "FLASK_SKIP_DOTENV": "1"}
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([*DELIVER, *options], env=fixed | environment, **output)
+    with subprocess.Popen([*DELIVER, *options], env=fixed | environment, **output) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.usefixtures("app")
@@ -29,11 +37,9 @@ def test_systemd_is_told_that_it_runs(environment: dict[str, str], tmp_path: Pat
         systemd.bind(str(path))
         systemd.settimeout(30)
         with deliver(environment, "--heartbeat", str(path)) as process:
-            try:
-                assert [systemd.recv(99) for _ in range(2)] == [ALIVE] * 2
-            finally:
-                process.terminate()
-        assert process.returncode == 0
+            assert [systemd.recv(99) for _ in range(2)] == [ALIVE] * 2
+            process.terminate()
+            assert process.wait(30) == 0
 
 
 def test_the_process_that_sends_needs_a_mail_server(

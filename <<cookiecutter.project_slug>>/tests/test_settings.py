@@ -111,6 +111,8 @@ def problems(make_app: Callable[..., Flask], **changes: str | None) -> list[str]
 NO_REDIS_URL = "REDIS_URL is not a Redis URL; write redis://, rediss:// or redis+unix://"
 REPEATED = "REDIS_URL has the option db twice; write it once"
 NO_HOST = "DOMAIN_NAME is {!r}; write one host name without scheme, port or path"
+NO_MAIL_URL = "MAIL_URL is not the URL of a mail server; write smtps://USER:PASSWORD@HOST"
+NO_SENDER = "MAIL_FROM is {!r}; write an address such as name@example.com"
 BAD: list[tuple[str, str | None, str]] = [
     ("APP_ENV", "prod", "APP_ENV is 'prod'; set it to production or development"),
     ("APP_ENV", "Production", "APP_ENV is 'Production'; set it to production or development"),
@@ -136,6 +138,40 @@ BAD: list[tuple[str, str | None, str]] = [
     ("DOMAIN_NAME", "*.example.com", NO_HOST.format("*.example.com")),
     ("DOMAIN_NAME", "*", NO_HOST.format("*")),
     ("DOMAIN_NAME", "-a.example", NO_HOST.format("-a.example")),
+    ("MAIL_URL", "mail.example.com", NO_MAIL_URL),
+    ("MAIL_URL", "http://mail.example.com", NO_MAIL_URL),
+    ("MAIL_URL", "smtps://", NO_MAIL_URL),
+    ("MAIL_URL", "smtps://[", NO_MAIL_URL),
+    ("MAIL_URL", "smtps://mail.example.com:port", NO_MAIL_URL),
+    ("MAIL_URL", "smtps://mail.example.com:0", NO_MAIL_URL),
+    ("MAIL_URL", "smtps://mail.example.com/path", NO_MAIL_URL),
+    ("MAIL_URL", "smtps://mail.example.com?ssl_ca_certs", NO_MAIL_URL),
+    ("MAIL_URL", "smtps://user:%ff@mail.example.com", NO_MAIL_URL),
+    (
+        "MAIL_URL",
+        "smtps://user:p%C3%A4ss@mail.example.com",
+        "MAIL_URL has a character in user or password that is not ASCII; SMTP knows no other",
+    ),
+    (
+        "MAIL_URL",
+        "smtp://user:password@localhost",
+        "MAIL_URL sends a password without TLS; leave it out, or write smtps://",
+    ),
+    (
+        "MAIL_URL",
+        "smtps://mail.example.com?verify=no",
+        "MAIL_URL has the option verify; there is ssl_ca_certs",
+    ),
+    (
+        "MAIL_URL",
+        "smtps://mail.example.com?ssl_ca_certs=/nothing",
+        "MAIL_URL names a file that is not there: ssl_ca_certs=/nothing",
+    ),
+    ("MAIL_FROM", "nobody", NO_SENDER.format("nobody")),
+    ("MAIL_FROM", "Name <a@example.com>", NO_SENDER.format("Name <a@example.com>")),
+    ("MAIL_FROM", "a@example.com, b@example.com", NO_SENDER.format("a@example.com, b@example.com")),
+    ("MAIL_FROM", "a@example.com\nBcc: b@x", NO_SENDER.format("a@example.com\nBcc: b@x")),
+    ("MAIL_FROM", "j\u00f6rg@example.com", NO_SENDER.format("j\u00f6rg@example.com")),
 ]
 
 
@@ -157,6 +193,8 @@ def test_a_good_setting_is_taken(make_app: Callable[..., Flask]) -> None:
         "DOMAIN_NAME": "Service.Example.COM",
         "SECURITY_CONTACT": "https://example.com/security",
         "SECRET_KEY_FALLBACKS": None,
+        "MAIL_URL": "smtps://user:p%40ss@mail.example.com:465",
+        "MAIL_FROM": "service@b\u00fccher.example",
         "APP_ENV": None,  # production, unless something else is said
     }.items():
         assert problems(make_app, **{name: value}) == [], name
@@ -168,7 +206,7 @@ def test_a_good_setting_is_taken(make_app: Callable[..., Flask]) -> None:
 
 SETTINGS = (
     "APP_ENV SECRET_KEY SECRET_KEY_FALLBACKS DATABASE_URL REDIS_URL REDIS_PRIVATE_HOST DOMAIN_NAME"
-    " SECURITY_CONTACT"
+    " SECURITY_CONTACT MAIL_URL MAIL_FROM"
 )
 
 

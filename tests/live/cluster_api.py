@@ -30,7 +30,7 @@ def path_of(thing: Any) -> str:
 
 
 class Cluster:
-    """What answers to ``kubectl``. ``ends`` says how the Jobs of a namespace end: "" is never."""
+    """What answers to ``kubectl``. ``ends`` says how a Job ends, NAMESPACE/NAME: "" is never."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -33,7 +33,7 @@ def zones(cluster: Cluster, *names: str | None) -> None:
 
 
 def run(cluster: Cluster, stopped: threading.Event) -> None:
-    """Every pod with a node runs and is ready; that of a Job ends as its namespace says."""
+    """Every pod with a node runs and is ready; that of a Job ends as :class:`Cluster` says."""
     while not stopped.is_set():
         with suppress(OSError):
             for pod in cluster.watch("/api/v1/pods"):
@@ -44,12 +44,13 @@ def run(cluster: Cluster, stopped: threading.Event) -> None:
 def move_on(cluster: Cluster, pod: Any) -> None:
     about, phase = pod["metadata"], pod["status"].get("phase")
     path = f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}"
-    end = cluster.ends.get(about["namespace"], "Succeeded")
+    job = about.get("labels", {}).get("job-name")
+    end = cluster.ends.get(f"{about['namespace']}/{job}", "Succeeded")
     if about.get("deletionTimestamp"):
         cluster.call("DELETE", path, {"gracePeriodSeconds": 0})
     elif phase == "Pending" and pod["spec"].get("nodeName"):
         report(cluster, pod, path, "Running", {"running": {"startedAt": now()}})
-    elif phase == "Running" and end and "job-name" in about.get("labels", {}):
+    elif phase == "Running" and end and job:
         code = 0 if end == "Succeeded" else 1
         ended = {"exitCode": code, "startedAt": now(), "finishedAt": now()}
         report(cluster, pod, path, end, {"terminated": ended})

@@ -179,7 +179,8 @@ def test_sqlite_comes_back_when_its_migration_fails_or_is_cut_off(
 def releases(service: Operator) -> None:
     """Updates, a rotated key, a step back, another overlay."""
     ready = service.cluster
-    own = ("--namespace", service.namespace)
+    own, jobs = ("--namespace", service.namespace), f"{service.namespace}/"
+    migration, backup = f"{jobs}migrate", f"{jobs}backups-before-update"
     twin = service.twin()
     service.changes(
         "base/web.yaml", "          env:\n", "          env:\n            - {name: OLD, value: x}\n"
@@ -189,13 +190,18 @@ def releases(service: Operator) -> None:
     before = service.state()
     service.deploys()
     assert service.state() == before, "what changes nothing restarts nothing"
+    ready.ends[backup] = "Failed"
+    service.fails_to_deploy("the backup did not succeed")
+    ready.ends.pop(backup)
+    assert service.state() == before
+    assert service.names("Job") == {"migrate"}, "that of the last deployment"
     twin.fails_to_deploy("the cluster has secrets that are not here")
 
     # A key that is rotated is read after a migration that failed, too, and makes one release.
     assert run("sh", service.folder / "secrets.sh", "rotate").returncode == 0
-    ready.ends[service.namespace] = "Failed"
+    ready.ends[migration] = "Failed"
     service.fails_to_deploy("the migration did not succeed")
-    ready.ends.pop(service.namespace)
+    ready.ends.pop(migration)
     # Settings that no release reaches any more are gone; those for `rollout undo` are not.
     ready.kubectl(*own, "create", "configmap", "settings-old")
     label = f"app.kubernetes.io/name={service.namespace}"
@@ -206,8 +212,9 @@ def releases(service: Operator) -> None:
     service.deploys()
     after = service.state()
     secret = service.get("Secret", "web")["metadata"]["resourceVersion"]
-    pods = service.get("Deployment", "web")["spec"]["template"]
-    assert pods["metadata"]["annotations"]["web-secret"] == secret
+    for name in ("web", "mail"):
+        pods = service.get("Deployment", name)["spec"]["template"]
+        assert pods["metadata"]["annotations"]["web-secret"] == secret
     assert (before["revision"], after["revision"]) == ("1", "2")
     assert after["Deployment/valkey"] == before["Deployment/valkey"], "it read nothing new"
     maps = service.names("ConfigMap")
@@ -216,7 +223,7 @@ def releases(service: Operator) -> None:
 
     # One step back is the release before. The next deployment leaves nothing of it, and nothing
     # of the first overlay, in whose place everybody would be let in.
-    ready.kubectl(*own, "rollout", "undo", "deployment/web")
+    ready.kubectl(*own, "rollout", "undo", "deployment/web", "deployment/mail")
     undone = service.app()
     assert undone["envFrom"][0]["configMapRef"]["name"] in kept
     assert "OLD" in [variable["name"] for variable in undone["env"]]
@@ -228,10 +235,20 @@ def releases(service: Operator) -> None:
     assert ("web-from-gateway" in policies, "web-from-everywhere" in policies) == (True, False)
     assert service.names("Certificate") == set()
 
+    # The password of the mail server is read by the pod that sends mail, and by no other.
+    before = service.state()
+    (service.folder / "secrets" / "MAIL_URL").write_text("smtps://demo:new@mail.test\n", "utf-8")
+    service.deploys("gateway")
+    after = service.state()
+    changed = {name for name in before if name.startswith("Dep") and before[name] != after[name]}
+    assert changed == {"Deployment/mail"}
+
 
 def one_pod(service: Operator) -> None:
     """It stops for a migration, and comes back whatever happens to that."""
     ready = service.cluster
+    migration = f"{service.namespace}/migrate"
+    backup = f"{service.namespace}/backups-before-update"
     service.deploys("gateway")
     service.deploys()
     assert service.names("Gateway") | service.names("HTTPRoute") == set()
@@ -241,18 +258,24 @@ def one_pod(service: Operator) -> None:
     assert service.state() == before, "what changes nothing stops nothing"
 
     service.changes("base/settings.env", "\nDOMAIN_NAME=", "\nSOMETHING=new\nDOMAIN_NAME=")
-    ready.ends[service.namespace] = "Failed"
+    ready.ends[backup] = "Failed"
+    service.fails_to_deploy("the backup did not succeed")
+    ready.ends.pop(backup)
+    assert service.state()["revision"] == before["revision"]
+    ready.ends[migration] = "Failed"
     service.fails_to_deploy("the migration did not succeed")
-    assert service.get("Deployment", "web")["spec"]["replicas"] == 1
+    for name in ("web", "mail"):
+        assert service.get("Deployment", name)["spec"]["replicas"] == 1
 
-    ready.ends[service.namespace] = ""
+    ready.ends[migration] = ""
     with subprocess.Popen(**service.command("production"), stdout=subprocess.DEVNULL) as script:
         wait_until(lambda: service.get("Deployment", "web")["spec"]["replicas"] == 0)
         wait_until(lambda: 1 in [job["status"].get("ready") for job in service.list("Job")])
         script.terminate()
         assert script.wait(60) == 143
-    ready.ends.pop(service.namespace)
-    assert service.get("Deployment", "web")["spec"]["replicas"] == 1
+    ready.ends.pop(migration)
+    for name in ("web", "mail"):
+        assert service.get("Deployment", name)["spec"]["replicas"] == 1
     assert service.names("Job") == set(), "a migration has the file as well"
     service.deploys()
 

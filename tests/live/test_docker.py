@@ -360,14 +360,22 @@ def test_a_mail_is_written_while_nobody_can_send_it(
 
 
 @once
-def test_a_silent_mail_process_is_unhealthy(deployment: Deployment) -> None:
-    """One that hangs renews no file; time is not waited for here."""
-    shell = ["exec", "-T", "mail", "sh", "-c"]
-    (test,) = deployment.containers()["mail"]["Config"]["Healthcheck"]["Test"][1:]
-    assert deployment.compose(*shell, test).returncode == 0
-    old = test.replace("/tmp/heartbeat", "/tmp/old")  # noqa: S108
-    assert deployment.compose(*shell, f"touch -d '-16 minutes' /tmp/old; {old}").returncode != 0
-    deployment.must(*shell, f"touch -d '-14 minutes' /tmp/old; {old}")
+@pytest.mark.parametrize(
+    ("name", "file", "minutes"),
+    [("mail", "heartbeat", 15), ("backup", "succeeded", 1500), ("certbot", "succeeded", 2880)],
+)
+def test_a_silent_container_is_unhealthy(
+    deployment: Deployment, name: str, file: str, minutes: int
+) -> None:
+    """One that hangs or fails renews no file; time is not waited for here."""
+    shell = ["exec", "-T", name, "sh", "-c"]
+    (test,) = deployment.containers()[name]["Config"]["Healthcheck"]["Test"][1:]
+    old = test.replace(file, "old")
+    assert old != test
+    assert deployment.compose(*shell, old).returncode != 0, "it is not there"
+    for age, healthy in ((minutes - 1, True), (minutes + 1, False)):
+        made = f"touch -d '-{age} minutes' /tmp/old"
+        assert (deployment.compose(*shell, f"{made}; {old}").returncode == 0) == healthy, age
 
 
 def test_down_and_up_keeps_the_data(client: Pages | Programs, deployment: Deployment) -> None:

@@ -21,9 +21,11 @@ import pytest
 import yaml
 
 from tests.live import pods, restricted
-from tests.live.compose import POSTGRESQL, VALKEY, wait_until
+from tests.live.compose import AIOSMTPD, POSTGRESQL, VALKEY, wait_until
 from tests.live.conftest import HERE, program
 from tests.live.images import PINNED, Docker, build, stand_in
+from tests.live.mailbox import NAME as MAILBOX
+from tests.live.mailbox import PROGRAM, Mailbox, mail_url
 from tests.live.pods import Node
 from tests.live.restricted import Object
 from tests.live.visitor import PASSWORD, Program, Reader
@@ -40,8 +42,8 @@ SERVICES = {
 }
 # Kinds that Kubernetes' own schemas do not know; their fields are asserted below.
 CUSTOM = {"BackendTLSPolicy", "Certificate", "Gateway", "HTTPRoute", "Issuer"}
-KINDS = {"CronJob": 1, "ConfigMap": 2, "Deployment": 2, "Job": 1, "Namespace": 1, "Service": 2}
-KINDS |= {"ServiceAccount": 1}
+KINDS = {"CronJob": 1, "ConfigMap": 2, "Deployment": 3, "Job": 1, "Namespace": 1, "Service": 2}
+KINDS |= {"ServiceAccount": 2}
 
 
 def kustomize(folder: Path) -> str:
@@ -200,7 +202,13 @@ def test_the_operator_s_check_passes_and_would_fail(
 def test_every_pod_keeps_to_the_restricted_profile(rendered: Rendered, overlay: str) -> None:
     found = dict(restricted.pods(rendered.overlays[overlay]))
     assert set(found) == {
-        *("Deployment/web", "Deployment/valkey", "Job/migrate", "CronJob/backup"),
+        *(
+            "Deployment/web",
+            "Deployment/mail",
+            "Deployment/valkey",
+            "Job/migrate",
+            "CronJob/backup",
+        ),
     }
     assert restricted.violations(rendered.overlays[overlay]) == []
 
@@ -280,6 +288,7 @@ def test_an_image_outside_is_the_one_of_compose(services: dict[str, Rendered]) -
 OIDC = {"OIDC_CLIENT_SECRET": "given-by-the-provider"}
 READY = {"database": "ok", "mail": "ok", "rate_limits": "ok", "status": "ok"}
 SERVER = {"DATABASE_HOST": "db.example.com", "ADMIN_DATABASE_URL": "postgresql+psycopg://a:b@c/d"}
+SERVER |= {"MAIL_URL": "smtps://demo:given-by-the-mail-server@mail.example.com"}
 
 
 def write_secrets(
@@ -300,10 +309,12 @@ def secret_files(project: Path) -> dict[str, str]:
 def test_secrets_are_random_private_and_outside_of_git_and_manifests(tmp_path: Path) -> None:
     for name in ("sqlite-session", "sqlite-oidc", "postgresql-token", "mysql-oidc"):
         project = render(tmp_path / name, **SERVICES[name], project_slug="demo-svc")
-        if name != "sqlite-session":
-            refused = write_secrets(project)
-            if "sqlite" not in name or "oidc" in name:
-                assert refused.returncode == 1, "what only the operator knows is asked for"
+        refused = write_secrets(project)
+        assert refused.returncode == 1
+        asked = {"MAIL_URL"} | ({"OIDC_CLIENT_SECRET"} if "oidc" in name else set())
+        asked |= SERVER.keys() if "sqlite" not in name else set()
+        found = set(re.findall(r"^  (\w+): ", refused.stdout, re.MULTILINE))
+        assert found == asked, "what only the operator knows"
         result = write_secrets(project, **SERVER, **OIDC)
         assert result.returncode == 0, result.stdout
         first = secret_files(project)
@@ -320,7 +331,8 @@ def test_secrets_are_random_private_and_outside_of_git_and_manifests(tmp_path: P
         assert {document["kind"] for document in found} == {"Secret"}
         given = {s["metadata"]["name"]: set(s["data"]) for s in found}
         assert set().union(*given.values()) == set(first)
-        assert not {"MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"} & given["web"]
+        assert not {"MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL", "MAIL_URL"} & given["web"]
+        assert given["mail"] == {"MAIL_URL"}
         git = ["git", "-c", "core.excludesFile=/dev/null"]
         for command in (["init", "--quiet"], ["add", "--all"]):
             assert run(*git, *command, cwd=project).returncode == 0
@@ -353,9 +365,11 @@ case " $* " in
     *" apply --filename - "*) cat >"$NOTES.applied" ;;
     *" apply "*" --kustomize secrets "*) test -z "${{BROKEN:-}}" ;;
     *" get job/"*".status.ready}} "*) ;;
-    *" get job/"*) echo "${{JOB:-Complete}}" ;;
+    *" get job/${{FAILED:-none}} "*) echo Failed ;;
+    *" get job/"*) echo Complete ;;
     *" get secret/"*) echo "${{VERSION:-7}}" ;;
-    *" get deployment/web "*) test -z "${{RUNNING:-}}" || echo deployment.apps/web ;;
+    *" get deployments "*)
+        test -z "${{RUNNING:-}}" || printf 'deployment.apps/%s\\n' mail web ;;
     *" diff "*) exit "${{DIFFERENT:-1}}" ;;
     *" create job "*) cat "$CRON" ;;
     *" exec "*) echo "what is in it" ;;
@@ -369,6 +383,7 @@ case "$*" in
 esac
 """
 DIGEST = "0123456789abcdef" * 4
+SERVICE = "--selector app.kubernetes.io/component in (web,mail,valkey)"
 
 
 def plural(kind: str) -> str:
@@ -480,19 +495,20 @@ def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
     order = [
         "docker push --quiet registry.test/team/demo-svc/app",
         "docker push --quiet registry.test/team/demo-svc/nginx",
-        f"{component} notin (web,valkey,migrate)",
+        f"{component} notin (web,mail,valkey,migrate)",
         "delete job/migrate",
         f"{component}=migrate",
         "delete networkpolicies.networking.k8s.io,",
-        f"{component} in (web,valkey)",
+        f"{component} in (web,mail,valkey)",
         "rollout status deployment/web",
+        "rollout status deployment/mail",
     ]
     places = [place(text) for text in order]
     assert places == sorted(places)
     first = next(n for n, note in enumerate(notes) if "--kustomize secrets" in note)
     assert places[2] < first < places[3], "the Secrets, before a pod wants them"
     text = kustomize(folder / "overlays" / "production")
-    for name, count in (("app", 4), ("nginx", 1)):
+    for name, count in (("app", 5), ("nginx", 1)):
         image = f"image: registry.test/team/demo-svc/{name}@sha256:{DIGEST}\n"
         assert text.count(image) == count
     if server:
@@ -509,8 +525,12 @@ def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
         assert status == 0, said
         notes = operator.notes()
         assert not [note for note in notes if note.startswith("docker")]
-        stopped = [note for note in notes if "scale deployment/web --replicas 0" in note]
-        assert bool(stopped) == (not server and different == "1"), "only SQLite has to stop"
+        stopped = [note.split(" scale ")[1] for note in notes if " --replicas 0" in note]
+        changes = server or different == "1"
+        only = [f"deployment.apps/{name} --replicas 0" for name in ("mail", "web")]
+        assert stopped == ([] if server or not changes else only), "only SQLite has to stop"
+        backup = [note for note in notes if "create job backups-before-update" in note]
+        assert len(backup) == changes
 
 
 def test_secrets_of_the_cluster_are_never_replaced_by_new_ones(operator: Operator) -> None:
@@ -547,14 +567,33 @@ def test_a_kind_that_the_cluster_does_not_know_is_named_before_a_change(
 def test_a_migration_that_fails_changes_nothing_else(operator: Operator) -> None:
     fill_in(operator.rendered.folder)
     assert write_secrets(operator.rendered.project, **SERVER, **OIDC).returncode == 0
-    values = SERVER | OIDC | {"JOB": "Failed", "RUNNING": "1"}
+    values = SERVER | OIDC | {"FAILED": "migrate", "RUNNING": "1"}
     status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
     assert status == 1
     assert "the migration did not succeed" in said
     notes = operator.notes()
-    assert not [note for note in notes if "in (web,valkey)" in note and " notin " not in note]
-    back = [note for note in notes if "scale deployment/web --replicas 1" in note]
-    assert bool(back) == (operator.rendered.answers["database"] == "sqlite")
+    assert not [note for note in notes if "rollout" in note or SERVICE in note]
+    back = [note.split("/")[1] for note in notes if " --replicas 1" in note]
+    sqlite = operator.rendered.answers["database"] == "sqlite"
+    assert back == (["mail --replicas 1", "web --replicas 1"] if sqlite else [])
+
+
+def test_a_backup_that_fails_stops_the_deployment(operator: Operator) -> None:
+    fill_in(operator.rendered.folder)
+    assert write_secrets(operator.rendered.project, **SERVER, **OIDC).returncode == 0
+    values = SERVER | OIDC | {"FAILED": "backups-before-update", "RUNNING": "1"}
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
+    assert status == 1
+    assert "the backup did not succeed, so nothing was migrated" in said
+    notes = operator.notes()
+    assert "delete job backups-before-update" in notes[-1], "nothing of it is left"
+    for step in ("component=migrate", " scale ", SERVICE):
+        assert not [note for note in notes if step in note and " diff " not in note], step
+    # Without data there is nothing to back up, and nothing that could fail.
+    del values["RUNNING"]
+    assert write_secrets(operator.rendered.project, **SERVER, **OIDC).returncode == 0
+    status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
+    assert status == 0, said
 
 
 def test_backups_are_listed_fetched_and_restored(operator: Operator) -> None:
@@ -578,7 +617,8 @@ def test_backups_are_listed_fetched_and_restored(operator: Operator) -> None:
     assert command() == ["flask", "db", "backup", "--keep", "14"]
     assert operator.types("backups.sh", "restore", fetched.name)[0] == 0
     assert command() == ["flask", "db", "restore", f"backups/{fetched.name}"]
-    assert operator.types("backups.sh", "restore", fetched.name, JOB="Failed")[0] == 1
+    failed = {"FAILED": "backups-restore"}
+    assert operator.types("backups.sh", "restore", fetched.name, **failed)[0] == 1
     for wrong in (["restore"], ["fetch"], ["restore", '"],"x'], ["restore", "../x"], ["x"], []):
         operator.notes()
         assert operator.types("backups.sh", *wrong)[0] == 1
@@ -601,6 +641,15 @@ def node() -> Iterator[Node]:
         yield running
 
 
+POD = {"mail": "mail"}  # of a container that is not in the pod "web"
+MAIL_AUTHORITY = "/run/secrets/mail/mail-ca.pem"
+
+
+def container_of(name: str) -> str:
+    """What Podman calls a container."""
+    return f"{POD.get(name, 'web')}-pod-{name}"
+
+
 @dataclass
 class Cluster:
     """A service on the node."""
@@ -609,8 +658,9 @@ class Cluster:
     project: Path
     images: dict[str, str]
     visitor: Any
+    mailbox: Mailbox
     manifests: list[Object] = field(default_factory=list)
-    web: Path | None = None
+    played: list[Path] = field(default_factory=list)
 
     def use(self, overlay: str) -> None:
         """Take the manifests of this overlay from now on."""
@@ -655,17 +705,18 @@ class Cluster:
         return job
 
     def start(self) -> None:
-        """Start Nginx and app, and wait until the probes let traffic in."""
-        self.web = self.play(self.one("Deployment", "web"))
+        """Start Nginx, app and who sends mail, and wait until the probes let traffic in."""
+        self.played = [self.play(self.one("Deployment", name)) for name in ("web", "mail")]
         self.wait_until_ready()
 
     def stop(self) -> None:
-        assert self.web
-        self.node.stop(self.web)
+        for played in reversed(self.played):
+            self.node.stop(played)
 
     def wait_until_ready(self) -> None:
         wait_until(lambda: self.probe("app", "startup") == 0, self.logs)
         wait_until(lambda: self.probe("nginx", "readiness") == 0, self.logs)
+        wait_until(lambda: self.probe("mail", "startup") == 0, self.logs)
 
     def probe(self, name: str, kind: str) -> int:
         """The exit status of a probe, run as a node runs it."""
@@ -673,14 +724,14 @@ class Cluster:
 
     def ask_probe(self, name: str, kind: str) -> tuple[int, str]:
         """The exit status of a probe and what it prints."""
-        pod = self.one("Deployment", "web")["spec"]["template"]["spec"]
+        pod = self.one("Deployment", POD.get(name, "web"))["spec"]["template"]["spec"]
         (container,) = (found for found in pod["containers"] if found["name"] == name)
         command = container[f"{kind}Probe"]["exec"]["command"]
-        result = self.node.run("exec", f"web-pod-{name}", *command)
+        result = self.node.run("exec", container_of(name), *command)
         return result.returncode, result.stdout
 
     def logs(self) -> str:
-        names = ("web-pod-app", "web-pod-nginx")
+        names = map(container_of, ("app", "nginx", "mail"))
         return "".join(self.node.run("logs", "--tail", "100", name).stdout for name in names)
 
     def connect(self, port: int = 8443) -> socket.socket:
@@ -692,11 +743,11 @@ class Cluster:
         return self.node("exec", "web-pod-nginx", "cat", shown)
 
     def visit(self, trusted: str) -> Any:
-        return self.visitor(DOMAIN, self.connect, trusted)
+        return self.visitor(DOMAIN, self.connect, trusted, self.mailbox.to)
 
     def first_process(self, name: str) -> int:
         """The number of the container's first process, outside of it."""
-        return int(self.node.inspect(f"web-pod-{name}")["State"]["Pid"])
+        return int(self.node.inspect(container_of(name))["State"]["Pid"])
 
     def kill(self, name: str) -> None:
         """``kill -9`` to the first process, and wait until another one serves."""
@@ -708,20 +759,44 @@ class Cluster:
 
 @contextmanager
 def cluster(docker: Docker, node: Node, project: Path, visitor: Any) -> Iterator[Cluster]:
-    """The images on the node, the Secrets, and Valkey; everything is gone at the end."""
+    """The images on the node, the Secrets, Valkey and a mail server; all is gone at the end."""
     images = {name: build(docker, project, name) for name in ("app", "nginx")}
     images["valkey"] = stand_in(docker, "valkey", VALKEY)
+    images[MAILBOX] = stand_in(docker, MAILBOX, AIOSMTPD)
     node.load(docker, list(images.values()))
-    running = Cluster(node, project, images, visitor)
+    running = Cluster(node, project, images, visitor, Mailbox(project.parent / MAILBOX))
     running.use("production")
     node.clear()  # one service at a time
+    trust_mail_server(project, running.mailbox)
     try:
+        start_mail_server(running)
         secrets = documents(kustomize(project / "deploy" / "kubernetes" / "secrets"))
         node.play(pods.for_podman(secrets, images))
         running.play(running.one("Deployment", "valkey"), alias="valkey")
         yield running
     finally:
         node.clear()
+
+
+def trust_mail_server(project: Path, mailbox: Mailbox) -> None:
+    """As README.md says it for a mail server with a private authority."""
+    secrets = project / "deploy" / "kubernetes" / "secrets"
+    (secrets / "MAIL_URL").write_text(f"{mail_url(MAIL_AUTHORITY)}\n", "utf-8")
+    shutil.copy(mailbox.authority, secrets / "mail-ca.pem")
+    list_ = secrets / "kustomization.yaml"
+    text = list_.read_text("utf-8").replace("[MAIL_URL]", "[MAIL_URL, mail-ca.pem]")
+    assert "mail-ca.pem" in text
+    list_.write_text(text, "utf-8")
+
+
+def start_mail_server(running: Cluster) -> None:
+    """Beside the pods, with verified TLS."""
+    running.node(
+        *("run", "--detach", "--name", MAILBOX, "--network", f"{pods.NETWORK}:alias={MAILBOX}"),
+        *("--volume", f"{PROGRAM}:/mailbox.py:ro", "--volume", f"{running.mailbox.folder}:/mails"),
+        *(f"localhost/{running.images[MAILBOX]}", "python3", "/mailbox.py", "0.0.0.0", "465"),  # noqa: S104
+        *("/mails/server.pem", "/mails"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -731,7 +806,7 @@ def sqlite(
     """SQLite with pages; nobody has ordered a certificate yet."""
     answers = SERVICES["sqlite-session"]
     project = render(tmp_path_factory.mktemp("run"), **answers, project_slug="demo-svc")
-    assert write_secrets(project).returncode == 0
+    assert write_secrets(project, **SERVER).returncode == 0
     with cluster(docker, node, project, Reader) as running:
         data = running.one("PersistentVolumeClaim", "data")
         status, said = running.run_job(running.one("Job", "migrate"), data)
@@ -751,16 +826,23 @@ def processes(first: int) -> Iterator[dict[str, str]]:
 def check_readiness(running: Cluster, visitor: Any) -> None:
     """The startup probe finds all that the pod needs, and visitors do not learn it."""
     status, said = running.ask_probe("app", "startup")
-    assert (status, json.loads(said.removeprefix("200 "))) == (0, READY), "Valkey knows us"
+    assert status == 0, said
+    assert READY.items() <= json.loads(said.removeprefix("200 ")).items(), "Valkey knows us"
     assert visitor.request("GET", "/readyz")[0] == 404
 
 
-def check_confinement(running: Cluster, user: int) -> None:
-    """Nobody in the pod is root, may gain anything, or writes where no volume is."""
+def users_of(running: Cluster, name: str) -> list[int]:
+    """How a container's users are mapped: the first inside, the first outside, how many."""
+    first = running.first_process(name)
+    return [int(number) for number in Path(f"/proc/{first}/uid_map").read_text("utf-8").split()]
+
+
+def check_confinement(running: Cluster) -> None:
+    """Nobody in the pods is root, may gain anything, or writes where no volume is."""
     secrets = [text.strip() for text in secret_files(running.project).values() if text.strip()]
-    for name, count in (("app", 3), ("nginx", 4)):
+    for name, count in (("app", 3), ("nginx", 4), ("mail", 1)):
         first = running.first_process(name)
-        found = list(processes(first))
+        found, user = list(processes(first)), users_of(running, name)[1] + 10001
         assert len(found) >= count
         for process in found:
             users = {*process["Uid"].split(), *process["Gid"].split()}
@@ -770,11 +852,37 @@ def check_confinement(running: Cluster, user: int) -> None:
         (root,) = (line.split() for line in mounts if line.split()[4] == "/")
         assert "ro" in root[5].split(",")
         for place in ("/", "/etc", "/srv", "/usr/bin"):
-            refused = running.node.run("exec", f"web-pod-{name}", "touch", f"{place}/x")
+            refused = running.node.run("exec", container_of(name), "touch", f"{place}/x")
             assert "Read-only file system" in refused.stdout, place
         environment = Path(f"/proc/{first}/environ").read_bytes().decode()
         assert not [secret for secret in secrets if secret in environment]
     assert not [secret for secret in secrets if secret in running.logs()]
+    # Who sends mail has the password of the mail server, and the web process has not.
+    found = running.node("exec", "web-pod-app", "find", "/run/secrets", "-name", "MAIL*")
+    assert found == ""
+    found = running.node("exec", "mail-pod-mail", "find", "/run/secrets", "-name", "*MIGRATION*")
+    assert found == ""
+
+
+def check_mail(running: Cluster, visitor: Any) -> None:
+    """Without its mail server the service is the same; nothing is lost, and nothing sent twice."""
+
+    def status() -> str:
+        return running.node.run("exec", "mail-pod-mail", "flask", "mail", "status").stdout
+
+    for kind in ("startup", "readiness", "liveness"):
+        assert running.probe("mail", kind) == 0
+    running.node("stop", "--time", "1", MAILBOX)
+    visitor.ask_to_sign_up("late@example.com")
+    wait_until(lambda: "attempts: 1" in status(), status)
+    assert running.probe("mail", "liveness") == 0, "a restart would not help"
+    check_readiness(running, visitor)
+    running.kill("mail")
+    running.node("start", MAILBOX)
+    running.node("exec", "mail-pod-mail", "flask", "mail", "retry")
+    wait_until(lambda: running.mailbox.to("late@example.com"), status)
+    wait_until(lambda: "waiting" not in status(), status)
+    assert len(running.mailbox.to("late@example.com")) == 1
 
 
 def test_sqlite_from_sign_up_to_a_note_over_https(sqlite: Cluster) -> None:
@@ -792,10 +900,11 @@ def test_sqlite_from_sign_up_to_a_note_over_https(sqlite: Cluster) -> None:
         sqlite.kill(name)
         visitor.tls = ssl.create_default_context(cadata=sqlite.certificate())
         assert "Kept in a volume" in visitor.notes()
+    check_mail(sqlite, visitor)
 
 
 def test_sqlite_is_confined(sqlite: Cluster) -> None:
-    check_confinement(sqlite, 10001)
+    check_confinement(sqlite)
     database = sqlite.node.volume("data") / "database.sqlite3"
     assert database.stat().st_mode & 0o777 == 0o600
 
@@ -955,7 +1064,7 @@ def server(
     project = render(tmp_path_factory.mktemp("run"), **answers, project_slug="demo-svc")
     # As README.md says it for a server with a private authority.
     admin = "postgresql+psycopg://postgres:administrator@database/postgres"
-    values = {"DATABASE_HOST": "database", "ADMIN_DATABASE_URL": admin}
+    values = SERVER | {"DATABASE_HOST": "database", "ADMIN_DATABASE_URL": admin}
     assert write_secrets(project, **values).returncode == 0
     secrets = project / "deploy" / "kubernetes" / "secrets"
     for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
@@ -984,15 +1093,16 @@ def test_postgresql_from_sign_up_to_a_note_over_https(server: Cluster, authority
     for name in ("app", "nginx"):
         server.kill(name)
         assert "Kept on a server" in visitor.notes()
+    check_mail(server, visitor)
 
 
 def test_postgresql_is_confined_and_in_a_user_namespace(server: Cluster) -> None:
-    uid_map = Path(f"/proc/{server.first_process('app')}/uid_map").read_text("utf-8").split()
-    inside, outside, count = map(int, uid_map)
-    assert inside == 0
-    assert outside >= 1_000_000, "root in the pod would be nobody on the node"
-    assert count >= 65536
-    check_confinement(server, outside + 10001)
+    for name in ("app", "mail"):
+        inside, outside, count = users_of(server, name)
+        assert inside == 0
+        assert outside >= 1_000_000, "root in the pod would be nobody on the node"
+        assert count >= 65536
+    check_confinement(server)
 
 
 def test_a_new_certificate_is_taken_without_a_restart(server: Cluster, authority: Path) -> None:
@@ -1046,9 +1156,7 @@ def test_postgresql_is_backed_up_and_restored(server: Cluster, authority: Path) 
     status, said = server.run_job(server.backup_job("restore", f"backups/{file.name}"), volume)
     assert status == 0, said
     assert visitor.request("GET", "/api/v1/notes")[0] == 401, "everybody is signed out"
-    status, text = visitor.post("auth/token", email="later@example.com", password=PASSWORD)
-    assert status == 200, text
-    visitor.headers["Authorization"] = f"Bearer {json.loads(text)['access_token']}"
+    assert visitor.sign_in("later@example.com") == 200
     assert "Before the backup" in visitor.notes()
     assert "After the backup" not in visitor.notes()
 

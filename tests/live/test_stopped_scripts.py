@@ -39,12 +39,14 @@ case " $* " in
     *" image inspect "*) echo "$image@sha256:$DIGEST" ;;
     *" get secret/web --ignore-not-found "*) ;;
     *" get secret/"*) echo 7 ;;
-    *" get deployment/web "*) echo deployment.apps/web ;;
+    *" get deployments "*) printf 'deployment.apps/%s\n' mail web ;;
     *" diff "*) exit 1 ;;
-    *" scale deployment/web --replicas "*) for pods; do :; done; echo "$pods" >replicas ;;
-    *" in (web,valkey) "*) echo 1 >replicas ;;
+    *" scale deployment.apps/"*) for pods; do :; done; echo "$pods" >"replicas-${4#*/}" ;;
+    *" apply "*" in (web,mail,valkey) "*) echo 1 | tee replicas-mail >replicas-web ;;
+    *" delete job backups"*) rm -f job backing-up ;;
     *" delete job"*) rm -f job ;;
-    *"=migrate "* | *" apply --filename - "*) touch job ;;
+    *" apply --filename - "*) touch job backing-up ;;
+    *"=migrate "*) touch job ;;
     *" get job/"*conditions*) echo Complete ;;
     *" create job "* | *" patch --local "*) cat >patched ;;
 esac
@@ -93,9 +95,11 @@ class Script:
         status, said = self.run(STOP_AT=str(step), SIGNAL=signal)
         if status != {"INT": 130, "TERM": 143}[signal] and not (last and status == 0):
             return f"{signal} at {step}: status {status}\n{said}"
-        replicas = self.state / "replicas"
-        if replicas.exists() and replicas.read_text("utf-8").strip() != "1":
-            return f"{signal} at {step}: the service stays stopped\n{said}"
+        for replicas in self.state.glob("replicas-*"):
+            if replicas.read_text("utf-8").strip() != "1":
+                return f"{signal} at {step}: {replicas.name} is 0\n{said}"
+        if "restore" not in self.arguments and (self.state / "backing-up").exists():
+            return f"{signal} at {step}: the backup goes on"
         if list((self.state / "tmp").iterdir()):
             return f"{signal} at {step}: files are left"
         if list(self.folder.rglob("*.new")) or list(self.folder.rglob("*.part")):

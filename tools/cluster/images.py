@@ -11,8 +11,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.live.compose import MARIADB, POSTGRESQL, VALKEY
+from tests.live.compose import AIOSMTPD, MARIADB, POSTGRESQL, VALKEY
 from tests.live.images import Docker, base, pinned_base, stand_in
+from tests.live.mailbox import NAME as MAILBOX
 from tools.cluster.environment import BUILD, REGISTRY, UNPACKED, Processes, run, run_folder
 
 DATABASES = {"postgresql": ("postgres", POSTGRESQL), "mysql": ("mariadb", MARIADB)}
@@ -35,6 +36,7 @@ def prepare(docker: Docker, projects: list[Path], databases: list[str]) -> None:
     """Build what needs the network: stand-ins, and the services' images as far as they are new."""
     base(docker)
     stand_in(docker, "valkey", VALKEY)
+    mail_root(docker)
     for name in databases:
         if name in DATABASES:
             root_of(docker, name)
@@ -50,10 +52,19 @@ def warm(docker: Docker, project: Path, target: str) -> None:
 
 
 def root_of(docker: Docker, name: str) -> Path:
-    """The files of a database server, unpacked from its stand-in; made once."""
+    """The files of a database server."""
     short, (lines, entry) = DATABASES[name]
-    image = stand_in(docker, short, lines, {"docker-entrypoint.sh": entry})
-    folder = BUILD / "databases" / image.replace(":", "-")
+    return _unpacked(docker, stand_in(docker, short, lines, {"docker-entrypoint.sh": entry}))
+
+
+def mail_root(docker: Docker) -> Path:
+    """The files of the mail server."""
+    return _unpacked(docker, stand_in(docker, MAILBOX, AIOSMTPD))
+
+
+def _unpacked(docker: Docker, image: str) -> Path:
+    """The files of a stand-in; made once."""
+    folder = BUILD / "servers" / image.replace(":", "-")
     if not folder.exists():
         part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)

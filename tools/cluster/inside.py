@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.live.images import daemon
-from tools.cluster import addons, control, databases, identity, images, nodes, report
+from tools.cluster import addons, control, databases, identity, images, mail, nodes, report
 from tools.cluster.balancer import Balancer
 from tools.cluster.environment import KIND, NODES, REGISTRY, Processes, run, wait_until
 from tools.cluster.loops import first_answer
@@ -52,6 +52,7 @@ def _build(testbed: Testbed) -> None:
         nodes.route()
         addons.add()
     databases.authority()
+    mail.start(testbed.processes, testbed.docker)
     if domains := [service.domain for service in testbed.services if service.auth == "oidc"]:
         identity.start(testbed.processes, domains)
     for service in testbed.services:

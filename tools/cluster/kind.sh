@@ -4,7 +4,7 @@
 # in is left out (a killed node, the cuts), so name the scenarios in ONLY.
 set -eu
 cd "$(dirname "$0")/../.."
-name=hf-cluster registry=registry:2.8.3 database_names="database.test identity.test"
+name=hf-cluster registry=registry:2.8.3 outside_names="database.test identity.test mail.test"
 certificates=https://github.com/cert-manager/cert-manager/releases/download/v1.18.2/cert-manager.crds.yaml
 folder=$(mktemp -d)
 export KUBECONFIG="$folder/admin.conf"
@@ -27,7 +27,7 @@ nodes: [{role: control-plane}, {role: worker}, {role: worker}, {role: worker}]
 END
 kind create cluster --name "$name" --config "$folder/kind.yaml" --wait 180s
 
-# Where the nodes reach this machine: registry, databases and provider listen there.
+# Where the nodes reach this machine: registry, databases, provider and mail server listen there.
 hub=$(docker network inspect kind --format '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' | grep -m 1 '\.')
 docker run --detach --name "$name-registry" --publish "$hub:5000:5000" "$registry"
 nodes=
@@ -41,7 +41,7 @@ done
 
 kubectl apply --server-side --filename "$certificates"
 kubectl --namespace kube-system get configmap coredns --output yaml \
-    | sed "s|^\( *\)ready\$|\1hosts {\n\1    $hub $database_names\n\1    fallthrough\n\1}\n\1ready|" \
+    | sed "s|^\( *\)ready\$|\1hosts {\n\1    $hub $outside_names\n\1    fallthrough\n\1}\n\1ready|" \
     | kubectl apply --filename -
 kubectl --namespace kube-system rollout restart deployment/coredns
 kubectl --namespace kube-system rollout status deployment/coredns --timeout 120s

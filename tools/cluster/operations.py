@@ -25,9 +25,9 @@ def again(testbed: Testbed) -> None:
     """deploy.sh once more, with nothing new: no pod may be replaced."""
 
     def deploy(service: Service) -> None:
-        before = {pod["metadata"]["uid"] for pod in pods(service, "web,valkey")}
+        before = {pod["metadata"]["uid"] for pod in pods(service, "web,mail,valkey")}
         service.script("deploy.sh", "production")
-        if before != {pod["metadata"]["uid"] for pod in pods(service, "web,valkey")}:
+        if before != {pod["metadata"]["uid"] for pod in pods(service, "web,mail,valkey")}:
             raise ClusterError(f"{service.name}: pods were replaced although nothing was new")
 
     testbed.each(deploy)
@@ -38,8 +38,10 @@ def rollback(testbed: Testbed) -> None:
     before = {service.name: image(service) for service in testbed.services}
 
     def undo(service: Service) -> None:
-        service.kubectl("rollout", "undo", "deployment/web")
-        service.kubectl("rollout", "status", "deployment/web", "--timeout=240s", timeout=250)
+        names = ("deployment/web", "deployment/mail")
+        service.kubectl("rollout", "undo", *names)
+        for name in names:
+            service.kubectl("rollout", "status", name, "--timeout=240s", timeout=250)
 
     testbed.each(undo)
     for service in testbed.services:

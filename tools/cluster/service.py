@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.live.images import Docker
 from tests.template import render
-from tools.cluster import identity, images
+from tools.cluster import identity, images, mail
 from tools.cluster.environment import (
     API,
     HERE,
@@ -74,8 +74,7 @@ class Service:
     def prepare(self, valkey: str) -> None:
         """Enter what README.md says: addresses and, for the database, whom to trust."""
         self.change("base/valkey.yaml", r"image: \S+", f"image: {valkey}")
-        if self.database != "sqlite" or self.auth == "oidc":
-            self.change("base/egress.yaml", r"192\.0\.2\.\d+", HUB)
+        self.change("base/egress.yaml", r"192\.0\.2\.\d+", HUB)
         if self.auth == "oidc":
             for name, text in (("ISSUER", identity.ISSUER), ("CLIENT_ID", identity.CLIENT_ID)):
                 self.change("base/settings.env", f"OIDC_{name}=.*", f"OIDC_{name}={text}")
@@ -87,6 +86,7 @@ class Service:
         (secrets / "private-ca.pem").write_text(authority, "utf-8")
         listed = r"\1REDIS_URL\1private-ca.pem"
         self.change("secrets/kustomization.yaml", r"(\s+- )REDIS_URL", listed)
+        self.change("secrets/kustomization.yaml", r"\[MAIL_URL", "[private-ca.pem, MAIL_URL")
         for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
             if self.database != "sqlite":
                 url = (secrets / name).read_text("utf-8").strip()
@@ -100,6 +100,7 @@ class Service:
             "DATABASE_HOST": "database.test",
             "ENGINE": str(run_folder() / f"engine-{self.name}"),
             "INTERVAL": "1",
+            "MAIL_URL": mail.URL,
             "OIDC_CLIENT_SECRET": identity.CLIENT_SECRET,
             "KUBECONFIG": str(run_folder() / "pki" / "admin.conf"),
         }

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
-from tests.live.visitor import PASSWORD, Reader
-from tools.cluster import identity, loops
+from tests.live.visitor import Reader
+from tools.cluster import identity, loops, mail
 from tools.cluster.environment import ClusterError, run_folder
 from tools.cluster.phases import GOOD, Phase
 from tools.cluster.service import Service
@@ -51,7 +51,11 @@ class Visitors:
     def reader(self, host: int) -> Reader:
         """A browser with this address; it trusts the authority of this run alone."""
         authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
-        return Reader(self.service.domain, lambda: self.connect(host), authority)
+        return Reader(self.service.domain, lambda: self.connect(host), authority, mail.to)
+
+    def email(self, number: int) -> str:
+        """The address of a writer, which no other service has."""
+        return f"writer{number}@{self.service.domain}"
 
     def start(self) -> None:
         """Sign the writers up and set everybody going."""
@@ -59,7 +63,7 @@ class Visitors:
             if self.service.auth == "oidc":
                 identity.sign_in(writer, f"writer{number}")
             else:
-                writer.sign_up(f"writer{number}@example.com")
+                writer.sign_up(self.email(number))
         work: list[tuple[Callable[[Visitors, int], None], int]] = [(loops.kept, 50)]
         work += [(loops.new, 10 + n) for n in range(NEWCOMERS)]
         work += [(loops.write, n) for n in range(WRITERS)]
@@ -75,8 +79,7 @@ class Visitors:
             if self.service.auth == "oidc":
                 identity.sign_in(writer, f"writer{number}")
                 continue
-            form = {"email": f"writer{number}@example.com", "password": PASSWORD}
-            status = writer.post("/auth/login", **form)
+            status = writer.sign_in(self.email(number))
             if status not in (302, 303):
                 raise ClusterError(f"{self.service.name}: signing in answers {status}")
 

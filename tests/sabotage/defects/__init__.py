@@ -17,6 +17,7 @@ from tests.sabotage.defects import (
     inputs,
     kubernetes,
     links,
+    mail,
     numbers,
     operation,
     storage,
@@ -25,7 +26,8 @@ from tests.sabotage.defects import (
 )
 
 MODULES = (
-    *(data, inputs, browsers, accounts, links, codes, addresses, edge, operation, storage, styles),
+    *(data, inputs, browsers, accounts, links, codes, addresses, mail, edge),
+    *(operation, storage, styles),
     *(construction, numbers, deployments, docker, systemd, kubernetes),
 )
 ALL = [defect for module in MODULES for defect in module.DEFECTS]

@@ -53,8 +53,8 @@ DEFECTS = [
     ),
     address(
         "a link counts for each request of the same moment",
-        "if user.disabled_at is not None or not links.use(link):",
-        "if user.disabled_at is not None:",
+        "or user.disabled_at is not None or not links.use(link):",
+        "or user.disabled_at is not None:",
         "test_of_ten_that_confirm_at_once_one_changes_the_address",
     ),
     address(
@@ -71,8 +71,8 @@ DEFECTS = [
     ),
     address(
         "an undo counts again and again",
-        "    if not links.use(link):\n        return None\n    changed",
-        "    changed",
+        "not links.use(link):\n        return None\n    changed",
+        "user is None:\n        return None\n    changed",
         "test_each_link_counts_once",
     ),
     address(

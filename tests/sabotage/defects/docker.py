@@ -73,8 +73,8 @@ DEFECTS = [
     ),
     docker(
         "no backup for months, and healthy",
-        '-mmin, "-1500"',
-        '-mmin, "-150000"',
+        "succeeded -mmin -1500 |",
+        "succeeded -mmin -150000 |",
         "test_a_container_gets_no_further",
     ),
     docker(

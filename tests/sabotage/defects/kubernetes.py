@@ -92,16 +92,16 @@ DEFECTS = [
     ),
     kubernetes(
         "the account has a token",
-        "automountServiceAccountToken: false",
-        "automountServiceAccountToken: true",
+        "  name: workload\nautomountServiceAccountToken: false",
+        "  name: workload\nautomountServiceAccountToken: true",
         "test_the_cluster_lets_in_restricted_pods_alone",
         file="deploy/kubernetes/base/namespace.yaml",
     ),
     kubernetes(
         "the account rules the cluster",
-        "automountServiceAccountToken: false\n",
+        "  name: workload\nautomountServiceAccountToken: false\n",
         (
-            "automountServiceAccountToken: false\n"
+            "  name: workload\nautomountServiceAccountToken: false\n"
             "---\n"
             "apiVersion: rbac.authorization.k8s.io/v1\n"
             "kind: ClusterRoleBinding\n"
@@ -358,8 +358,8 @@ DEFECTS = [
     ),
     kubernetes(
         "the service before the migration",
-        "notin (web,valkey,migrate)",
-        "notin (valkey,migrate)",
+        "notin (web,mail,valkey,migrate)",
+        "notin (mail,valkey,migrate)",
         "test_a_deployment_is_these_steps",
     ),
     kubernetes(
@@ -386,6 +386,126 @@ DEFECTS = [
         ("USER 10001:10001\nHEALTHCHECK --interval=30s --timeout=10s --start-period=30s"),
         "HEALTHCHECK --interval=30s --timeout=10s --start-period=30s",
         "test_a_stage_does_what_was_looked_at",
+    ),
+    # --- The pod that sends mail
+    kubernetes(
+        "the pod that sends mail runs as root",
+        "runAsUser: 10001",
+        "runAsUser: 0",
+        "test_a_pod_gets_no_further",
+        file="deploy/kubernetes/base/mail.yaml",
+    ),
+    kubernetes(
+        "the account of the pod that sends mail has a token",
+        "  name: mail\nautomountServiceAccountToken: false",
+        "  name: mail\nautomountServiceAccountToken: true",
+        "test_the_cluster_lets_in_restricted_pods_alone",
+    ),
+    kubernetes(
+        "the web process gets the password of the mail server",
+        "      - REDIS_URL\n",
+        "      - REDIS_URL\n      - MAIL_URL\n",
+        "test_each_secret_has_its_files",
+    ),
+    kubernetes(
+        "the password of the mail server is a variable",
+        "{name: MAIL_URL_FILE, value: /run/secrets/mail/MAIL_URL}",
+        "{name: MAIL_URL, valueFrom: {secretKeyRef: {name: mail, key: MAIL_URL}}}",
+        "test_a_container_gets_no_further",
+    ),
+    kubernetes(
+        "the password of the mail server on a command line",
+        'then write MAIL_URL "$value"; fi',
+        'then sh -c \'echo "$1" >MAIL_URL\' sh "$value"; fi',
+        "test_only_the_operator_reads_the_secrets",
+    ),
+    kubernetes(
+        "a new password of the mail server is not read",
+        "for name in web mail valkey; do\n    version",
+        "for name in web valkey; do\n    version",
+        "test_a_deployment_is_these_steps",
+    ),
+    kubernetes(
+        "every port of the mail server's address is open",
+        "        - {protocol: TCP, port: 587}\n",
+        "        - {protocol: TCP, port: 587, endPort: 65535}\n",
+        "test_pods_connect_to_whom_the_policy_names",
+    ),
+    kubernetes(
+        "every pod sends mail",
+        "    matchLabels: {app.kubernetes.io/component: mail}\n  policyTypes: [Egress]\n",
+        "    matchLabels: {}\n  policyTypes: [Egress]\n",
+        "test_pods_connect_to_whom_the_policy_names",
+    ),
+    kubernetes(
+        "every pod connects to the one that sends mail",
+        "    matchLabels: {app.kubernetes.io/component: mail}\n  policyTypes: [Egress]\n",
+        (
+            "    matchLabels: {app.kubernetes.io/component: mail}\n"
+            "  policyTypes: [Egress, Ingress]\n"
+            "  ingress: [{}]\n"
+        ),
+        "test_pods_connect_to_whom_the_policy_names",
+    ),
+    kubernetes(
+        "a process that hangs sends no mail any more",
+        "livenessProbe: &heartbeat\n            exec:\n              command: [sh, -c, 'test \"$(",
+        "livenessProbe: &heartbeat\n            exec:\n              command: [sh, -c, 'true \"$(",
+        "test_the_process_that_sends_mail_is_restarted_when_it_hangs",
+    ),
+    kubernetes(
+        "an update cuts off a mail",
+        "terminationGracePeriodSeconds: 90",
+        "terminationGracePeriodSeconds: 30",
+        "test_a_mail_that_is_being_sent_comes_to_its_end",
+    ),
+    kubernetes(
+        "the pod that sends mail is on another node than the file",
+        "labelSelector: {matchLabels: {app.kubernetes.io/component: web}}",
+        "labelSelector: {matchLabels: {app.kubernetes.io/component: valkey}}",
+        "test_the_pods_with_the_file_are_on_one_node",
+        file="deploy/kubernetes/base/mail.yaml",
+    ),
+    # --- The backup before a migration
+    kubernetes(
+        "no backup before a migration",
+        '    back_up\n    say "Migration"\n',
+        '    say "Migration"\n',
+        "test_an_update_begins_with_a_backup",
+    ),
+    kubernetes(
+        "the service stops before its backup",
+        '    back_up\n    say "Migration"\n',
+        '    k scale deployment/web --replicas 0\n    back_up\n    say "Migration"\n',
+        "test_an_update_begins_with_a_backup",
+    ),
+    kubernetes(
+        "a failed backup is not noticed",
+        '        || fail "the backup did not',
+        '        || say "the backup did not',
+        "test_a_backup_that_fails_is_the_last_step",
+    ),
+    kubernetes(
+        "the file of the migration is in use by the pod that sends mail",
+        "    for deployment in $deployed; do\n",
+        "    for deployment in deployment.apps/web; do\n",
+        "test_an_update_begins_with_a_backup",
+    ),
+    postgresql(
+        "no backup before the migration of a server",
+        'back_up\nsay "Migration"\n',
+        'say "Migration"\n',
+        "test_an_update_begins_with_a_backup",
+    ),
+    postgresql(
+        "the pod that sends mail may change tables",
+        "        - name: mail\n          secret: {secretName: mail, defaultMode: 0440}\n",
+        (
+            "        - name: mail\n          secret: {secretName: mail, defaultMode: 0440}\n"
+            "        - name: migration\n"
+            "          secret: {secretName: migration, defaultMode: 0440}\n"
+        ),
+        "test_a_pod_gets_no_further",
     ),
     postgresql(
         "the app may change tables",

@@ -114,7 +114,11 @@ def command(*words: str, after: dict[str, str], **more: Any) -> dict[str, Any]:
     )
 
 
-FINDS = ["CMD", "find", "/tmp/succeeded", "-mmin"]
+def renewed(file: str, minutes: int) -> list[str]:
+    """That a file is not older. find succeeds with an old file as well; grep does not."""
+    return ["CMD-SHELL", f"find /tmp/{file} -mmin -{minutes} | grep -q ."]
+
+
 CONTAINERS: dict[str, dict[str, Any]] = {
     "nginx": {
         "image": "built here: nginx",
@@ -150,8 +154,7 @@ CONTAINERS: dict[str, dict[str, Any]] = {
         "networks": {"mail"},
         "secrets": {"SECRET_KEY", "SECRET_KEY_FALLBACKS"} | ROLE | PROVIDER | MAIL,
         "volumes": {DATABASE},
-        # Fifteen minutes: find succeeds with an old file as well, grep does not.
-        "healthcheck": ["CMD-SHELL", "find /tmp/heartbeat -mmin -15 | grep -q ."],
+        "healthcheck": renewed("heartbeat", 15),
         "depends_on": {"migrate": "service_completed_successfully"},
         **(APP | EVERYWHERE | RUNS | NO_CORE | limits("256m", 1, 64)),
     },
@@ -228,7 +231,7 @@ CONTAINERS: dict[str, dict[str, Any]] = {
         "init": True,
         "secrets": COMMANDS,
         "volumes": {DATABASE, "backups:/srv/app/backups"},
-        "healthcheck": [*FINDS, "-1500"],  # minutes: a day, and an hour for the backup itself
+        "healthcheck": renewed("succeeded", 1500),  # a day, and an hour for the backup itself
         "depends_on": {"migrate": "service_completed_successfully"},
         **(APP | EVERYWHERE | RUNS | NO_CORE | NO_NETWORK | limits("512m", 1, 64)),
     },
@@ -244,7 +247,7 @@ CONTAINERS: dict[str, dict[str, Any]] = {
             "acme:/var/www/acme",
         },
         "tmpfs": {TMP},
-        "healthcheck": [*FINDS, "-2880"],  # minutes: two days; it asks twice a day
+        "healthcheck": renewed("succeeded", 2880),  # two days; it asks twice a day
         "depends_on": {"nginx": "service_healthy"},
         **(EVERYWHERE | RUNS | NO_CORE | limits("256m", 1, 64)),
     },

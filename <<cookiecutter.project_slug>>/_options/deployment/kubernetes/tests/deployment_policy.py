@@ -14,10 +14,11 @@ TABLE = "tests/deployment_policy.py"
 # --- What there is. A kind that is not here, such as a role or a Secret, nobody has judged
 
 BASE = """
-Namespace/<< cookiecutter.project_slug >> ServiceAccount/workload
-Deployment/web Service/web Deployment/valkey Service/valkey Job/migrate CronJob/backup
+Namespace/<< cookiecutter.project_slug >> ServiceAccount/workload ServiceAccount/mail
+Deployment/web Service/web Deployment/mail Deployment/valkey Service/valkey Job/migrate CronJob/backup
 PersistentVolumeClaim/backups
 NetworkPolicy/deny-by-default NetworkPolicy/dns NetworkPolicy/web-to-valkey NetworkPolicy/valkey-from-web
+NetworkPolicy/mail-server
 """.split()
 # <% if cookiecutter.database == "sqlite" %>
 BASE += ["PersistentVolumeClaim/data"]
@@ -28,7 +29,7 @@ BASE += ["HorizontalPodAutoscaler/web", "PodDisruptionBudget/web", "NetworkPolic
 BASE += ["NetworkPolicy/provider"]
 # <% endif %>
 # Files for another database or sign-in, which no kustomization lists here.
-OF_OTHER_ANSWERS = {"data.yaml", "scaling.yaml", "egress.yaml"}
+OF_OTHER_ANSWERS = {"data.yaml", "scaling.yaml"}
 OVERLAYS = {
     "production": "Certificate/web NetworkPolicy/web-from-everywhere".split(),
     "gateway": """Issuer/letsencrypt Gateway/web HTTPRoute/https HTTPRoute/http BackendTLSPolicy/web
@@ -77,15 +78,17 @@ VALKEY_USER = r"user default on >[\w-]{64} ~\* \+@all -@admin -@dangerous\n"
 
 DNS = "kube-system k8s-app=kube-dns"
 # <% if cookiecutter.database == "sqlite" %>
-ASKS_DNS = ["web"]
+ASKS_DNS = ["web", "mail"]
 # <% else %>
-ASKS_DNS = ["web", "migrate", "backup"]
+ASKS_DNS = ["web", "mail", "migrate", "backup"]
 DATABASE_PORT = "TCP << 5432 if cookiecutter.database == 'postgresql' else 3306 >>"
 # <% endif %>
 FLOWS = {
     ("web", "to", "valkey", "TCP 6379"),
     ("valkey", "from", "web", "TCP 6379"),
     *((name, "to", DNS, f"{protocol} 53") for name in ASKS_DNS for protocol in ("UDP", "TCP")),
+    # The pod that sends mail reaches no other, and none reaches it. No other pod sends mail.
+    *(("mail", "to", "your addresses", f"TCP {port}") for port in (465, 587)),
     # <% if cookiecutter.database != "sqlite" %>
     *((name, "to", "your addresses", DATABASE_PORT) for name in ASKS_DNS),
     # <% endif %>
@@ -113,7 +116,7 @@ OF_THE_APP = ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "REDIS_URL", "DATABASE_URL"]
 # <% if cookiecutter.auth == "oidc" %>
 OF_THE_APP += ["OIDC_CLIENT_SECRET"]
 # <% endif %>
-FILES = {"web": OF_THE_APP, "valkey": ["users.acl"]}
+FILES = {"web": OF_THE_APP, "valkey": ["users.acl"], "mail": ["MAIL_URL"]}
 # <% if cookiecutter.database != "sqlite" %>
 FILES |= {"migration": ["MIGRATION_DATABASE_URL"], "admin": ["ADMIN_DATABASE_URL"]}
 # <% endif %>

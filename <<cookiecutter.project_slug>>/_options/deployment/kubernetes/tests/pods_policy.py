@@ -39,6 +39,7 @@ CONFINED: dict[str, Any] = {
 # Without it each mount would let the group read the private files of a volume.
 OURS = pod(10001, fsGroupChangePolicy="OnRootMismatch")
 PODS = {"web": OURS, "migrate": OURS, "backup": OURS, "valkey": pod(10003)}
+PODS["mail"] = OURS | {"serviceAccountName": "mail"}
 
 
 def secret(name: str) -> dict[str, Any]:
@@ -93,6 +94,8 @@ VOLUMES: dict[str, dict[str, Any]] = {
         "users": secret("valkey"),
         "tmp": in_memory("16Mi"),
     },
+    # Neither the role that changes tables nor a certificate.
+    "mail": {"secrets": secret("web"), "mail": secret("mail"), "tmp": in_memory("16Mi"), **FILE},
     "migrate": {"secrets": secret("web"), "tmp": in_memory("64Mi"), **FILE, **ROLES},
     "backup": {
         "backups": claim("backups"),
@@ -120,6 +123,8 @@ ADMINISTRATOR = {"ADMIN_DATABASE_URL_FILE": "/run/secrets/admin/ADMIN_DATABASE_U
 # <% endif %>
 HEALTH = ["python", "deploy/container/healthcheck.py"]
 NGINX_HEALTH = ["python3", "/srv/container/healthcheck.py", "/", "127.0.0.1:8080"]
+# Renewed before each mail and while it waits for the next: base/mail.yaml has the reckoning.
+HEARTBEAT = ["sh", "-c", 'test "$(find /tmp/heartbeat -mmin -15)"']
 VALKEY_HEALTH = ["sh", "-c", "valkey-cli -t 3 ping | grep -Eq 'PONG|NOAUTH'"]
 
 
@@ -171,6 +176,16 @@ CONTAINERS: dict[str, dict[str, Any]] = {
             "nginx-tmp /tmp",
         },
         "probes": {"readinessProbe": NGINX_HEALTH, "livenessProbe": NGINX_HEALTH},
+    },
+    "mail/mail": {
+        "image": "app",
+        "run": ["flask", "mail", "deliver", "--heartbeat", "/tmp/heartbeat"],
+        "env": CREDENTIALS | {"MAIL_URL_FILE": "/run/secrets/mail/MAIL_URL"},
+        "envFrom": SETTINGS,
+        "limits": limits("500m", "256Mi", "64Mi"),
+        # The password of the mail server is nobody else's.
+        "mounts": {SECRETS, "mail /run/secrets/mail read-only", "tmp /tmp"} | OF_FILE,
+        "probes": dict.fromkeys(("startupProbe", "readinessProbe", "livenessProbe"), HEARTBEAT),
     },
     "valkey/valkey": {
         "image": "docker.io/valkey/valkey:8.1, pinned",

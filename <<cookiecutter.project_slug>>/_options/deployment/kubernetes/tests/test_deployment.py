@@ -131,8 +131,8 @@ def test_the_cluster_lets_in_restricted_pods_alone() -> None:
     assert len(set(versions.values())) == 1, "one version, so that an update adds no new rule"
     assert re.fullmatch(r"v1\.\d+", next(iter(versions.values())) or "")
     assert labels == dict.fromkeys(modes, "restricted") | versions
-    account = named(BASE)["ServiceAccount/workload"]
-    assert account["automountServiceAccountToken"] is False
+    for account in ("workload", "mail"):
+        assert named(BASE)[f"ServiceAccount/{account}"]["automountServiceAccountToken"] is False
 
 
 # --- Images

@@ -18,11 +18,16 @@ DIGEST = "0123456789abcdef" * 4
 # It records what would go to a cluster. FAILS is a part of the call that fails.
 KUBECTL = """case "$*" in
     *"${FAILS:-nothing fails}"*) exit 1 ;;
+    *"get job/${FAILED:-none} "*) echo Failed ;;
     kustomize*) cat "$MANIFESTS" ;;
     *" get secret/web --ignore-not-found "*) ;;
+    *" get deployments "*) if [ "${RUNNING:-}" ]; then printf 'deployment.apps/%s\\n' mail web; fi ;;
     *api-resources*) sed -n 's/^/x /p' "$KINDS" ;;
     *"get job/migrate"*".status.ready}"*) ;;
-    *"get job/"*) echo "${JOB:-Complete}" ;;
+    *"get job/"*) echo Complete ;;
+    *"patch --local"*) cat; for patch; do :; done; echo "$patch" ;;
+    *"apply --filename -"*) cat >>"$APPLIED" ;;
+    apply*" in (web,mail,valkey)"*) cat "$5" >"$APPLIED.pods" ;;
     *"get secret/"*) echo 7 ;;
     *" diff "*) exit 1 ;;
     *" exec "*) echo "what is in it" ;;
@@ -31,21 +36,24 @@ ENGINE = f"""case "$*" in
     *inspect*) for image; do :; done; echo "$image@sha256:{DIGEST}" ;;
 esac"""
 GIVEN = {
+    "MAIL_URL": "smtps://demo:of-the-mail-server@mail.example.com",
     "DATABASE_HOST": "db.example.com",
     "ADMIN_DATABASE_URL": "postgresql+psycopg://root:of-the-administrator@db/postgres",
     "OIDC_CLIENT_SECRET": "given-by-the-provider",
 }
 
 # In this order. The Secrets are there before a pod wants them, and what changes tables is there
-# before the new code, which needs the new tables.
+# before the new code, which needs the new tables. The first time there is nothing to back up.
 ORDER = {
     "images": "docker push --quiet registry.test/",
-    "resources": "apply .* component notin (web,valkey,migrate)",
+    "resources": "apply .* component notin (web,mail,valkey,migrate)",
     "secrets": "apply .* --kustomize secrets",
     "migration": "apply .* component=migrate",
-    "service": "apply .* component in (web,valkey)",
+    "service": "apply .* component in (web,mail,valkey)",
     "ready": "rollout status deployment/web",
+    "mail": "rollout status deployment/mail",
 }
+BACKUP = "create job backups-before-update --from cronjob/backup"
 
 
 @pytest.fixture
@@ -67,7 +75,8 @@ def scratch(tmp_path: Path) -> Scratch:
 
 
 def run(scratch: Scratch, name: str, *arguments: str, **values: str) -> Outcome:
-    fixed = {name.upper(): f"{scratch.folder}/{name}" for name in ("kinds", "manifests")}
+    files = ("kinds", "manifests", "applied")
+    fixed = {name.upper(): f"{scratch.folder}/{name}" for name in files}
     fixed |= {"INTERVAL": "0"} | GIVEN
     return scratch.run(f"deploy/kubernetes/{name}", *arguments, **fixed | values)
 
@@ -96,6 +105,10 @@ def test_a_deployment_is_these_steps(scratch: Scratch) -> None:
     assert shown_secrets(outcome, secrets(scratch) | GIVEN) == []
     release = (scratch.folder / "deploy/kubernetes/release/kustomization.yaml").read_text("utf-8")
     assert release.count(f"digest: sha256:{DIGEST}\n") == 2, "what was pushed is what is deployed"
+    # A pod reads a Secret when it starts: a changed one has another version, and so other pods.
+    pods = (scratch.folder / "applied.pods").read_text("utf-8")
+    versions = re.findall(r"^ +(\w+)-secret: (\S+)", pods, re.MULTILINE)
+    assert sorted(versions) == [("mail", '"7"'), ("web", '"7"'), ("web", '"7"')]
     # <% if cookiecutter.database != "sqlite" %>
     assert secrets(scratch)["ADMIN_DATABASE_URL"] == "", "erased when its work is done"
     applied = [
@@ -108,10 +121,43 @@ def test_a_deployment_is_these_steps(scratch: Scratch) -> None:
 
 
 def test_a_migration_that_fails_is_the_last_step(scratch: Scratch) -> None:
-    outcome = run(scratch, "deploy.sh", "production", "registry.test/team", JOB="Failed")
+    outcome = run(scratch, "deploy.sh", "production", "registry.test/team", FAILED="migrate")
     assert outcome.status == 1
     assert steps(outcome) == list(ORDER)[: list(ORDER).index("migration") + 1]
     assert "the migration did not succeed" in outcome.said
+
+
+def test_an_update_begins_with_a_backup(scratch: Scratch) -> None:
+    """Nobody else can take back what a migration does to the data."""
+    outcome = run(scratch, "deploy.sh", "production", "registry.test/team", RUNNING="yes")
+    assert (outcome.status, steps(outcome)) == (0, list(ORDER)), outcome.said
+    calls = outcome.calls
+    (backup,) = (number for number, call in enumerate(calls) if BACKUP in call)
+    (migration,) = (number for number, call in enumerate(calls) if call.endswith("=migrate"))
+    first = next(number for number, call in enumerate(calls) if " apply " in call)
+    # With the new image and rules: an update may be what makes backups work again.
+    assert first < backup < migration
+    stops = [number for number, call in enumerate(calls) if "scale " in call]
+    # <% if cookiecutter.database == "sqlite" %>
+    # The pod that sends mail first: it may wait for the mail server, and visitors would wait too.
+    assert [calls[number].split()[-3:] for number in stops] == [
+        [f"deployment.apps/{name}", "--replicas", "0"] for name in ("mail", "web")
+    ]
+    assert all(backup < number < migration for number in stops)
+    # <% else %>
+    assert stops == [], "visitors notice nothing"
+    # <% endif %>
+    written = (scratch.folder / "applied").read_text("utf-8")
+    assert "flask db backup backups/update && mv backups/update backups/before-update" in written
+
+
+def test_a_backup_that_fails_is_the_last_step(scratch: Scratch) -> None:
+    given = {"RUNNING": "yes", "FAILED": "backups-before-update"}
+    outcome = run(scratch, "deploy.sh", "production", "registry.test/team", **given)
+    assert outcome.status == 1
+    assert steps(outcome) == list(ORDER)[: list(ORDER).index("migration")]
+    assert not [call for call in outcome.calls if "scale " in call], "and nothing has stopped"
+    assert "the backup did not succeed, so nothing was migrated" in outcome.said
 
 
 def test_only_the_operator_reads_the_secrets(scratch: Scratch) -> None:

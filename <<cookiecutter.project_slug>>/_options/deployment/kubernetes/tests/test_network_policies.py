@@ -60,7 +60,10 @@ def flows(objects: list[Object]) -> set[Flow]:
             for rule in spec.get(direction, []):
                 assert not rule.keys() - {"ports", side}
                 others = [peer(other) for other in rule.get(side, [])] or ["everywhere"]
-                ports = [f"{port['protocol']} {port['port']}" for port in rule.get("ports", [])]
+                ports = [
+                    " ".join(str(port[key]) for key in sorted(port, reverse=True))
+                    for port in rule.get("ports", [])
+                ]  # protocol, port, endPort
                 found |= {
                     (name, side, other, port)
                     for name in selected(spec["podSelector"])

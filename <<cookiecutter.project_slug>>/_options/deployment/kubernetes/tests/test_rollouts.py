@@ -7,12 +7,18 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.mail import outbox, transport
+# <% if cookiecutter.database == "sqlite" %>
+from tests.manifests import BASE, COMPONENT, PODS, named
+# <% else %>
 from tests.manifests import BASE, PODS, named
+# <% endif %>
 
 
 def web() -> Any:
@@ -53,7 +59,6 @@ def test_a_pod_listens_until_balancers_know_that_it_leaves() -> None:
 def test_pods_go_to_other_nodes_where_no_node_has_a_zone() -> None:
     """The scheduler ignores such a node for all constraints when one of them is by zone."""
     if not [it for it in BASE if it["kind"] == "HorizontalPodAutoscaler"]:
-        assert web().get("affinity") is None
         return
     (spread,) = web()["topologySpreadConstraints"]
     assert spread["topologyKey"] == "kubernetes.io/hostname"
@@ -66,7 +71,7 @@ def test_pods_go_to_other_nodes_where_no_node_has_a_zone() -> None:
 
 def test_a_name_costs_seconds_while_dns_does_not_answer() -> None:
     asking = [pod for name, pod in PODS.items() if name != "valkey"]
-    assert len(asking) == 3
+    assert len(asking) == 4
     for pod in asking:
         options = {it["name"]: it["value"] for it in pod["dnsConfig"]["options"]}
         assert options == {"ndots": "1", "timeout": "1", "attempts": "2"}
@@ -91,16 +96,66 @@ def test_a_pod_whose_threads_all_wait_still_gets_visitors(tmp_path: Path) -> Non
 
 def test_how_pods_are_replaced() -> None:
     deployment = named(BASE)["Deployment/web"]["spec"]
+    mail = named(BASE)["Deployment/mail"]["spec"]
+    assert mail["replicas"] == 1
     # <% if cookiecutter.database == "sqlite" %>
     # One process has the file, so the old pod stops first.
     assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    assert mail["strategy"] == {"type": "Recreate"}
     assert named(BASE)["CronJob/backup"]["spec"]["concurrencyPolicy"] == "Forbid"
     # <% else %>
     assert "replicas" not in deployment, "an update would undo what the autoscaler did"
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert mail["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     assert named(BASE)["PodDisruptionBudget/web"]["spec"]["maxUnavailable"] == 1
     assert named(BASE)["HorizontalPodAutoscaler/web"]["spec"]["minReplicas"] == 2
     # <% endif %>
+
+
+# <% if cookiecutter.database == "sqlite" %>
+def test_the_pods_with_the_file_are_on_one_node() -> None:
+    """The volume is on one node: a pod elsewhere waits for it, and visitors for the service."""
+
+    def companions(name: str, how: str) -> list[dict[str, Any]]:
+        when = f"{how}DuringSchedulingIgnoredDuringExecution"
+        found = PODS[name]["affinity"]["podAffinity"][when]
+        return [it.get("podAffinityTerm", it) for it in found]
+
+    def with_pods_of(selector: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{"topologyKey": "kubernetes.io/hostname", "labelSelector": selector}]
+
+    assert companions("mail", "required") == with_pods_of({"matchLabels": {COMPONENT: "web"}})
+    assert companions("web", "preferred") == with_pods_of({"matchLabels": {COMPONENT: "mail"}})
+    # With itself: before an update it is needed also where no pod runs.
+    values = {"key": COMPONENT, "operator": "In", "values": ["web", "mail", "backup"]}
+    assert companions("backup", "required") == with_pods_of({"matchExpressions": [values]})
+
+
+# <% endif %>
+def test_a_mail_that_is_being_sent_comes_to_its_end() -> None:
+    """Cut off, it is sent again, and perhaps read twice."""
+    assert PODS["mail"]["terminationGracePeriodSeconds"] > transport.TIMEOUT
+
+
+def test_the_process_that_sends_mail_is_restarted_when_it_hangs(tmp_path: Path) -> None:
+    """And not while it waits for a slow mail server, or after one that failed."""
+    (container,) = PODS["mail"]["containers"]
+    for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+        *shell, command = container[kind]["exec"]["command"]
+        file = tmp_path / kind
+
+        def probe(seconds: float) -> int:
+            """The answer for a file of this age."""
+            os.utime(file, (time.time() - seconds,) * 2)  # noqa: B023 # called in this round
+            return subprocess.run(here, check=False, timeout=20).returncode  # noqa: B023
+
+        here = [*shell, command.replace("/tmp/heartbeat", str(file))]
+        assert subprocess.run(here, check=False, timeout=20).returncode == 1, "it has not begun"
+        file.touch()
+        assert probe(0) == 0
+        assert probe(outbox.LEASE.total_seconds() - 60) == 0
+        assert probe(outbox.LEASE.total_seconds() + 60) == 1
+    assert container["livenessProbe"]["periodSeconds"] == 60
 
 
 def test_a_backup_is_written_each_night() -> None:

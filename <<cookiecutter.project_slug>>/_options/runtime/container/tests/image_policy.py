@@ -94,7 +94,7 @@ STAGES: dict[str, dict[str, list[str]]] = {
             f"install -d {AT_REST} 0750 /srv/certificates /var/www/acme",
         ],
         "USER": [SERVICE],
-        "HEALTHCHECK": ['CMD ["find", "/tmp/succeeded", "-mmin", "-2880"]'],
+        "HEALTHCHECK": ['CMD ["sh", "-c", "find /tmp/succeeded -mmin -2880 | grep -q ."]'],
         "CMD": ['["sh", "/srv/container/certbot.sh"]'],
     },
 }

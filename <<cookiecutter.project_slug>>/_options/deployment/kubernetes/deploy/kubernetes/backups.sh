@@ -1,6 +1,7 @@
 #!/bin/sh
 # Backups in the cluster: create one, list all, copy one to this folder, restore one.
 #   sh deploy/kubernetes/backups.sh now | list | fetch FILE | restore FILE
+# deploy.sh calls it with "before-update", for the file of this name.
 set -eu
 
 action=${1:-} file=${2:-}
@@ -12,6 +13,7 @@ fail() {
 
 case $action in
     now | list) command='["flask", "db", "backup", "--keep", "14"]' ;;
+    before-update) command='["sh", "-c", "rm -f backups/update && flask db backup backups/update && mv backups/update backups/before-update"]' ;;
     fetch | restore) command="[\"flask\", \"db\", \"restore\", \"backups/$file\"]" ;;
     *) fail "add one of: now, list, fetch FILE, restore FILE" ;;
 esac
@@ -67,7 +69,7 @@ for _ in $(seq 720); do
     case $(k get "job/$job" --output 'jsonpath={.status.conditions[?(@.status=="True")].type}') in
         *Complete*)
             restoring=''
-            k logs "job/$job"
+            k logs "job/$job" || true # the backup counts, not what it said
             exit
             ;;
         *Failed*)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Everything from here to HTTPS: secrets, images, migration, rollout. Run it again for every update.
+# Everything from here to HTTPS: secrets, images, backup, migration, rollout. Run it again for every update.
 #   sh deploy/kubernetes/deploy.sh OVERLAY [REGISTRY]
 # OVERLAY is production or gateway. With REGISTRY (registry.example.com/team), to which you and the cluster
 # have access, it builds and pushes the images and writes their digests into release/; without REGISTRY, it
@@ -34,12 +34,15 @@ stopped='' migrating=''
 clean() {
     status=$?
     trap '' INT TERM
-    if [ "$child" ]; then kill "$child" 2>/dev/null || true; fi
+    if [ "$child" ]; then
+        kill "$child" 2>/dev/null || true
+        wait "$child" || true # backups.sh removes its Job
+    fi
     # <% if cookiecutter.database == "sqlite" %>
     if [ "$migrating" ]; then k delete job/migrate --ignore-not-found --cascade=foreground || true; fi
-    if [ "$stopped" ]; then
-        k scale deployment/web --replicas 1 || echo "The service is still stopped: run this script again." >&2
-    fi
+    for deployment in $stopped; do
+        k scale "$deployment" --replicas 1 || echo "$deployment is still stopped: run this script again." >&2
+    done
     # <% endif %>
     rm -rf "$temporary"
     exit "$status"
@@ -49,8 +52,8 @@ trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-patient() { # ARGUMENTS: kubectl with them; a signal does not wait for its end
-    kubectl --namespace "$slug" "$@" &
+patient() { # COMMAND...: runs it; a signal does not wait for its end
+    "$@" &
     child=$!
     result=0
     wait "$child" || result=$?
@@ -68,6 +71,13 @@ push() { # TARGET: builds its image and pushes it; prints the digest
         "$engine" push --quiet "$image" >"$temporary/log"
         "$engine" image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$image" | sed -n "s|^$image@||p" | head -n 1
     fi
+}
+
+back_up() { # keeps one backup from before the last update, besides those of each night
+    if [ -z "$deployed" ]; then return; fi # the first time there is no data
+    say "Backup, before the migration"
+    patient sh backups.sh before-update \
+        || fail "the backup did not succeed, so nothing was migrated, and the previous release still runs. The lines above show the reason"
 }
 
 finished() { # waits for the migration; false when it failed
@@ -97,11 +107,9 @@ for name in OIDC_ISSUER OIDC_CLIENT_ID; do
     grep -q "^$name=." base/settings.env || fail "write $name into deploy/kubernetes/base/settings.env"
 done
 # <% endif %>
-# <% if cookiecutter.database != "sqlite" or cookiecutter.auth == "oidc" %>
 if grep -n 'cidr: 192\.0\.2\.' base/egress.yaml; then
     fail "replace the example addresses above in deploy/kubernetes/base/egress.yaml with your own"
 fi
-# <% endif %>
 
 say "Kinds of resources in the cluster"
 kubectl kustomize "overlays/$overlay" >"$manifests"
@@ -131,27 +139,31 @@ if grep -q 'sha256:0000000000' release/kustomization.yaml; then
 fi
 
 say "Namespace, policies and other resources"
-apply --filename "$manifests" --selector "$component notin (web,valkey,migrate)"
+apply --filename "$manifests" --selector "$component notin (web,mail,valkey,migrate)"
 apply --kustomize secrets
 # A pod reads its Secret when it starts, so its Deployment names the version: a changed one is a new release.
-for name in web valkey; do
+for name in web mail valkey; do
     version=$(k get "secret/$name" --output 'jsonpath={.metadata.resourceVersion}')
     sed "s|$name-secret: .*|$name-secret: \"$version\"|" "$manifests" >"$temporary/stamped"
     mv "$temporary/stamped" "$manifests"
 done
+# They are there since a migration has succeeded: then there is a database.
+deployed=$(k get deployments --selector "$component in (web,mail)" --ignore-not-found --output name)
 
 # <% if cookiecutter.database == "sqlite" %>
 changed=0
-k diff --server-side --force-conflicts --filename "$manifests" --selector "$component=web" >"$temporary/log" || changed=$?
+k diff --server-side --force-conflicts --filename "$manifests" --selector "$component in (web,mail)" >"$temporary/log" || changed=$?
 if [ "$changed" -gt 1 ]; then fail "cannot compare the files with the cluster; see the error above"; fi
 if [ "$changed" = 1 ]; then
+    back_up
     say "Migration"
-    # Only one process may use the file: the service stops for the migration, and starts again if that fails.
-    if [ "$(k get deployment/web --ignore-not-found --output name)" ]; then
-        stopped=yes
-        k scale deployment/web --replicas 0
-        patient wait --for delete pod --selector "$component=web" --timeout 120s
-    fi
+    # Only one process may use the file: the service stops for the migration, and starts again if that fails. First
+    # the pod that sends mail, which may wait for the mail server, then the one for visitors.
+    stopped=$deployed
+    for deployment in $deployed; do
+        k scale "$deployment" --replicas 0
+        patient kubectl --namespace "$slug" wait --for delete pod --selector "$component=${deployment#*/}" --timeout 120s
+    done
     k delete job/migrate --ignore-not-found --cascade=foreground
     migrating=yes
     apply --filename "$manifests" --selector "$component=migrate"
@@ -164,6 +176,7 @@ if [ "$changed" = 1 ]; then
     fi
 fi
 # <% else %>
+back_up
 say "Migration"
 # If this script was stopped, its migration may still run. Wait for it: MySQL cannot undo half of a migration.
 while [ "$(k get job/migrate --ignore-not-found --output 'jsonpath={.status.ready}')" = 1 ]; do sleep "${INTERVAL:-5}"; done
@@ -189,7 +202,7 @@ done
 k delete "${left#,}" --selector "app.kubernetes.io/name=$slug,overlay!=$overlay"
 # Server-side apply removes only the fields that it has set itself. A field that `kubectl rollout undo`, `edit` or
 # `set` added to the pods would stay forever, so the files replace such a template completely.
-for name in web valkey; do
+for name in web mail valkey; do
     by_hand=$(k get "deployment/$name" --ignore-not-found --show-managed-fields \
         --output 'jsonpath={.metadata.managedFields[?(@.operation=="Update")].fieldsV1.f:spec.f:template.f:spec}')
     if [ "$by_hand" ]; then
@@ -198,12 +211,14 @@ for name in web valkey; do
         k patch "deployment/$name" --type json --patch "[{\"op\": \"replace\", \"path\": \"/spec/template\", \"value\": $template}]"
     fi
 done
-apply --filename "$manifests" --selector "$component in (web,valkey)"
+apply --filename "$manifests" --selector "$component in (web,mail,valkey)"
 # <% if cookiecutter.database == "sqlite" %>
 stopped=''
 # <% endif %>
-patient rollout status deployment/web --timeout 420s \
-    || fail "the new pods do not become ready; for the reason: kubectl --namespace $slug logs deployment/web --all-containers"
+for name in web mail; do
+    patient kubectl --namespace "$slug" rollout status "deployment/$name" --timeout 420s \
+        || fail "the new pods do not become ready; for the reason: kubectl --namespace $slug logs deployment/$name --all-containers"
+done
 # Settings of releases that `kubectl rollout undo` no longer reaches.
 k get deployments,replicasets,jobs,cronjobs --output yaml >"$temporary/used"
 maps=$(k get configmaps --selector "app.kubernetes.io/name=$slug" --output name)

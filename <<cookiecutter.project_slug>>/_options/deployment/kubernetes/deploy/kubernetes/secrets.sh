@@ -25,7 +25,6 @@ clean() { # a terminal that shows what is typed, and no half of a file
 trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-# <% if cookiecutter.database != "sqlite" or cookiecutter.auth == "oidc" %>
 value=
 ask() { # NAME TEXT: sets value, from the variable NAME or from the terminal
     eval "value=\${$1:-}"
@@ -41,7 +40,6 @@ ask() { # NAME TEXT: sets value, from the variable NAME or from the terminal
     [ "$value" ] || missing="$missing
   $1: $2"
 }
-# <% endif %>
 
 if [ "${1:-}" = rotate ]; then
     write SECRET_KEY_FALLBACKS "$(cat SECRET_KEY)"
@@ -56,6 +54,11 @@ if [ ! -s REDIS_URL ] || [ ! -s users.acl ]; then
     password=$(random)
     write users.acl "user default on >$password ~* +@all -@admin -@dangerous"
     write REDIS_URL "redis://:$password@valkey:6379/0"
+fi
+
+if [ ! -s MAIL_URL ]; then
+    ask MAIL_URL "the mail server: smtps://USER:PASSWORD@HOST, or smtp:// for STARTTLS"
+    if [ "$value" ]; then write MAIL_URL "$value"; fi
 fi
 # <% if cookiecutter.database == "postgresql" %>
 
