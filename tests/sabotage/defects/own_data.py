@@ -89,7 +89,8 @@ DEFECTS = [
     ),
     deletion(
         "a write at the same time says that the account is full",
-        '            abort(401, "Please sign in.")  # another request has just deleted the account\n',
+        '            abort(401, "Please sign in.")  # another'
+        " request has just deleted the account\n",
         "            raise QuotaError\n",
         "test_a_write_at_the_same_time_leaves_nothing_behind",
     ),
