@@ -42,8 +42,7 @@ DEFECTS = [
         "a stolen token is enough",
         "if not accounts.reauthenticate(identity.current_session(), body.current_password):\n"
         '        security_event("user_delete_fail"',
-        "if not body.current_password:\n"
-        '        security_event("user_delete_fail"',
+        'if not body.current_password:\n        security_event("user_delete_fail"',
         "test_a_stolen_session_is_not_enough",
         TOKEN,
     ),
@@ -66,8 +65,7 @@ DEFECTS = [
         "    g.user = g.session = None\n"
         "    return identity.signed_out("
         'current_app.make_response(render_template("account/deleted.html")))\n',
-        "    g.user = g.session = None\n"
-        '    return render_template("account/deleted.html")\n',
+        '    g.user = g.session = None\n    return render_template("account/deleted.html")\n',
         "test_every_session_ends_and_the_browser_forgets",
     ),
     deletion(
@@ -91,7 +89,8 @@ DEFECTS = [
     ),
     deletion(
         "a write at the same time says that the account is full",
-        '            abort(401, "Please sign in.")  # another request has just deleted the account\n',
+        '            abort(401, "Please sign in.")  # another'
+        " request has just deleted the account\n",
         "            raise QuotaError\n",
         "test_a_write_at_the_same_time_leaves_nothing_behind",
     ),

@@ -97,7 +97,8 @@ DEFECTS = [
     ),
     throttling(
         "guesses at once are all looked at",
-        "    if not lock_row(user):\n        return False\n    if correct and user.password_hash != verified:",
+        "    if not lock_row(user):\n        return False\n    if"
+        " correct and user.password_hash != verified:",
         "    if correct and user.password_hash != verified:",
         "test_of_guesses_at_once_one_is_looked_at",
     ),
