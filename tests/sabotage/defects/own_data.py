@@ -147,7 +147,7 @@ DEFECTS = [
     export(
         "it can be asked for without end",
         'EXPORT = "10 per hour"',
-        'EXPORT = "10 per second"',
+        'EXPORT = "1000 per hour"',
         "test_downloads_are_limited",
     ),
     export(

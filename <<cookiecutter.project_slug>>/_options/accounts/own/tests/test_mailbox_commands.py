@@ -189,6 +189,8 @@ def test_an_operator_changes_an_address(app: Flask, cli: Cli, alice: Browser) ->
     assert accounts_of(app) == ["alice@example.net"]
     assert not alice.is_signed_in()
     assert {mails(app, it)[-1].kind for it in (alice.email, "alice@example.net")} == {"address_set"}
+    with app.app_context():
+        assert db.session.scalars(select(Link)).all() == []
     set_password(Browser(app), token, NEW_PASSWORD)  # of whoever has the old mailbox
     for email, status in ((alice.email, 401), ("alice@example.net", SIGNED_IN)):
         assert Browser(app, "192.0.2.1").sign_in(email).status_code == status
