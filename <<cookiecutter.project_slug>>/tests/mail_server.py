@@ -80,7 +80,7 @@ class MailServer:
 
     # The names and arguments are aiosmtpd's.
 
-    async def handle_MAIL(
+    async def handle_MAIL(  # noqa: N802
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self.user and not session.authenticated:
@@ -89,7 +89,7 @@ class MailServer:
         envelope.mail_options.extend(options)
         return await self.answer(server, "MAIL", address)
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         answer = await self.answer(server, "RCPT", address)
@@ -97,7 +97,9 @@ class MailServer:
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802
+        self, server: Any, session: Session, envelope: Envelope
+    ) -> str:
         encrypted = session.ssl is not None or server.transport.get_extra_info("sslcontext")
         (recipient,) = envelope.rcpt_tos
         mail = Received(str(envelope.mail_from), recipient, bytes(envelope.original_content or b""),

@@ -15,6 +15,7 @@ from app.auth import export
 from app.auth.models import Session, User
 from app.database import db
 # <% if cookiecutter.auth != "oidc" %>
+from app.mail import outbox
 from app.mail.models import Mail
 # <% endif %>
 from tests.browser import CHALLENGED, PAGES, SAMPLES, Browser
@@ -120,6 +121,20 @@ def test_everything_of_the_user_is_in_it_and_nothing_of_others(
     assert len(found["sessions"]) == 2
 
 
+# <% if cookiecutter.auth != "oidc" %>
+@asvs("8.2.2")
+def test_the_mails_of_others_are_not_in_it(app: Flask, alice: Browser, bob: Browser) -> None:
+    """A mail has no owner, only an address."""
+    with app.app_context():
+        for user in (alice, bob):
+            outbox.add("deleted", user.email, {"by": "a test"})
+        db.session.commit()
+    found = download(alice).json["outbox"]
+    assert [row["recipient"] for row in found] == [alice.email]
+    assert found[0].keys() == {"kind", "recipient", "state", "created_at", "due_at"}
+
+
+# <% endif %>
 @asvs("15.3.1")
 def test_no_secret_is_in_it(app: Flask, alice: Browser) -> None:
     """Not even as a value in a column with a harmless name."""
@@ -156,9 +171,9 @@ def test_it_takes_no_memory_and_holds_no_connection(app: Flask, alice: Browser) 
     """The largest account, and a client that reads slowly."""
     with app.app_context():
         user = db.session.scalars(select(User)).one()
-        texts = (Sample(owner_id=user.id, title=f"{n}", body="x" * 10_000) for n in range(1000))
-        db.session.add_all(texts)
-        db.session.commit()
+        for number in range(300):
+            db.session.add(Sample(owner_id=user.id, title=f"{number}", body="x" * 10_000))
+            db.session.commit()  # a text is cleaned for so long that the database would not wait
     with app.test_request_context(SAMPLES):
         g.user = db.session.scalars(select(User)).one()
         size = 0
@@ -171,8 +186,8 @@ def test_it_takes_no_memory_and_holds_no_connection(app: Flask, alice: Browser) 
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert size > 10_000_000
-    assert peak < 5_000_000
+    assert size > 3_000_000
+    assert peak < 2_000_000
 
 
 def test_it_says_so_in_the_log(

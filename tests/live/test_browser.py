@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 FIRST, SECOND = "wool-lantern-orbit-7-thistle", "quartz-ferry-meadow-3-almanac"  # passwords
+THIRD = "gravel-piano-3-umbrella-mist"
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 numbers = itertools.count(1)
 
@@ -29,7 +30,7 @@ class Person:
 
     def __init__(self, browser: Browser, service: Service, axe: str) -> None:
         self.origin = service.origin
-        self.axe = axe
+        self.service, self.axe = service, axe
         self.email = f"person-{next(numbers)}@example.com"
         self.problems: list[str] = []
         self.context = browser.new_context(viewport=WIDE, base_url=self.origin)
@@ -82,9 +83,18 @@ class Person:
             self.page.locator(f"main [name={name}]").fill(value)
         self.page.get_by_role("button", name=button, exact=True).click()
 
+    def link(self, page: str) -> str:
+        """The address of a page behind the link in the newest mail."""
+        return f"/auth/{page}?token={self.service.ask('mail', self.email)}"
+
     def sign_up(self) -> None:
         self.page.goto("/auth/register")
-        self.fill("Create the account", email=self.email, password=FIRST, confirm=FIRST)
+        self.fill("Send the link", email=self.email)
+        self.page.wait_for_url("**/auth/login")
+        self.page.goto(self.link("confirm"))
+        self.fill("Set the password", password=FIRST, confirm=FIRST)
+        self.page.wait_for_url("**/auth/login")
+        self.sign_in(FIRST)
         self.page.wait_for_url("**/notes/")
 
     def sign_in(self, password: str) -> None:
@@ -126,10 +136,23 @@ def test_from_signing_up_to_signing_out(person: Person) -> None:
     page = person.page
     person.look("/")
     person.look("/auth/register")
-    person.fill("Create the account", email=person.email, password=FIRST, confirm=SECOND)
+    person.fill("Send the link", email="somebody@nowhere")
     page.locator("main .error").first.wait_for()
     person.look()
-    person.fill("Create the account", password=FIRST, confirm=FIRST)
+    person.fill("Send the link", email=person.email)
+    page.wait_for_url("**/auth/login")
+    person.look()
+    person.look(person.link("confirm"))
+    person.fill("Set the password", password=FIRST, confirm=SECOND)
+    page.locator("main .error").first.wait_for()
+    assert page.url == f"{person.origin}/auth/confirm"  # the token has left the address
+    person.look()
+    person.fill("Set the password", password=FIRST, confirm=FIRST)
+    page.wait_for_url("**/auth/login")
+    person.look()
+    person.look(person.link("confirm"), status=404)
+    person.accept("status of 404")
+    person.sign_in(FIRST)
     page.wait_for_url("**/notes/")
     person.look()
 
@@ -164,8 +187,16 @@ def test_from_signing_up_to_signing_out(person: Person) -> None:
     person.sign_in(FIRST)
     page.get_by_role("alert").wait_for()
     person.look()
-    person.accept("status of 4(01|22)")  # a form that was filled in wrongly, three times
-    person.sign_in(SECOND)
+    person.accept("status of 4(01|22)")  # a form that was filled in wrongly, four times
+    page.get_by_role("link", name="Forgot your password?").click()
+    page.get_by_role("heading", name="Forgot your password?").wait_for()
+    person.look()
+    person.fill("Send the link", email=person.email)
+    page.wait_for_url("**/auth/login")
+    person.look(person.link("reset"))
+    person.fill("Set the password", password=THIRD, confirm=THIRD)
+    page.wait_for_url("**/auth/login")
+    person.sign_in(THIRD)
     page.get_by_role("link", name="Groceries").click()
     page.get_by_text("Delete this note").click()
     person.look()

@@ -14,7 +14,7 @@ from app.database import db
 from app.security import check
 from app.security.access import is_public
 # <% if cookiecutter.__interface == "json" %>
-from tests.browser import PASSWORD, PROFILE, SIGN_UP, WRITTEN, Browser
+from tests.browser import PROFILE, SIGN_UP, WRITTEN, Browser
 # <% else %>
 from tests.browser import PROFILE, WRITTEN, Browser, html
 # <% endif %>

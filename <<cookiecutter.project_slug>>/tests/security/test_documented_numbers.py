@@ -12,7 +12,7 @@ from app import quotas
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth import outbound, sessions, throttling
 # <% else %>
-from app.auth import sessions, throttling
+from app.auth import links, sessions, throttling
 # <% endif %>
 from app.security import passwords, rate_limits, sanitization, secret_key
 from tests.marks import practice
@@ -44,6 +44,9 @@ MOST = setting("nginx/nginx.conf", r"worker_connections (\d+);")
 SHUTDOWN = setting("nginx/nginx.conf", r"worker_shutdown_timeout (\d+)s;")
 WORKERS = setting("gunicorn.conf.py", r'workers = .*"(\d)"')
 THREADS = setting("gunicorn.conf.py", r"threads = max.(\d),")
+# <% if cookiecutter.auth != "oidc" %>
+UNDO = links.LIFETIMES["undo"] // DAY
+# <% endif %>
 NAMED = [
     (SECURITY, f"{passwords.MIN_LENGTH} characters, blocklist.py"),
     (SECURITY, f"at most {passwords.SLOTS} hashes at once in a process"),
@@ -82,6 +85,8 @@ NAMED = [
     (SIGN_IN, f"may store {STORED}"),
     # <% endif %>
     # <% if cookiecutter.auth != "oidc" %>
+    (SIGN_IN, f"undoes the change for {UNDO} days"),
+    (SIGN_IN, f"take the account over for {UNDO} days"),
     (SIGN_IN, f"limits sign-up to {SIGN_UPS} attempts per hour"),
     (SIGN_IN, f"{SIGN_UPS} new accounts per hour"),
     (SIGN_IN, f"may store {int(SIGN_UPS) * quotas.MAX_BYTES // MIB} MiB"),

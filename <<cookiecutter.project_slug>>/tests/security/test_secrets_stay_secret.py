@@ -31,11 +31,28 @@ from tests import live
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import WRITE, Browser
 # <% else %>
-from tests.browser import CHANGED, PASSWORD, SIGNED_IN, WRITE, Browser
+from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
+# <% if cookiecutter.auth == "session" %>
+from tests.browser import (
+    CHANGED,
+    PASSWORD,
+    RESET,
+    SIGNED_IN,
+    SIGNED_UP,
+    WRITE,
+    Browser,
+    link_query,
+)
+# <% else %>
+from tests.browser import CHANGED, PASSWORD, SIGNED_IN, SIGNED_UP, WRITE, Browser
+# <% endif %>
 # <% endif %>
 from tests.conftest import running_redis
 from tests.database import migrate
 from tests.live import Answer
+# <% if cookiecutter.auth != "oidc" %>
+from tests.mailbox import newest_token
+# <% endif %>
 from tests.marks import asvs, practice
 # <% if cookiecutter.auth == "oidc" %>
 from tests.real_provider import real_provider
@@ -178,8 +195,16 @@ def use_everything(browser: Browser, come_back: Callable[[str], str]) -> None:
     assert browser.get(path).status_code == 302
     browser.get(path)  # used twice
     # <% else %>
-    browser.sign_up(email)
-    browser.register(email)  # taken
+    assert browser.sign_up(email).is_signed_in()
+    ask_for_account(browser, email)  # known
+    open_account(browser, "forged-token-of-a-mail-that-nobody-sent", PASSWORD)
+    ask_for_reset(browser, email)
+    token = newest_token(browser.app, email)
+    # <% if cookiecutter.__interface == "html" %>
+    assert browser.get(f"{RESET}?token={token}").status_code == 200
+    # <% endif %>
+    assert set_password(browser, token, PASSWORD).status_code == SIGNED_UP
+    set_password(browser, token, PASSWORD)  # used twice
     browser.sign_in(email, "wrong-password-of-harriet")
     browser.sign_in("nobody.at.all@example.com", "wrong-password-of-nobody")
     assert browser.sign_in(email).status_code == SIGNED_IN
@@ -251,6 +276,10 @@ def test_no_secret_is_written_anywhere(
             paths = [WRITE]
             # <% if cookiecutter.auth == "oidc" %>
             paths += [come_back(browser.start())]
+            # <% endif %>
+            # <% if cookiecutter.auth == "session" %>
+            paths += [RESET + link_query(witness.app, "auth.reset", browser.email)]
+            witness.keep("the token of a link", paths[-1].partition("=")[2])
             # <% endif %>
             running = processes()
         for path in paths:  # to Nginx alone, which has more to say then

@@ -20,6 +20,7 @@ from tests.sabotage.defects import (
     mail,
     numbers,
     operation,
+    own_data,
     storage,
     styles,
     systemd,
@@ -27,7 +28,7 @@ from tests.sabotage.defects import (
 
 MODULES = (
     *(data, inputs, browsers, accounts, links, codes, addresses, mail, edge),
-    *(operation, storage, styles),
+    *(operation, own_data, storage, styles),
     *(construction, numbers, deployments, docker, systemd, kubernetes),
 )
 ALL = [defect for module in MODULES for defect in module.DEFECTS]

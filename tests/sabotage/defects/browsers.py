@@ -90,8 +90,8 @@ DEFECTS = [
         "    if g.session is not None:\n"
         "        sessions.end(g.session)\n"
         "        db.session.commit()\n"
-        "    session.clear()\n",
-        "    session.clear()\n",
+        "    return signed_out",
+        "    return signed_out",
         "test_a_saved_cookie_is_worthless_after_the_end",
     ),
     cookies(
@@ -153,6 +153,7 @@ DEFECTS = [
         "    ended = sessions.end_all(user)\n",
         "    ended = 0\n",
         "test_disabling_ends_sessions_for_good",
+        file="app/auth/accounts.py",
     ),
     cookies(
         "a session of a disabled account goes on",

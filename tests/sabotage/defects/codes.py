@@ -62,11 +62,12 @@ DEFECTS = [
     ),
     codes(
         "the token says whose password is set",
-        "    user = _find(link.email)\n    if user is not None:\n",
+        "    stored = hash_password(password)  # before rows are locked: it takes long\n"
+        "    user = _find(link.email)\n",
         "    from flask import g  # noqa: PLC0415\n\n"
+        "    stored = hash_password(password)\n"
         '    user = g.get("user") or _find(link.email)\n'
-        "    link.email = user.email if user else link.email\n"
-        "    if user is not None:\n",
+        "    link.email = user.email if user else link.email\n",
         "test_the_code_says_whose_password_it_sets_and_not_the_token",
     ),
     codes(

@@ -171,6 +171,7 @@ DEFECTS = [
         "    try:\n        db.session.flush()\n",
         "    try:\n        db.session.commit()\n",
         "test_a_failure_in_the_middle_leaves_no_rows",
+        file="app/auth/accounts.py",
     ),
     queries(
         "SQLite does not enforce foreign keys",

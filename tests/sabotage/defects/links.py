@@ -106,8 +106,10 @@ DEFECTS = [
     ),
     flows(
         "a known address gets no mail: whoever has it is not told",
-        '        outbox.add(kind, email, {"address": notices.client(), **links.shown("confirm", token)})\n',
-        '        if not known:\n            outbox.add(kind, email, links.shown("confirm", token))\n',
+        '        outbox.add(kind, email, {"address":'
+        ' notices.client(), **links.shown("confirm", token)})\n',
+        "        if not known:\n            outbox.add(kind,"
+        ' email, links.shown("confirm", token))\n',
         ANSWER,
     ),
     flows(
@@ -124,7 +126,8 @@ DEFECTS = [
     ),
     flows(
         "nobody is told of a reset",
-        '    notices.send("password", user)\n    security_event("authn_password_change", level=logging',
+        '    notices.send("password", user)\n'
+        '    security_event("authn_password_change", level=logging',
         '    security_event("authn_password_change", level=logging',
         "test_a_reset_ends_every_session_and_tells_the_owner",
         file="app/auth/confirmation.py",
@@ -138,7 +141,8 @@ DEFECTS = [
     ),
     flows(
         "a link stays locked while a password is hashed",
-        "    user = accounts.register(link.email, password)  # first: no row is locked while it hashes\n"
+        "    user = accounts.register(link.email, password)  #"
+        " first: no row is locked while it hashes\n"
         "    return user if user and links.use(link) else None\n",
         "    return accounts.register(link.email, password) if links.use(link) else None\n",
         "test_nobody_waits_while_a_password_is_hashed",

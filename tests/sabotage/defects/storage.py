@@ -49,14 +49,14 @@ DEFECTS = [
     ),
     quotas(
         "a deletion gives no room back",
-        "quotas.charge(row.owner_id, rows=-1, size=-size)",
+        "quotas.charge(row.owner_id, rows=-1, size=-_size_of(row))",
         "quotas.charge(row.owner_id, rows=-1)",
         "test_all_that_users_write_is_counted",
     ),
     quotas(
         "an edit makes a note as long as it likes",
-        "size=_size_of(row) - before)",
-        "size=min(_size_of(row) - before, 0))",
+        "size=size - before)",
+        "size=min(size - before, 0))",
         "test_bytes_are_counted_and_an_edit_counts_the_difference",
     ),
     quotas(
@@ -97,7 +97,8 @@ DEFECTS = [
     ),
     throttling(
         "guesses at once are all looked at",
-        "    lock_row(user)\n    if correct and user.password_hash != verified:",
+        "    if not lock_row(user):\n        return False\n    if"
+        " correct and user.password_hash != verified:",
         "    if correct and user.password_hash != verified:",
         "test_of_guesses_at_once_one_is_looked_at",
     ),

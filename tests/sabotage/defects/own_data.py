@@ -1,0 +1,191 @@
+"""The user's own data: deletion, export, and who may open an account."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+deletion = partial(Defect, "auth.deletion")
+export = partial(Defect, "auth.export")
+sign_up = partial(Defect, "auth.confirmation")
+OIDC, TOKEN = {"auth": "oidc"}, {"auth": "token"}
+
+DEFECTS = [
+    deletion(
+        "mails stay in the outbox",
+        "Mail.recipient.in_(addresses), Mail.kind != KIND",
+        "Mail.recipient.in_([]), Mail.kind != KIND",
+        "test_nothing_is_left_in_any_table_but_the_last_mail",
+    ),
+    deletion(
+        "the account is only disabled",
+        "    db.session.delete(user)\n    db.session.flush()\n    for address",
+        "    user.disabled_at = now()\n    db.session.flush()\n    for address",
+        "test_nothing_is_left_in_any_table_but_the_last_mail",
+    ),
+    deletion(
+        "a feature's rows refer to an account that cannot go",
+        'owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))',
+        'owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))',
+        "test_what_refers_to_a_row_goes_with_it",
+    ),
+    deletion(
+        "a stolen session is enough",
+        "        if accounts.reauthenticate("
+        'identity.current_session(), form.current_password.data or ""):\n'
+        "            deletion.",
+        "        if form.current_password.data:\n            deletion.",
+        "test_a_stolen_session_is_not_enough",
+    ),
+    deletion(
+        "a stolen token is enough",
+        "if not accounts.reauthenticate(identity.current_session(), body.current_password):\n"
+        '        security_event("user_delete_fail"',
+        'if not body.current_password:\n        security_event("user_delete_fail"',
+        "test_a_stolen_session_is_not_enough",
+        TOKEN,
+    ),
+    deletion(
+        "an old sign-in is enough",
+        "created_at <= deletion.FRESH",
+        "last_seen_at <= deletion.FRESH",
+        "test_an_old_sign_in_is_not_enough",
+        OIDC,
+    ),
+    deletion(
+        "the mails of somebody else with the address go too",
+        "return {user.email} if db.session.scalar(others) is None else set()",
+        "return {user.email}",
+        "test_the_mails_of_another_account_with_the_address_stay",
+        OIDC,
+    ),
+    deletion(
+        "the browser keeps its copies",
+        "    g.user = g.session = None\n"
+        "    return identity.signed_out("
+        'current_app.make_response(render_template("account/deleted.html")))\n',
+        '    g.user = g.session = None\n    return render_template("account/deleted.html")\n',
+        "test_every_session_ends_and_the_browser_forgets",
+    ),
+    deletion(
+        "the last mails flood a stranger",
+        "Mail.created_at > now() - ONCE_IN",
+        "Mail.created_at > now()",
+        "test_nobody_is_flooded_with_last_mails",
+    ),
+    deletion(
+        "the log keeps the address",
+        'security_event("user_deleted", level=logging.INFO, account=account, by=by)',
+        'security_event("user_deleted", level=logging.INFO, account=account, by=by, who=told)',
+        "test_the_log_has_the_id_alone",
+    ),
+    deletion(
+        "the next account gets the id",
+        "        # The log keeps the id of a deleted account: no other one may get it.\n"
+        "        sqlite_autoincrement=True,\n",
+        "",
+        "test_no_other_account_gets_the_id",
+    ),
+    deletion(
+        "a write at the same time says that the account is full",
+        '            abort(401, "Please sign in.")  # another'
+        " request has just deleted the account\n",
+        "            raise QuotaError\n",
+        "test_a_write_at_the_same_time_leaves_nothing_behind",
+    ),
+    deletion(
+        "of two deletions, one is an error",
+        "    found = throttling.lock_row(User, user.id)\n    if found:\n",
+        "    found = throttling.lock_row(User, user.id)\n    if True:\n",
+        "test_of_two_deletions_at_once_both_end_well",
+    ),
+    deletion(
+        "an operator deletes by a slip of the keyboard",
+        "        click.confirm(",
+        "        print(",
+        "test_an_account_is_deleted_only_when_that_is_confirmed",
+    ),
+    export(
+        "whatever is new in the table of accounts is exported",
+        "and (it.key in named if named else it.key not in internal | {*owners(mapper)})",
+        "and it.key not in internal | {*owners(mapper)}",
+        "test_every_column_is_classified",
+    ),
+    export(
+        "a name that looks secret is no obstacle",
+        "        if not SECRET.search(it.key)\n        and not SECRET.search(it.columns[0].name)\n",
+        "        if True\n",
+        "test_what_looks_secret_is_never_exported",
+    ),
+    export(
+        "the rows of others are in it",
+        "    keys = sorted(db.session.scalars(select(primary).where(*criteria)))\n",
+        '    all_rows = {"unscoped": "the export"}\n'
+        "    keys = sorted("
+        "db.session.scalars(select(primary).where(*criteria), execution_options=all_rows))\n",
+        "test_only_sign_in_and_upkeep_say_unscoped",
+    ),
+    export(
+        "the mails of everybody are in it",
+        "yield from _table(inspect(Mail), Mail.recipient == user.email)",
+        'yield from _table(inspect(Mail), Mail.recipient != "")',
+        "test_the_mails_of_others_are_not_in_it",
+    ),
+    export(
+        "all rows are read at once",
+        "BATCH = 20  # rows in memory at once",
+        "BATCH = 20_000  # rows in memory at once",
+        "test_it_takes_no_memory_and_holds_no_connection",
+    ),
+    export(
+        "a slow client keeps a connection to the database",
+        "        db.session.commit()\n        for row in rows:",
+        "        for row in rows:",
+        "test_it_takes_no_memory_and_holds_no_connection",
+    ),
+    export(
+        "it can be asked for without end",
+        'EXPORT = "10 per hour"',
+        'EXPORT = "10 per second"',
+        "test_downloads_are_limited",
+    ),
+    export(
+        "the browser shows it as a page",
+        "    return Response(content, headers=disposition, content_type",
+        "    return Response(content, content_type",
+        "test_everything_of_the_user_is_in_it_and_nothing_of_others",
+    ),
+    sign_up(
+        "a closed sign-up still mails links",
+        "    require_open_sign_up()\n    known",
+        "    known",
+        "test_nobody_asks_for_an_account_who_may_not",
+        TOKEN,
+    ),
+    sign_up(
+        "a link from before opens an account after sign-up was closed",
+        "Link.purpose.in_(_counting(purpose))",
+        'Link.purpose.in_([purpose, "invite"] if purpose == "confirm" else [purpose])',
+        "test_links_count_as_the_setting_says",
+    ),
+    sign_up(
+        "any word opens sign-up",
+        'if sign_up not in ("open", "invite", "closed"):',
+        "if not sign_up:",
+        "test_another_word_is_an_error",
+    ),
+    sign_up(
+        "a changed address leaves the links of the old mailbox",
+        "    links.delete_of(user)\n    user.email = new\n",
+        "    user.email = new\n",
+        "test_an_operator_changes_an_address",
+    ),
+    sign_up(
+        "a disabled password leaves the sessions",
+        "        ended = sessions.end_all(user)\n    db.session.commit()\n"
+        '    security_event("user_reset"',
+        '    db.session.commit()\n    security_event("user_reset"',
+        "test_an_operator_sends_a_link_for_a_new_password",
+    ),
+]
