@@ -102,8 +102,8 @@ DEFECTS = [
     ),
     deletion(
         "an operator deletes by a slip of the keyboard",
-        "        click.confirm(",
-        "        print(",
+        'rows for good?", abort=True)',
+        'rows for good?", abort=False)',
         "test_an_account_is_deleted_only_when_that_is_confirmed",
     ),
     export(
