@@ -70,15 +70,18 @@ DEFECTS = [
     ),
     passwords(
         "a change keeps to no rule",
+        "    def validate_new_password(self, field: Field) -> None:\n"
         "        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):\n"
         "            raise ValidationError(problem)\n",
-        "        pass\n",
+        "    def validate_new_password(self, field: Field) -> None:\n        pass\n",
         "test_sign_up_and_change_keep_to_the_policy",
     ),
     passwords(
         "one's own address is a password",
-        'password_problem(field.data, SERVICE_NAME, self.email.data or "")',
-        "password_problem(field.data, SERVICE_NAME)",
+        "    def validate_password(self, field: Field) -> None:\n"
+        "        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):\n",
+        "    def validate_password(self, field: Field) -> None:\n"
+        "        if problem := password_problem(field.data, SERVICE_NAME):\n",
         "test_sign_up_and_change_keep_to_the_policy",
     ),
     passwords(

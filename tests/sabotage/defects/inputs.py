@@ -74,8 +74,8 @@ DEFECTS = [
     ),
     sanitization(
         "malformed chunks are an error of the service",
-        "except Exception as error:",
-        "except OSError as error:",
+        "except Exception as error:  # each server",
+        "except OSError as error:  # each server",
         "test_no_body_on_the_wire_is_an_error_of_the_service",
     ),
     sanitization(
