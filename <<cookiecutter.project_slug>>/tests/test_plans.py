@@ -133,6 +133,7 @@ class Explained:
     times: int = 0
     steps: list[str] = field(default_factory=list)
     looked_at: int = -1
+    exports: bool = False  # all rows of one user, on purpose; by an index all the same
 
 
 def is_whole(steps: list[str]) -> bool:
@@ -154,6 +155,7 @@ def explained(large: Flask) -> Iterator[dict[str, Explained]]:
             return
         known = found[statement]
         known.times += 1
+        known.exports = has_request_context() and str(request.endpoint).endswith(".export_data")
         if known.times <= TIMES:
             with closing(connection.connection.cursor()) as cursor:
                 steps, looked_at = plans.explain(cursor, statement, parameters)
@@ -208,6 +210,6 @@ def test_no_statement_looks_at_more_rows_than_it_needs(
     dear = [
         f"{it.looked_at} rows: {statement}\n  " + "\n  ".join(it.steps)
         for statement, it in explained.items()
-        if it.looked_at > MOST or is_whole(it.steps)
+        if (it.looked_at > MOST and not it.exports) or is_whole(it.steps)
     ]
     assert not dear, "\n".join(dear)

@@ -108,9 +108,9 @@ def shown(mapper: Mapper[Any]) -> list[str]:
 def _table(mapper: Mapper[Any], *criteria: ColumnElement[bool]) -> Iterator[str]:
     """The user's rows of a table, as one entry of the JSON."""
     (key,) = (mapper.attrs[mapper.get_property_by_column(it).key] for it in mapper.primary_key)
-    primary = getattr(mapper.class_, key.key)
+    primary = key.class_attribute
     names = shown(mapper)
-    columns = [getattr(mapper.class_, name) for name in names]
+    columns = [mapper.attrs[name].class_attribute for name in names]
     yield f",\n{_json(str(mapper.local_table))}: ["
     separator = "\n"
     keys = sorted(db.session.scalars(select(primary).where(*criteria)))

@@ -212,14 +212,14 @@ DEFECTS = [
     ),
     csrf(
         "a form of another site is filled in and waits for a click",
-        ' or request.headers.get("Sec-Fetch-Site") != "same-origin":',
-        ":",
+        'own = request.headers.get("Sec-Fetch-Site") == "same-origin"',
+        "own = True",
         "test_a_form_of_another_site_is_not_filled_in",
     ),
     csrf(
         "a password is shown again",
-        '    return [] if secret - {"csrf_token"} else fields\n',
-        "    return fields or [*request.form.items(multi=True)]\n",
+        '    if secret - {"csrf_token"} or not any(',
+        "    fields = fields or [*request.form.items(multi=True)]\n    if not any(",
         "test_no_secret_is_kept",
     ),
     csrf(
@@ -230,8 +230,8 @@ DEFECTS = [
     ),
     csrf(
         "a page for nobody has a token",
-        '    token = generate_csrf() if signed_in else ""\n',
-        "    token = generate_csrf()\n",
+        '    status, token = (400, generate_csrf()) if signed_in else (401, "")\n',
+        "    status, token = 400 if signed_in else 401, generate_csrf()\n",
         "test_text_survives_the_end_of_the_session",
     ),
     redirects(

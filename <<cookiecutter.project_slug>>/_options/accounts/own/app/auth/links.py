@@ -14,17 +14,7 @@ from hashlib import sha256
 from typing import Any, Literal, cast
 
 from flask import current_app
-from sqlalchemy import (
-    ColumnElement,
-    CursorResult,
-    ForeignKey,
-    String,
-    and_,
-    delete,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, CursorResult, ForeignKey, String, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -173,9 +163,11 @@ def undoable(user: User) -> set[str]:
 
 def delete_of(user: User) -> None:
     """Delete all links to the address of ``user``, and those for this account to others."""
-    theirs = or_(Link.user_id == user.id, and_(Link.email == user.email, Link.user_id.is_(None)))
-    statement = delete(Link).where(theirs).execution_options(synchronize_session=False, **OF_ALL)
-    db.session.execute(statement)
+    names = [_name(purpose, user.email, None) for purpose in LIFETIMES]
+    for theirs in (Link.user_id == user.id, Link.name_hash.in_(names)):  # each has its index
+        statement = delete(Link).where(theirs)
+        statement = statement.execution_options(synchronize_session=False, **OF_ALL)
+        db.session.execute(statement)
 
 
 def _counting(purpose: Purpose) -> tuple[Purpose, ...]:

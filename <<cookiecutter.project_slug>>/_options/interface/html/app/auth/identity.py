@@ -95,7 +95,7 @@ def challenge() -> ResponseReturnValue:
     if request.method in ("GET", "HEAD") and request.accept_mimetypes.accept_html:
         return redirect(url_for("auth.login", next=own_path(request.full_path.rstrip("?"))))
     if fields := kept_fields():
-        return send_again(fields, signed_in=False), 401
+        return send_again(fields, signed_in=False)
     raise Unauthorized("Please sign in.")
 
 

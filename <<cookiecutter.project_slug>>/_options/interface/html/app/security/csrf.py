@@ -67,7 +67,7 @@ def require_token() -> None:
 def _log_and_refuse(error: CSRFError) -> ResponseReturnValue:
     security_event("malicious_csrf", reason=error.description)
     if g.get("user") and (fields := kept_fields()):
-        return send_again(fields, signed_in=True), 400
+        return send_again(fields, signed_in=True)
     # The reason would tell an attacker which layer refused: users get one text for all reasons.
     error.description = "This form is no longer valid. Go back, reload the page and try again."
     return respond(error)

@@ -8,9 +8,11 @@ only to a form of this site: another site could fill in a form of ours and wait 
 from __future__ import annotations
 
 from flask import render_template, request
+from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf
 
-from app.security.logs import SECRET_NAME
+from app.security.error_formats import wants_page
+from app.security.logs import SECRET_NAME, request_id
 
 
 def kept_fields() -> list[tuple[str, str]]:
@@ -18,17 +20,21 @@ def kept_fields() -> list[tuple[str, str]]:
 
     Empty for a request that did not come from a form of this site, and for one without text.
     """
-    if request.method != "POST" or request.headers.get("Sec-Fetch-Site") != "same-origin":
+    own = request.headers.get("Sec-Fetch-Site") == "same-origin"
+    if request.method != "POST" or not own or not wants_page():
         return []
     secret = {name for name in request.form if name == "confirm" or SECRET_NAME.search(name)}
     fields = [it for it in request.form.items(multi=True) if it[0] not in secret]
-    return [] if secret - {"csrf_token"} else fields
+    if secret - {"csrf_token"} or not any(text.strip() for _, text in fields):
+        return []
+    return fields
 
 
-def send_again(fields: list[tuple[str, str]], *, signed_in: bool) -> str:
-    """The page that shows the fields and sends them again, to the same address.
+def send_again(fields: list[tuple[str, str]], *, signed_in: bool) -> ResponseReturnValue:
+    """The page that shows the fields and sends them again, to the same address: 400 or 401.
 
     :param signed_in: whether sending works at once; otherwise the user has to sign in before.
     """
-    token = generate_csrf() if signed_in else ""
-    return render_template("kept_form.html", fields=fields, token=token, signed_in=signed_in)
+    status, token = (400, generate_csrf()) if signed_in else (401, "")
+    known = {"status": status, "token": token, "request_id": request_id()}
+    return render_template("kept_form.html", fields=fields, signed_in=signed_in, **known), status
