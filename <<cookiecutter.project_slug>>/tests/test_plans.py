@@ -21,6 +21,7 @@ from sqlalchemy import Select, String, cast, event, insert, literal, select
 from app.auth import sessions, upkeep
 from app.auth.models import Decoy, Session, User
 from app.database import Base, UTCDateTime, db, migration_engine, now
+from app.mail.models import Mail
 from app.security.rate_limits import limiter
 from tests import plans
 from tests.browser import CREATE_ACCOUNT, PASSWORD, Browser, account
@@ -89,6 +90,12 @@ def fill() -> None:
         values |= {"expires_at": old, "mailed_at": old}
         hashes = (dict.fromkeys(("name_hash", "token_hash"), f"{n:064}") for n in range(ROWS))
         db.session.execute(insert(links), [values | it for it in hashes])
+    mails = (
+        {"recipient": f"user{n}@example.com", "state": "waiting" if n % 100 == 0 else "sent"}
+        for n in range(ROWS)
+    )
+    texts = {"kind": "disabled", "content": "", "message_id": "<1@example.com>", "error": ""}
+    db.session.execute(insert(Mail), [texts | it | {"attempts": 0} for it in mails])
     if (used := Base.metadata.tables.get("used_once")) is not None:
         rows = [
             {"id": f"{n:064}", "expires_at": old if n <= EXPIRED else now() + timedelta(minutes=10)}

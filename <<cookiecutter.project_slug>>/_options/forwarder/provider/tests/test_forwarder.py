@@ -195,8 +195,8 @@ OPEN = """
 config=$2/config units=$2/units
 systemctl() { say "systemctl $*"; }
 mkdir -p "$config" "$units/$slug-outside@.service.d"
-for unit in "$slug" "$slug-migrate" "$slug-backup"; do mkdir "$units/$unit.service.d"; done
-named=$3 forwarders=$4
+for unit in "" -migrate -backup -mail; do mkdir "$units/$slug$unit.service.d"; done
+named=$3 forwarders=$4 mail_forwarders=mail.example.com:465
 open_forwarders
 """
 
@@ -211,7 +211,16 @@ def test_only_what_the_operator_names_may_be_anywhere(tmp_path: Path) -> None:
     units = tmp_path / "units"
     programs = {path.parent.name.partition("@")[2] for path in units.glob("*@*:*/named.conf")}
     assert programs == {"db.example.com:5432.service.d"}
-    assert len(list(units.glob("*@*:*.socket.d/listen.conf"))) == 2
+    listening = {
+        path.parent.name.partition(".socket")[0] for path in units.glob("*@*:*/listen.conf")
+    }
+    assert {name.partition("-outside@")[2] for name in listening if "-mail-" not in name} == {
+        "db.example.com:5432",
+        "id.example.com:443",
+    }
+    assert {name.partition("@")[2] for name in listening if "-mail-" in name} == {
+        "mail.example.com:465"
+    }
     assert list(units.glob("*-outside@.service.d"))  # what confines all of them stays
     (unit,) = FOLDER.glob("app-outside@.service")
     started = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
