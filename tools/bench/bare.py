@@ -66,6 +66,7 @@ if Path("app/templates/base.html").exists():
         f"/static/{name}?v=0123456789abcdef", "sha384-" + 64 * "A"
     )
     app.jinja_env.globals["csrf_token"] = lambda: 91 * "A"
+    app.config["SETTINGS"] = {"sign_up": "open"}
     app.context_processor(
         lambda: {
             "current_user": g.get("user"),
