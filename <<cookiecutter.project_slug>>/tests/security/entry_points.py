@@ -102,6 +102,9 @@ class Attacker:
             text = attack if isinstance(attack, str) else attack.decode("latin-1")
             headers[entry.name] = re.sub(r"[\r\n]", " ", text).encode().decode("latin-1")
         if entry.route.is_safe:
+            # A page is free, but a few routes that only read have a limit.
+            view = self.app.view_functions.get(entry.route.endpoint)
+            self.sent += hasattr(view, "rate_limit")
             return self.browser.get(path, headers=headers)
         sent = client.encode(self.fill_in(entry, attack))
         if entry.kind == "body":
