@@ -62,7 +62,7 @@ def longest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_top_level_is_what_the_readme_says(project: Path) -> None:
-    api = not (project / "app" / "templates").exists()
+    api = not (project / "app" / "static").exists()
     expected = TOP_LEVEL | ({"examples"} if api else set())  # of a client
     if (project / "deploy" / "container").exists():
         expected |= {"Dockerfile", ".dockerignore"}

@@ -6,8 +6,11 @@ there are any) and ``tests/test_deployment_scripts.py`` (what the scripts write 
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 # Names of what only a file may hold, never a variable or a setting: /proc, `docker inspect` and
@@ -62,3 +65,16 @@ def settings(lines: Iterable[str]) -> dict[str, str]:
     """The settings of a file of ``NAME=value`` lines."""
     pairs = (line.partition("=") for line in lines if re.match(r"\w+=", line))
     return {name: value.strip() for name, _, value in pairs}
+
+
+def seconds(file: str, name: str) -> float:
+    """A constant of the app, in seconds; read from the source, so that no package is needed."""
+    (value,) = (
+        node.value
+        for node in ast.parse(Path(file).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    )
+    if isinstance(value, ast.Call):
+        given = {it.arg: ast.literal_eval(it.value) for it in value.keywords if it.arg}
+        return timedelta(**given).total_seconds()
+    return float(ast.literal_eval(value))

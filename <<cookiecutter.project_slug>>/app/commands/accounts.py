@@ -1,4 +1,4 @@
-"""``flask users list``, ``show`` and ``delete``: what an operator may know of an account, and its end."""
+"""``flask users list``, ``show`` and ``delete``: what an operator may know of an account."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ mail_cli = AppGroup("mail", help="Send the mails that wait, and show them.")
 @click.option(
     "--heartbeat",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Renew the time of this file at each look into the outbox, or tell this socket of systemd.",
+    help="Renew the time of this file at each look into the outbox, or tell systemd's socket.",
 )
 def deliver(once: bool, heartbeat: Path | None) -> None:
     """Send mails until SIGTERM or SIGINT. Any number of these processes may run."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
-down_revision = "<< "0003" if cookiecutter.auth == "oidc" else "0002" >>"
+down_revision = "<< '0003' if cookiecutter.auth == 'oidc' else '0002' >>"
 branch_labels = None
 depends_on = None
 

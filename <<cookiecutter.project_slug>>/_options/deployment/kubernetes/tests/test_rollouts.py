@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from app.mail import outbox, transport
 # <% if cookiecutter.database == "sqlite" %>
 from tests.manifests import BASE, COMPONENT, PODS, named
 # <% else %>
 from tests.manifests import BASE, PODS, named
 # <% endif %>
+from tests.policy import seconds
 
 
 def web() -> Any:
@@ -134,27 +134,29 @@ def test_the_pods_with_the_file_are_on_one_node() -> None:
 # <% endif %>
 def test_a_mail_that_is_being_sent_comes_to_its_end() -> None:
     """Cut off, it is sent again, and perhaps read twice."""
-    assert PODS["mail"]["terminationGracePeriodSeconds"] > transport.TIMEOUT
+    timeout = seconds("app/mail/transport.py", "TIMEOUT")
+    assert PODS["mail"]["terminationGracePeriodSeconds"] > timeout
 
 
 def test_the_process_that_sends_mail_is_restarted_when_it_hangs(tmp_path: Path) -> None:
     """And not while it waits for a slow mail server, or after one that failed."""
+    lease = seconds("app/mail/outbox.py", "LEASE")
     (container,) = PODS["mail"]["containers"]
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
         *shell, command = container[kind]["exec"]["command"]
         file = tmp_path / kind
 
-        def probe(seconds: float) -> int:
-            """The answer for a file of this age."""
-            os.utime(file, (time.time() - seconds,) * 2)  # noqa: B023 # called in this round
+        def probe(age: float) -> int:
+            """The answer for a file of so many seconds."""
+            os.utime(file, (time.time() - age,) * 2)  # noqa: B023 # called in this round
             return subprocess.run(here, check=False, timeout=20).returncode  # noqa: B023
 
         here = [*shell, command.replace("/tmp/heartbeat", str(file))]
         assert subprocess.run(here, check=False, timeout=20).returncode == 1, "it has not begun"
         file.touch()
         assert probe(0) == 0
-        assert probe(outbox.LEASE.total_seconds() - 60) == 0
-        assert probe(outbox.LEASE.total_seconds() + 60) == 1
+        assert probe(lease - 60) == 0
+        assert probe(lease + 60) == 1
     assert container["livenessProbe"]["periodSeconds"] == 60
 
 

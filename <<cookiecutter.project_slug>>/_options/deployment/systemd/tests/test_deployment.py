@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.mail.transport import TIMEOUT
 from tests.deployment_policy import HARDENING, HARMLESS, SLUG, TABLE, UNITS
-from tests.policy import check
+from tests.policy import check, seconds
 
 FOLDER = Path("deploy/systemd")
 OF_UNIT = {*HARMLESS, "JoinsNamespaceOf"}
@@ -89,4 +88,5 @@ def test_what_sends_mail_runs_whenever_the_service_does() -> None:
     assert f"{SLUG}-mail.service" in settings("app.service")["Wants"][0].split()
     assert unit["Restart"] == ["always"]
     assert (unit["Type"], unit["WatchdogSec"]) == (["notify"], ["15min"])  # it may also hang
-    assert int(unit["TimeoutStopSec"][0]) >= TIMEOUT + 30
+    timeout = seconds("app/mail/transport.py", "TIMEOUT")
+    assert int(unit["TimeoutStopSec"][0]) >= timeout + 30
