@@ -33,7 +33,7 @@ ALICE, BOB = "alice@example.com", "bob@example.com"
 WAIT = 30  # seconds that a process may take on a busy machine
 DELIVER = [sys.executable, "-m", "flask", "--app", "wsgi", "mail", "deliver"]
 # The same command, ended by SIGKILL at a commit. The first is of taking the mail, the second of the
-# note that it was sent.
+# record that it was sent.
 KILLED = """
 import os, signal, sys
 from itertools import count

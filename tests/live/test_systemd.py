@@ -376,7 +376,7 @@ def test_without_a_mail_server_it_does_not_start(sqlite: Machine) -> None:
         assert sqlite.run("systemctl", "is-active", unit, check=False) == "failed"
     finally:
         sqlite.write(path, good + "\n")
-        sqlite.run("systemctl", "restart", unit)
+        wait_for(sqlite, f"systemctl restart {unit}")
 
 
 def test_the_limits_are_counted_out_of_others_reach(sqlite: Machine) -> None:

@@ -1,8 +1,8 @@
 """The outbox: mails wait here until a mail server has accepted them. OWASP ASVS 6.3.7, 14.2.4.
 
 Each mail is sent at least once; twice only when the process, its database or the connection ends
-between the server's answer and the note of it. The Message-ID stays the same, so that a mailbox may
-drop the second. No transaction is open while the mail server is spoken to: it may take minutes.
+between the server's answer and the record of it. The Message-ID stays the same, so that a mailbox
+may drop the second. No transaction is open while the mail server is spoken to: it may take minutes.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ def content(mail: Mail) -> tuple[str, str]:
 
 
 def sent(mail: Mail) -> None:
-    """Note that a mail server has accepted the mail, and commit."""
+    """Record that a mail server has accepted the mail, and commit."""
     _change(mail, state="sent", content="", error="", due_at=now() + KEEP_SENT)
 
 
 def failed(mail: Mail, error: str, *, final: bool = False) -> None:
-    """Note that an attempt failed, and when the next one follows, if any. Commits.
+    """Record that an attempt failed, and when the next one follows, if any. Commits.
 
     :param final: that no further attempt makes sense.
     """

@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
         # <% if cookiecutter.database == "sqlite" %>
-        # A sender would note of a new mail what happened to a deleted one.
+        # A sender would record of a new mail what happened to a deleted one.
         sqlite_autoincrement=True,
         # <% endif %>
     )
