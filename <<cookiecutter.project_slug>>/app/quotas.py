@@ -7,14 +7,13 @@ stores, in the same transaction, so simultaneous writes cannot pass the limit to
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 from flask import abort
-from sqlalchemy import ColumnElement, CursorResult, case, select, update
+from sqlalchemy import ColumnElement, case, select, update
 from werkzeug.exceptions import Forbidden
 
 from app.auth.models import User
 from app.database import db
+from app.database.rows import change
 from app.security.logs import security_event
 
 # Both are ours: two rows a day for seven years; twice the text of the Bible. An hour of sign-ups
@@ -54,8 +53,7 @@ def charge(owner: int, *, rows: int = 0, size: int = 0) -> None:
         stored_rows=_not_negative(User.stored_rows + rows),
         stored_bytes=_not_negative(User.stored_bytes + size),
     )
-    counted = db.session.execute(statement, execution_options={"synchronize_session": False})
-    if cast(CursorResult[Any], counted).rowcount == 0:
+    if change(statement) == 0:
         if db.session.scalar(select(User.id).where(User.id == owner)) is None:
             abort(401, "Please sign in.")  # another request has just deleted the account
         security_event("excess_quota_exceeded", account=owner)

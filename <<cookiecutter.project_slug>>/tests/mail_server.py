@@ -67,7 +67,9 @@ class MailServer:
         self, _server: Any, _session: Any, _envelope: Any, _how: str, data: Any
     ) -> Any:
         given = isinstance(data, LoginPassword) and (data.login.decode(), data.password.decode())
-        return AuthResult(success=given == (self.user, self.password), auth_data=self.user)
+        known = given == (self.user, self.password)
+        # Not handled: aiosmtpd shall say so itself. Else the client waits for an answer.
+        return AuthResult(success=known, handled=known, auth_data=self.user)
 
     async def answer(self, server: Any, command: str, said: str) -> str:
         self.seen.append(command)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from app.auth import notices, sessions, throttling
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
-from app.auth import links, notices, sessions, throttling
+from app.auth import account_links, notices, sessions, throttling
 from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db, now
@@ -89,7 +89,7 @@ def change_password(session: Session, current: str, new: str) -> bool:
     user.password_hash = hash_password(new)
     db.session.flush()
     sessions.end_all(user)
-    links.end_of(user, "email")
+    account_links.end(user, "email")
     notices.send("password", user)
     security_event("authn_password_change", level=logging.INFO, account=user.id)
     return True
@@ -135,7 +135,7 @@ def lock_row(user: User) -> bool:
 
     :returns: False when another request has just deleted the account.
     """
-    found = throttling.lock_row(User, user.id)
+    found = throttling.lock(user)
     if found:
         db.session.refresh(user)
     return found

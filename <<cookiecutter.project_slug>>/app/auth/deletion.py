@@ -16,10 +16,11 @@ from sqlalchemy import delete, select
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth import accounts, notices, sessions
 # <% else %>
-from app.auth import accounts, links, sessions
+from app.auth import account_links, accounts, sessions
 # <% endif %>
 from app.auth.models import User
 from app.database import db, now
+from app.database.rows import change
 from app.mail import outbox
 from app.mail.models import Mail
 from app.security.logs import security_event
@@ -48,13 +49,10 @@ def delete_account(user: User, by: str) -> bool:
     # <% if cookiecutter.auth == "oidc" %>
     told = {user.email} if notices.has_mailbox(user) else set()
     # <% else %>
-    told = {user.email, *links.undoable(user)}
-    links.delete_of(user)
+    told = {user.email, *account_links.undoable(user)}
+    account_links.delete_all(user)
     # <% endif %>
-    db.session.execute(
-        delete(Mail).where(Mail.recipient.in_(addresses), Mail.kind != KIND),
-        execution_options={"synchronize_session": False},
-    )
+    change(delete(Mail).where(Mail.recipient.in_(addresses), Mail.kind != KIND))
     db.session.delete(user)
     db.session.flush()
     for address in sorted(told):
@@ -70,7 +68,7 @@ def _own_addresses(user: User) -> set[str]:
     others = select(User.id).where(User.email == user.email, User.id != user.id).limit(1)
     return {user.email} if db.session.scalar(others) is None else set()
     # <% else %>
-    return {user.email, *links.addresses_of(user)}
+    return {user.email, *account_links.addresses(user)}
     # <% endif %>
 
 

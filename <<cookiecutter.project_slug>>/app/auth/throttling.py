@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Update, update
 
 from app.auth.models import Attempts, Decoy, User
+from app.backoff import backoff
 from app.database import db, now
+from app.database.rows import change, lock_or_add
 from app.security.logs import security_event
 
 FREE = 10  # failures in a row without a delay, as many as the limit allows in 5 minutes
@@ -35,7 +35,7 @@ def delay(failures: int) -> timedelta:
     """How long an attempt is refused after so many failures in a row."""
     if failures < FREE:
         return timedelta(0)
-    return min(FIRST * int(2 ** min(failures - FREE, 10)), LONGEST)
+    return backoff(FIRST, failures - FREE, LONGEST)
 
 
 def is_delayed(account: Attempts) -> bool:
@@ -66,21 +66,15 @@ def clear(account: Attempts) -> None:
 def decoy(name: str) -> Decoy:
     """The locked row that stands for the unknown account ``name``."""
     number = sha256(name.encode("utf-8", "surrogatepass")).digest()[0] % DECOYS
-    if not lock_row(Decoy, number):
-        db.session.add(Decoy(id=number))
-        try:
-            db.session.flush()
-        except IntegrityError:  # another request made it at the same time
-            db.session.rollback()
-            lock_row(Decoy, number)
+    lock_or_add(_lock(Decoy, number), lambda: Decoy(id=number))
     return db.session.get_one(Decoy, number, populate_existing=True)
 
 
-def lock_row(model: type[User | Decoy], key: int) -> bool:
-    """Lock a row until the commit; False when there is none.
+def lock(user: User) -> bool:
+    """Lock the row of an account until the commit; False when there is none."""
+    return change(_lock(User, user.id)) > 0
 
-    By a write that changes nothing: SQLite has no other lock.
-    """
-    lock = update(model).where(model.id == key).values(failures=model.failures)
-    found = db.session.execute(lock, execution_options={"synchronize_session": False})
-    return cast(CursorResult[Any], found).rowcount > 0
+
+def _lock(model: type[User | Decoy], key: int) -> Update:
+    # A write that changes nothing: SQLite has no other lock.
+    return update(model).where(model.id == key).values(failures=model.failures)

@@ -11,12 +11,13 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import make_msgid
-from typing import Any, cast
 
 from flask import current_app, render_template
-from sqlalchemy import ColumnElement, CursorResult, select, update
+from sqlalchemy import ColumnElement, select, update
 
+from app.backoff import backoff
 from app.database import db, now
+from app.database.rows import change
 from app.mail.models import Mail
 from app.security.encryption import decrypt, encrypt
 from app.security.logs import security_event
@@ -102,7 +103,7 @@ def failed(mail: Mail, error: str, *, final: bool = False) -> None:
         if _change(mail, own, state="given up", error=text, due_at=now() + KEEP_GIVEN_UP):
             security_event("mail_given_up", level=logging.ERROR, mail=mail.id, kind=mail.kind)
     else:
-        pause = min(FIRST_RETRY * 2 ** min(mail.attempts - 1, 16), LAST_RETRY)
+        pause = backoff(FIRST_RETRY, mail.attempts - 1, LAST_RETRY)
         _change(mail, own, error=text, due_at=now() + pause)
 
 
@@ -112,7 +113,6 @@ def _change(mail: Mail, *still: ColumnElement[bool], **values: object) -> bool:
     The row of an account that was deleted meanwhile is gone: that is no error.
     """
     statement = update(Mail).where(Mail.id == mail.id, Mail.state == "waiting", *still)
-    statement = statement.values(values).execution_options(synchronize_session=False)
-    changed = cast(CursorResult[Any], db.session.execute(statement)).rowcount
+    changed = change(statement.values(values))
     db.session.commit()
     return changed == 1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 
 from app.database import db, now
+from app.database.rows import change
 from app.mail.models import Mail
 
 STUCK = timedelta(minutes=15)  # a mail that waits for longer is reported by /readyz
@@ -24,7 +24,7 @@ def retry() -> int:
     """
     again = update(Mail).where(Mail.state != "sent", Mail.error != "")
     again = again.values(state="waiting", due_at=now())
-    count = cast(CursorResult[Any], db.session.execute(again)).rowcount
+    count = change(again)
     db.session.commit()
     return count
 

@@ -59,13 +59,13 @@ DEFECTS = [
     ),
     address(
         "a second change waits behind the first",
-        '    links.end_of(user, "email")\n    # A row of its own',
+        '    account_links.end(user, "email")\n    # A row of its own',
         "    # A row of its own",
         "test_of_two_addresses_that_are_confirmed_at_once_one_counts",
     ),
     address(
         "a second theft soon after the first has no undo",
-        "    db.session.execute(delete(Link).where(*mine), execution_options=links.OF_ALL)\n",
+        "    rows.change(delete(Link).where(*mine), links.OF_ALL)\n",
         "",
         "test_a_second_theft_can_be_undone_as_well",
     ),
@@ -95,14 +95,14 @@ DEFECTS = [
     ),
     address(
         "the undo of a later change stays",
-        '    links.end_of(user, "undo", after=link.id)\n',
+        '    account_links.end(user, "undo", after=link.id)\n',
         "",
         MOVES_ON,
     ),
     address(
         "the undo of a later change ends that of an earlier one",
-        'links.end_of(user, "undo", after=link.id)',
-        'links.end_of(user, "undo")',
+        'account_links.end(user, "undo", after=link.id)',
+        'account_links.end(user, "undo")',
         MOVES_ON,
     ),
     address(
@@ -113,14 +113,14 @@ DEFECTS = [
     ),
     address(
         "a change that a thief asked for outlives the new password",
-        '    links.end_of(user, "email")\n    notices.send("password", user)\n',
+        '    account_links.end(user, "email")\n    notices.send("password", user)\n',
         '    notices.send("password", user)\n',
         "test_a_new_password_ends_a_change_that_waits",
         file="app/auth/accounts.py",
     ),
     address(
         "the same, after a reset",
-        '    links.end_of(user, "email")\n    notices.send("password", user)\n',
+        '    account_links.end(user, "email")\n    notices.send("password", user)\n',
         '    notices.send("password", user)\n',
         "test_a_new_password_ends_a_change_that_waits",
         file="app/auth/confirmation.py",

@@ -163,8 +163,8 @@ DEFECTS = [
     ),
     cookies(
         "a new password leaves the old sessions",
-        '    sessions.end_all(user)\n    links.end_of(user, "email")\n',
-        '    links.end_of(user, "email")\n',
+        '    sessions.end_all(user)\n    account_links.end(user, "email")\n',
+        '    account_links.end(user, "email")\n',
         "test_a_password_change_keeps_this_browser_signed_in_with_a_new_cookie",
         file="app/auth/accounts.py",
     ),

@@ -86,8 +86,8 @@ DEFECTS = [
     ),
     mail(
         "a transaction is open while a mail is sent",
-        "db.session.execute(statement)).rowcount\n    db.session.commit()\n    return changed",
-        "db.session.execute(statement)).rowcount\n    return changed",
+        "change(statement.values(values))\n    db.session.commit()\n",
+        "change(statement.values(values))\n",
         "test_no_transaction_is_open_while_the_server_is_spoken_to",
     ),
     mail(
@@ -98,7 +98,7 @@ DEFECTS = [
     ),
     mail(
         "each pause is as long as the first",
-        "FIRST_RETRY * 2 ** min(mail.attempts - 1, 16)",
+        "backoff(FIRST_RETRY, mail.attempts - 1, LAST_RETRY)",
         "FIRST_RETRY",
         PAUSES,
     ),

@@ -96,8 +96,8 @@ DEFECTS = [
     ),
     deletion(
         "of two deletions, one is an error",
-        "    found = throttling.lock_row(User, user.id)\n    if found:\n",
-        "    found = throttling.lock_row(User, user.id)\n    if True:\n",
+        "    found = throttling.lock(user)\n    if found:\n",
+        "    found = throttling.lock(user)\n    if True:\n",
         "test_of_two_deletions_at_once_both_end_well",
     ),
     deletion(
@@ -177,7 +177,7 @@ DEFECTS = [
     ),
     sign_up(
         "a changed address leaves the links of the old mailbox",
-        "    links.delete_of(user)\n    user.email = new\n",
+        "    account_links.delete_all(user)\n    user.email = new\n",
         "    user.email = new\n",
         "test_an_operator_changes_an_address",
     ),

@@ -79,7 +79,7 @@ DEFECTS = [
     ),
     throttling(
         "guesses at an account are not delayed",
-        "return min(FIRST * int(2 ** min(failures - FREE, 10)), LONGEST)",
+        "return backoff(FIRST, failures - FREE, LONGEST)",
         "return timedelta(0)",
         "test_after_ten_failures_the_right_password_is_answered_like_a_wrong_one",
     ),
@@ -161,5 +161,17 @@ DEFECTS = [
         "password, salt = str(migrator.password).encode(), str(migrator.database).encode()",
         'password, salt = b"", str(migrator.database).encode()',
         "test_the_name_of_the_lock_of_migrations_is_a_secret",
+    ),
+    mysql(
+        "of a deadlock the loser gives up",
+        "return _has_number(error, DEADLOCK)",
+        "return False",
+        "test_of_a_deadlock_the_loser_begins_anew",
+    ),
+    mysql(
+        "what was written before a deadlock is lost unseen",
+        "if not simultaneous or not left:",
+        "if not simultaneous:",
+        "test_where_something_was_written_before_the_loser_raises",
     ),
 ]

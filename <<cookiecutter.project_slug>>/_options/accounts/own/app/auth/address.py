@@ -15,10 +15,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import Conflict
 
-from app.auth import accounts, links, notices, sessions, throttling
+from app.auth import account_links, accounts, links, notices, sessions, throttling
 from app.auth.links import Link
 from app.auth.models import Session, User
-from app.database import db
+from app.database import db, rows
 from app.mail import outbox
 from app.security.logs import security_event
 from app.security.passwords import hash_password
@@ -62,10 +62,10 @@ def change(token: str, user: User) -> bool:
         return False
     old = user.email
     _move(user, link.email)
-    links.end_of(user, "email")
+    account_links.end(user, "email")
     # A row of its own for each change: the newer one has the higher id, see undo.
     mine = Link.user_id == user.id, Link.purpose == "undo", Link.email == old
-    db.session.execute(delete(Link).where(*mine), execution_options=links.OF_ALL)
+    rows.change(delete(Link).where(*mine), links.OF_ALL)
     if undo_token := links.issue("undo", old, user):
         values = {"address": notices.client(), **links.shown("undo", undo_token)}
         outbox.add("address_changed", old, values)
@@ -93,8 +93,8 @@ def undo(token: str, password: str) -> User | None:
     user.password_hash = stored
     throttling.clear(user)
     _move(user, link.email)
-    links.end_of(user, "email")
-    links.end_of(user, "undo", after=link.id)
+    account_links.end(user, "email")
+    account_links.end(user, "undo", after=link.id)
     sessions.end_all(user)
     for address in sorted({user.email, changed}):
         outbox.add("address_restored", address, {"address": notices.client()})

@@ -14,7 +14,7 @@ import logging
 from flask import abort, current_app
 from sqlalchemy import select
 
-from app.auth import accounts, links, notices, sessions, throttling
+from app.auth import account_links, accounts, links, notices, sessions, throttling
 from app.auth.models import User
 from app.database import db
 from app.mail import outbox
@@ -83,7 +83,7 @@ def reset(token: str, password: str) -> User | None:
     throttling.clear(user)
     db.session.flush()
     sessions.end_all(user)
-    links.end_of(user, "email")
+    account_links.end(user, "email")
     notices.send("password", user)
     security_event("authn_password_change", level=logging.INFO, account=user.id, by="mail")
     return user

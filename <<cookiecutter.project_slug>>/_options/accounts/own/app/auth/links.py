@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
-from typing import Any, Literal, cast
+from typing import Literal
 
 from flask import current_app
-from sqlalchemy import ColumnElement, CursorResult, ForeignKey, String, delete, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ForeignKey, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth import upkeep
 from app.auth.models import MAX_EMAIL, User
 from app.auth.sessions import hash_token
+from app.backoff import backoff
 from app.database import Base, UTCDateTime, db, now
+from app.database.rows import TRIES, change, lock_or_add
 from app.secret import Secret
 from app.security.scope import unscoped
 
@@ -55,8 +57,7 @@ class Link(Base):
     __tablename__ = "links"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    # The hash of purpose, address and user: simultaneous requests meet in one row.
-    name_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    name_hash: Mapped[str] = mapped_column(String(64), unique=True)  # see name()
     purpose: Mapped[str] = mapped_column(String(8))
     email: Mapped[str] = mapped_column(String(MAX_EMAIL))
     user_id: Mapped[int | None] = mapped_column(
@@ -71,15 +72,13 @@ class Link(Base):
 def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | None:
     """A new link for the mailbox of ``email``; it ends the one before. The caller commits.
 
-    Write nothing before, or lock the account of ``user``: if another request makes the same row at
-    the same time, the transaction begins anew.
-
-    :param user: whose account it changes, where the address does not say it.
+    :param user: whose account it changes, where the address does not say it; its row is locked.
+        Without one, write nothing before: see :func:`app.database.rows.lock_or_add`.
     :returns: its token; None while the pause after the last mail lasts. Then the one before still
         counts.
     """
     link = _locked(purpose, email, user)
-    if now() < link.mailed_at + _pause(link.mails):
+    if link.mails and now() < link.mailed_at + backoff(FIRST_PAUSE, link.mails - 1, LONGEST_PAUSE):
         return None
     token = Secret(secrets.token_urlsafe(32))
     link.token_hash = hash_token(token)
@@ -113,61 +112,19 @@ def use(link: Link) -> bool:
 
     The caller commits, together with what the link was for.
     """
-    statement = (
-        update(Link)
-        .where(Link.id == link.id, Link.token_hash == link.token_hash, Link.expires_at > now())
-        .values(token_hash=None)
-        .execution_options(synchronize_session=False, **OF_ALL)
-    )
-    return cast(CursorResult[Any], db.session.execute(statement)).rowcount == 1
+    counts = Link.id == link.id, Link.token_hash == link.token_hash, Link.expires_at > now()
+    return change(update(Link).where(*counts).values(token_hash=None), OF_ALL) == 1
 
 
 def end(purpose: Purpose, email: str) -> None:
     """End the link to an address for a purpose. The caller commits."""
-    _end(Link.name_hash == _name(purpose, email, None))
+    ended = update(Link).where(Link.name_hash == name(purpose, email)).values(token_hash=None)
+    change(ended, OF_ALL)
 
 
-def end_of(user: User, purpose: Purpose, *, after: int = 0) -> None:
-    """End the links for a purpose that change this account. The caller commits.
-
-    :param after: only those whose row is newer than the one with this id.
-    """
-    _end(Link.user_id == user.id, Link.purpose == purpose, Link.id > after)
-
-
-def _end(*criteria: ColumnElement[bool]) -> None:
-    statement = update(Link).where(*criteria).values(token_hash=None)
-    db.session.execute(statement.execution_options(synchronize_session=False, **OF_ALL))
-
-
-def _name(purpose: Purpose, email: str, user: User | None) -> str:
+def name(purpose: Purpose, email: str, user: User | None = None) -> str:
+    """The hash of purpose, address and user: simultaneous requests meet in one row."""
     return sha256(f"{purpose} {user.id if user else None} {email}".encode()).hexdigest()
-
-
-def addresses_of(user: User) -> set[str]:
-    """The addresses of the links that concern the account of ``user``."""
-    theirs = select(Link.email).where(Link.user_id == user.id)
-    return set(db.session.scalars(theirs, execution_options=OF_ALL))
-
-
-def undoable(user: User) -> set[str]:
-    """The former addresses whose owner can still undo a change of address."""
-    theirs = select(Link.email).where(
-        Link.user_id == user.id,
-        Link.purpose == "undo",
-        Link.token_hash.is_not(None),
-        Link.expires_at > now(),
-    )
-    return set(db.session.scalars(theirs, execution_options=OF_ALL))
-
-
-def delete_of(user: User) -> None:
-    """Delete all links to the address of ``user``, and those for this account to others."""
-    names = [_name(purpose, user.email, None) for purpose in LIFETIMES]
-    for theirs in (Link.user_id == user.id, Link.name_hash.in_(names)):  # each has its index
-        statement = delete(Link).where(theirs)
-        statement = statement.execution_options(synchronize_session=False, **OF_ALL)
-        db.session.execute(statement)
 
 
 def _counting(purpose: Purpose) -> tuple[Purpose, ...]:
@@ -177,32 +134,24 @@ def _counting(purpose: Purpose) -> tuple[Purpose, ...]:
     return SIGN_UP[current_app.config["SETTINGS"].sign_up]
 
 
-def _pause(mails: int) -> timedelta:
-    """How long no further mail is sent after so many in a row."""
-    if mails == 0:
-        return timedelta(0)
-    return min(FIRST_PAUSE * int(2 ** min(mails - 1, 10)), LONGEST_PAUSE)
-
-
 def _locked(purpose: Purpose, email: str, user: User | None) -> Link:
     """The row for this purpose and address, locked until the commit; made when there is none."""
-    name = _name(purpose, email, user)
-    # By a write that changes nothing: SQLite has no other lock.
-    lock = update(Link).where(Link.name_hash == name).values(mails=Link.mails)
-    lock = lock.execution_options(synchronize_session=False, **OF_ALL)
-    if not cast(CursorResult[Any], db.session.execute(lock)).rowcount:
-        upkeep.delete_expired(Link, Link.mailed_at, now() - LIFETIMES["undo"])
-        never = now() - DAY
-        link = Link(name_hash=name, purpose=purpose, email=email, user_id=user and user.id)
-        link.expires_at = link.mailed_at = never
-        link.mails = 0
-        db.session.add(unscoped(link, OF_ALL["unscoped"]))
-        try:
-            db.session.flush()
-        except IntegrityError:  # another request made it at the same time
-            # All of it: of the refused row, MySQL keeps a lock, and two would wait for each other.
-            db.session.rollback()
-            db.session.execute(lock)
-    query = select(Link).where(Link.name_hash == name)
+    this = Link.name_hash == name(purpose, email, user)
+    lock = update(Link).where(this).values(mails=Link.mails)
+    new = partial(_new, purpose, email, user)
+    lock_or_add(lock, new, OF_ALL, tries=1 if user else TRIES)
     options = {**OF_ALL, "populate_existing": True}
-    return db.session.execute(query, execution_options=options).scalar_one()
+    return db.session.execute(select(Link).where(this), execution_options=options).scalar_one()
+
+
+def _new(purpose: Purpose, email: str, user: User | None) -> Link:
+    upkeep.delete_expired(Link, Link.mailed_at, now() - LIFETIMES["undo"])
+    link = Link(
+        name_hash=name(purpose, email, user),
+        purpose=purpose,
+        email=email,
+        user_id=user and user.id,
+        mails=0,
+    )
+    link.expires_at = link.mailed_at = now() - DAY
+    return unscoped(link, OF_ALL["unscoped"])

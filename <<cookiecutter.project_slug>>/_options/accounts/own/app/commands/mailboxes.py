@@ -6,7 +6,7 @@ import click
 from flask import current_app
 from sqlalchemy.exc import IntegrityError
 
-from app.auth import accounts, links, sessions
+from app.auth import account_links, accounts, links, sessions
 from app.commands.users import TAKEN, find_user, new_address, users_cli
 from app.database import db
 from app.mail import outbox
@@ -59,7 +59,7 @@ def set_address(email: str, new: str) -> None:
     user, new = find_user(email), new_address(new)
     accounts.lock_row(user)
     old = user.email
-    links.delete_of(user)
+    account_links.delete_all(user)
     user.email = new
     try:
         db.session.flush()

@@ -17,18 +17,19 @@ import secrets
 from datetime import UTC, datetime
 from functools import cache, partial
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 import jwt
 from flask import current_app
 from itsdangerous import BadSignature, Signer
-from sqlalchemy import CursorResult, delete, update
+from sqlalchemy import delete, update
 
 from app.auth import sessions
 from app.auth.models import Session
 from app.auth.schemas import TokenPair
 from app.auth.sessions import ACCESS_LIFETIME, LEEWAY
 from app.database import db, new_public_id, now
+from app.database.rows import change
 from app.secret import Secret
 from app.security.logs import security_event
 
@@ -96,13 +97,9 @@ def rotate(refresh_token: str) -> TokenPair | None:
         return None
     user_id, this_session = session.user_id, Session.public_id == public_id
     new = Secret(new_token())
-    used = db.session.execute(
-        update(Session)
-        .where(this_session, Session.token_hash == sessions.hash_token(token))
-        .values(token_hash=sessions.hash_token(new), last_seen_at=now())
-        .execution_options(synchronize_session=False, **sessions.OF_ALL)
-    )
-    if cast(CursorResult[Any], used).rowcount == 1:
+    use = update(Session).where(this_session, Session.token_hash == sessions.hash_token(token))
+    use = use.values(token_hash=sessions.hash_token(new), last_seen_at=now())
+    if change(use, sessions.OF_ALL) == 1:
         tokens = pair(session, new)
         db.session.commit()
         return tokens

@@ -34,6 +34,7 @@ SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock")
 COLLATION = "utf8mb4_bin"  # others take jose@ and josé@ for the same account
 CLIENT_ERRORS = 2000  # from here on, the message is the driver's
 MISSING = {1146, 1054}  # ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR
+DEADLOCK = {1213}  # ER_LOCK_DEADLOCK
 # What a server may be configured without: bad values are refused, never cut or changed.
 SESSION = """SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,\
 ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY', time_zone = '+00:00'"""
@@ -126,7 +127,16 @@ def check(url: URL, name: str, *, admin: bool = False) -> Iterator[str]:
 
 def is_unmigrated(error: DBAPIError) -> bool:
     """Whether a statement failed because the schema is not the one of this code."""
-    return bool(error.orig and error.orig.args and error.orig.args[0] in MISSING)
+    return _has_number(error, MISSING)
+
+
+def is_deadlock(error: DBAPIError) -> bool:
+    """Whether transactions waited for each other, and the server has ended this one."""
+    return _has_number(error, DEADLOCK)
+
+
+def _has_number(error: DBAPIError, numbers: set[int]) -> bool:
+    return bool(error.orig and error.orig.args and error.orig.args[0] in numbers)
 
 
 def hide_values(context: ExceptionContext) -> None:

@@ -118,6 +118,11 @@ def is_unmigrated(error: DBAPIError) -> bool:
     return isinstance(error.orig, errors.UndefinedTable | errors.UndefinedColumn)
 
 
+def is_deadlock(error: DBAPIError) -> bool:
+    """Whether transactions waited for each other, and the server has ended this one."""
+    return isinstance(error.orig, errors.DeadlockDetected)
+
+
 def hide_values(context: ExceptionContext) -> None:
     """Remove what the server quotes from rows and parameters: messages end up in the log."""
     error, wrapped = context.original_exception, context.sqlalchemy_exception

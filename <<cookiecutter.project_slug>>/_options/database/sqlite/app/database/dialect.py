@@ -62,6 +62,11 @@ def is_unmigrated(error: DBAPIError) -> bool:
     return str(error.orig).startswith(("no such table", "no such column"))
 
 
+def is_deadlock(error: DBAPIError) -> bool:
+    """Whether transactions waited for each other: never, a file has one writer."""
+    return False
+
+
 def _on_connect(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
     # Foreign keys are off by default; trusted_schema off keeps a tampered schema from calling
     # functions with side effects; with the write-ahead log, readers do not wait for a writer.

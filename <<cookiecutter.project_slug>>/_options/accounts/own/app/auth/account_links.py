@@ -1,0 +1,42 @@
+"""The links that concern one account: they end with what they are for, and go with the account.
+
+A link in a mailbox that outlives a change of the password, or the account itself, is a key that
+nobody remembers. ASVS 6.4.3.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, delete, select, update
+
+from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, name
+from app.auth.models import User
+from app.database import db, now
+from app.database.rows import change
+
+
+def end(user: User, purpose: Purpose, *, after: int = 0) -> None:
+    """End the links for a purpose that change this account. The caller commits.
+
+    :param after: only those whose row is newer than the one with this id.
+    """
+    theirs = Link.user_id == user.id, Link.purpose == purpose, Link.id > after
+    change(update(Link).where(*theirs).values(token_hash=None), OF_ALL)
+
+
+def addresses(user: User, *which: ColumnElement[bool]) -> set[str]:
+    """The addresses of the links that concern this account."""
+    theirs = select(Link.email).where(Link.user_id == user.id, *which)
+    return set(db.session.scalars(theirs, execution_options=OF_ALL))
+
+
+def undoable(user: User) -> set[str]:
+    """The former addresses whose owner can still undo a change of address."""
+    counts = Link.token_hash.is_not(None), Link.expires_at > now()
+    return addresses(user, Link.purpose == "undo", *counts)
+
+
+def delete_all(user: User) -> None:
+    """Delete all links to the address of this account, and those for it to others."""
+    names = [name(purpose, user.email) for purpose in LIFETIMES]
+    for theirs in (Link.user_id == user.id, Link.name_hash.in_(names)):  # each has its index
+        change(delete(Link).where(theirs), OF_ALL)
