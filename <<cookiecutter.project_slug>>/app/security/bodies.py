@@ -5,6 +5,8 @@ from __future__ import annotations
 from flask import request
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from app.security.safe_methods import CHANGING
+
 
 def read_body() -> None:
     """Read the body of a request that changes something, and the form in it.
@@ -15,7 +17,7 @@ def read_body() -> None:
     """
     # First, because the keys of the limits and CSRF protection read the form, too. There, a body
     # that cannot be read would be an unexpected error: 500 instead of 400.
-    if request.method in ("POST", "PUT", "PATCH", "DELETE"):
+    if request.method in CHANGING:
         try:
             request.get_data(parse_form_data=True)
         except HTTPException:

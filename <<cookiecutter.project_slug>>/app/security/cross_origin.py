@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from flask import Flask, abort, current_app, request
 
 from app.security.logs import security_event
-
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1; TRACE is no route
+from app.security.safe_methods import SAFE
 
 
 def init_app(app: Flask) -> None:
@@ -31,7 +30,7 @@ def check(app: Flask) -> Iterator[str]:
 
 def refuse_cross_origin() -> None:
     """Refuse an unsafe request that another origin made the browser send."""
-    if request.method in SAFE_METHODS:
+    if request.method in SAFE:
         return
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")

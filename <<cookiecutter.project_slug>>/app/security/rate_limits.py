@@ -24,6 +24,7 @@ from app.security.errors import respond
 from app.security.limit_keys import client_address, signed_in_account
 from app.security.limit_storage import PREFIX
 from app.security.logs import security_event
+from app.security.safe_methods import CHANGING
 
 Key = Callable[[], str]
 View = TypeVar("View", bound=Callable[..., Any])
@@ -37,7 +38,6 @@ LINK = "30 per hour"  # pages behind a link of a mail; nobody guesses 256 bits
 CREDENTIAL_CHANGE = "10 per 5 minutes"
 ADDRESS_CHANGE = "10 per hour"  # each may send a mail to a stranger
 WRITE = "60 per minute"
-CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from flask import Flask, current_app, has_request_context, request
 from app.database import is_watched, watch
 from app.security.access import View
 
-SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # What only reads, by its first word. Words that write may follow: in a WITH, after a semicolon.
 READS = re.compile(r"\s*(SELECT|WITH|DESCRIBE|PRAGMA \w+\.table_x?info)\b", re.IGNORECASE)
 WRITES = re.compile(

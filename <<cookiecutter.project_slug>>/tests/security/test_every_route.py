@@ -11,7 +11,8 @@ from flask import Flask, g
 
 from app.security.access import is_public
 from app.security.https import HEALTH_CHECKS
-from app.security.rate_limits import BY_DEFAULT, CHANGING, UNLIMITED, requested_limit
+from app.security.rate_limits import BY_DEFAULT, UNLIMITED, requested_limit
+from app.security.safe_methods import CHANGING
 from tests.browser import DOMAIN, Browser
 from tests.marks import asvs, practice
 from tests.resources import values_for

@@ -19,6 +19,7 @@ from itsdangerous import Signer
 from app.security.errors import respond
 from app.security.kept_forms import kept_fields, send_again
 from app.security.logs import security_event
+from app.security.safe_methods import CHANGING
 
 csrf_protect = CSRFProtect()
 
@@ -48,7 +49,7 @@ def check(app: Flask) -> Iterator[str]:
     for name in ("WTF_CSRF_ENABLED", "WTF_CSRF_SSL_STRICT"):
         if app.config.get(name) is not True:
             yield f"{name} is off; remove the setting, it is on by default"
-    if app.config["WTF_CSRF_METHODS"] != {"POST", "PUT", "PATCH", "DELETE"}:
+    if app.config["WTF_CSRF_METHODS"] != CHANGING:
         yield "WTF_CSRF_METHODS leaves out an unsafe method; remove the setting"
 
 

@@ -18,9 +18,9 @@ from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import UnsupportedMediaType
 
-from app.security.cross_origin import SAFE_METHODS
 from app.security.errors import respond
 from app.security.logs import security_event
+from app.security.safe_methods import CHANGING, SAFE
 
 API = "/api/"
 csrf_protect = CSRFProtect()
@@ -40,7 +40,7 @@ def check(app: Flask) -> Iterator[str]:
         yield "forms are accepted by the API; call csrf.init_app(app)"
     if app.config.get("WTF_CSRF_SSL_STRICT") is not True:
         yield "WTF_CSRF_SSL_STRICT is off; remove the setting, it is on by default"
-    if app.config["WTF_CSRF_METHODS"] != {"POST", "PUT", "PATCH", "DELETE"}:
+    if app.config["WTF_CSRF_METHODS"] != CHANGING:
         yield "WTF_CSRF_METHODS leaves out an unsafe method; remove the setting"
 
 
@@ -51,7 +51,7 @@ def refuse_forms() -> None:
         without a body: a form without fields has one.
     :raises CSRFError: outside of the API, without a token of Flask-WTF.
     """
-    if request.method in SAFE_METHODS or request.endpoint is None:
+    if request.method in SAFE or request.endpoint is None:
         return
     if not request.path.startswith(API):
         csrf_protect.protect()
