@@ -21,6 +21,7 @@ PARTS = (
     "layers",
     "overhead",
     "signin",
+    "signup",
     "memory",
     "servers",
     "generator",

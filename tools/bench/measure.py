@@ -148,7 +148,12 @@ class Service:
         }
 
     @contextmanager
-    def helper(self, script: Path, *arguments: str | Path) -> Iterator[dict[str, Any]]:
+    def helper(
+        self,
+        script: Path,
+        *arguments: str | Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> Iterator[dict[str, Any]]:
         """What a script of ours prints as one line of JSON, in its folder; it ends with the block.
 
         :raises RuntimeError: when it prints nothing; standard error says why.
@@ -156,7 +161,7 @@ class Service:
         with subprocess.Popen(
             [self.python, script, *arguments],
             cwd=self.folder,
-            env=self.variables({}),
+            env=self.variables(environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
