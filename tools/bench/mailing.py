@@ -1,7 +1,7 @@
 """Run in a service's folder with its Python: a mail server, and the process that sends to it.
 
-The argument says what the mail server does: ``answers``, is ``silent`` after MAIL, or is
-``gone``. Server and process run until standard input ends; settings come from the environment.
+The argument says what the mail server does: ``answers``, ``silent`` after MAIL, or ``gone``. Server
+and process run until standard input ends; settings come from the environment.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import sys
 from contextlib import nullcontext
 from threading import Event
 
-from tests.live import free_ports
 from tests.mail_server import OK, mail_server
+
+from tests.live import free_ports
 
 DELIVER = [sys.executable, "-m", "flask", "--app", "wsgi", "mail", "deliver"]
 
