@@ -25,7 +25,8 @@ from app.security.passwords import hash_password, needs_rehash, verify_password
 def register(email: str, password: str) -> User | None:
     """Create an account; None when the address is taken.
 
-    The database decides, not a query before: of two sign-ups at the same time, one succeeds.
+    The database decides, not a query before: of two sign-ups at the same time, one succeeds. The
+    caller logs it, when nothing can refuse it any more.
     """
     user = User(email=email, password_hash=hash_password(password))
     db.session.add(user)
@@ -35,7 +36,6 @@ def register(email: str, password: str) -> User | None:
         db.session.rollback()
         security_event("user_create_refused", reason="address taken")
         return None
-    security_event("user_created", level=logging.INFO, user=user.id)
     return user
 # <% endif %>
 

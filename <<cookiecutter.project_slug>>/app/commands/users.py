@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-# <% if cookiecutter.auth == "oidc" %>
 import logging
 
-# <% endif %>
 import click
 from flask.cli import AppGroup
 from sqlalchemy import select
@@ -13,12 +11,14 @@ from sqlalchemy import select
 from app.auth import accounts, notices, sessions
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth.models import LOCAL, User, normalize_email
-from app.database import db
-from app.security.logs import security_event
-from app.security.passwords import hash_password, password_problem
 # <% else %>
 from app.auth.models import User, normalize_email
+# <% endif %>
 from app.database import db
+from app.security.logs import security_event
+# <% if cookiecutter.auth == "oidc" %>
+from app.security.passwords import hash_password, password_problem
+# <% else %>
 from app.security.passwords import password_problem
 # <% endif %>
 from app.settings import SERVICE_NAME
@@ -73,12 +73,13 @@ def create_user(email: str, password: str | None) -> None:
     user = User(**local, email=address, is_operator=True, password_hash=hash_password(password))
     db.session.add(user)
     db.session.commit()
-    security_event("user_created", level=logging.INFO, account=user.id)
     # <% else %>
-    if accounts.register(address, password) is None:  # taken since it was checked
+    user = accounts.register(address, password)
+    if user is None:  # taken since it was checked
         raise click.ClickException(TAKEN.format(address))
     db.session.commit()
     # <% endif %>
+    security_event("user_created", level=logging.INFO, account=user.id)
     click.echo(f"Created {address}.")
 
 

@@ -52,7 +52,10 @@ def sign_up(token: str, password: str) -> User | None:
     if link is None:
         return None
     user = accounts.register(link.email, password)  # first: no row is locked while it hashes
-    return user if user and links.use(link) else None
+    if user is None or not links.use(link):
+        return None
+    security_event("user_created", level=logging.INFO, account=user.id)
+    return user
 
 
 def request_reset(email: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import urlsafe_b64decode
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
 from itertools import pairwise
@@ -23,6 +24,7 @@ from tests.mailbox import mails, tokens
 from tests.marks import asvs, practice
 from tests.races import at_once, meeting
 from tests.resources import NEW_PASSWORD
+from tests.retries import Log
 
 pytestmark = practice("auth.links")
 
@@ -175,6 +177,31 @@ def test_another_address_in_the_request_changes_nothing(
     assert mails(app) == before
     assert flow.finish(bob, token, NEW_PASSWORD).status_code == SIGNED_UP
     assert Browser(app, "192.0.2.1").sign_in(bob.email, PASSWORD).status_code == SIGNED_IN
+
+
+@both
+def test_a_link_that_ends_meanwhile_opens_nothing_and_logs_no_success(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, log: Log, flow: Flow
+) -> None:
+    """While the password is hashed, a newer link is mailed: what was written is taken back."""
+    token, hashed = flow.token(app), accounts.hash_password
+
+    def ask_again() -> None:
+        pass_time(app, FIRST_PAUSE)
+        flow.token(app)
+
+    def hash_meanwhile(password: str) -> str:
+        with ThreadPoolExecutor(1) as another_visitor:
+            another_visitor.submit(ask_again).result()
+        return hashed(password)
+
+    for module in (accounts, confirmation):
+        monkeypatch.setattr(module, "hash_password", hash_meanwhile)
+    log()
+    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == NO_LINK
+    assert not {"user_created", "authn_password_change"} & {line["event"] for line in log()}
+    monkeypatch.undo()
+    assert not works(app, flow, NEW_PASSWORD)
 
 
 # --- Mails to a stranger
