@@ -140,9 +140,20 @@ DEFECTS = [
         "a link stays locked while a password is hashed",
         "    user = accounts.register(link.email, password)  #"
         " first: no row is locked while it hashes\n"
-        "    return user if user and links.use(link) else None\n",
-        "    return accounts.register(link.email, password) if links.use(link) else None\n",
+        '    if user is None or not links.use(link):\n        return None\n    security_event("user_c',
+        "    if not links.use(link):\n        return None\n"
+        "    user = accounts.register(link.email, password)\n"
+        '    if user is None:\n        return None\n    security_event("user_c',
         "test_nobody_waits_while_a_password_is_hashed",
+    ),
+    flows(
+        "an account that is taken back is logged as opened",
+        "    if user is None or not links.use(link):\n        return None\n"
+        '    security_event("user_created", level=logging.INFO, account=user.id)\n',
+        "    if user is None:\n        return None\n"
+        '    security_event("user_created", level=logging.INFO, account=user.id)\n'
+        "    if not links.use(link):\n        return None\n",
+        "test_a_link_that_ends_meanwhile_opens_nothing_and_logs_no_success",
     ),
     pages(
         "a page behind a link uses it up when it is opened",
