@@ -140,10 +140,10 @@ DEFECTS = [
         "a link stays locked while a password is hashed",
         "    user = accounts.register(link.email, password)  #"
         " first: no row is locked while it hashes\n"
-        '    if user is None or not links.use(link):\n        return None\n    security_event("user_c',
+        "    if user is None or not links.use(link):\n        return None\n",
         "    if not links.use(link):\n        return None\n"
         "    user = accounts.register(link.email, password)\n"
-        '    if user is None:\n        return None\n    security_event("user_c',
+        "    if user is None:\n        return None\n",
         "test_nobody_waits_while_a_password_is_hashed",
     ),
     flows(
