@@ -85,7 +85,7 @@ def sign_in(reader: Reader, name: str) -> None:
     """
     authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
     browser = Visitor(DOMAIN, lambda: socket.create_connection((HUB, 443), 10), authority)
-    if (status := reader.post("/auth/login")) not in (302, 303):
+    if (status := reader.post("/auth/login")[0]) not in (302, 303):
         raise ClusterError(f"{reader.domain}: the button to sign in answers {status}")
     url, page = reader.location, ""
     for _ in range(STEPS):

@@ -100,7 +100,7 @@ def _judge(testbed: Testbed) -> int:
         missing = visitors.missing()
         row = Row("all of it", service, total(list(visitors.phases.values())), seconds)
         row.result = f"{visitors.acknowledged()} notes acknowledged, {len(missing)} of them lost"
-        if missing:
+        if missing or not visitors.acknowledged():
             row.wrong.append(row.result)
         testbed.rows.append(row)
         print(f"{service.name}: {row.result}", flush=True)

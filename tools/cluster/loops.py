@@ -82,12 +82,12 @@ def write(visitors: Visitors, number: int) -> None:
             continue
         phase, title = visitors.phase, f"note {number} {time.monotonic_ns()}"
         try:
-            status = writer.post("/notes/new", title=title, body="kept")
+            status, _ = writer.post("/notes/new", title=title, body="kept")
             what = str(status)
             if status in (302, 303):
                 visitors.notes[number].append((writer.location, title))
         except AssertionError as error:  # no form: the answer is another page
-            status = error.args[0][0]
+            _, status, _ = error.args[0]
             what = "signed out" if status in (302, 303) else str(status)  # led to the sign-in
         except PROBLEMS as error:
             what = repr(error)
