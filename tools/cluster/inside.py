@@ -8,7 +8,7 @@ from tests.live.images import daemon
 from tools.cluster import addons, control, databases, identity, images, mail, nodes, report
 from tools.cluster.balancer import Balancer
 from tools.cluster.environment import KIND, NODES, REGISTRY, Processes, run, wait_until
-from tools.cluster.loops import first_answer
+from tools.cluster.loops import PROBLEMS, first_answer
 from tools.cluster.phases import Phase, total
 from tools.cluster.runner import play_scenario
 from tools.cluster.service import Service
@@ -97,12 +97,18 @@ def _judge(testbed: Testbed) -> int:
     def look(service: Service) -> None:
         visitors = testbed.visitors[service.name]
         seconds = time.monotonic() - visitors.started
-        missing = visitors.missing()
         row = Row("all of it", service, total(list(visitors.phases.values())), seconds)
-        row.result = f"{visitors.acknowledged()} notes acknowledged, {len(missing)} of them lost"
-        if missing or not visitors.acknowledged():
-            row.wrong.append(row.result)
         testbed.rows.append(row)
+        acknowledged = visitors.acknowledged()
+        try:
+            missing = len(visitors.missing())
+        except PROBLEMS as error:
+            row.result = f"{acknowledged} notes acknowledged, and then unreadable: {error}"
+            row.wrong.append(row.result)
+        else:
+            row.result = f"{acknowledged} notes acknowledged, {missing} of them lost"
+            if missing or not acknowledged:
+                row.wrong.append(row.result)
         print(f"{service.name}: {row.result}", flush=True)
 
     if testbed.services:

@@ -21,7 +21,7 @@ from tools.cluster.phases import GOOD, Phase
 from tools.cluster.service import Service
 
 NEWCOMERS, WRITERS = 3, 2
-CONNECTING, ANSWER = 10, 30  # seconds
+CONNECTING, ANSWER, RECOVERY = 10, 30, 120  # seconds
 READS = 12  # a second, of one address; the service lets 20 through
 
 
@@ -119,8 +119,19 @@ class Visitors:
     def _missing(self, number: int) -> list[str]:
         gone = []
         for location, title in self.notes[number]:
-            status, page = self.writers[number].request("GET", location)
+            status, page = self._read(number, location)
             if status != 200 or title not in page:
                 gone.append(title)
             time.sleep(1 / READS)
         return gone
+
+    def _read(self, number: int, location: str) -> tuple[int, str]:
+        """A page as the writer sees it; after a scenario, the pods may still be starting."""
+        deadline = time.monotonic() + RECOVERY
+        while True:
+            try:
+                return self.writers[number].request("GET", location)
+            except loops.PROBLEMS:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
