@@ -3,7 +3,7 @@
 # <% if cookiecutter.database == "sqlite" %>
 Each is a file of its own.
 # <% else %>
-They are made on the server of development, by the two roles of its database. ``make db`` gives the
+They are made on the server of development, by the roles of its database. ``make db`` gives the
 roles what they need.
 # <% endif %>
 """

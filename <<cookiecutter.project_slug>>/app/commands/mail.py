@@ -14,6 +14,7 @@ from flask.cli import AppGroup
 from app.mail import delivery, upkeep
 from app.mail_settings import NO_URL
 
+mail_cli = AppGroup("mail", help="Send the mails that wait, and show them.")
 # <% if cookiecutter.database != "sqlite" %>
 # An attacker in this process, who came in through a mail server's answer, has this role.
 OTHER_ROLE = (
@@ -21,8 +22,6 @@ OTHER_ROLE = (
     " DATABASE_URL (docs/database.md)"
 )
 # <% endif %>
-
-mail_cli = AppGroup("mail", help="Send the mails that wait, and show them.")
 
 
 @mail_cli.command("deliver")

@@ -183,7 +183,7 @@ DEFECTS = [
     ),
     postgresql(
         "everybody may hold the lock of migrations",
-        "    if not has_table(server, \"alembic_version\"):\n",
+        '    if not has_table(server, "alembic_version"):\n',
         "    if server:\n",
         "test_the_role_of_the_app_cannot_stop_an_upgrade",
     ),

@@ -37,9 +37,7 @@ class NewService:
         place = make_url(development().database_url.reveal())
         self.app = place.set(username=f"{name}-app", password=roles.PASSWORD, database=name)
         self.migrator = self.app.set(username=f"{name}-mig", password=roles.PASSWORD[::-1])
-        self.mail: URL | None = self.app.set(
-            username=f"{name}-mail", password=f"{roles.PASSWORD}2"
-        )
+        self.mail: URL | None = self.app.set(username=f"{name}-mail", password=f"{roles.PASSWORD}2")
 
     @property
     def roles(self) -> Roles:

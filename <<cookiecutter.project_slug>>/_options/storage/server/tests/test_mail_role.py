@@ -167,7 +167,7 @@ def test_a_new_password_of_the_role_is_taken(
         assert service.flask(command).exit_code == 0
     write(service.build(), ALICE)
     assert service.mail is not None
-    service.mail = service.mail.set(password="another-canary")  # noqa: S106 - of this test
+    service.mail = service.mail.set(password="another-canary")
     with suppress(roles.Refused):
         roles.connect(service.mail).close()
         pytest.skip("this server asks for no password")

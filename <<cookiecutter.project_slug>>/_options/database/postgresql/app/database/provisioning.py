@@ -85,9 +85,7 @@ def connected(url: URL) -> ServerConnection[Any]:
     return connect(**arguments, autocommit=True)
 
 
-def run(
-    connection: ServerConnection[Any], text: str, roles: Roles, **more: sql.Composable
-) -> None:
+def run(connection: ServerConnection[Any], text: str, roles: Roles, **more: sql.Composable) -> None:
     """Run our statements; psycopg quotes the names."""
     names = {name: sql.Identifier(url.username or "") for name, url in roles.named.items()}
     names["database"] = sql.Identifier(roles.app.database or "")
