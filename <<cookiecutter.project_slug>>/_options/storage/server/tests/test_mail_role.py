@@ -6,12 +6,11 @@ What a mail server answers comes from outside. Whoever breaks in through it has 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import inspect
+from sqlalchemy import URL, inspect
 from sqlalchemy.exc import DBAPIError
 
 from app.database import db
@@ -160,6 +159,14 @@ def test_an_update_makes_the_role_and_loses_no_mail(
     assert [it.recipient for it in server.received] == [ALICE]
 
 
+def is_let_in(url: URL) -> bool:
+    try:
+        roles.connect(url).close()
+    except roles.Refused:
+        return False
+    return True
+
+
 def test_a_new_password_of_the_role_is_taken(
     service: NewService, make_app: Make, server: MailServer
 ) -> None:
@@ -168,8 +175,7 @@ def test_a_new_password_of_the_role_is_taken(
     write(service.build(), ALICE)
     assert service.mail is not None
     service.mail = service.mail.set(password="another-canary")
-    with suppress(roles.Refused):
-        roles.connect(service.mail).close()
+    if is_let_in(service.mail):
         pytest.skip("this server asks for no password")
     delivers_after_create(service, make_app, server)
 
