@@ -93,9 +93,10 @@ FORBIDDEN = [
 # outbox, where it reads, changes and deletes rows; and anywhere.
 OF_TABLES = ["SELECT * FROM {name}", "DELETE FROM {name}", "SELECT 1 FROM {name} FOR UPDATE"]
 OF_OUTBOX = [
-    "INSERT INTO outbox (kind, recipient, content, message_id, state, attempts, error, created_at,"
-    " due_at) SELECT kind, recipient, content, message_id, state, attempts, error, created_at,"
-    " due_at FROM outbox",
+    # With an id, for which no right on a sequence is needed.
+    "INSERT INTO outbox (id, kind, recipient, content, message_id, state, attempts, error,"
+    " created_at, due_at) SELECT id + 1000, kind, recipient, content, message_id, state, attempts,"
+    " error, created_at, due_at FROM outbox",
     "TRUNCATE outbox",
     "DROP TABLE outbox",
     "ALTER TABLE outbox ADD COLUMN mine INTEGER",
