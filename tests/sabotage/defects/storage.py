@@ -204,7 +204,7 @@ DEFECTS = [
         "ALTER USER {mail} IDENTIFIED BY {mail_password} REQUIRE {tls};\n",
         "ALTER USER {mail} IDENTIFIED BY {mail_password} REQUIRE {tls};\n"
         "GRANT SELECT ON {granted}.* TO {mail};\n",
-        MAIL_ROLE,
+        "test_an_update_makes_the_role_and_loses_no_mail",
     ),
     mysql(
         "the mail process writes mails",
