@@ -30,7 +30,7 @@ from tests.template import (
 # If only the database differs, two renderings may differ in these files, and in the files of
 # _options/database/.
 INLINE = {
-    "app/database/backups.py",  # how a restore is undone
+    "app/database/backups.py",  # how a restore is undone, and the roles that get their rights
     "app/database/commands.py",  # flask db create
     ".github/workflows/ci.yml",  # starts the server
     ".template/answers.yaml",
@@ -44,15 +44,16 @@ INLINE = {
     "tests/security/numbers.list",
 }
 DOCUMENTS = {  # texts that depend on the database
-    *(".env.example", "README.md"),
+    *(".env.example", "README.md", "SECURITY.md"),  # a file has no roles
     *("deploy/docker/README.md", "deploy/docker/deploy.sh"),
 }
-ROLES = {  # a server has two roles and an administrator, a file has none
+ROLES = {  # a server has three roles and an administrator, a file has none
     *("app/database/__init__.py", "app/database/cli_errors.py", "app/settings.py"),
     *("app/security/queries.py", "migrations/env.py", "tests/database.py", "Makefile"),
     "tests/sample/__init__.py",  # the rights that the app has on its table
     "tests/test_deployment_scripts.py",  # their URLs
     "tests/test_mail_process.py",  # how the database goes away
+    "app/commands/mail.py",  # the role of the process that sends mail
     # A file uses the number of a deleted row again, unless it is told not to.
     *("migrations/versions/0001_first_tables.py", "migrations/versions/0004_outbox.py"),
 }
@@ -169,7 +170,7 @@ def test_make_db_makes_the_database_once(service: Service) -> None:
     status, output = service.make("db")
     assert status == 0, output
     assert service.server.query(service.server.databases.format(service.slug)) == [service.slug]
-    assert len(service.server.query(service.server.roles.format(service.slug))) == 2
+    assert len(service.server.query(service.server.roles.format(service.slug))) == 3
     status, output = service.make("db")
     assert status == 0, output
     assert "already exists" in output

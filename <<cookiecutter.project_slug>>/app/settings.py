@@ -5,15 +5,16 @@ Nothing else reads the environment.
 
 from __future__ import annotations
 
-# <% if cookiecutter.database != "sqlite" %>
-import hmac
-# <% endif %>
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+# <% if cookiecutter.database == "sqlite" %>
 from app.database import dialect
+# <% else %>
+from app.database_settings import NO_DEFAULTS, DatabaseSettings, development_urls
+# <% endif %>
 from app.environment import HOST_NAME, read_value, redis_problem
 from app.mail_settings import MailSettings
 # <% if cookiecutter.auth == "oidc" %>
@@ -44,6 +45,8 @@ class Settings:
     :param environment: ``production`` or ``development``.
     # <% if cookiecutter.database != "sqlite" %>
     :param migration_database_url: the same database, for the role that may change its tables.
+    :param mail_database_url: the same database, for the role that sees the outbox alone. The
+        process that sends mail has no other, so there ``database_url`` is this one.
     :param admin_database_url: for ``flask db create`` alone; empty means the user of this machine.
     # <% endif %>
     :param trusted_hosts: names this service answers to, without port.
@@ -68,6 +71,7 @@ class Settings:
     database_url: Secret
     # <% if cookiecutter.database != "sqlite" %>
     migration_database_url: Secret
+    mail_database_url: Secret
     admin_database_url: Secret
     # <% endif %>
     redis_url: Secret
@@ -116,11 +120,9 @@ class Settings:
         # <% if cookiecutter.database == "sqlite" %>
         database_url = read("DATABASE_URL", dialect.DEVELOPMENT_URL if development else "")
         # <% else %>
-        app_url, migrator_url = _development_urls(secret_key) if development else ("", "")
-        database_url = read("DATABASE_URL", app_url)
-        same = database_url if database_url != app_url else migrator_url
-        migration_database_url = read("MIGRATION_DATABASE_URL", same)
-        admin_database_url = read("ADMIN_DATABASE_URL")
+        defaults = development_urls(DATABASE_NAME, secret_key) if development else NO_DEFAULTS
+        urls = DatabaseSettings.read(read, problems, defaults)
+        database_url = urls.app
         # <% endif %>
         redis_url = read("REDIS_URL")
         domain_name = read("DOMAIN_NAME").lower()
@@ -139,12 +141,6 @@ class Settings:
         # <% if cookiecutter.database == "sqlite" %>
         if database_url and (problem := dialect.url_problem(database_url)):
             problems.append(problem)
-        # <% else %>
-        urls = {migration_database_url: "MIGRATION_DATABASE_URL", database_url: "DATABASE_URL"}
-        for url, name in {admin_database_url: "ADMIN_DATABASE_URL", **urls}.items():
-            admin = name.startswith("ADMIN")
-            if url and (problem := dialect.url_problem(url, name, admin=admin)):
-                problems.append(problem)
         # <% endif %>
         if redis_url and (problem := redis_problem(redis_url)):
             problems.append(problem)
@@ -168,8 +164,9 @@ class Settings:
             ),
             database_url=Secret(database_url),
             # <% if cookiecutter.database != "sqlite" %>
-            migration_database_url=Secret(migration_database_url),
-            admin_database_url=Secret(admin_database_url),
+            migration_database_url=Secret(urls.migrator),
+            mail_database_url=Secret(urls.mail),
+            admin_database_url=Secret(urls.admin),
             # <% endif %>
             redis_url=Secret(redis_url),
             redis_private_host=read("REDIS_PRIVATE_HOST"),
@@ -189,20 +186,3 @@ class Settings:
         if problems:
             raise ConfigurationError(problems)
         return settings
-# <% if cookiecutter.database != "sqlite" %>
-
-
-def _development_urls(secret_key: str) -> tuple[str, str]:
-    """The database of development, for the app's role and for the migrator's.
-
-    The passwords follow from the key: nobody has to choose them or write them down.
-    """
-    roles = DATABASE_NAME, f"{DATABASE_NAME}-migrator"
-    app, migrator = (
-        dialect.development_url(
-            role, hmac.digest(secret_key.encode(), role.encode(), "sha256").hex(), DATABASE_NAME
-        )
-        for role in roles
-    )
-    return app, migrator
-# <% endif %>

@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeDecorator
 # <% if cookiecutter.database == "sqlite" %>
 from app.database import Base, migration_engine
 # <% else %>
-from app.database import Base, db, migrating, migration_engine
+from app.database import Base, migrating, migration_engine, roles
 # <% endif %>
 
 
@@ -77,5 +77,5 @@ with migration_engine().connect() as connection:
         # <% else %>
         migrating.before(connection)
         context.run_migrations()
-        migrating.after(connection, db.engine.url)
+        migrating.after(connection, roles.from_settings())
         # <% endif %>

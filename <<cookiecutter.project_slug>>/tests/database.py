@@ -3,7 +3,7 @@
 # <% if cookiecutter.database == "sqlite" %>
 Each is a file of its own.
 # <% else %>
-They are made on the server of development, by the two roles of its database. ``make db`` gives the
+They are made on the server of development, by the roles of its database. ``make db`` gives the
 roles what they need.
 # <% endif %>
 """
@@ -35,10 +35,18 @@ from sqlalchemy import event, make_url
 
 from app import create_app
 from app.database import db, dialect, dumps
+from app.database.roles import Roles
 from app.settings import Settings
 from tests import sample
 from tests import scratch as databases
 from tests.live import PROJECT
+# <% endif %>
+
+# Settings that the process that sends mail does not have, for `make_app`.
+# <% if cookiecutter.database == "sqlite" %>
+OTHER_ROLES: dict[str, None] = {}  # a file has no roles
+# <% else %>
+OTHER_ROLES = dict.fromkeys(["DATABASE_URL", "MIGRATION_DATABASE_URL"])
 # <% endif %>
 
 
@@ -61,22 +69,35 @@ def scratch(directory: Path) -> Iterator[dict[str, str]]:
             Path(f"{path}{suffix}").unlink(missing_ok=True)
     # <% else %>
     settings = development()
-    urls = settings.database_url, settings.migration_database_url
-    app, migrator = (make_url(url.reveal()) for url in urls)
+    urls = settings.database_url, settings.migration_database_url, settings.mail_database_url
+    app, migrator, mail = (make_url(url.reveal()) for url in urls)
     database = f"{app.database}_test_{secrets.token_hex(4)}"
-    app, migrator = app.set(database=database), migrator.set(database=database)
+    own = Roles(*(url.set(database=database) for url in (app, migrator, mail)))
     try:
-        databases.create(app, migrator)
+        databases.create(own)
     except dumps.Failed as error:
         pytest.exit(f"{dialect.NAME} is not there: {error}\n{dialect.HELP}", returncode=1)
     try:
-        yield {
-            "DATABASE_URL": app.render_as_string(hide_password=False),
-            "MIGRATION_DATABASE_URL": migrator.render_as_string(hide_password=False),
-        }
+        yield own_settings(own)
     finally:
-        databases.drop(app, migrator)
+        databases.drop(own)
     # <% endif %>
+
+
+# <% if cookiecutter.database != "sqlite" %>
+def own_settings(own: Roles) -> dict[str, str]:
+    """The settings that name these roles."""
+    names = {"app": "DATABASE_URL", "migrator": "MIGRATION_DATABASE_URL"}
+    names |= {"mail": "MAIL_DATABASE_URL"}
+    return {
+        names[role]: url.render_as_string(hide_password=False) for role, url in own.named.items()
+    }
+
+
+# <% endif %>
+def of_mail_process(environment: dict[str, str]) -> dict[str, str]:
+    """What is left of the environment in the process that sends mail, as the deployments do it."""
+    return {name: value for name, value in environment.items() if name not in OTHER_ROLES}
 
 
 def migrate(environment: dict[str, str]) -> None:

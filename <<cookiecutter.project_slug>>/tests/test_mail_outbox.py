@@ -18,6 +18,7 @@ from app.mail import outbox, upkeep
 from app.mail.models import Mail
 from app.security.encryption import decrypt, encrypt
 from tests.browser import Browser
+from tests.database import OTHER_ROLES
 from tests.mail_server import OK, mail_server
 from tests.marks import asvs, practice
 from tests.outbox import CLIENT, deliver, make_due, pass_time, rows, states, write
@@ -159,10 +160,10 @@ def test_rows_are_deleted_when_nobody_needs_them(app: Flask) -> None:
 
 def test_status_says_what_is_stuck_and_retry_sends_it(app: Flask, make_app: Make) -> None:
     with mail_server() as server:
-        service = make_app(MAIL_URL=server.url())
+        service, sender = make_app(), make_app(MAIL_URL=server.url(), **OTHER_ROLES)
 
         def mail(*arguments: str) -> Any:
-            return service.test_cli_runner().invoke(args=["mail", *arguments])
+            return sender.test_cli_runner().invoke(args=["mail", *arguments])
 
         assert (mail("status").exit_code, mail("status").output) == (0, "")
         write(service, ALICE, BOB)
@@ -193,9 +194,9 @@ def test_status_says_what_is_stuck_and_retry_sends_it(app: Flask, make_app: Make
         assert sorted(it.recipient for it in server.received) == [ALICE, BOB]
 
 
-def test_a_server_that_fails_is_a_failure_of_the_command(app: Flask) -> None:
+def test_a_server_that_fails_is_a_failure_of_the_command(app: Flask, make_app: Make) -> None:
     write(app, ALICE)
-    result = app.test_cli_runner().invoke(args=["mail", "deliver", "--once"])
+    result = make_app(**OTHER_ROLES).test_cli_runner().invoke(args=["mail", "deliver", "--once"])
     assert result.exit_code == 1
     assert result.output.endswith("Error: The mail server failed; see flask mail status.\n")
 

@@ -22,6 +22,7 @@ from app.database import db
 from app.mail.outbox import LEASE
 from tests import faults
 from tests.browser import Browser
+from tests.database import of_mail_process
 from tests.live import make_certificates, running, wait_until
 from tests.mail_server import OK, MailServer, mail_server
 from tests.marks import asvs, practice
@@ -57,7 +58,8 @@ main()
 @pytest.fixture
 def values(environment: dict[str, str], app: Flask) -> dict[str, str]:
     """The environment of the process; its outbox is empty."""
-    return {**environment, "PATH": os.environ["PATH"], "FLASK_SKIP_DOTENV": "1"}
+    own = of_mail_process(environment)
+    return {**own, "PATH": os.environ["PATH"], "FLASK_SKIP_DOTENV": "1"}
 
 
 @pytest.fixture
@@ -203,7 +205,7 @@ def test_a_database_that_goes_and_comes_back_ends_nothing(
     log = tmp_path / "mail.log"
     with (
         faults.outage({**values, **own_database}, tmp_path) as outage,
-        delivering(outage.settings, tmp_path, server) as process,
+        delivering(of_mail_process(outage.settings), tmp_path, server) as process,
     ):
         write(own_service, ALICE)
         wait_until(lambda: states(own_service) == ["sent"], WAIT)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from tests.database import of_mail_process
+
 DELIVER = [sys.executable, "-m", "flask", "--app", "wsgi", "mail", "deliver"]
 ALIVE = b"READY=1\nWATCHDOG=1"  # sd_notify(3)
 
@@ -22,7 +24,8 @@ def deliver(environment: dict[str, str], *options: str) -> Iterator[subprocess.P
     """The process, which does not outlive a test that fails."""
     fixed = {"PATH": os.environ["PATH"], "FLASK_SKIP_DOTENV": "1"}
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen([*DELIVER, *options], env=fixed | environment, **output) as process:
+    values = fixed | of_mail_process(environment)
+    with subprocess.Popen([*DELIVER, *options], env=values, **output) as process:
         try:
             yield process
         finally:

@@ -196,8 +196,9 @@ def test_each_container_has_its_own_secrets_alone(deployment: Deployment) -> Non
     expected["backup"] = {"SECRET_KEY"}
     expected["mail"] = app | {"MAIL_URL"}
     if server:
+        expected["mail"] = app - {"DATABASE_URL"} | {"MAIL_DATABASE_URL", "MAIL_URL"}
         expected["database"] = {"ADMIN_PASSWORD"}
-        expected["backup"] |= {"DATABASE_URL", "MIGRATION_DATABASE_URL"}
+        expected["backup"] |= {"DATABASE_URL", "MIGRATION_DATABASE_URL", "MAIL_DATABASE_URL"}
     for name, found in deployment.containers().items():
         mounts = {Path(mount["Destination"]) for mount in found["Mounts"]}
         given = {path.name for path in mounts if path.parent == Path("/run/secrets")}

@@ -332,7 +332,9 @@ def test_secrets_are_random_private_and_outside_of_git_and_manifests(tmp_path: P
         given = {s["metadata"]["name"]: set(s["data"]) for s in found}
         assert set().union(*given.values()) == set(first)
         assert not {"MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL", "MAIL_URL"} & given["web"]
-        assert given["mail"] == {"MAIL_URL"}
+        assert given["mail"] == {"MAIL_URL"} | (
+            set() if "sqlite" in name else {"MAIL_DATABASE_URL"}
+        )
         git = ["git", "-c", "core.excludesFile=/dev/null"]
         for command in (["init", "--quiet"], ["add", "--all"]):
             assert run(*git, *command, cwd=project).returncode == 0
@@ -1067,7 +1069,7 @@ def server(
     values = SERVER | {"DATABASE_HOST": "database", "ADMIN_DATABASE_URL": admin}
     assert write_secrets(project, **values).returncode == 0
     secrets = project / "deploy" / "kubernetes" / "secrets"
-    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
+    for name in (f"{role}DATABASE_URL" for role in ("", "MIGRATION_", "MAIL_", "ADMIN_")):
         url = (secrets / name).read_text("utf-8").strip()
         trusted = "?sslrootcert=/run/secrets/app/database-ca.pem"
         (secrets / name).write_text(url + trusted, "utf-8")
@@ -1126,7 +1128,10 @@ def test_the_web_process_cannot_change_a_table_and_the_job_needs_no_administrato
 ) -> None:
     folder = "/run/secrets"
     listed = server.node("exec", "web-pod-app", "find", folder, "-type", "f").split()
-    assert not [path for path in listed if "MIGRATION" in path or "ADMIN" in path]
+    assert not [path for path in listed if re.search("MIGRATION|ADMIN|MAIL", path)]
+    listed = server.node("exec", "mail-pod-mail", "find", folder, "-type", "f").split()
+    listed = [Path(path).name for path in listed if "DATABASE" in path]
+    assert listed == ["MAIL_DATABASE_URL"], "a break-in there reads no account"
     code = (
         "from sqlalchemy import create_engine, text; from wsgi import app;"
         "from app.database import dialect;"

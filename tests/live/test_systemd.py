@@ -259,7 +259,11 @@ def test_secrets_are_in_files_alone(host: str, request: pytest.FixtureRequest) -
     # Nobody else reads them, and the service has no other role of the database.
     loaded = f"/proc/{main_pid(machine)}/root/run/credentials/{SLUG}.service"
     found = set(machine.run("ls", loaded).split())
-    assert found.isdisjoint({"MIGRATION_DATABASE_URL", "MAIL_URL"})
+    assert found.isdisjoint({"MIGRATION_DATABASE_URL", "MAIL_DATABASE_URL", "MAIL_URL"})
+    process = machine.run("systemctl", "show", "--value", "--property=MainPID", f"{SLUG}-mail")
+    loaded = f"/proc/{process}/root/run/credentials/{SLUG}-mail.service"
+    found = {name for name in machine.run("ls", loaded).split() if "DATABASE" in name}
+    assert found == {"DATABASE_URL" if host == "sqlite" else "MAIL_DATABASE_URL"}
 
 
 # --- Mail

@@ -86,8 +86,9 @@ class Service:
         (secrets / "private-ca.pem").write_text(authority, "utf-8")
         listed = r"\1REDIS_URL\1private-ca.pem"
         self.change("secrets/kustomization.yaml", r"(\s+- )REDIS_URL", listed)
-        self.change("secrets/kustomization.yaml", r"\[MAIL_URL", "[private-ca.pem, MAIL_URL")
-        for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
+        self.change("secrets/kustomization.yaml", r"(\s+- )MAIL_URL", r"\1MAIL_URL\1private-ca.pem")
+        self.change("base/mail.yaml", r"database-ca\.pem", "private-ca.pem")
+        for name in (f"{role}DATABASE_URL" for role in ("", "MIGRATION_", "MAIL_", "ADMIN_")):
             if self.database != "sqlite":
                 url = (secrets / name).read_text("utf-8").strip()
                 trusted = f"{url}?{AUTHORITY[self.database]}={TRUSTED}\n"

@@ -15,6 +15,13 @@ from app.mail import delivery, upkeep
 from app.mail_settings import NO_URL
 
 mail_cli = AppGroup("mail", help="Send the mails that wait, and show them.")
+# <% if cookiecutter.database != "sqlite" %>
+# An attacker in this process, who came in through a mail server's answer, has this role.
+OTHER_ROLE = (
+    "flask mail deliver has the role of the web process; give it MAIL_DATABASE_URL and not"
+    " DATABASE_URL (docs/database.md)"
+)
+# <% endif %>
 
 
 @mail_cli.command("deliver")
@@ -30,6 +37,11 @@ def deliver(once: bool, heartbeat: Path | None) -> None:
     if settings.production and not settings.mail.url:
         click.echo(f"Refusing to start: {NO_URL}", err=True)
         sys.exit(3)  # as in wsgi.py
+    # <% if cookiecutter.database != "sqlite" %>
+    if settings.production and settings.database_url != settings.mail_database_url:
+        click.echo(f"Refusing to start: {OTHER_ROLE}", err=True)
+        sys.exit(3)
+    # <% endif %>
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # The mail that is being sent comes to its end.

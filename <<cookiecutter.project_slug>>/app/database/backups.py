@@ -10,7 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import delete, table
 
+# <% if cookiecutter.database == "sqlite" %>
 from app.database import MIGRATIONS, db, dumps, migration_engine
+# <% else %>
+from app.database import MIGRATIONS, dumps, migration_engine, roles
+# <% endif %>
 
 
 def new_file(prefix: str = "") -> Path:
@@ -60,9 +64,9 @@ def restore(file: Path, saved: Path) -> None:
     # <% if cookiecutter.database == "sqlite" %>
     replace = partial(dumps.restore, db.engine.url)
     # <% elif cookiecutter.database == "postgresql" %>
-    replace = partial(dumps.restore, db.engine.url, migration_engine().url)
+    replace = partial(dumps.restore, roles.from_settings())
     # <% else %>
-    replace = partial(dumps.restore, db.engine.url, migration_engine().url, saved)
+    replace = partial(dumps.restore, roles.from_settings(), saved)
     # <% endif %>
     try:
         replace(file)

@@ -18,7 +18,7 @@ from app.database.cli_errors import readable_errors
 from flask import current_app
 from sqlalchemy import URL, make_url
 
-from app.database import backups, db, dialect, is_migrated, migration_engine, provisioning
+from app.database import backups, dialect, dumps, is_migrated, migration_engine, provisioning, roles
 from app.database.cli_errors import connection_error, is_one_role, readable_errors
 # <% endif %>
 from app.database.schema_commands import db_cli
@@ -42,22 +42,25 @@ def create() -> None:
 # <% else %>
 @db_cli.command("create")
 def create() -> None:
-    """Create the database and its two roles, as the administrator ADMIN_DATABASE_URL."""
-    app_url, migrator = db.engine.url, migration_engine().url
+    """Create the database and its roles, as the administrator ADMIN_DATABASE_URL."""
+    own = roles.from_settings()
     with readable_errors():
         failure = connection_error()
+        if failure and is_one_role():
+            raise failure
         if failure is None:
             click.echo("The database already exists.")
-        elif is_one_role():
-            raise failure
-        else:
+        incomplete = failure is None and own.mail and _is_refused(own.mail)
+        if incomplete:  # an update of a service from before it had this role
+            click.echo("Creating the role of MAIL_DATABASE_URL as ADMIN_DATABASE_URL.")
+        if failure or incomplete:
             development = not current_app.config["SETTINGS"].production
-            provisioning.create(_administrator(), app_url, migrator, development=development)
+            provisioning.create(_administrator(), own, development=development)
         # <% if cookiecutter.database == "postgresql" %>
-        provisioning.grant(app_url, migrator)
+        provisioning.grant(own)
         # <% endif %>
     if failure:
-        click.echo(f"Created {app_url.database}.")
+        click.echo(f"Created {own.app.database}.")
 # <% endif %>
 
 
@@ -104,6 +107,15 @@ def stopped_by_sigterm() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
 # <% if cookiecutter.database != "sqlite" %>
+
+
+def _is_refused(url: URL) -> bool:
+    """Whether the server, which lets the app in, lacks this role or has another password of it."""
+    try:
+        with provisioning.connected(url):
+            return False
+    except dumps.Failed:
+        return True
 
 
 def _administrator() -> URL:

@@ -34,8 +34,11 @@ def check(app: Flask) -> Iterator[str]:
     settings = app.config["SETTINGS"]
     yield from dialect.check(make_url(settings.database_url.reveal()), "DATABASE_URL")
     # <% if cookiecutter.database != "sqlite" %>
-    if (url := settings.migration_database_url) != settings.database_url:
-        yield from dialect.check(make_url(url.reveal()), "MIGRATION_DATABASE_URL")
+    others = {"MIGRATION_DATABASE_URL": settings.migration_database_url}
+    others |= {"MAIL_DATABASE_URL": settings.mail_database_url}
+    for name, url in others.items():
+        if url and url != settings.database_url:
+            yield from dialect.check(make_url(url.reveal()), name)
     # <% endif %>
 
 

@@ -11,7 +11,7 @@ from flask import Flask
 # <% if cookiecutter.database == "sqlite" %>
 from app.database import migration_engine
 # <% else %>
-from app.database import db, migrating, migration_engine
+from app.database import migrating, migration_engine, roles
 # <% endif %>
 from tests.sample import views
 from tests.sample.models import Sample
@@ -27,5 +27,5 @@ def create_table(app: Flask) -> None:
     with app.app_context(), migration_engine().begin() as connection:
         Sample.__table__.create(connection, checkfirst=True)  # type: ignore[attr-defined]
         # <% if cookiecutter.database != "sqlite" %>
-        migrating.after(connection, db.engine.url)
+        migrating.after(connection, roles.from_settings())
         # <% endif %>

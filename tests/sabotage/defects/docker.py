@@ -330,6 +330,24 @@ DEFECTS = [
         "test_a_container_gets_no_further",
     ),
     postgresql(
+        "the mail process gets the role of the app",
+        "      - MAIL_DATABASE_URL\n      - MAIL_URL\n",
+        "      - DATABASE_URL\n      - MAIL_URL\n",
+        "test_a_container_gets_no_further",
+    ),
+    postgresql(
+        "the mail process gets the role of the app as well",
+        "      - MAIL_DATABASE_URL\n      - MAIL_URL\n",
+        "      - MAIL_DATABASE_URL\n      - DATABASE_URL\n      - MAIL_URL\n",
+        "test_a_container_gets_no_further",
+    ),
+    postgresql(
+        "a rotation forgets the role of the mail process",
+        "secrets/MIGRATION_DATABASE_URL secrets/MAIL_DATABASE_URL\n",
+        "secrets/MIGRATION_DATABASE_URL\n",
+        "test_the_passwords_of_all_roles_are_rotated",
+    ),
+    postgresql(
         "the database asks for no password",
         "--auth-local=scram-sha-256",
         "--auth-local=trust",

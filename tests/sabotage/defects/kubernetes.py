@@ -514,6 +514,26 @@ DEFECTS = [
         "test_each_secret_has_its_files",
     ),
     postgresql(
+        "the mail process gets the role of the app",
+        "              - {key: REDIS_URL, path: REDIS_URL}\n",
+        "              - {key: REDIS_URL, path: REDIS_URL}\n"
+        "              - {key: DATABASE_URL, path: DATABASE_URL}\n",
+        "test_a_pod_gets_no_further",
+    ),
+    postgresql(
+        "whoever migrates gets the password of the mail server",
+        "            items: [{key: MAIL_DATABASE_URL, path: MAIL_DATABASE_URL}]\n",
+        "",
+        "test_a_pod_gets_no_further",
+        file="deploy/kubernetes/base/migrate.yaml",
+    ),
+    postgresql(
+        "an update gives the mail process a role that nobody makes",
+        "[ -s DATABASE_URL ] && [ -s ADMIN_DATABASE_URL ]; then",
+        "[ -s DATABASE_URL ]; then",
+        "test_a_service_from_before_the_role_of_mail_gets_one",
+    ),
+    postgresql(
         "the migration's container gets the administrator",
         ("            - {name: tmp, mountPath: /tmp}\n      volumes:\n"),
         (

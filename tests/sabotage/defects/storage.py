@@ -12,7 +12,7 @@ quotas = partial(Defect, "quotas")
 throttling = partial(Defect, "throttling")
 postgresql = partial(Defect, "database", answers={"database": "postgresql"})
 mysql = partial(Defect, "database", answers={"database": "mysql"})
-
+MAIL_ROLE = "test_it_has_no_other_right_whatever_was_done_to_the_database"
 
 DEFECTS = [
     errors(
@@ -116,15 +116,58 @@ DEFECTS = [
     ),
     postgresql(
         "the app's role writes the version of the schema",
-        "    protect_version(_server_connection(connection), app, connection.engine.url)\n",
+        "    grant_tables(_server_connection(connection), roles)\n",
         "    _server_connection(connection)\n",
         "test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database",
     ),
     postgresql(
         "a restore gives the version to the app's role",
-        "        protect_version(connection, app, migrator)\n",
+        "        grant_tables(connection, roles)\n",
         "",
         "test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database",
+    ),
+    postgresql(
+        "the mail process has the rights of the app",
+        "GRANT SELECT, UPDATE, DELETE ON outbox TO {mail};\n",
+        "GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {mail};\n",
+        MAIL_ROLE,
+    ),
+    postgresql(
+        "the mail process reads what a later migration makes",
+        "GRANT USAGE ON SCHEMA public TO {mail};\n",
+        "GRANT USAGE ON SCHEMA public TO {mail};\n"
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {mail};\n",
+        MAIL_ROLE,
+    ),
+    postgresql(
+        "the mail process writes mails",
+        "GRANT SELECT, UPDATE, DELETE ON outbox TO {mail};\n",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO {mail};\n",
+        MAIL_ROLE,
+    ),
+    postgresql(
+        "after a restore no mail is sent",
+        "        grant_tables(connection, roles)\n",
+        "        grant_tables(connection, roles._replace(mail=None))\n",
+        MAIL_ROLE,
+    ),
+    postgresql(
+        "the mail process starts with any role",
+        "settings.database_url != settings.mail_database_url:",
+        "not settings.database_url:",
+        "test_it_refuses_to_start_with_another_role",
+    ),
+    postgresql(
+        "the mail process may have the role of the app",
+        "if mail and is_web_or_command and not malformed:",
+        "if not mail and is_web_or_command and not malformed:",
+        "test_its_role_is_no_other_processs",
+    ),
+    postgresql(
+        "an update does not make the role of the mail process",
+        "        if failure or incomplete:\n",
+        "        if failure:\n",
+        "test_an_update_makes_the_role_and_loses_no_mail",
     ),
     postgresql(
         "an incomplete backup has the final name",
@@ -140,7 +183,7 @@ DEFECTS = [
     ),
     postgresql(
         "everybody may hold the lock of migrations",
-        "    if not has_version(server):\n",
+        '    if not has_table(server, "alembic_version"):\n',
         "    if server:\n",
         "test_the_role_of_the_app_cannot_stop_an_upgrade",
     ),
@@ -155,6 +198,19 @@ DEFECTS = [
         "GRANT SELECT ON {granted}.* TO {app};",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {granted}.* TO {app};",
         "test_roles_and_database_are_made_and_making_them_again_is_harmless",
+    ),
+    mysql(
+        "the mail process has the rights of the app",
+        "ALTER USER {mail} IDENTIFIED BY {mail_password} REQUIRE {tls};\n",
+        "ALTER USER {mail} IDENTIFIED BY {mail_password} REQUIRE {tls};\n"
+        "GRANT SELECT ON {granted}.* TO {mail};\n",
+        "test_an_update_makes_the_role_and_loses_no_mail",
+    ),
+    mysql(
+        "the mail process writes mails",
+        "GRANT SELECT, UPDATE, DELETE ON {granted} TO {mail};\n",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {granted} TO {mail};\n",
+        MAIL_ROLE,
     ),
     mysql(
         "everybody knows the name of the lock of migrations",

@@ -344,9 +344,22 @@ DEFECTS = [
     ),
     postgresql(
         "a command of the service gets the migrator's role",
-        '            "$user/MIGRATION_DATABASE_URL:"* | *=$name:*) ;;',
-        "            *=$name:*) ;;",
+        '            "$user/MIGRATION_DATABASE_URL:"* | "$user/MAIL',
+        '            "$user/MAIL',
         "test_a_command_runs_as_the_user_for_it",
+    ),
+    postgresql(
+        "the mail process gets the role of the app",
+        "LoadCredential=MAIL_DATABASE_URL:/etc/{slug}/credentials/MAIL_DATABASE_URL\n",
+        "LoadCredential=DATABASE_URL:/etc/{slug}/credentials/DATABASE_URL\n",
+        "test_a_unit_gets_no_further",
+        file="deploy/systemd/app-mail.service",
+    ),
+    postgresql(
+        "at the socket the mail process is the app",
+        "User={slug}-mail\nGroup={slug}-mail",
+        "User={slug}\nGroup={slug}",
+        "test_a_unit_gets_no_further",
     ),
     postgresql(
         "the migration as the service's user",

@@ -29,6 +29,7 @@ DROP = [
     "DROP DATABASE IF EXISTS {database}",
     "DROP USER IF EXISTS {app}",
     "DROP USER IF EXISTS {migrator}",
+    "DROP USER IF EXISTS {mail}",
     "DROP USER IF EXISTS {other}",
 ]
 WRONG_ADMINISTRATORS = [
@@ -85,6 +86,31 @@ FORBIDDEN = [
     "DROP USER '{migrator}'@'{host}'",
     "SHOW GRANTS FOR '{migrator}'@'{host}'",
     "SET ROLE '{migrator}'",
+]
+
+
+# What the mail process must not do with the tables that there are, each by its {name}; then with the
+# outbox, where it reads, changes and deletes rows; and anywhere.
+OF_TABLES = ["SELECT * FROM {name}", "DELETE FROM {name}", "SELECT 1 FROM {name} FOR UPDATE"]
+OF_OUTBOX = [
+    # With an id, for which no right on a sequence is needed.
+    "INSERT INTO outbox (id, kind, recipient, content, message_id, state, attempts, error,"
+    " created_at, due_at) SELECT id + 1000, kind, recipient, content, message_id, state, attempts,"
+    " error, created_at, due_at FROM outbox",
+    "TRUNCATE outbox",
+    "DROP TABLE outbox",
+    "ALTER TABLE outbox ADD COLUMN mine INTEGER",
+    "LOCK TABLES outbox WRITE",
+]
+OF_SERVER = [
+    "CREATE TABLE mine (id INTEGER)",
+    "CREATE TEMPORARY TABLE mine (id INTEGER)",
+    "CREATE VIEW mine AS SELECT 1",
+    "CREATE PROCEDURE mine() SELECT 1",
+    "SELECT * FROM outbox INTO OUTFILE '/tmp/outbox-of-the-test'",
+    "SELECT * FROM mysql.user",
+    "CREATE USER mine",
+    "SHUTDOWN",
 ]
 
 

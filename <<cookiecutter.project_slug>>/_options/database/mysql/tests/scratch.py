@@ -5,22 +5,23 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pymysql
-from sqlalchemy import URL
 
 from app.database.provisioning import connected, read, run, tables
+from app.database.roles import Roles
 
 
-def create(app: URL, migrator: URL) -> None:
-    """Make the database that both URLs name."""
-    with connected(migrator) as connection:
-        run(connection, read("database.sql"), app, migrator)
+def create(own: Roles) -> None:
+    """Make the database that the URLs name."""
+    with connected(own.migrator) as connection:
+        run(connection, read("database.sql"), own)
 
 
-def drop(app: URL, migrator: URL) -> None:
+def drop(own: Roles) -> None:
     """Remove it."""
-    with connected(migrator) as connection:
+    with connected(own.migrator) as connection:
         # The rights on a table would outlive it. There are none where no migration has run.
-        for table in tables(connection, app.database):
-            with suppress(pymysql.ProgrammingError, pymysql.OperationalError):
-                run(connection, "REVOKE ALL ON {granted} FROM {app}", app, migrator, table)
-        run(connection, "DROP DATABASE IF EXISTS {database}", app, migrator)
+        for table in tables(connection, own.app.database):
+            for name in ("app", "mail"):
+                with suppress(pymysql.ProgrammingError, pymysql.OperationalError):
+                    run(connection, f"REVOKE ALL ON {{granted}} FROM {{{name}}}", own, table)
+        run(connection, "DROP DATABASE IF EXISTS {database}", own)

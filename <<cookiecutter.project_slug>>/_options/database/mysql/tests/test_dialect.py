@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from app.database import db, dialect, dumps, provisioning
+from app.database import db, dialect, dumps, provisioning, roles
 from tests.browser import Browser
 from tests.database import flask_db
 from tests.marks import asvs, practice
@@ -177,7 +177,7 @@ def test_a_value_that_does_not_fit_is_refused(
     with make_app(**own_database).app_context():
         with db.get_engine("migration").begin() as connection:
             connection.execute(text("CREATE TABLE words (word VARCHAR(5), day DATETIME)"))
-        provisioning.grant_tables(db.engine.url, db.get_engine("migration").url)
+        provisioning.grant_tables(roles.from_settings())
         with refused, db.engine.begin() as connection:
             insert = text("INSERT INTO words VALUES (:word, :day)")
             connection.execute(insert, {"word": word, "day": day})

@@ -61,11 +61,11 @@ def test_no_name_leaves_its_place_and_no_sign_in_it_stands_for_others(
             service.admin.query(f"CREATE DATABASE {name}")
             service.admin.query(f"CREATE TABLE {name}.secrets (id INTEGER)")
         assert service.flask("create").exit_code == 0
-        assert len(service.made()) == 3
+        assert len(service.made()) == 4
         for command in (["upgrade"], ["backup", "saved"], ["restore", "saved"]):
             result = service.flask(*command)
             assert result.exit_code == 0, result.output
-        for url in (service.app, service.migrator):
+        for url in service.roles:
             with closing(roles.connect(url)) as connection:
                 cursor = connection.cursor()
                 cursor.execute("SHOW DATABASES")
@@ -94,7 +94,7 @@ def test_no_password_reaches_the_log_of_the_server(
     monkeypatch.setattr(pymysql.connections.Connection, "query", spy)
     assert service.flask("create").exit_code == 0
     statements = [text for text in sent if "IDENTIFIED BY" in text]
-    assert len(statements) == 4
+    assert len(statements) == 6
     if "MariaDB" in service.admin.get_server_info():  # MySQL itself blanks them in its logs
         for statement in statements:
             assert "canary" not in statement
@@ -127,9 +127,9 @@ def test_a_user_of_a_remote_service_must_come_encrypted(
 ) -> None:
     assert service.flask("create").exit_code == 0
     query = "SELECT ssl_type FROM mysql.user WHERE user = %s"
-    for url in (service.app, service.migrator):
+    for url in service.roles:
         assert service.as_admin(query, url.username) == [("",)]
     monkeypatch.setattr(provisioning, "is_local", lambda url: False)
-    provisioning.create(administrator(), service.app, service.migrator, development=False)
-    for url in (service.app, service.migrator):
+    provisioning.create(administrator(), service.roles, development=False)
+    for url in service.roles:
         assert service.as_admin(query, url.username) == [("ANY",)]

@@ -23,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.database import db, dumps, provisioning
 from app.database.dialect import connect_arguments
+from app.database.roles import Roles
 from tests.database import dispose
 from tests.live import make_certificates
 from tests.marks import asvs, practice
@@ -44,7 +45,7 @@ def url(server: Server) -> URL:
     """A database on the server, for the one user that may migrate it."""
     app = URL.create("mysql+pymysql", "app", "canary", NAME, server.port, "service")
     migrator = app.set(username="migrator")
-    provisioning.create(server.admin, app, migrator, development=False)
+    provisioning.create(server.admin, Roles(app, migrator), development=False)
     return migrator
 
 

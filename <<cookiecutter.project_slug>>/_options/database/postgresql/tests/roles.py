@@ -33,6 +33,7 @@ DROP = [
     "DROP DATABASE IF EXISTS {database} WITH (FORCE)",
     "DROP ROLE IF EXISTS {app}",
     "DROP ROLE IF EXISTS {migrator}",
+    "DROP ROLE IF EXISTS {mail}",
     "DROP ROLE IF EXISTS {other}",
 ]
 MAINTENANCE = {"database": "postgres"}
@@ -93,6 +94,32 @@ FORBIDDEN = [
     'GRANT "{migrator}" TO "{app}"',
     'ALTER DEFAULT PRIVILEGES FOR ROLE "{migrator}" GRANT ALL ON TABLES TO PUBLIC',
     "SET session_replication_role = replica",  # would switch foreign keys off
+]
+
+
+# What the mail process must not do with the tables that there are, each by its {name}; then with the
+# outbox, where it reads, changes and deletes rows; and anywhere.
+OF_TABLES = ["SELECT * FROM {name}", "DELETE FROM {name}", "SELECT 1 FROM {name} FOR UPDATE"]
+OF_OUTBOX = [
+    # With an id, for which no right on a sequence is needed.
+    "INSERT INTO outbox (id, kind, recipient, content, message_id, state, attempts, error,"
+    " created_at, due_at) SELECT id + 1000, kind, recipient, content, message_id, state, attempts,"
+    " error, created_at, due_at FROM outbox",
+    "TRUNCATE outbox",
+    "DROP TABLE outbox",
+    "ALTER TABLE outbox ADD COLUMN mine INTEGER",
+    "COPY outbox FROM '/etc/passwd'",
+    "SELECT nextval('outbox_id_seq')",
+]
+OF_SERVER = [
+    'SET ROLE "{app}"',
+    'SET ROLE "{migrator}"',
+    "CREATE TABLE mine (id INTEGER)",
+    "CREATE TEMPORARY TABLE mine (id INTEGER)",
+    "CREATE VIEW mine AS SELECT 1",
+    "CREATE FUNCTION mine() RETURNS INTEGER LANGUAGE sql AS 'SELECT 1'",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT * FROM pg_authid",
 ]
 
 

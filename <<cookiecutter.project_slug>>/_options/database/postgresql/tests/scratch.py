@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import URL
-
 from app.database.provisioning import DATABASE, connected, grant, run
+from app.database.roles import Roles
 
 
-def create(app: URL, migrator: URL) -> None:
-    """Make the database that both URLs name."""
-    with connected(migrator.set(database="postgres")) as connection:
-        run(connection, DATABASE, app, migrator)
-    grant(app, migrator)
+def create(own: Roles) -> None:
+    """Make the database that the URLs name."""
+    with connected(own.migrator.set(database="postgres")) as connection:
+        run(connection, DATABASE, own)
+    grant(own)
 
 
-def drop(app: URL, migrator: URL) -> None:
+def drop(own: Roles) -> None:
     """Remove it, even while clients are connected."""
-    with connected(migrator.set(database="postgres")) as connection:
-        run(connection, "DROP DATABASE IF EXISTS {database} WITH (FORCE)", app, migrator)
+    with connected(own.migrator.set(database="postgres")) as connection:
+        run(connection, "DROP DATABASE IF EXISTS {database} WITH (FORCE)", own)

@@ -12,6 +12,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from app.database import db, dialect, dumps
+from app.database.roles import Roles
 from tests.marks import asvs, practice
 from tests.test_settings import problems
 
@@ -176,7 +177,7 @@ def test_a_backup_that_could_not_be_restored_is_none(
     assert list(tmp_path.glob("backups/*")) == []
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match=reason):
-        dumps.restore(*urls, tmp_path / "file")
+        dumps.restore(Roles(*urls), tmp_path / "file")
 
 
 def test_a_missing_tool_is_named(
@@ -189,4 +190,4 @@ def test_a_missing_tool_is_named(
     assert (result.exit_code, result.stderr) == (1, message)
     (tmp_path / "file").write_text("x")
     with pytest.raises(FileNotFoundError, match="pg_restore is not installed"):
-        dumps.restore(make_url(REMOTE), make_url(REMOTE), tmp_path / "file")
+        dumps.restore(Roles(make_url(REMOTE), make_url(REMOTE)), tmp_path / "file")

@@ -70,7 +70,7 @@ def test_no_name_leaves_its_place(
     # At most 63 bytes, with what ends a name, a DO block, a comment, a connection string, a format.
     service.name(f'{service.number}$$"; DROP ROLE "{service.other}"; --=x \'\\%s{{app}}')
     assert service.flask("create").exit_code == 0
-    assert len(service.made()) == 3
+    assert len(service.made()) == 4
     assert service.flask("upgrade").exit_code == 0
     assert service.flask("backup", "saved").exit_code == 0
     assert service.flask("restore", "saved").exit_code == 0
@@ -88,14 +88,14 @@ def test_no_password_reaches_the_log_of_the_server(
         """Have the server log every statement, to us as well."""
         connection = connected(url)
         connection.add_notice_handler(lambda notice: logged.append(str(notice.message_primary)))
-        if url.username not in (service.app.username, service.migrator.username):
+        if url.username not in {own.username for own in service.roles}:
             connection.execute("SET log_statement = 'all'; SET client_min_messages = log")
         return connection
 
     monkeypatch.setattr(provisioning, "connected", logging)
     assert service.flask("create").exit_code == 0
     text = "\n".join(logged)
-    assert text.count("ALTER ROLE") == 2
+    assert text.count("ALTER ROLE") == 3
     assert "canary" not in text
     assert "yranac" not in text  # the other password
 
@@ -107,7 +107,7 @@ def test_the_administrator_of_a_managed_server_is_no_superuser(service: NewServi
     assert result.exit_code == 0, result.output
     assert service.flask("upgrade").exit_code == 0
     service.as_admin("DROP DATABASE {database} WITH (FORCE)")
-    service.as_admin("DROP OWNED BY {migrator}, {app}, {other}")
+    service.as_admin("DROP OWNED BY {migrator}, {app}, {mail}, {other}")
 
 
 @asvs("12.3.1")

@@ -46,10 +46,12 @@ def limits(memory: str, processors: int, processes: int) -> dict[str, Any]:
 
 # <% if cookiecutter.database == "sqlite" %>
 ROLE: set[str] = set()
+MAIL_ROLE: set[str] = set()  # a file has no roles
 MIGRATOR: set[str] = set()
 ADMINISTRATOR: set[str] = set()
 # <% else %>
 ROLE = {"DATABASE_URL"}  # reads and writes rows
+MAIL_ROLE = {"MAIL_DATABASE_URL"}  # sees the mails that wait, and no account
 MIGRATOR = {"MIGRATION_DATABASE_URL"}  # changes tables: an attacker in the app must not
 ADMINISTRATOR = {"ADMIN_DATABASE_URL"}  # once, to create the database and its roles
 # <% endif %>
@@ -59,7 +61,8 @@ PROVIDER = {"OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"}
 PROVIDER: set[str] = set()
 # <% endif %>
 MAIL = {"MAIL_URL"}  # with the password of the mail server: for the one container that sends
-COMMANDS = {"SECRET_KEY"} | ROLE | MIGRATOR | PROVIDER  # `flask db` reads all settings
+# `flask db` reads all settings, and gives each role its rights.
+COMMANDS = {"SECRET_KEY"} | ROLE | MIGRATOR | MAIL_ROLE | PROVIDER
 # <% if cookiecutter.database == "sqlite" %>
 SECRETS = COMMANDS | {"SECRET_KEY_FALLBACKS"} | MAIL
 # <% else %>
@@ -146,13 +149,14 @@ CONTAINERS: dict[str, dict[str, Any]] = {
     },
     "app-1": instance("app-1"),
     "app-2": instance("app-2"),
-    # Reaches the mail server, and neither Nginx's sockets nor the counters. Its one user is that of
-    # the app, whose key decrypts the mails.
+    # Reaches the mail server, and neither Nginx's sockets nor the counters. It has the key of the app,
+    # which decrypts the mails, and not the app's role of the database: a break-in through the answer
+    # of a mail server reads no account and no session.
     "mail": {
         "command": ["flask", "mail", "deliver", "--heartbeat", "/tmp/heartbeat"],
         "init": True,
         "networks": {"mail"},
-        "secrets": {"SECRET_KEY", "SECRET_KEY_FALLBACKS"} | ROLE | PROVIDER | MAIL,
+        "secrets": {"SECRET_KEY", "SECRET_KEY_FALLBACKS"} | MAIL_ROLE | PROVIDER | MAIL,
         "volumes": {DATABASE},
         "healthcheck": renewed("heartbeat", 15),
         "depends_on": {"migrate": "service_completed_successfully"},

@@ -100,6 +100,28 @@ def test_only_the_operator_enters_the_folder_of_secrets(scratch: Scratch) -> Non
     assert (again.status, secrets(scratch)) == (0, values), "made once"
 
 
+# <% if cookiecutter.database != "sqlite" %>
+def test_a_service_from_before_the_role_of_mail_gets_one(scratch: Scratch) -> None:
+    """Without a step of the operator: `create`, which every deployment runs, makes the role."""
+    assert run(scratch, "deploy.sh").status == 0
+    before = secrets(scratch)
+    (scratch.folder / "secrets/MAIL_DATABASE_URL").unlink()
+    outcome = run(scratch, "deploy.sh")
+    assert (outcome.status, steps(outcome)) == (0, STEPS), outcome.said
+    after = secrets(scratch)
+    assert after.pop("MAIL_DATABASE_URL") != before.pop("MAIL_DATABASE_URL")
+    assert after == before
+
+
+def test_the_passwords_of_all_roles_are_rotated(scratch: Scratch) -> None:
+    assert run(scratch, "setup.sh").status == 0
+    before = secrets(scratch)
+    assert run(scratch, "setup.sh", "rotate-roles").status == 0
+    changed = {name for name, value in secrets(scratch).items() if value != before[name]}
+    assert changed == {"DATABASE_URL", "MIGRATION_DATABASE_URL", "MAIL_DATABASE_URL"}
+
+
+# <% endif %>
 @pytest.mark.parametrize("given", ["", "smtp.example.com", "https://smtp.example.com", "smtp://"])
 def test_nothing_is_deployed_without_a_mail_server(scratch: Scratch, given: str) -> None:
     outcome = run(scratch, "deploy.sh", MAIL_URL=given)

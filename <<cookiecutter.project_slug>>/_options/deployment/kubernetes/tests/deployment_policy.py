@@ -119,4 +119,5 @@ OF_THE_APP += ["OIDC_CLIENT_SECRET"]
 FILES = {"web": OF_THE_APP, "valkey": ["users.acl"], "mail": ["MAIL_URL"]}
 # <% if cookiecutter.database != "sqlite" %>
 FILES |= {"migration": ["MIGRATION_DATABASE_URL"], "admin": ["ADMIN_DATABASE_URL"]}
+FILES["mail"] += ["MAIL_DATABASE_URL"]
 # <% endif %>

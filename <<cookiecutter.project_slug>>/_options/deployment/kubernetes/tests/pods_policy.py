@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+# <% if cookiecutter.database != "sqlite" %>
+from tests.deployment_policy import OF_THE_APP
+
+# <% endif %>
 SLUG = "<< cookiecutter.project_slug >>"
 TABLE = "tests/pods_policy.py"
 DATA = f"/var/lib/{SLUG}"
@@ -42,9 +46,10 @@ PODS = {"web": OURS, "migrate": OURS, "backup": OURS, "valkey": pod(10003)}
 PODS["mail"] = OURS | {"serviceAccountName": "mail"}
 
 
-def secret(name: str) -> dict[str, Any]:
-    """A Secret as files, for the user of the pod and its group."""
-    return {"secret": {"secretName": name, "defaultMode": 0o440}}
+def secret(name: str, *files: str) -> dict[str, Any]:
+    """A Secret as files, for the user of the pod and its group; all of its files, or these alone."""
+    items = {"items": [{"key": file, "path": file} for file in files]} if files else {}
+    return {"secret": {"secretName": name, "defaultMode": 0o440, **items}}
 
 
 def in_memory(size: str) -> dict[str, Any]:
@@ -61,12 +66,24 @@ FILE = {"data": claim("data")}
 OF_FILE = {f"data {DATA}"}
 MIGRATES: set[str] = set()
 ADMINISTERS: set[str] = set()
+SENDS: dict[str, Any] = {"secrets": secret("web")}
 # <% else %>
 # The role that changes tables is for `flask db` alone; the administrator, for the first deployment.
-ROLES: dict[str, Any] = {"migration": secret("migration")}
+# `flask db` gives the role of the pod that sends mail its rights, and does not send.
+ROLES: dict[str, Any] = {
+    "migration": secret("migration"),
+    "mail": secret("mail", "MAIL_DATABASE_URL"),
+}
+# The pod that sends mail has not the role that reads accounts: a mail server answers from outside.
+OF_MAIL = ["database-ca.pem", *(name for name in OF_THE_APP if name != "DATABASE_URL")]
+SENDS: dict[str, Any] = {"secrets": secret("web", *OF_MAIL)}
+SENDS["secrets"]["secret"]["optional"] = True  # the first file, which not everybody has
 FILE: dict[str, Any] = {}
 OF_FILE: set[str] = set()
-MIGRATES = {"migration /run/secrets/migration read-only"}
+MIGRATES = {
+    "migration /run/secrets/migration read-only",
+    "mail /run/secrets/mail read-only",
+}
 ADMINISTERS = {"admin /run/secrets/admin read-only"}
 # <% endif %>
 VOLUMES: dict[str, dict[str, Any]] = {
@@ -95,7 +112,7 @@ VOLUMES: dict[str, dict[str, Any]] = {
         "tmp": in_memory("16Mi"),
     },
     # Neither the role that changes tables nor a certificate.
-    "mail": {"secrets": secret("web"), "mail": secret("mail"), "tmp": in_memory("16Mi"), **FILE},
+    "mail": {"mail": secret("mail"), "tmp": in_memory("16Mi"), **SENDS, **FILE},
     "migrate": {"secrets": secret("web"), "tmp": in_memory("64Mi"), **FILE, **ROLES},
     "backup": {
         "backups": claim("backups"),
@@ -115,10 +132,15 @@ SETTINGS = {"configMap settings"}
 SECRETS = "secrets /run/secrets/app read-only"
 CREDENTIALS = {"CREDENTIALS_DIRECTORY": "/run/secrets/app"}  # secrets are files
 # <% if cookiecutter.database == "sqlite" %>
+MAIL_ROLE: dict[str, str] = {}
 MIGRATION: dict[str, str] = {}
 ADMINISTRATOR: dict[str, str] = {}
 # <% else %>
-MIGRATION = {"MIGRATION_DATABASE_URL_FILE": "/run/secrets/migration/MIGRATION_DATABASE_URL"}
+MAIL_ROLE = {"MAIL_DATABASE_URL_FILE": "/run/secrets/mail/MAIL_DATABASE_URL"}
+MIGRATION = {
+    "MIGRATION_DATABASE_URL_FILE": "/run/secrets/migration/MIGRATION_DATABASE_URL",
+    **MAIL_ROLE,
+}
 ADMINISTRATOR = {"ADMIN_DATABASE_URL_FILE": "/run/secrets/admin/ADMIN_DATABASE_URL"}
 # <% endif %>
 HEALTH = ["python", "deploy/container/healthcheck.py"]
@@ -180,7 +202,7 @@ CONTAINERS: dict[str, dict[str, Any]] = {
     "mail/mail": {
         "image": "app",
         "run": ["flask", "mail", "deliver", "--heartbeat", "/tmp/heartbeat"],
-        "env": CREDENTIALS | {"MAIL_URL_FILE": "/run/secrets/mail/MAIL_URL"},
+        "env": CREDENTIALS | {"MAIL_URL_FILE": "/run/secrets/mail/MAIL_URL"} | MAIL_ROLE,
         "envFrom": SETTINGS,
         "limits": limits("500m", "256Mi", "64Mi"),
         # The password of the mail server is nobody else's.

@@ -181,6 +181,29 @@ def test_only_the_operator_reads_the_secrets(scratch: Scratch) -> None:
     assert rotated["SECRET_KEY"] != rotated["SECRET_KEY_FALLBACKS"] == values["SECRET_KEY"]
 
 
+# <% if cookiecutter.database != "sqlite" %>
+def test_a_service_from_before_the_role_of_mail_gets_one(scratch: Scratch) -> None:
+    """From the administrator, whose URL is asked for once more: the first deployment erased it."""
+    deploy = ("deploy.sh", "production", "registry.test/team")
+    assert run(scratch, *deploy).status == 0
+    folder = scratch.folder / "deploy/kubernetes/secrets"
+    (folder / "MAIL_DATABASE_URL").unlink()
+    (folder / "DATABASE_URL").write_text("postgresql+psycopg://svc:pw@db.test:5433/svc?a=/b@c\n")
+    outcome = run(scratch, *deploy, ADMIN_DATABASE_URL="")
+    assert outcome.status == 1
+    assert "ADMIN_DATABASE_URL: an administrator" in outcome.said
+    assert "MAIL_DATABASE_URL" not in secrets(scratch)
+    assert steps(outcome) == [], "nothing was changed"
+    outcome = run(scratch, *deploy)
+    assert outcome.status == 0, outcome.said
+    values = secrets(scratch)
+    made = r"postgresql\+psycopg://svc-mail:[\w-]{64}@db\.test:5433/svc\?a=/b@c\n"
+    assert re.fullmatch(made, values["MAIL_DATABASE_URL"])
+    assert values["ADMIN_DATABASE_URL"] == ""
+    assert shown_secrets(outcome, values) == []
+
+
+# <% endif %>
 def test_only_the_operator_reads_a_backup(scratch: Scratch) -> None:
     outcome = run(scratch, "backups.sh", "fetch", "1.dump")
     assert outcome.status == 0, outcome.said

@@ -8,8 +8,9 @@ HOME, CONFIG, DATA = f"/opt/{SLUG}/current", f"/etc/{SLUG}", f"/var/lib/{SLUG}"
 PYTHON = f"{HOME}/.venv/bin/python"
 FLASK_DB = f"{PYTHON} -m flask --app wsgi db"
 # <% if cookiecutter.database == "sqlite" %>
-MIGRATOR = USER  # the file has one user
+MIGRATOR = MAILER = USER  # the file has one user
 # <% else %>
+MAILER = f"{USER}-mail"  # sees the mails that wait: an attacker in it must not read an account
 MIGRATOR = f"{USER}-migrator"  # changes tables: an attacker in the service must not
 # <% endif %>
 
@@ -81,12 +82,16 @@ def credentials(*names: str, last: str = "") -> dict[str, str | list[str]]:
 
 
 # <% if cookiecutter.database == "sqlite" %>
-COMMANDS = credentials("SECRET_KEY", "DATABASE_URL")
+BACKUP = COMMANDS = credentials("SECRET_KEY", "DATABASE_URL")
+MAIL_ROLE = "DATABASE_URL"
 KEPT = {"StateDirectory": SLUG, "StateDirectoryMode": "0700"}  # the file of the database
 BACKED_UP = {"StateDirectory": f"{SLUG} {SLUG}-backups", "StateDirectoryMode": "0700"}
 UPGRADE: str | list[str] = [f"{FLASK_DB} create", f"{FLASK_DB} upgrade"]
 # <% else %>
-COMMANDS = credentials("SECRET_KEY", "DATABASE_URL", "MIGRATION_DATABASE_URL")
+MAIL_ROLE = "MAIL_DATABASE_URL"
+BACKUP = credentials("SECRET_KEY", "DATABASE_URL", "MIGRATION_DATABASE_URL")
+# It gives each role its rights.
+COMMANDS = credentials("SECRET_KEY", "DATABASE_URL", "MIGRATION_DATABASE_URL", MAIL_ROLE)
 KEPT: dict[str, str] = {}
 BACKED_UP = {"StateDirectory": f"{SLUG}-backups", "StateDirectoryMode": "0700"}
 UPGRADE: str | list[str] = f"{FLASK_DB} upgrade"
@@ -116,14 +121,14 @@ UNITS: dict[str, dict[str, str | list[str]]] = {
         "TasksMax": "128",
         "MemoryMax": "1G",
     },
-    # The only unit with the password of the mail server; it has a network of its own. It is the user
-    # of the service, whose key decrypts the mails, but no process of another unit sees its memory or
-    # its credentials: they are in other user namespaces.
+    # The only unit with the password of the mail server; it has a network of its own. It has the key
+    # of the service, which decrypts the mails, and not its role of the database. No process of another
+    # unit sees its memory or its credentials: they are in other user namespaces.
     "app-mail.service": {
-        "User": USER,
-        "Group": USER,
+        "User": MAILER,
+        "Group": MAILER,
         "WorkingDirectory": HOME,
-        **credentials("SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASE_URL", last="MAIL_URL"),
+        **credentials("SECRET_KEY", "SECRET_KEY_FALLBACKS", MAIL_ROLE, last="MAIL_URL"),
         **KEPT,
         "InaccessiblePaths": f"{DATA}-backups",
         "ExecStart": f"{PYTHON} -m flask --app wsgi mail deliver --heartbeat /run/systemd/notify",
@@ -145,7 +150,7 @@ UNITS: dict[str, dict[str, str | list[str]]] = {
         "Group": MIGRATOR,
         "WorkingDirectory": HOME,
         "ExecStart": f"{FLASK_DB} backup --keep 14",
-        **COMMANDS,
+        **BACKUP,
         **BACKED_UP,
         **OFFLINE,
     },

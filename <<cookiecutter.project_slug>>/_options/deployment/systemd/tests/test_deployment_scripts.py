@@ -251,7 +251,7 @@ def test_a_new_certificate_is_nginxs_alone(host: Host, installed: Outcome) -> No
 # <% if cookiecutter.database == "sqlite" %>
 OF_OPERATORS = {"MAIL_URL"}
 # <% else %>
-OF_OPERATORS = {"MAIL_URL", "MIGRATION_DATABASE_URL"}
+OF_OPERATORS = {"MAIL_URL", "MAIL_DATABASE_URL", "MIGRATION_DATABASE_URL"}
 # <% endif %>
 
 
@@ -300,6 +300,41 @@ def test_the_database_is_created_by_its_administrator_alone(host: Host, installe
     assert check_of_systemd_run(call) == "root"
     # <% endif %>
     assert not list(host.folder.glob("tmp.*")), "no file of a password is left"
+
+
+@pytest.mark.slow
+def test_a_service_from_before_the_role_of_mail_gets_one(tmp_path: Path) -> None:
+    """A user of the host and a role, on the server of the other roles."""
+    host = Host(tmp_path)
+    elsewhere = "postgresql+psycopg://{}:pw@db.example.com:5433/svc?sslrootcert=/a@b"
+    given = {
+        "DATABASE_URL": elsewhere.format("svc"),
+        "MIGRATION_DATABASE_URL": elsewhere.format("svc-migrator"),
+        "ADMIN_DATABASE_URL": elsewhere.format("admin"),
+    }
+    for values in ({}, given):
+        secrets = tmp_path / f"etc/{SLUG}/credentials"
+        for path in secrets.glob("*"):
+            path.unlink()
+        assert host.run("install.sh", **values).status == 0
+        first = (secrets / "MAIL_DATABASE_URL").read_text("utf-8")
+        (secrets / "MAIL_DATABASE_URL").unlink()
+        outcome = host.run("install.sh", **values)
+        assert outcome.status == 0, outcome.said
+        (call,) = (it for it in host.calls(outcome, "systemd-run") if it.endswith(" db create"))
+        assert re.search(f"MAIL_DATABASE_URL(:|_FILE=)/etc/{SLUG}/credentials/", call)
+        assert shown_secrets(outcome, host.secrets()) == []
+        second = (secrets / "MAIL_DATABASE_URL").read_text("utf-8")
+        own = re.fullmatch(rf"(\S+//){USER}-mail(:[\w-]{{64}})?(@\S+)\n", second)
+        assert own
+        start, password, rest = own.groups()
+        url = (secrets / "DATABASE_URL").read_text("utf-8")
+        assert (url.startswith(start), url.endswith(f"{rest}\n")) == (True, True)
+        # At the socket, PostgreSQL asks the system who it is.
+        assert (password is None) == ("+psycopg" in url and "/run/" in url)
+        assert (second == first) == (password is None)
+        users = (tmp_path / f"etc/sysusers.d/{SLUG}.conf").read_text("utf-8")
+        assert f"u {USER}-mail - " in users
 
 
 # <% endif %>

@@ -12,8 +12,9 @@ from flask import Flask
 from sqlalchemy import URL, make_url
 
 from app.database import dialect
+from app.database.roles import Roles
 from tests import roles
-from tests.database import development, flask_db
+from tests.database import development, dispose, flask_db, own_settings
 
 
 def administrator() -> URL:
@@ -36,12 +37,19 @@ class NewService:
         place = make_url(development().database_url.reveal())
         self.app = place.set(username=f"{name}-app", password=roles.PASSWORD, database=name)
         self.migrator = self.app.set(username=f"{name}-mig", password=roles.PASSWORD[::-1])
+        self.mail: URL | None = self.app.set(username=f"{name}-mail", password=f"{roles.PASSWORD}2")
+
+    @property
+    def roles(self) -> Roles:
+        return Roles(self.app, self.migrator, self.mail)
 
     def build(self, admin: str | None = None) -> Flask:
         """The service in production, with its database."""
-        urls = {"DATABASE_URL": self.app, "MIGRATION_DATABASE_URL": self.migrator}
-        shown = {name: url.render_as_string(hide_password=False) for name, url in urls.items()}
-        return self.make_app(**shown, ADMIN_DATABASE_URL=admin)
+        return self.make_app(**self.settings(), ADMIN_DATABASE_URL=admin)
+
+    def settings(self) -> dict[str, str | None]:
+        """The settings that name its roles, and no other."""
+        return {"MAIL_DATABASE_URL": None, **own_settings(self.roles)}
 
     def flask(self, *arguments: object, admin: URL | None = None) -> Any:
         """Run ``flask db ...`` of this service in production."""
@@ -49,18 +57,20 @@ class NewService:
         app = self.build(named or development().admin_database_url.reveal())
         assert "canary" not in repr(app.config["SETTINGS"])
         result = flask_db(app, *arguments)
+        dispose(app)  # the lock of a migration ends with its connection
         assert "canary" not in result.output
         assert "Traceback" not in result.output
         return result
 
     def made(self) -> set[str]:
         """The roles and databases of this service that exist."""
-        names = {self.app.username, self.migrator.username, self.app.database}
+        names = {url.username for url in self.roles.named.values()} | {self.app.database}
         return names & {name for (name,) in self.as_admin(roles.NAMES)}
 
     def as_admin(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Run a statement; ``{app}``, ``{migrator}``, ``{other}`` and ``{database}`` are quoted."""
-        names = {"app": self.app.username, "migrator": self.migrator.username}
+        """Run a statement; ``{app}``, ``{mail}``, ``{other}`` and more are quoted."""
+        names: dict[str, str | None] = {"mail": "mail"}
+        names |= {name: url.username for name, url in self.roles.named.items()}
         names |= {"database": self.app.database, "other": self.other}
         quoted = roles.quoted(self.admin, self.app, names)
         return roles.execute(self.admin, statement.format(**quoted), values)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 Address = tuple[str, int] | str  # of TCP, or the path of a unix socket
 
@@ -116,7 +116,11 @@ class Outage:
     """
 
     def __init__(self, settings: dict[str, str], url: URL, proxy: Proxy) -> None:
-        self.settings = settings | {"DATABASE_URL": url.render_as_string(hide_password=False)}
+        mail = make_url(settings["MAIL_DATABASE_URL"])
+        mail = mail.set(host=url.host, port=url.port, query=url.query)
+        for name, it in {"DATABASE_URL": url, "MAIL_DATABASE_URL": mail}.items():
+            settings = settings | {name: it.render_as_string(hide_password=False)}
+        self.settings = settings
         self.resume, self.freeze = proxy.resume, proxy.freeze
         self.proxy = proxy
 

@@ -112,8 +112,8 @@ def test_two_migrations_do_not_run_at_once(
 def test_roles_and_database_are_made_and_making_them_again_is_harmless(service: NewService) -> None:
     result = service.flask("create")
     assert (result.exit_code, result.stdout) == (0, f"Created {service.app.database}.\n")
-    assert len(service.made()) == 3
-    for url in (service.app, service.migrator):
+    assert len(service.made()) == 4
+    for url in service.roles:
         roles.assert_made(service.admin, url)
     for _ in range(2):
         result = service.flask("create")

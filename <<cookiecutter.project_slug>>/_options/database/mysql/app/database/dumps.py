@@ -18,6 +18,7 @@ from sqlalchemy.schema import DropTable
 
 from app.database.dialect import engine_options, is_local, option
 from app.database.provisioning import grant_tables
+from app.database.roles import Roles
 
 # What the functions here raise.
 Failed = (PyMySQLError, SQLAlchemyError, OSError, ValueError, subprocess.CalledProcessError)
@@ -33,7 +34,7 @@ def backup(url: URL, target: Path) -> None:
         _tool(url, ("mariadb-dump", "mysqldump"), *options, stdout=output)
 
 
-def restore(app: URL, migrator: URL, saved: Path, source: Path) -> None:
+def restore(roles: Roles, saved: Path, source: Path) -> None:
     """Replace all tables with those of ``source``, or with those of ``saved`` when that fails.
 
     :param saved: a backup of the present tables. MySQL cannot roll back a change of its tables.
@@ -44,11 +45,11 @@ def restore(app: URL, migrator: URL, saved: Path, source: Path) -> None:
         if not BEGINNING.match(beginning) or not END.search(data.read()):
             raise ValueError(f"{source} is no complete backup; nothing was changed")
     try:
-        _load(migrator, source)
+        _load(roles.migrator, source)
     except BaseException:
-        _load(migrator, saved)
+        _load(roles.migrator, saved)
         raise
-    grant_tables(app, migrator)
+    grant_tables(roles)
 
 
 def _load(url: URL, source: Path) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import URL, Connection
 
 from app.database.dialect import COLLATION
 from app.database.provisioning import grant_tables
+from app.database.roles import Roles
 
 LOCK_WAIT = 600  # seconds
 ROUNDS = 100_000  # of the hash that names the lock: a tenth of a second per guess of the password
@@ -31,9 +32,9 @@ def before(connection: Connection) -> None:
         raise ValueError("another migration is running")
 
 
-def after(connection: Connection, app: URL) -> None:
-    """Grant the app's user its rights on new tables."""
-    grant_tables(app, connection.engine.url)
+def after(connection: Connection, roles: Roles) -> None:
+    """Grant the users their rights on new tables."""
+    grant_tables(roles)
 
 
 def lock_name(migrator: URL) -> str:

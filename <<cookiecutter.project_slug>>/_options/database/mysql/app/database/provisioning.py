@@ -1,7 +1,7 @@
 """Roles of the database: an attacker in the service changes tables or reads other databases.
 
 MySQL and MariaDB: what an administrator does once. The SQL is in ``migrations/``. The app's user
-may read and write rows, and nothing else.
+may read and write rows, and nothing else; that of the mail process only those of the outbox.
 """
 
 from __future__ import annotations
@@ -15,39 +15,44 @@ import pymysql
 from sqlalchemy import URL
 
 from app.database.dialect import connect_arguments, is_local
+from app.database.roles import Roles
 
 SQL = Path(__file__).parents[2] / "migrations"
 VERSION = "alembic_version"  # the table with the version of the schema
+OUTBOX = "outbox"  # the table of the mails
 
 
-def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
-    """Create the two users and the database. Existing ones are kept, with these passwords.
+def create(admin: URL, roles: Roles, *, development: bool) -> None:
+    """Create the users and the database. Existing ones are kept, with these passwords.
 
     :param development: let the migrator create databases, for the tests.
     :raises ValueError: when a user has no password or administers the server. Nothing was changed.
     """
     with connected(admin) as connection:
-        for url in (app, migrator):
-            _refuse_powerful(connection, url, _account(connection, app, url))
-        run(connection, read("database.sql"), app, migrator)
-        granted = [_pattern(app.database)]
+        for url in roles.named.values():
+            _refuse_powerful(connection, url, _account(connection, roles.app, url))
+        run(connection, read("database.sql"), roles)
+        granted = [_pattern(roles.app.database)]
         if development:
-            granted.append(_pattern(f"{app.database}_test_", "%"))
+            granted.append(_pattern(f"{roles.app.database}_test_", "%"))
         for pattern in granted:
-            run(connection, read("users.sql"), app, migrator, pattern)
+            run(connection, read("users.sql"), roles, pattern)
 
 
-def grant_tables(app: URL, migrator: URL) -> None:
+def grant_tables(roles: Roles) -> None:
     """Let the app's user write every table except the schema's version, which it only reads.
 
     Otherwise an attacker in the service could make every instance unready. MySQL and MariaDB cannot
-    exclude a table from rights on its database, so rights are granted table by table.
+    exclude a table from rights on its database, so rights are granted table by table. The user of
+    the mail process gets the outbox, and no other table.
     """
-    if app.username != migrator.username:
-        with connected(migrator) as connection:
-            for table in tables(connection, app.database):
+    if roles.app.username != roles.migrator.username:
+        with connected(roles.migrator) as connection:
+            for table in tables(connection, roles.app.database):
                 if not table.endswith(f".{_identifier(VERSION)}"):
-                    run(connection, read("tables.sql"), app, migrator, table)
+                    run(connection, read("tables.sql"), roles, table)
+                if table.endswith(f".{_identifier(OUTBOX)}"):
+                    run(connection, read("outbox.sql"), roles, table)
 
 
 def tables(connection: pymysql.Connection, database: str | None) -> list[str]:
@@ -66,19 +71,17 @@ def connected(url: URL) -> closing[pymysql.Connection]:
     return closing(pymysql.connect(**connect_arguments(url) | {"database": None}))
 
 
-def run(
-    connection: pymysql.Connection, text: str, app: URL, migrator: URL, granted: str = ""
-) -> None:
+def run(connection: pymysql.Connection, text: str, roles: Roles, granted: str = "") -> None:
     """Run our statements, with quoted names and passwords."""
     values = {
-        "database": _identifier(app.database),
+        "database": _identifier(roles.app.database),
         "granted": granted,
-        "tls": "NONE" if is_local(app) else "SSL",
+        "tls": "NONE" if is_local(roles.app) else "SSL",
     }
-    for role, url in (("app", app), ("migrator", migrator)):
-        values[role] = _account(connection, app, url)
-        values[f"{role}_password"] = _password(connection, str(url.password))
-    for statement in text.split(";\n"):
+    for name, url in roles.named.items():
+        values[name] = _account(connection, roles.app, url)
+        values[f"{name}_password"] = _password(connection, str(url.password))
+    for statement in roles.statements(text).split(";\n"):
         if statement.strip():
             connection.cursor().execute(statement.format(**values))
 

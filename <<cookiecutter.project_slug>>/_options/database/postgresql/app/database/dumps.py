@@ -13,7 +13,8 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 
 from app.database.dialect import connect_arguments
-from app.database.provisioning import connected, grant_schema, protect_version
+from app.database.provisioning import connected, grant_schema, grant_tables
+from app.database.roles import Roles
 
 # What the functions here raise.
 Failed = (Error, OSError, ValueError, subprocess.CalledProcessError)
@@ -27,8 +28,9 @@ def backup(url: URL, target: Path) -> None:
     _tool(url, "pg_dump", "--format=custom", f"--file={target}")
 
 
-def restore(app: URL, migrator: URL, source: Path) -> None:
+def restore(roles: Roles, source: Path) -> None:
     """Replace all tables with those of ``source``, or change nothing."""
+    migrator = roles.migrator
     _tool(migrator, "pg_restore", "--list", f"{source.absolute()}")  # fails when it is no backup
     with connected(migrator) as connection:
         if connection.execute("SELECT FROM pg_namespace WHERE nspname = 'before_restore'").rowcount:
@@ -36,11 +38,11 @@ def restore(app: URL, migrator: URL, source: Path) -> None:
         with connection.transaction():
             connection.execute("ALTER SCHEMA public RENAME TO before_restore")
             connection.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
-            grant_schema(connection, app, migrator)
+            grant_schema(connection, roles)
         try:
             _tool(
                 *(migrator, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error"),
-                *("--single-transaction", f"--dbname={make_conninfo(dbname=app.database)}"),
+                *("--single-transaction", f"--dbname={make_conninfo(dbname=migrator.database)}"),
                 f"{source.absolute()}",
             )
         except BaseException:
@@ -49,7 +51,7 @@ def restore(app: URL, migrator: URL, source: Path) -> None:
                 connection.execute("ALTER SCHEMA before_restore RENAME TO public")
             raise
         connection.execute("DROP SCHEMA before_restore CASCADE")
-        protect_version(connection, app, migrator)
+        grant_tables(connection, roles)
 
 
 def _tool(url: URL, program: str, *arguments: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 from psycopg import Connection as ServerConnection
-from sqlalchemy import URL, Connection
+from sqlalchemy import Connection
 
-from app.database.provisioning import has_version, protect_version
+from app.database.provisioning import grant_tables, has_table
+from app.database.roles import Roles
 
 FIRST_MIGRATION = 7_046_029  # any number, but the same in every process of this service
 
@@ -19,15 +20,15 @@ def before(connection: Connection) -> None:
     So it is only for the first migration. After that there is a table that the app may not lock.
     """
     server = _server_connection(connection)
-    if not has_version(server):
+    if not has_table(server, "alembic_version"):
         server.execute("SELECT pg_advisory_xact_lock(%s)", [FIRST_MIGRATION])
-    if has_version(server):
+    if has_table(server, "alembic_version"):
         server.execute("LOCK TABLE alembic_version IN SHARE ROW EXCLUSIVE MODE")
 
 
-def after(connection: Connection, app: URL) -> None:
-    """Revoke the app's rights on the version, which it has on every new table."""
-    protect_version(_server_connection(connection), app, connection.engine.url)
+def after(connection: Connection, roles: Roles) -> None:
+    """Revoke the app's rights on the version, which it has on every new table; grant the outbox."""
+    grant_tables(_server_connection(connection), roles)
 
 
 def _server_connection(connection: Connection) -> ServerConnection[Any]:

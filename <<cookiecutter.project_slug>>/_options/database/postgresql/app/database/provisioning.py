@@ -1,7 +1,7 @@
 """Roles of the database: an attacker in the service changes tables or reads other databases.
 
 PostgreSQL: what an administrator does once. The SQL is in ``migrations/``. The app's role may read
-and write rows, and nothing else.
+and write rows, and nothing else; that of the mail process only those of the outbox.
 """
 
 from __future__ import annotations
@@ -15,63 +15,67 @@ from psycopg import connect, errors, sql
 from sqlalchemy import URL
 
 from app.database.dialect import connect_arguments
+from app.database.roles import Roles
 
 SQL = Path(__file__).parents[2] / "migrations"
 DATABASE = "CREATE DATABASE {database} OWNER {migrator} ENCODING 'UTF8' TEMPLATE template0"
 OLDEST = 15  # before it, everybody may make tables in the schema public
 
 
-def create(admin: URL, app: URL, migrator: URL, *, development: bool) -> None:
-    """Create the two roles and the database. Existing ones are kept, with these passwords.
+def create(admin: URL, roles: Roles, *, development: bool) -> None:
+    """Create the roles and the database. Existing ones are kept, with these passwords.
 
     :param development: let the migrator create and drop databases, for the tests.
     :raises ValueError: when a name is not the service's. Nothing was changed.
     """
     with connected(admin) as connection:
-        is_made = _is_made(connection, app, migrator)
+        is_made = _is_made(connection, roles)
         with connection.transaction():
-            _make_roles(connection, app, migrator)
+            _make_roles(connection, roles)
             if development:
-                rights = "ALTER ROLE {migrator} CREATEDB; GRANT {app} TO {migrator}"
-                run(connection, rights, app, migrator)
+                rights = "ALTER ROLE {migrator} CREATEDB;\nGRANT {app} TO {migrator};\nGRANT {mail} TO {migrator}"
+                run(connection, rights, roles)
             if connection.info.parameter_status("is_superuser") != "on":
                 # To create a database for an owner, one must be a member of that role.
-                run(connection, "GRANT {migrator} TO CURRENT_USER", app, migrator)
+                run(connection, "GRANT {migrator} TO CURRENT_USER", roles)
         if not is_made:
-            run(connection, DATABASE, app, migrator)
+            run(connection, DATABASE, roles)
 
 
-def grant(app: URL, migrator: URL) -> None:
-    """Give the app's role its rights in the database, as the migrator.
+def grant(roles: Roles) -> None:
+    """Give the roles their rights in the database, as the migrator.
 
     :raises ValueError: when the server is too old to keep the app's role from making tables.
     """
-    with connected(migrator) as connection:
-        grant_schema(connection, app, migrator)
+    with connected(roles.migrator) as connection:
+        grant_schema(connection, roles)
 
 
-def grant_schema(connection: ServerConnection[Any], app: URL, migrator: URL) -> None:
-    """Give the app's role its rights in the schema ``public`` that is there now."""
+def grant_schema(connection: ServerConnection[Any], roles: Roles) -> None:
+    """Give the roles their rights in the schema ``public`` that is there now."""
     version = connection.info.server_version // 10_000
     if version < OLDEST:
         raise ValueError(f"this server has version {version}; {OLDEST} or newer is needed")
-    run(connection, _read("privileges.sql"), app, migrator)
-    protect_version(connection, app, migrator)
+    run(connection, _read("privileges.sql"), roles)
+    grant_tables(connection, roles)
 
 
-def protect_version(connection: ServerConnection[Any], app: URL, migrator: URL) -> None:
-    """Let the app's role only read the schema's version: it could stop every upgrade.
+def grant_tables(connection: ServerConnection[Any], roles: Roles) -> None:
+    """Give the roles their rights on single tables; the rest is in the privileges of the schema.
 
-    Call it when the table may be new: the app may write every table that a migration or a restore
-    creates.
+    The app's role only reads the schema's version: it could stop every upgrade. That of the mail
+    process gets the outbox. Call it when a table may be new, after a migration or a restore: the
+    app may write every new table, the mail process reads none.
     """
-    if app.username != migrator.username and has_version(connection):
-        run(connection, _read("version.sql"), app, migrator)
+    if roles.app.username != roles.migrator.username:
+        for table, file in (("alembic_version", "version.sql"), ("outbox", "outbox.sql")):
+            if has_table(connection, table):
+                run(connection, _read(file), roles)
 
 
-def has_version(connection: ServerConnection[Any]) -> bool:
-    """Whether a migration has run before."""
-    found = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+def has_table(connection: ServerConnection[Any], name: str) -> bool:
+    """Whether a migration has made the table."""
+    found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [name]).fetchone()
     return bool(found and found[0])
 
 
@@ -81,40 +85,39 @@ def connected(url: URL) -> ServerConnection[Any]:
     return connect(**arguments, autocommit=True)
 
 
-def run(
-    connection: ServerConnection[Any], text: str, app: URL, migrator: URL, **more: sql.Composable
-) -> None:
+def run(connection: ServerConnection[Any], text: str, roles: Roles, **more: sql.Composable) -> None:
     """Run our statements; psycopg quotes the names."""
-    values = {"app": app.username, "migrator": migrator.username, "database": app.database}
-    names = {name: sql.Identifier(value or "") for name, value in values.items()}
-    connection.execute(sql.SQL(text).format(**names, **more))
+    names = {name: sql.Identifier(url.username or "") for name, url in roles.named.items()}
+    names["database"] = sql.Identifier(roles.app.database or "")
+    if wanted := roles.statements(text).strip():
+        connection.execute(sql.SQL(wanted).format(**names, **more))
 
 
-def _is_made(connection: ServerConnection[Any], app: URL, migrator: URL) -> bool:
+def _is_made(connection: ServerConnection[Any], roles: Roles) -> bool:
     """Whether the database exists.
 
     :raises ValueError: when it or a role is not the service's.
     """
     query = """SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)
         AND (rolsuper OR rolreplication OR rolbypassrls OR rolname = CURRENT_USER)"""
-    for (name,) in connection.execute(query, [[app.username, migrator.username]]):
+    for (name,) in connection.execute(query, [[url.username for url in roles.named.values()]]):
         raise ValueError(f"the role {name} administers the server; name a role of the service")
     query = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
-    for (owner,) in connection.execute(query, [app.database]):
-        if owner != migrator.username:
-            raise ValueError(f"the database {app.database} is of {owner}, not {migrator.username}")
+    database, migrator = roles.app.database, roles.migrator.username
+    for (owner,) in connection.execute(query, [database]):
+        if owner != migrator:
+            raise ValueError(f"the database {database} is of {owner}, not {migrator}")
         return True
     return False
 
 
-def _make_roles(connection: ServerConnection[Any], app: URL, migrator: URL) -> None:
+def _make_roles(connection: ServerConnection[Any], roles: Roles) -> None:
     passwords = {
-        "app_password": _verifier(connection, app),
-        "migrator_password": _verifier(connection, migrator),
+        f"{name}_password": _verifier(connection, url) for name, url in roles.named.items()
     }
     for statement in _read("roles.sql").split(";\n"):
         with suppress(errors.DuplicateObject), connection.transaction():
-            run(connection, statement, app, migrator, **passwords)
+            run(connection, statement, roles, **passwords)
 
 
 def _read(file: str) -> str:

@@ -5,7 +5,7 @@
 #   sh deploy/docker/setup.sh               create missing secrets
 #   sh deploy/docker/setup.sh rotate-key    create a new SECRET_KEY; the old one is still accepted
 # <% if cookiecutter.database != "sqlite" %>
-#   sh deploy/docker/setup.sh rotate-roles  create new passwords for the two database roles
+#   sh deploy/docker/setup.sh rotate-roles  create new passwords for the three database roles
 # <% endif %>
 set -eu
 umask 077
@@ -73,7 +73,7 @@ use-key) # deploy.sh calls it between the two replacements
     ;;
 # <% if cookiecutter.database != "sqlite" %>
 rotate-roles)
-    rm -f secrets/DATABASE_URL secrets/MIGRATION_DATABASE_URL
+    rm -f secrets/DATABASE_URL secrets/MIGRATION_DATABASE_URL secrets/MAIL_DATABASE_URL
     echo "To use the new passwords, run: sh deploy/docker/deploy.sh"
     ;;
 # <% endif %>
@@ -93,6 +93,7 @@ keep ADMIN_PASSWORD "$(random)"
 scheme=postgresql+psycopg: socket='host=/run/postgresql'
 keep DATABASE_URL "$scheme//<< cookiecutter.project_slug >>:$(random)@/<< cookiecutter.project_slug >>?$socket"
 keep MIGRATION_DATABASE_URL "$scheme//<< cookiecutter.project_slug >>-migrator:$(random)@/<< cookiecutter.project_slug >>?$socket"
+keep MAIL_DATABASE_URL "$scheme//<< cookiecutter.project_slug >>-mail:$(random)@/<< cookiecutter.project_slug >>?$socket"
 keep ADMIN_DATABASE_URL "$scheme//postgres:$(cat secrets/ADMIN_PASSWORD)@/postgres?$socket"
 # <% endif %>
 # <% if cookiecutter.database == "mysql" %>
@@ -100,6 +101,7 @@ keep ADMIN_PASSWORD "$(random)"
 scheme=mysql+pymysql: socket='unix_socket=/run/mysqld/mysqld.sock'
 keep DATABASE_URL "$scheme//<< cookiecutter.__user >>:$(random)@localhost/<< cookiecutter.project_slug >>?$socket"
 keep MIGRATION_DATABASE_URL "$scheme//<< cookiecutter.__user >>-migrator:$(random)@localhost/<< cookiecutter.project_slug >>?$socket"
+keep MAIL_DATABASE_URL "$scheme//<< cookiecutter.__user >>-mail:$(random)@localhost/<< cookiecutter.project_slug >>?$socket"
 keep ADMIN_DATABASE_URL "$scheme//root:$(cat secrets/ADMIN_PASSWORD)@localhost?$socket"
 # <% endif %>
 ask MAIL_URL 'Your mail server, as smtps://USER:PASSWORD@HOST'

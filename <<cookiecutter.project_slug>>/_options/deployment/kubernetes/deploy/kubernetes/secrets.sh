@@ -70,8 +70,8 @@ if [ ! -s DATABASE_URL ] || [ ! -s MIGRATION_DATABASE_URL ]; then
         write MIGRATION_DATABASE_URL "postgresql+psycopg://<< cookiecutter.project_slug >>-migrator:$(random)@$value/<< cookiecutter.project_slug >>"
     fi
 fi
-if [ ! -e ADMIN_DATABASE_URL ]; then
-    ask ADMIN_DATABASE_URL "an administrator, to make database and roles once: postgresql+psycopg://USER:PASSWORD@HOST/postgres"
+if [ ! -e ADMIN_DATABASE_URL ] || { [ ! -s MAIL_DATABASE_URL ] && [ ! -s ADMIN_DATABASE_URL ]; }; then
+    ask ADMIN_DATABASE_URL "an administrator, to make database and roles, or roles that are new: postgresql+psycopg://USER:PASSWORD@HOST/postgres"
     if [ "$value" ]; then write ADMIN_DATABASE_URL "$value"; fi
 fi
 # <% endif %>
@@ -85,9 +85,18 @@ if [ ! -s DATABASE_URL ] || [ ! -s MIGRATION_DATABASE_URL ]; then
         write MIGRATION_DATABASE_URL "mysql+pymysql://<< cookiecutter.__user >>-migrator:$(random)@$value/<< cookiecutter.project_slug >>"
     fi
 fi
-if [ ! -e ADMIN_DATABASE_URL ]; then
-    ask ADMIN_DATABASE_URL "an administrator, to make database and users once: mysql+pymysql://USER:PASSWORD@HOST"
+if [ ! -e ADMIN_DATABASE_URL ] || { [ ! -s MAIL_DATABASE_URL ] && [ ! -s ADMIN_DATABASE_URL ]; }; then
+    ask ADMIN_DATABASE_URL "an administrator, to make database and users, or users that are new: mysql+pymysql://USER:PASSWORD@HOST"
     if [ "$value" ]; then write ADMIN_DATABASE_URL "$value"; fi
+fi
+# <% endif %>
+# <% if cookiecutter.database != "sqlite" %>
+
+# The role of the pod that sends mail, on the same server. A deployment from before it had one needs the administrator
+# once more, who makes it.
+if [ ! -s MAIL_DATABASE_URL ] && [ -s DATABASE_URL ] && [ -s ADMIN_DATABASE_URL ]; then
+    url=$(cat DATABASE_URL) role=${url#*//}
+    write MAIL_DATABASE_URL "${url%%//*}//${role%%[:@]*}-mail:$(random)@${url#*@}"
 fi
 # <% endif %>
 # <% if cookiecutter.auth == "oidc" %>

@@ -6,8 +6,10 @@ user='<< cookiecutter.__user >>'
 domain='<< cookiecutter.domain_name >>'
 contact="<< cookiecutter.author_email >>"
 # <% if cookiecutter.database == "sqlite" %>
+users="$user $user-redis"
 migrator=$user
 # <% else %>
+users="$user $user-migrator $user-mail $user-redis"
 migrator=$user-migrator
 # <% endif %>
 
@@ -48,7 +50,7 @@ run_flask() {
         case $as/$name:${options:-} in
             */MAIL_URL:*) ;; # only for the unit that sends mail
             root/*) set -- --setenv="${name}_FILE=$file" "$@" ;; # root rewrites this file
-            "$user/MIGRATION_DATABASE_URL:"* | *=$name:*) ;; # not for the service, or already set
+            "$user/MIGRATION_DATABASE_URL:"* | "$user/MAIL_DATABASE_URL:"* | *=$name:*) ;; # not for the service, or already set
             *) set -- --property="LoadCredential=$name:$file" "$@" ;;
         esac
     done

@@ -17,14 +17,14 @@ check_host() {
 
 # Refuses unsuitable hosts and settings before it changes anything.
 check_settings() {
-    for name in "$user" "$migrator" "$user-redis"; do
+    for name in $users; do
         id=$(id -u "$name" 2>/dev/null || echo 0)
         [ "$id" -lt 1000 ] || die "the user $name is not a system user; choose another project_slug"
     done
     # Before the first installation, existing accounts and folders with this name belong to other software. A service
     # called "backup" would run as an account of Debian; purging one called "security" would remove /etc/security.
     if [ ! -e "/etc/sysusers.d/$slug.conf" ] && [ ! -e "$config/packages" ]; then
-        for name in "$user" "$migrator" "$user-redis"; do
+        for name in $users; do
             ! getent passwd "$name" >/dev/null || die "the user $name already exists; choose another project_slug"
             ! getent group "$name" >/dev/null || die "the group $name already exists; choose another project_slug"
         done
@@ -76,7 +76,7 @@ postgresql_port() {
 mark_names() {
     install -d /etc/sysusers.d
     {
-        for name in "$user" "$migrator" "$user-redis"; do
+        for name in $users; do
             say "u $name - \"$slug\""
         done
     } >"/etc/sysusers.d/$slug.conf"
@@ -149,11 +149,18 @@ write_settings() {
     socket="/$user?host=/run/postgresql&port=$(postgresql_port)"
     say "${DATABASE_URL:-postgresql+psycopg://$user@$socket}" | keep_secret DATABASE_URL
     say "${MIGRATION_DATABASE_URL:-postgresql+psycopg://$migrator@$socket}" | keep_secret MIGRATION_DATABASE_URL
+    is_here || password=:$(random)
 # <% endif %>
 # <% if cookiecutter.database == "mysql" %>
     socket="localhost/$user?unix_socket=/run/mysqld/mysqld.sock"
     say "${DATABASE_URL:-mysql+pymysql://$user:$(random)@$socket}" | keep_secret DATABASE_URL
     say "${MIGRATION_DATABASE_URL:-mysql+pymysql://$migrator:$(random)@$socket}" | keep_secret MIGRATION_DATABASE_URL
+    password=:$(random)
+# <% endif %>
+# <% if cookiecutter.database != "sqlite" %>
+    # The unit that sends mail has a role of its own, on the server of the others.
+    url=$(cat "$config/credentials/DATABASE_URL")
+    say "${MAIL_DATABASE_URL:-${url%%//*}//$user-mail${password:-}@${url#*@}}" | keep_secret MAIL_DATABASE_URL
 # <% endif %>
     [ -e "$config/credentials/MAIL_URL" ] || keep_secret MAIL_URL <"$MAIL_URL_FILE"
 # <% if cookiecutter.auth == "oidc" %>

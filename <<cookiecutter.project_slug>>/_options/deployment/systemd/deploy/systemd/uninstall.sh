@@ -38,18 +38,19 @@ else
     if is_here; then
         runuser -u postgres -- psql --quiet --port "$(postgresql_port)" \
             --command "DROP DATABASE IF EXISTS \"$user\"" \
-            --command "DROP ROLE IF EXISTS \"$user\"" --command "DROP ROLE IF EXISTS \"$migrator\""
+            --command "DROP ROLE IF EXISTS \"$user\"" --command "DROP ROLE IF EXISTS \"$migrator\"" \
+            --command "DROP ROLE IF EXISTS \"$user-mail\""
     fi
 # <% endif %>
 # <% if cookiecutter.database == "mysql" %>
     if is_here; then
         mysql=$(command -v mariadb || command -v mysql)
         "$mysql" --execute "DROP DATABASE IF EXISTS \`$user\`;
-            DROP USER IF EXISTS '$user'@localhost, '$migrator'@localhost"
+            DROP USER IF EXISTS '$user'@localhost, '$migrator'@localhost, '$user-mail'@localhost"
     fi
 # <% endif %>
     rm -rf "$config" "$certificate" "$data" "$backups" "$data-certificate"
-    for name in "$user" "$migrator" "$user-redis"; do
+    for name in $users; do
         ! id "$name" >/dev/null 2>&1 || userdel "$name"
     done
     rm -rf "$home"
