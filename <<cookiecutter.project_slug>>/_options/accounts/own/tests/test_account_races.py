@@ -25,7 +25,16 @@ from tests.account_actions import (
     set_password,
 )
 from tests.actions import Send, ready_to_sign_in
-from tests.browser import ASKED, CHANGED, NO_LINK, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
+from tests.browser import (
+    ASKED,
+    CHANGED,
+    NO_LINK,
+    PASSWORD,
+    PASSWORD_SET,
+    SIGNED_IN,
+    SIGNED_UP,
+    Browser,
+)
 from tests.conftest import has_redis
 from tests.mailbox import newest_token
 from tests.marks import asvs, practice
@@ -74,7 +83,7 @@ def reset(tab: Browser) -> Callable[[], None]:
 
     def choose() -> None:
         visitor = Browser(tab.app, "192.0.2.4")
-        assert set_password(visitor, token, NEW_PASSWORD).status_code == SIGNED_UP
+        assert set_password(visitor, token, NEW_PASSWORD).status_code == PASSWORD_SET
 
     return choose
 

@@ -10,6 +10,7 @@ from tests.actions import Send, ready
 from tests.browser import (
     CHANGE_ADDRESS,
     CONFIRM,
+    DOMAIN,
     FORGOT,
     NEW_ADDRESS,
     PASSWORD,
@@ -80,3 +81,14 @@ def ready_to_change_password(tab: Browser, new: str) -> Send:
 def assert_signed_out(tab: Browser) -> None:
     """It holds nothing that signs it in."""
     assert not tab.is_signed_in()
+
+
+def device_tokens(tab: Browser) -> list[str]:
+    """What the browser keeps, by which it is known; the last used first."""
+    cookie = tab.client.get_cookie("__Host-device", DOMAIN)
+    return cookie.value.split(".") if cookie else []
+
+
+def use_device_token(tab: Browser, *tokens: str) -> None:
+    """Let the browser send these, and no others."""
+    tab.client.set_cookie("__Host-device", ".".join(tokens), domain=DOMAIN, secure=True)

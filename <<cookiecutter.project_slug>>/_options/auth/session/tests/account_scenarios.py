@@ -12,9 +12,9 @@ from tests.browser import (
     CHANGED,
     CONFIRM,
     PASSWORD,
+    PASSWORD_SET,
     RESET,
     SIGNED_IN,
-    SIGNED_UP,
     Browser,
     link_query,
 )
@@ -32,5 +32,5 @@ def use_account(app: Flask, alice: Browser) -> None:
     assert ask_for_reset(alice, alice.email).status_code == ASKED
     token = newest_token(app, alice.email)
     assert alice.get(f"{RESET}?token={token}").status_code == 200
-    assert set_password(alice, token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert set_password(alice, token, NEW_PASSWORD).status_code == PASSWORD_SET
     assert alice.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN

@@ -33,11 +33,12 @@ CHANGE_ADDRESS, NEW_ADDRESS, UNDO_ADDRESS = "/account/email", "/auth/email", "/a
 CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
-ASKED = SIGNED_UP = SIGNED_IN = CHANGED = WRITTEN = 302  # the page that comes next
+ASKED = SIGNED_UP = PASSWORD_SET = SIGNED_IN = CHANGED = WRITTEN = 302  # the page that comes next
 NO_LINK = 404  # there is no such link, or it does not count any more
 CHALLENGED = 302  # the sign-in page, for somebody who has to sign in first
 DISABLED = 401
 SIGNED_OUT = "/"
+CLEARED = '"cache", "storage"'  # on signing out: the cookie of a known device stays
 FORM_ACTION = "'self'"
 PUBLIC_ROUTES = {"auth.register", "auth.confirm", "auth.forgot", "auth.reset"}
 PUBLIC_ROUTES |= {"address.change", "address.undo"}

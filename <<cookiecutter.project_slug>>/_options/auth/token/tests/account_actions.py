@@ -76,3 +76,13 @@ def assert_signed_out(client: Browser) -> None:
     """It holds nothing that signs it in, no token of either kind."""
     assert not client.is_signed_in()
     assert client.refresh(client.refresh_token or "x").status_code == 401
+
+
+def device_tokens(client: Browser) -> list[str]:
+    """What the app keeps, by which its device is known."""
+    return [client.device_token] if client.device_token else []
+
+
+def use_device_token(client: Browser, token: str) -> None:
+    """Let the app send this one."""
+    client.device_token = token

@@ -14,7 +14,7 @@ import logging
 from flask import abort, current_app
 from sqlalchemy import select
 
-from app.auth import accounts, links, notices, sessions, throttling
+from app.auth import accounts, devices, links, notices, sessions, throttling
 from app.auth.models import User
 from app.database import db
 from app.mail import outbox
@@ -52,7 +52,10 @@ def sign_up(token: str, password: str) -> User | None:
     if link is None:
         return None
     user = accounts.register(link.email, password)  # first: no row is locked while it hashes
-    return user if user and links.use(link) else None
+    if user is None or not links.use(link):
+        return None
+    devices.remember(user)  # the first sign-in on it is nothing to be told of
+    return user
 
 
 def request_reset(email: str) -> None:
