@@ -53,11 +53,12 @@ DEFECTS = [
         "the code is used up when the account is not made",
         "    user = accounts.register(link.email, password)"
         "  # first: no row is locked while it hashes\n"
-        "    return user if user and links.use(link) else None\n",
+        "    if user is None or not links.use(link):\n        return None\n",
         "    email = link.email\n"
         "    links.use(link)\n"
         "    db.session.commit()\n"
-        "    return accounts.register(email, password)\n",
+        "    user = accounts.register(email, password)\n"
+        "    if user is None:\n        return None\n",
         "test_a_failure_leaves_the_code_and_the_old_password",
     ),
     codes(

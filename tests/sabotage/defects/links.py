@@ -143,8 +143,9 @@ DEFECTS = [
         "a link stays locked while a password is hashed",
         "    user = accounts.register(link.email, password)  #"
         " first: no row is locked while it hashes\n"
-        "    return user if user and links.use(link) else None\n",
-        "    return accounts.register(link.email, password) if links.use(link) else None\n",
+        "    if user is None or not links.use(link):\n        return None\n",
+        "    user = accounts.register(link.email, password) if links.use(link) else None\n"
+        "    if user is None:\n        return None\n",
         "test_nobody_waits_while_a_password_is_hashed",
     ),
     pages(
