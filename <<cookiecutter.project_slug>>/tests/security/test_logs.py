@@ -22,15 +22,15 @@ from app.auth import sessions
 from app.auth.models import Session
 from app.database import db, migration_engine, now
 from app.security import check
-# <% if cookiecutter.auth != "oidc" %>
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
-# <% endif %>
 from tests.browser import CREATE_ACCOUNT, FAILED_SIGN_IN, PASSWORD, SAMPLES, SIGN_IN, Browser
 from tests.events import INTERFACE_EVENTS
 # <% if cookiecutter.auth != "oidc" %>
 from tests.mailbox import newest_token
 # <% endif %>
 from tests.marks import asvs
+# <% if cookiecutter.auth != "oidc" %>
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
+# <% endif %>
 from tests.routes import UNKNOWN
 from tests.security.test_errors import CANARY, break_every_view
 

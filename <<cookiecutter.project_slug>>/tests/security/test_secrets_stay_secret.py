@@ -30,9 +30,7 @@ from app.settings import Settings
 from tests import live
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import WRITE, Browser
-# <% else %>
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
-# <% if cookiecutter.auth == "session" %>
+# <% elif cookiecutter.auth == "session" %>
 from tests.browser import (
     CHANGED,
     PASSWORD,
@@ -46,7 +44,6 @@ from tests.browser import (
 # <% else %>
 from tests.browser import CHANGED, PASSWORD, PASSWORD_SET, SIGNED_IN, WRITE, Browser
 # <% endif %>
-# <% endif %>
 from tests.conftest import running_redis
 from tests.database import migrate
 from tests.live import Answer
@@ -54,6 +51,9 @@ from tests.live import Answer
 from tests.mailbox import newest_token
 # <% endif %>
 from tests.marks import asvs, practice
+# <% if cookiecutter.auth != "oidc" %>
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
+# <% endif %>
 # <% if cookiecutter.auth == "oidc" %>
 from tests.real_provider import real_provider
 # <% endif %>

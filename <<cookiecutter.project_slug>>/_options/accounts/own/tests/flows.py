@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 
 from app.auth.links import LIFETIMES, Link
 from app.database import db
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.browser import ASKED, PASSWORD_SET, SIGNED_UP, Browser
 from tests.mailbox import newest_token
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE
 
 CAROL = "carol@example.com"  # has no account

@@ -16,14 +16,7 @@ from app.auth.models import Session, User
 from app.commands.users import disable_user
 from app.database import db, dialect, now
 from app.security.rate_limits import limiter
-from tests.account_actions import (
-    ask_for_account,
-    ask_for_reset,
-    assert_signed_out,
-    open_account,
-    ready_to_change_password,
-    set_password,
-)
+from tests.account_actions import assert_signed_out, ready_to_change_password
 from tests.actions import Send, ready_to_sign_in
 from tests.browser import (
     ASKED,
@@ -39,6 +32,7 @@ from tests.conftest import has_redis
 from tests.mailbox import newest_token
 from tests.marks import asvs, practice
 from tests.overtaking import Overtaking
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE, at_once, count, meeting, statuses, tabs
 from tests.security.attacks import some
 

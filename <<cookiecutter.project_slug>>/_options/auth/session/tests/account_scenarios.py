@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-from tests.account_actions import ask_for_reset, set_password
 from tests.actions import revoke_sessions
 from tests.address_scenario import use_address
 from tests.browser import (
@@ -19,6 +18,7 @@ from tests.browser import (
     link_query,
 )
 from tests.mailbox import newest_token
+from tests.password_actions import ask_for_reset, set_password
 
 NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 

@@ -69,10 +69,14 @@ class Browser(Visitor):
 
     def register(self, email: str, password: str = PASSWORD) -> TestResponse:
         """Ask for an account and open it by the mail's link; the last answer."""
-        asked = self.submit(SIGN_UP, {"email": email})
+        asked = self.ask_for_mail(SIGN_UP, email)
         if asked.status_code != ASKED:
             return asked
         return self.choose_password(CONFIRM, newest_token(self.app, email), password)
+
+    def ask_for_mail(self, path: str, email: str) -> TestResponse:
+        """Ask for a mail with a link."""
+        return self.submit(path, {"email": email})
 
     def choose_password(self, path: str, token: str, password: str) -> TestResponse:
         """Set a password by the token of a mail."""

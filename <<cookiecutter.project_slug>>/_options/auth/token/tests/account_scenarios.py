@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from tests.account_actions import ask_for_reset, set_password
 from tests.address_scenario import use_address
 from tests.browser import API, ASKED, CHANGED, PASSWORD, PASSWORD_SET, SIGNED_IN, Browser
 from tests.mailbox import newest_token
+from tests.password_actions import ask_for_reset, set_password
 
 NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 

@@ -17,7 +17,6 @@ from app.auth import accounts, confirmation
 from app.auth.models import Session, User
 from app.auth.schemas import LinkPassword
 from app.database import db
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.browser import (
     API,
     ASKED,
@@ -36,6 +35,7 @@ from tests.browser import (
 )
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.resources import NEW_PASSWORD
 from tests.security.problems import assert_problem
 from tests.security.test_csrf import CROSS_SITE

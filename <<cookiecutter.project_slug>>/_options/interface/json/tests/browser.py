@@ -86,10 +86,14 @@ class Browser(Client):
 
     def register(self, email: str, password: str = PASSWORD) -> TestResponse:
         """Ask for an account and open it by the mail's code; the last answer."""
-        asked = self.post(SIGN_UP, {"email": email})
+        asked = self.ask_for_mail(SIGN_UP, email)
         if asked.status_code != ASKED:
             return asked
         return self.choose_password(CONFIRM, newest_token(self.app, email), password)
+
+    def ask_for_mail(self, path: str, email: str) -> TestResponse:
+        """Ask for a mail with a code."""
+        return self.post(path, {"email": email})
 
     def choose_password(self, path: str, token: str, password: str) -> TestResponse:
         """Set a password by the code of a mail."""

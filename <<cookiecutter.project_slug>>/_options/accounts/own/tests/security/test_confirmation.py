@@ -17,7 +17,6 @@ from app.auth.throttling import FREE
 from app.commands.users import disable_user
 from app.database import db, now
 from app.mail import outbox
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.browser import (
     ASKED,
     NO_LINK,
@@ -30,6 +29,7 @@ from tests.browser import (
 from tests.flows import CAROL, FLOWS, RESET, SIGN_UP, Flow
 from tests.mailbox import mails, newest_token, tokens
 from tests.marks import asvs, practice
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE, count
 from tests.resources import NEW_PASSWORD
 from tests.statements import recorded

@@ -16,12 +16,10 @@ from app.auth.devices import KIND, MAX_DEVICES, MAX_NOTICES, Device
 from app.auth.models import User
 from app.database import db
 from app.mail import outbox as mail_outbox
-from tests import account_actions
 from tests.account_actions import (
     change_address,
     confirm_address,
-    open_account,
-    set_password,
+    device_tokens_of,
     undo_address,
     use_device_token,
 )
@@ -31,6 +29,7 @@ from tests.mailbox import Received, mails, newest_token
 from tests.marks import asvs, practice
 from tests.outbox import pass_time
 from tests.own_data_actions import download
+from tests.password_actions import open_account, set_password
 from tests.races import ALICE, at_once, meeting
 from tests.resources import NEW_PASSWORD
 from tests.statements import recorded
@@ -66,7 +65,7 @@ def devices(app: Flask, email: str = ALICE) -> list[Device]:
 
 
 def token_of(browser: Browser) -> str:
-    return account_actions.device_tokens(browser)[0]
+    return device_tokens_of(browser)[0]
 
 
 # --- Who is told
@@ -115,7 +114,7 @@ def test_a_token_that_is_not_exactly_the_own_is_unknown(
     use_device_token(thief, sent)
     assert thief.sign_in(ALICE).status_code == SIGNED_IN
     assert len(notices(app)) == before + 1
-    assert account_actions.device_tokens(thief)[0] not in (sent, token)
+    assert device_tokens_of(thief)[0] not in (sent, token)
 
 
 @asvs("6.3.5")
@@ -126,7 +125,7 @@ def test_a_token_of_another_account_is_unknown(app: Flask, phone: Browser) -> No
     token = token_of(thief)
     assert thief.sign_in(ALICE).status_code == SIGNED_IN
     assert len(notices(app)) == before + 1
-    assert account_actions.device_tokens(thief)[0] != token
+    assert device_tokens_of(thief)[0] != token
 
 
 @asvs("6.3.5")
@@ -393,5 +392,5 @@ def test_users_of_one_browser_are_all_known(app: Flask, browser: Browser) -> Non
     assert (len(notices(app)), len(notices(app, BOB))) == (1, 1)
     use_device_token(browser, *("x" * 43 for _ in range(40)), "y" * 2000)
     assert browser.sign_in(ALICE).status_code == SIGNED_IN
-    kept = account_actions.device_tokens(browser)
+    kept = device_tokens_of(browser)
     assert [len(token) for token in kept] == [43] * 5
