@@ -23,7 +23,7 @@ from tests.account_actions import (
     undo_address,
     use_device_token,
 )
-from tests.browser import ASKED, CHANGED, PAGES, PASSWORD, PASSWORD_SET, SIGNED_IN, Browser
+from tests.browser import ASKED, CHANGED, PASSWORD, PASSWORD_SET, SIGNED_IN, Browser
 from tests.flows import CAROL, RESET, SIGN_UP
 from tests.mailbox import Received, mails, newest_token
 from tests.marks import asvs, practice
@@ -371,26 +371,3 @@ def test_it_is_in_no_log_line(phone: Browser, log: Callable[[], list[dict[str, A
     phone.sign_in(ALICE)
     phone.sign_in(ALICE, "wrong")
     assert token not in str(log())
-
-
-@pytest.mark.skipif(not PAGES, reason="an API sets no cookie")
-@asvs("3.3.1", "3.3.2", "3.3.3", "3.3.4")
-def test_the_cookie_has_every_protection(app: Flask) -> None:
-    answer = Browser(app).sign_in(ALICE)
-    (cookie,) = [it for it in answer.headers.getlist("Set-Cookie") if "device" in it]
-    name, *flags = cookie.split("; ")
-    assert name.startswith("__Host-device=")
-    flags = [it for it in flags if not it.startswith("Expires=")]
-    assert sorted(flags) == ["HttpOnly", "Max-Age=34560000", "Path=/", "SameSite=Lax", "Secure"]
-
-
-@pytest.mark.skipif(not PAGES, reason="an API sets no cookie")
-def test_users_of_one_browser_are_all_known(app: Flask, browser: Browser) -> None:
-    for email in (ALICE, BOB, ALICE, BOB):
-        assert browser.sign_in(email).status_code == SIGNED_IN
-        browser.sign_out()
-    assert (len(notices(app)), len(notices(app, BOB))) == (1, 1)
-    use_device_token(browser, *("x" * 43 for _ in range(40)), "y" * 2000)
-    assert browser.sign_in(ALICE).status_code == SIGNED_IN
-    kept = device_tokens_of(browser)
-    assert [len(token) for token in kept] == [43] * 5
