@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from app.auth import sessions
 # <% if cookiecutter.auth != "oidc" %>
+from app.auth.devices import Device
 from app.auth.links import Link
 # <% endif %>
 from app.auth.models import Session, User
@@ -84,8 +85,8 @@ SESSIONS = Resource(
 )
 RESOURCES = (NOTES, SESSIONS)
 # <% if cookiecutter.auth != "oidc" %>
-# Models with an owner whose rows no route names: the token of a mail finds one.
-HIDDEN: frozenset[type[Any]] = frozenset({Link})
+# Models with an owner whose rows no route names: a token finds one.
+HIDDEN: frozenset[type[Any]] = frozenset({Device, Link})
 # <% else %>
 HIDDEN: frozenset[type[Any]] = frozenset()
 # <% endif %>
@@ -118,6 +119,7 @@ VALUES = {
     "logout_token": "x.y.z",
     "account": "1",
     "token": "x" * 43,
+    "device_token": "x" * 43,
 }
 # The variable parts of routes to what nobody owns, each with a value that is found.
 ARGUMENTS = {"static": {"filename": "app.css"}}

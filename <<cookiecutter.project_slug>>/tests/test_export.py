@@ -31,6 +31,7 @@ WITHHELD = {
     "users": {"id", "password_hash"},
     "sessions": {"id", "public_id", "token_hash", "user_id"},
     # <% if cookiecutter.auth != "oidc" %>
+    "devices": {"id", "user_id", "token_hash"},
     "links": {"id", "name_hash", "user_id", "token_hash"},
     "outbox": {"id", "content", "message_id", "attempts", "error"},
     # <% endif %>

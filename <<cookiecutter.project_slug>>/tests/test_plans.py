@@ -84,12 +84,17 @@ def fill() -> None:
     old, last = now() - 2 * sessions.ABSOLUTE_TIMEOUT, alice + EXPIRED
     for moment, part in ((old, User.id <= last), (now(), User.id > last)):
         times = dict.fromkeys(("created_at", "last_seen_at"), literal(moment, UTCDateTime))
-        copy(Session, values | times, others.where(part))
+        copy(Session.__table__, values | times, others.where(part))
     if (links := Base.metadata.tables.get("links")) is not None:
         values = {"purpose": "confirm", "email": "", "mails": 1}
         values |= {"expires_at": old, "mailed_at": old}
         hashes = (dict.fromkeys(("name_hash", "token_hash"), f"{n:064}") for n in range(ROWS))
         db.session.execute(insert(links), [values | it for it in hashes])
+    if (devices := Base.metadata.tables.get("devices")) is not None:
+        forgotten = literal(now() - timedelta(days=500), UTCDateTime)
+        for seen, part in ((forgotten, User.id <= last), (User.created_at, User.id > last)):
+            values = {"user_id": User.id, "token_hash": NUMBER, "seen_at": seen}
+            copy(devices, values, others.where(part))
     mails = (
         {"recipient": f"user{n}@example.com", "state": "waiting" if n % 100 == 0 else "sent"}
         for n in range(ROWS)
@@ -124,13 +129,13 @@ def fill_with(resource: Resource, alice: int, others: Select[Any]) -> None:
         own = dict.fromkeys(resource.plain, literal(key) + NUMBER)
         own |= {it.name: literal(key * 12) + NUMBER for it in table.c if it.unique}
         own |= {resource.owner: owner}
-        copy(resource.model, values | own, others.limit(count))
+        copy(table, values | own, others.limit(count))
 
 
-def copy(model: type[Base], values: dict[str, Any], people: Select[Any]) -> None:
+def copy(table: Any, values: dict[str, Any], people: Select[Any]) -> None:
     """Write a row for each of these accounts."""
     rows = people.with_only_columns(*values.values())
-    db.session.execute(insert(model.__table__).from_select(list(values), rows))
+    db.session.execute(insert(table).from_select(list(values), rows))
 
 
 @dataclass

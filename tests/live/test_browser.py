@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -83,9 +84,9 @@ class Person:
             self.page.locator(f"main [name={name}]").fill(value)
         self.page.get_by_role("button", name=button, exact=True).click()
 
-    def link(self, page: str) -> str:
-        """The address of a page behind the link in the newest mail."""
-        return f"/auth/{page}?token={self.service.ask('mail', self.email)}"
+    def link(self, page: str, address: str = "") -> str:
+        """The address of a page behind the newest link in the mails to this person."""
+        return f"/auth/{page}?token={self.service.ask('mail', address or self.email)}"
 
     def sign_up(self) -> None:
         self.page.goto("/auth/register")
@@ -205,6 +206,61 @@ def test_from_signing_up_to_signing_out(person: Person) -> None:
     assert page.get_by_text("Groceries").count() == 0
 
 
+def test_from_another_address_to_the_end_of_the_account(person: Person, tmp_path: Path) -> None:
+    page, old, new = person.page, person.email, f"new-{person.email}"
+    person.sign_up()
+    person.write("Shopping", "milk")
+    page.goto("/account/")
+    page.get_by_role("link", name="Change your address").click()
+    page.get_by_role("heading", name="Change your address").wait_for()
+    person.look()
+    person.fill("Send the link", email=old, current_password=SECOND)
+    page.locator("main .error").first.wait_for()
+    person.look()
+    person.fill("Send the link", email=new, current_password=FIRST)
+    page.wait_for_url("**/account/")
+    person.look()
+    person.look(person.link("email", new))
+    person.fill("Change the address")
+    page.wait_for_url("**/account/")
+    person.look()
+    assert page.get_by_text(new).is_visible()
+
+    person.look(person.link("undo"))  # in the notice to the old address
+    assert page.locator("main strong", has_text=old).is_visible()
+    person.fill("Set the password", password=SECOND, confirm=SECOND)
+    page.wait_for_url("**/auth/login")
+    person.look()
+    person.fill("Sign in", email=new, password=SECOND)
+    page.get_by_role("alert").wait_for()
+    person.sign_in(SECOND)
+    page.wait_for_url("**/notes/")
+
+    page.goto("/account/")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download your data").click()
+    assert download.value.suggested_filename == "account-data.json"
+    download.value.save_as(tmp_path / "account-data.json")
+    data = json.loads((tmp_path / "account-data.json").read_text("utf-8"))
+    assert data["account"]["email"] == old
+    assert [note["title"] for note in data["notes"]] == ["Shopping"]
+    assert len(data["devices"]) == 1, "the browser stayed known"
+
+    page.get_by_role("link", name="Delete your account").click()
+    page.get_by_role("heading", name="Delete your account").wait_for()
+    person.look()
+    person.fill("Delete the account for good", current_password=FIRST)
+    page.locator("main .error").first.wait_for()
+    person.look()
+    person.fill("Delete the account for good", current_password=SECOND)
+    page.get_by_role("heading", name="Your account is deleted").wait_for()
+    person.look()
+    assert person.context.cookies() == []
+    person.sign_in(SECOND)
+    page.get_by_role("alert").wait_for()
+    person.accept("status of 4(01|22)")  # four forms that were filled in wrongly
+
+
 def test_nothing_personal_comes_back_from_history(person: Person) -> None:
     person.sign_up()
     person.write("A secret title", "a secret body")
@@ -238,20 +294,27 @@ def test_other_devices_are_signed_out(new_person: Callable[[], Person]) -> None:
         assert "secret" not in there.page.content()
 
 
-def test_the_cookie_is_out_of_reach(person: Person) -> None:
+def test_the_cookies_are_out_of_reach(person: Person) -> None:
+    """That of the session ends with it, that of the device stays, as long as browsers allow."""
     person.sign_up()
-    (cookie,) = person.context.cookies()
-    cookie.pop("value")
-    assert cookie == {
-        "name": "__Host-session",
-        "domain": person.origin.removeprefix("https://"),
-        "path": "/",
-        "expires": -1,
-        "httpOnly": True,
-        "secure": True,
-        "sameSite": "Lax",
-    }
+    session, device = sorted(person.context.cookies(), key=lambda it: it["expires"])
+    token = device["value"]
+    days = (device.pop("expires") - time.time()) / (24 * 60 * 60)
+    assert 399 < days <= 400
+    assert session.pop("expires") == -1
+    for cookie, name in ((session, "__Host-session"), (device, "__Host-device")):
+        cookie.pop("value")
+        assert cookie == {
+            "name": name,
+            "domain": person.origin.removeprefix("https://"),
+            "path": "/",
+            "httpOnly": True,
+            "secure": True,
+            "sameSite": "Lax",
+        }
     assert person.page.evaluate("() => document.cookie") == ""
+    person.sign_out()
+    assert {it["name"]: it["value"] for it in person.context.cookies()}["__Host-device"] == token
 
 
 ATTACKS = [

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from app.auth import notices, sessions, throttling
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
-from app.auth import account_links, notices, sessions, throttling
+from app.auth import account_links, devices, notices, sessions, throttling
 from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db, now
@@ -46,6 +46,9 @@ def authenticate(email: str, password: str) -> User | None:
     Also None when the account is disabled, or when the attempt comes too early after many failures.
     In every case one password is hashed and one failure is counted, so that the time does not tell
     whether an account exists. The stored hash is renewed when the parameters have risen since.
+    # <% if cookiecutter.auth != "oidc" %>
+    The user is told of a new device.
+    # <% endif %>
     """
     try:
         # <% if cookiecutter.auth == "oidc" %>
@@ -63,6 +66,9 @@ def authenticate(email: str, password: str) -> User | None:
         return None
     if user.password_hash and needs_rehash(user.password_hash):
         user.password_hash = hash_password(password)
+    # <% if cookiecutter.auth != "oidc" %>
+    devices.recognize(user)
+    # <% endif %>
     security_event("authn_login_success", level=logging.INFO, account=user.id)
     return user
 # <% if cookiecutter.auth != "oidc" %>
@@ -80,6 +86,7 @@ def reauthenticate(session: Session, password: str) -> bool:
 def change_password(session: Session, current: str, new: str) -> bool:
     """Set a new password and end every session; False when ``current`` is wrong or too early.
 
+    Of the devices, only this one stays known: the notice of the change tells what a new one would.
     A change of address that waits for its link ends, too: who knew the old password may have asked.
     """
     user = session.user
@@ -89,6 +96,7 @@ def change_password(session: Session, current: str, new: str) -> bool:
     user.password_hash = hash_password(new)
     db.session.flush()
     sessions.end_all(user)
+    devices.remember(user)
     account_links.end(user, "email")
     notices.send("password", user)
     security_event("authn_password_change", level=logging.INFO, account=user.id)

@@ -52,6 +52,7 @@ SHOWN = {
     # <% else %>
     "users": ("email", "created_at", "disabled_at", "stored_rows", "stored_bytes", *ATTEMPTS),
     "links": ("purpose", "email", "expires_at", "mails", "mailed_at"),
+    "devices": ("seen_at",),
     "outbox": ("kind", "recipient", "state", "created_at", "due_at"),
     # <% endif %>
     "sessions": ("created_at", "last_seen_at", "address", "device", *ATTEMPTS),

@@ -13,7 +13,11 @@ from hashlib import sha256
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
+# <% if cookiecutter.auth == "oidc" %>
 from app.auth import upkeep
+# <% else %>
+from app.auth import devices, upkeep
+# <% endif %>
 from app.auth.models import Session, User
 from app.database import db, now
 from app.secret import Secret
@@ -117,10 +121,20 @@ def end(session: Session) -> None:
 
 
 def end_all(user: User, *, but: Session | None = None) -> int:
+    # <% if cookiecutter.auth == "oidc" %>
     """End every session of ``user``, except ``but``. The caller commits.
 
     :returns: how many ended.
     """
+    # <% else %>
+    """End every session of ``user``, except ``but``, and forget all devices but this one.
+
+    The caller commits.
+
+    :returns: how many sessions ended.
+    """
+    devices.forget_others(user)
+    # <% endif %>
     ended = [session for session in of_user(user) if session is not but]
     for session in ended:
         end(session)

@@ -12,7 +12,7 @@ from app import quotas
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth import outbound, sessions, throttling
 # <% else %>
-from app.auth import links, sessions, throttling
+from app.auth import device_tokens, devices, links, sessions, throttling
 # <% endif %>
 from app.security import passwords, rate_limits, sanitization, secret_key
 from tests.marks import practice
@@ -85,6 +85,13 @@ NAMED = [
     (SIGN_IN, f"may store {STORED}"),
     # <% endif %>
     # <% if cookiecutter.auth != "oidc" %>
+    (SIGN_IN, f"at most {devices.MAX_NOTICES} a day for each account"),
+    (SIGN_IN, f"After {devices.MAX_NOTICES} notices in a day"),
+    (SIGN_IN, f"at most {devices.MAX_DEVICES} "),
+    (SIGN_IN, f"{device_tokens.KEEP // DAY} days"),
+    # <% if cookiecutter.auth == "session" %>
+    (SIGN_IN, f"up to {device_tokens.MOST} tokens"),
+    # <% endif %>
     (SIGN_IN, f"undoes the change for {UNDO} days"),
     (SIGN_IN, f"take the account over for {UNDO} days"),
     (SIGN_IN, f"limits sign-up to {SIGN_UPS} attempts per hour"),

@@ -22,15 +22,15 @@ from app.auth import sessions
 from app.auth.models import Session
 from app.database import db, migration_engine, now
 from app.security import check
-# <% if cookiecutter.auth != "oidc" %>
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
-# <% endif %>
 from tests.browser import CREATE_ACCOUNT, FAILED_SIGN_IN, PASSWORD, SAMPLES, SIGN_IN, Browser
 from tests.events import INTERFACE_EVENTS
 # <% if cookiecutter.auth != "oidc" %>
 from tests.mailbox import newest_token
 # <% endif %>
 from tests.marks import asvs
+# <% if cookiecutter.auth != "oidc" %>
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
+# <% endif %>
 from tests.routes import UNKNOWN
 from tests.security.test_errors import CANARY, break_every_view
 
@@ -226,13 +226,21 @@ def test_an_event_says_who_and_from_where(alice: Browser, log: Log) -> None:
 
 # <% endif %>
 EVENTS: Events = {
+    # <% if cookiecutter.auth == "oidc" %>
     "sign-in": (sign_in, ["authn_login_success", "session_created"]),
+    # <% else %>
+    "sign-in": (sign_in, ["authn_device_new", "authn_login_success", "session_created"]),
+    # <% endif %>
     "sign-in fails": (sign_in_badly, ["authn_login_fail"]),
     "sign-out": (lambda app, alice, cli: alice.sign_out(), ["session_revoked"]),
     "session expires": (come_back_after_hours, ["session_expired"]),
     "one session too many": (
         sign_in_once_too_often,
+        # <% if cookiecutter.auth == "oidc" %>
         ["authn_login_success", "session_revoked", "session_created"],
+        # <% else %>
+        ["authn_device_new", "authn_login_success", "session_revoked", "session_created"],
+        # <% endif %>
     ),
     "limit hit": (flood, ["excess_rate_limit_exceeded"]),
     "cross-site request": (

@@ -343,6 +343,7 @@ def test_only_sign_in_and_upkeep_say_unscoped() -> None:
     }
     assert found == {
         # <% if cookiecutter.auth != "oidc" %>
+        "auth/devices.py",
         "auth/links.py",
         # <% endif %>
         "auth/sessions.py",

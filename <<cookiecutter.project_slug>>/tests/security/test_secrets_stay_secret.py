@@ -30,22 +30,19 @@ from app.settings import Settings
 from tests import live
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import WRITE, Browser
-# <% else %>
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
-# <% if cookiecutter.auth == "session" %>
+# <% elif cookiecutter.auth == "session" %>
 from tests.browser import (
     CHANGED,
     PASSWORD,
+    PASSWORD_SET,
     RESET,
     SIGNED_IN,
-    SIGNED_UP,
     WRITE,
     Browser,
     link_query,
 )
 # <% else %>
-from tests.browser import CHANGED, PASSWORD, SIGNED_IN, SIGNED_UP, WRITE, Browser
-# <% endif %>
+from tests.browser import CHANGED, PASSWORD, PASSWORD_SET, SIGNED_IN, WRITE, Browser
 # <% endif %>
 from tests.conftest import running_redis
 from tests.database import migrate
@@ -54,6 +51,9 @@ from tests.live import Answer
 from tests.mailbox import newest_token
 # <% endif %>
 from tests.marks import asvs, practice
+# <% if cookiecutter.auth != "oidc" %>
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
+# <% endif %>
 # <% if cookiecutter.auth == "oidc" %>
 from tests.real_provider import real_provider
 # <% endif %>
@@ -87,7 +87,7 @@ class Witness:
             if name == "location":
                 self.read("location", urlsplit(value).query)
             elif name == "set-cookie":
-                self.read_cookie(value.partition(";")[0].partition("=")[2])
+                self.read_cookie(*value.partition(";")[0].split("=", 1))
         for token in CSRF_FIELD.findall(answer.body):
             self.keep("csrf_token", token)
         return answer
@@ -107,12 +107,12 @@ class Witness:
             elif NAMES.search(name) and isinstance(value, str) and name not in NO_SECRETS:
                 self.keep(f"{name}, {place}", value)
 
-    def read_cookie(self, value: str) -> None:
-        """Keep the cookie and what is in it: the session's token, state, nonce and verifier."""
+    def read_cookie(self, name: str, value: str) -> None:
+        """Keep the cookie and what the signed one has: the session's token, state, nonce."""
         self.keep("cookie", value)
         with self.app.app_context():
             serializer = self.app.session_interface.get_signing_serializer(self.app)
-        if serializer and value:
+        if serializer and value and name == self.app.config["SESSION_COOKIE_NAME"]:
             self.read_fields("cookie", serializer.loads(value))
 
     def keep(self, name: str, value: str) -> None:
@@ -203,7 +203,7 @@ def use_everything(browser: Browser, come_back: Callable[[str], str]) -> None:
     # <% if cookiecutter.__interface == "html" %>
     assert browser.get(f"{RESET}?token={token}").status_code == 200
     # <% endif %>
-    assert set_password(browser, token, PASSWORD).status_code == SIGNED_UP
+    assert set_password(browser, token, PASSWORD).status_code == PASSWORD_SET
     set_password(browser, token, PASSWORD)  # used twice
     browser.sign_in(email, "wrong-password-of-harriet")
     browser.sign_in("nobody.at.all@example.com", "wrong-password-of-nobody")

@@ -12,6 +12,7 @@ from tests.sabotage.defects import (
     construction,
     data,
     deployments,
+    devices,
     docker,
     edge,
     inputs,
@@ -27,7 +28,7 @@ from tests.sabotage.defects import (
 )
 
 MODULES = (
-    *(data, inputs, browsers, accounts, links, codes, addresses, mail, edge),
+    *(data, inputs, browsers, accounts, devices, links, codes, addresses, mail, edge),
     *(operation, own_data, storage, styles),
     *(construction, numbers, deployments, docker, systemd, kubernetes),
 )

@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 
 from app.auth.links import LIFETIMES, Link
 from app.database import db
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
-from tests.browser import ASKED, Browser
+from tests.browser import ASKED, PASSWORD_SET, SIGNED_UP, Browser
 from tests.mailbox import newest_token
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE
 
 CAROL = "carol@example.com"  # has no account
@@ -26,6 +26,7 @@ class Flow:
 
     :param kind: of the mail.
     :param email: whose mailbox it is.
+    :param done: the status of the answer when the password is set.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Flow:
     ask: Callable[[Browser, str], TestResponse]
     finish: Callable[[Browser, str, str], TestResponse]
     lifetime: timedelta
+    done: int
 
     def __str__(self) -> str:
         return self.kind
@@ -43,8 +45,8 @@ class Flow:
         return newest_token(app, self.email)
 
 
-SIGN_UP = Flow("register", CAROL, ask_for_account, open_account, LIFETIMES["confirm"])
-RESET = Flow("reset", ALICE, ask_for_reset, set_password, LIFETIMES["reset"])
+SIGN_UP = Flow("register", CAROL, ask_for_account, open_account, LIFETIMES["confirm"], SIGNED_UP)
+RESET = Flow("reset", ALICE, ask_for_reset, set_password, LIFETIMES["reset"], PASSWORD_SET)
 FLOWS = (SIGN_UP, RESET)
 
 

@@ -53,12 +53,10 @@ def tokens(app: Flask, recipient: str) -> list[str]:
 
 
 def newest_token(app: Flask, recipient: str) -> str:
-    """The token of the newest mail that waits for ``recipient``."""
-    received = mails(app, recipient)
-    assert received, f"no mail waits for {recipient}"
-    found = TOKEN.findall(received[-1].text)
-    assert found, f"no token in {received[-1].text}"
-    return str(found[-1])
+    """The newest token in the mails that wait for ``recipient``."""
+    found = tokens(app, recipient)
+    assert found, f"no token in {mails(app, recipient)}"
+    return found[-1]
 
 
 def token_for(app: Flask, endpoint: str, email: str) -> str:

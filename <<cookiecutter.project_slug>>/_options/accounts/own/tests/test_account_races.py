@@ -16,20 +16,23 @@ from app.auth.models import Session, User
 from app.commands.users import disable_user
 from app.database import db, dialect, now
 from app.security.rate_limits import limiter
-from tests.account_actions import (
-    ask_for_account,
-    ask_for_reset,
-    assert_signed_out,
-    open_account,
-    ready_to_change_password,
-    set_password,
-)
+from tests.account_actions import assert_signed_out, ready_to_change_password
 from tests.actions import Send, ready_to_sign_in
-from tests.browser import ASKED, CHANGED, NO_LINK, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
+from tests.browser import (
+    ASKED,
+    CHANGED,
+    NO_LINK,
+    PASSWORD,
+    PASSWORD_SET,
+    SIGNED_IN,
+    SIGNED_UP,
+    Browser,
+)
 from tests.conftest import has_redis
 from tests.mailbox import newest_token
 from tests.marks import asvs, practice
 from tests.overtaking import Overtaking
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE, at_once, count, meeting, statuses, tabs
 from tests.security.attacks import some
 
@@ -74,7 +77,7 @@ def reset(tab: Browser) -> Callable[[], None]:
 
     def choose() -> None:
         visitor = Browser(tab.app, "192.0.2.4")
-        assert set_password(visitor, token, NEW_PASSWORD).status_code == SIGNED_UP
+        assert set_password(visitor, token, NEW_PASSWORD).status_code == PASSWORD_SET
 
     return choose
 

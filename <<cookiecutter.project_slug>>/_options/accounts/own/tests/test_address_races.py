@@ -10,16 +10,15 @@ from sqlalchemy import func, select
 from app.auth.models import Session, User
 from app.database import db
 from tests.account_actions import (
-    ask_for_reset,
     change_address,
     ready_to_change_address,
     ready_to_confirm_address,
     ready_to_undo_address,
-    set_password,
 )
 from tests.browser import NO_LINK, Browser
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice
+from tests.password_actions import ask_for_reset, set_password
 from tests.races import ALICE, at_once
 
 pytestmark = practice("auth.address")

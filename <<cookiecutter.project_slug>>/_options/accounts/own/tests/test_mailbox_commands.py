@@ -14,10 +14,10 @@ from app.auth.links import Link
 from app.auth.models import User
 from app.database import db
 from app.settings import ConfigurationError
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.browser import PASSWORD, SIGN_UP, SIGNED_IN, Browser
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.security.client import proof
 
 pytestmark = practice("auth.confirmation")

@@ -45,6 +45,7 @@ SIGN_IN, HOME = "/auth/emergency", "/"  # the sign-in by password
 CREATE_ACCOUNT = "create-operator"
 ACCOUNT_KEY = "subject"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_emergency_login", "authn_login_fail"]  # the log events of a wrong password
+CLEARED = '"cache", "cookies", "storage"'  # on signing out
 SIGNED_UP = SIGNED_IN = WRITTEN = 302  # the page that comes next
 CHALLENGED = 302  # the sign-in page, for somebody who has to sign in first
 DISABLED = 403

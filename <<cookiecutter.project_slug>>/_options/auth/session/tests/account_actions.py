@@ -9,37 +9,14 @@ from werkzeug.test import TestResponse
 from tests.actions import Send, ready
 from tests.browser import (
     CHANGE_ADDRESS,
-    CONFIRM,
-    FORGOT,
+    DOMAIN,
     NEW_ADDRESS,
     PASSWORD,
-    RESET,
     SIGN_IN,
-    SIGN_UP,
     UNDO_ADDRESS,
     Browser,
     csrf_token,
 )
-
-
-def ask_for_account(tab: Browser, email: str) -> TestResponse:
-    """Ask for a mail with a link that opens an account."""
-    return tab.submit(SIGN_UP, {"email": email})
-
-
-def open_account(tab: Browser, token: str, password: str) -> TestResponse:
-    """Choose the password of a new account, by the token of a mail."""
-    return tab.choose_password(CONFIRM, token, password)
-
-
-def ask_for_reset(tab: Browser, email: str) -> TestResponse:
-    """Ask for a mail with a link that sets a forgotten password."""
-    return tab.submit(FORGOT, {"email": email})
-
-
-def set_password(tab: Browser, token: str, password: str) -> TestResponse:
-    """Set a forgotten password anew, by the token of a mail."""
-    return tab.choose_password(RESET, token, password)
 
 
 def ready_to_change_address(tab: Browser, email: str, password: str = PASSWORD) -> Send:
@@ -80,3 +57,14 @@ def ready_to_change_password(tab: Browser, new: str) -> Send:
 def assert_signed_out(tab: Browser) -> None:
     """It holds nothing that signs it in."""
     assert not tab.is_signed_in()
+
+
+def device_tokens_of(tab: Browser) -> list[str]:
+    """What the browser keeps, by which it is known; the last used first."""
+    cookie = tab.client.get_cookie("__Host-device", DOMAIN)
+    return cookie.value.split(".") if cookie else []
+
+
+def use_device_token(tab: Browser, *tokens: str) -> None:
+    """Let the browser send these, and no others."""
+    tab.client.set_cookie("__Host-device", ".".join(tokens), domain=DOMAIN, secure=True)

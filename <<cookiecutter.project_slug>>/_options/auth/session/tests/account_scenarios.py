@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-from tests.account_actions import ask_for_reset, set_password
 from tests.actions import revoke_sessions
 from tests.address_scenario import use_address
 from tests.browser import (
@@ -12,13 +11,14 @@ from tests.browser import (
     CHANGED,
     CONFIRM,
     PASSWORD,
+    PASSWORD_SET,
     RESET,
     SIGNED_IN,
-    SIGNED_UP,
     Browser,
     link_query,
 )
 from tests.mailbox import newest_token
+from tests.password_actions import ask_for_reset, set_password
 
 NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 
@@ -32,5 +32,5 @@ def use_account(app: Flask, alice: Browser) -> None:
     assert ask_for_reset(alice, alice.email).status_code == ASKED
     token = newest_token(app, alice.email)
     assert alice.get(f"{RESET}?token={token}").status_code == 200
-    assert set_password(alice, token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert set_password(alice, token, NEW_PASSWORD).status_code == PASSWORD_SET
     assert alice.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN

@@ -33,11 +33,12 @@ CHANGE_ADDRESS, NEW_ADDRESS, UNDO_ADDRESS = "/account/email", "/auth/email", "/a
 CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
-ASKED = SIGNED_UP = SIGNED_IN = CHANGED = WRITTEN = 302  # the page that comes next
+ASKED = SIGNED_UP = PASSWORD_SET = SIGNED_IN = CHANGED = WRITTEN = 302  # the page that comes next
 NO_LINK = 404  # there is no such link, or it does not count any more
 CHALLENGED = 302  # the sign-in page, for somebody who has to sign in first
 DISABLED = 401
 SIGNED_OUT = "/"
+CLEARED = '"cache", "storage"'  # on signing out: the cookie of a known device stays
 FORM_ACTION = "'self'"
 PUBLIC_ROUTES = {"auth.register", "auth.confirm", "auth.forgot", "auth.reset"}
 PUBLIC_ROUTES |= {"address.change", "address.undo"}
@@ -68,10 +69,14 @@ class Browser(Visitor):
 
     def register(self, email: str, password: str = PASSWORD) -> TestResponse:
         """Ask for an account and open it by the mail's link; the last answer."""
-        asked = self.submit(SIGN_UP, {"email": email})
+        asked = self.ask_for_mail(SIGN_UP, email)
         if asked.status_code != ASKED:
             return asked
         return self.choose_password(CONFIRM, newest_token(self.app, email), password)
+
+    def ask_for_mail(self, path: str, email: str) -> TestResponse:
+        """Ask for a mail with a link."""
+        return self.submit(path, {"email": email})
 
     def choose_password(self, path: str, token: str, password: str) -> TestResponse:
         """Set a password by the token of a mail."""

@@ -55,12 +55,17 @@ class Client:
             raise ValueError("Give an address that starts with https://.")
         self.base_url = base_url.rstrip("/")
         self.send = send or build_opener(NoRedirect).open
-        self.access_token = self.refresh_token = ""
+        self.access_token = self.refresh_token = self.device_token = ""
         self.refreshing = threading.Lock()
 
     def sign_in(self, email: str, password: str) -> None:
         """Get the first pair of tokens. Keep them in memory, or in the keychain of the system."""
-        self._keep(self._once("POST", "/auth/token", {"email": email, "password": password}))
+        body = {"email": email, "password": password}
+        self._keep(self._with_device("/auth/token", body))
+
+    def set_password(self, path: str, code: str, password: str) -> None:
+        """Open the account, or set a forgotten password, by the code of a mail."""
+        self._with_device(path, {"token": code, "password": password})
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request; an access token that has expired is replaced, and it is sent again.
@@ -91,6 +96,16 @@ class Client:
             if not token:
                 raise ApiError({"status": 401, "detail": "Please sign in."})
             self._keep(self._once("POST", "/auth/refresh", {"refresh_token": token}))
+
+    def _with_device(self, path: str, body: dict[str, str]) -> Any:
+        """Send which device this is. An app keeps the token, for the account, when it ends.
+
+        Without it, the user gets a mail about a new device at each sign-in.
+        """
+        known = {"device_token": self.device_token} if self.device_token else {}
+        answer = self._once("POST", path, body | known)
+        self.device_token = (answer or {}).get("device_token") or self.device_token
+        return answer
 
     def _keep(self, pair: dict[str, Any]) -> None:
         self.access_token, self.refresh_token = pair["access_token"], pair["refresh_token"]
@@ -141,7 +156,7 @@ def by_mail(client: Client, first: str, email: str) -> str:
     client.request("POST", f"/auth/{first}", {"email": email})
     code = getpass.getpass("Code of the mail: ").strip()
     password = getpass.getpass("New password: ")
-    client.request("POST", f"/auth/{BY_MAIL[first]}", {"token": code, "password": password})
+    client.set_password(f"/auth/{BY_MAIL[first]}", code, password)
     return password
 
 

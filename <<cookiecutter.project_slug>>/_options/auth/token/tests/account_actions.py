@@ -7,37 +7,7 @@ from functools import partial
 from werkzeug.test import TestResponse
 
 from tests.actions import Send
-from tests.browser import (
-    CHANGE_ADDRESS,
-    CONFIRM,
-    FORGOT,
-    NEW_ADDRESS,
-    PASSWORD,
-    RESET,
-    SIGN_UP,
-    UNDO_ADDRESS,
-    Browser,
-)
-
-
-def ask_for_account(client: Browser, email: str) -> TestResponse:
-    """Ask for a mail with a code that opens an account."""
-    return client.post(SIGN_UP, {"email": email})
-
-
-def open_account(client: Browser, token: str, password: str) -> TestResponse:
-    """Choose the password of a new account, by the code of a mail."""
-    return client.choose_password(CONFIRM, token, password)
-
-
-def ask_for_reset(client: Browser, email: str) -> TestResponse:
-    """Ask for a mail with a code that sets a forgotten password."""
-    return client.post(FORGOT, {"email": email})
-
-
-def set_password(client: Browser, token: str, password: str) -> TestResponse:
-    """Set a forgotten password anew, by the code of a mail."""
-    return client.choose_password(RESET, token, password)
+from tests.browser import CHANGE_ADDRESS, NEW_ADDRESS, PASSWORD, UNDO_ADDRESS, Browser
 
 
 def ready_to_change_address(client: Browser, email: str, password: str = PASSWORD) -> Send:
@@ -76,3 +46,13 @@ def assert_signed_out(client: Browser) -> None:
     """It holds nothing that signs it in, no token of either kind."""
     assert not client.is_signed_in()
     assert client.refresh(client.refresh_token or "x").status_code == 401
+
+
+def device_tokens_of(client: Browser) -> list[str]:
+    """What the app keeps, by which its device is known."""
+    return [client.device_token] if client.device_token else []
+
+
+def use_device_token(client: Browser, token: str) -> None:
+    """Let the app send this one."""
+    client.device_token = token

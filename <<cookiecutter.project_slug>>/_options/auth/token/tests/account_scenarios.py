@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from tests.account_actions import ask_for_reset, set_password
 from tests.address_scenario import use_address
-from tests.browser import API, ASKED, CHANGED, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
+from tests.browser import API, ASKED, CHANGED, PASSWORD, PASSWORD_SET, SIGNED_IN, Browser
 from tests.mailbox import newest_token
+from tests.password_actions import ask_for_reset, set_password
 
 NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 
@@ -20,7 +20,7 @@ def use_account(app: Flask, alice: Browser) -> None:
     use_address(app, alice, NEW_PASSWORD)
     assert ask_for_reset(alice, alice.email).status_code == ASKED
     code = newest_token(app, alice.email)
-    assert set_password(alice, code, NEW_PASSWORD).status_code == SIGNED_UP
+    assert set_password(alice, code, NEW_PASSWORD).status_code == PASSWORD_SET
     assert alice.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN
     used = alice.refresh_token
     assert alice.refresh().status_code == SIGNED_IN

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from app.auth.models import Session
 from app.database import db
 from tests.browser import ORIGIN, PASSWORD, Browser
-from tests.mailbox import newest_token
+from tests.mailbox import mails, newest_token
 from tests.resources import NEW_PASSWORD
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "client.py"
@@ -173,7 +173,7 @@ def test_the_program_does_what_it_says(
 @pytest.mark.parametrize(
     ("first", "email", "steps"),
     [
-        ("register", "carol@example.com", [("/auth/register", 202), ("/auth/confirm", 204)]),
+        ("register", "carol@example.com", [("/auth/register", 202), ("/auth/confirm", 200)]),
         ("forgot", "alice@example.com", [("/auth/forgot", 202), ("/auth/reset", 204)]),
     ],
 )
@@ -221,3 +221,21 @@ def test_help_says_how_to_call_it() -> None:
         assert result.returncode == status
         assert "url email" in result.stdout + result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_its_device_is_known_from_the_first_sign_in_on(
+    app: Flask, signed_in: Any, program: Callable[..., None]
+) -> None:
+    def notices(email: str) -> int:
+        return [mail.kind for mail in mails(app, email)].count("new_device")
+
+    assert notices("alice@example.com") == 1
+    signed_in.sign_out()
+    signed_in.sign_in("alice@example.com", PASSWORD)
+    assert notices("alice@example.com") == 1
+
+    def answers(prompt: str) -> str:
+        return newest_token(app, "carol@example.com") if prompt.startswith("Code") else PASSWORD
+
+    program(ORIGIN, "carol@example.com", "register", answers=answers)
+    assert notices("carol@example.com") == 0

@@ -17,7 +17,6 @@ from app.auth import confirmation
 from app.auth.models import Session, User
 from app.auth.schemas import LinkPassword
 from app.database import db
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.browser import (
     API,
     ASKED,
@@ -27,6 +26,7 @@ from tests.browser import (
     NO_LINK,
     ORIGIN,
     PASSWORD,
+    PASSWORD_SET,
     RESET,
     SIGN_UP,
     SIGNED_IN,
@@ -35,6 +35,7 @@ from tests.browser import (
 )
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.resources import NEW_PASSWORD
 from tests.security.problems import assert_problem
 from tests.security.test_csrf import CROSS_SITE
@@ -43,7 +44,6 @@ pytestmark = practice("auth.confirmation")
 
 APP = "https://app.example.com"
 CAROL = "carol@example.com"
-RESET_DONE = 204
 
 
 def code_for_carol(app: Flask) -> str:
@@ -106,7 +106,8 @@ def test_a_code_survives_a_weak_password_and_signs_nobody_in(app: Flask, browser
         assert [it["pointer"] for it in refused.json["errors"]] == ["#/password"]
         assert code not in refused.text
     opened = open_account(browser, code, NEW_PASSWORD)
-    assert (opened.status_code, opened.data) == (SIGNED_UP, b"")
+    assert opened.status_code == SIGNED_UP
+    assert opened.json.keys() == {"device_token"}
     with app.app_context():
         assert db.session.scalars(select(Session)).all() == []
     assert browser.sign_in(CAROL, NEW_PASSWORD).status_code == SIGNED_IN
@@ -135,9 +136,9 @@ def test_with_app_url_a_mail_leads_to_the_page_of_the_app(
     app = make_app(APP_URL=set_to)
     # The Host header is an attacker's; the service refuses others, and uses none.
     visitor, lying = Browser(app), {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil"}
-    for path, email, page, set_it in (
-        (SIGN_UP, CAROL, "confirm", open_account),
-        (FORGOT, alice.email, "reset", set_password),
+    for path, email, page, set_it, done in (
+        (SIGN_UP, CAROL, "confirm", open_account, SIGNED_UP),
+        (FORGOT, alice.email, "reset", set_password, PASSWORD_SET),
     ):
         assert visitor.post(path, {"email": email}, headers=lying).status_code == ASKED
         (mail,) = mails(app, email)
@@ -145,7 +146,7 @@ def test_with_app_url_a_mail_leads_to_the_page_of_the_app(
         assert f"\n  {set_to.rstrip('/')}/{page}?token={code}\n" in mail.text
         assert "evil" not in mail.text
         assert "Paste" not in mail.text
-        assert set_it(visitor, code, NEW_PASSWORD).status_code == 204
+        assert set_it(visitor, code, NEW_PASSWORD).status_code == done
         assert visitor.sign_in(email, NEW_PASSWORD).status_code == SIGNED_IN
 
 
@@ -214,7 +215,7 @@ def test_a_code_counts_as_json_in_the_body_alone(
     assert alice.is_signed_in()
     assert Browser(app).sign_in(alice.email).status_code == SIGNED_IN
     assert open_account(alice, codes[CONFIRM], NEW_PASSWORD).status_code == SIGNED_UP
-    assert set_password(alice, codes[RESET], NEW_PASSWORD).status_code == RESET_DONE
+    assert set_password(alice, codes[RESET], NEW_PASSWORD).status_code == PASSWORD_SET
     written = capfd.readouterr().err
     assert '"path": "/api/v1/auth/reset"' in written
     for secret in (*codes.values(), NEW_PASSWORD, CAROL, alice.email):
@@ -248,7 +249,8 @@ def test_a_page_at_app_url_calls_the_api_only_as_cors_origins_says(
     sent = {"token": code, "password": NEW_PASSWORD}
     assert Browser(closed).post(RESET, sent, headers=headers).status_code == 403
     answer = Browser(opened).post(RESET, sent, headers=headers)
-    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (RESET_DONE, APP)
+    assert answer.status_code == PASSWORD_SET
+    assert answer.headers["Access-Control-Allow-Origin"] == APP
 
 
 # --- Whose account it is
@@ -259,7 +261,7 @@ def test_the_code_says_whose_password_it_sets_and_not_the_token(
     app: Flask, alice: Browser, bob: Browser
 ) -> None:
     code = code_for(alice)
-    assert set_password(bob, code, NEW_PASSWORD).status_code == RESET_DONE
+    assert set_password(bob, code, NEW_PASSWORD).status_code == PASSWORD_SET
     assert bob.is_signed_in()
     assert not alice.is_signed_in()
     assert Browser(app).sign_in(bob.email, PASSWORD).status_code == SIGNED_IN
@@ -275,7 +277,7 @@ def test_a_reset_ends_every_token_of_the_account(
     assert phone.sign_in(alice.email).status_code == SIGNED_IN
     stolen = phone.access_token, phone.refresh_token
     assert phone.refresh().status_code == SIGNED_IN
-    assert set_password(Browser(app), code_for(alice), NEW_PASSWORD).status_code == RESET_DONE
+    assert set_password(Browser(app), code_for(alice), NEW_PASSWORD).status_code == PASSWORD_SET
     log()
     for access, refresh in (
         stolen,
@@ -290,7 +292,7 @@ def test_a_reset_ends_every_token_of_the_account(
     assert "authn_token_reuse" not in [line["event"] for line in log()]
     assert bob.is_signed_in()
     assert bob.refresh().status_code == SIGNED_IN
-    assert [mail.kind for mail in mails(app, alice.email)] == ["reset", "password"]
+    assert [mail.kind for mail in mails(app, alice.email)] == ["new_device", "reset", "password"]
 
 
 @practice("errors", "queries")
@@ -304,9 +306,9 @@ def test_a_failure_leaves_the_code_and_the_old_password(
     step: str,
 ) -> None:
     """The last step fails: nothing is stored, the code still counts, and no traceback has it."""
-    code, set_it = {
-        "confirm": (code_for_carol(app), open_account),
-        "reset": (code_for(alice), set_password),
+    code, set_it, done = {
+        "confirm": (code_for_carol(app), open_account, SIGNED_UP),
+        "reset": (code_for(alice), set_password, PASSWORD_SET),
     }[step]
 
     def fail(event: str, **_: object) -> None:
@@ -322,7 +324,7 @@ def test_a_failure_leaves_the_code_and_the_old_password(
     assert alice.is_signed_in()
     assert accounts_of(app) == 1
     assert Browser(app).sign_in(alice.email).status_code == SIGNED_IN
-    assert set_it(Browser(app), code, NEW_PASSWORD).status_code == 204
+    assert set_it(Browser(app), code, NEW_PASSWORD).status_code == done
 
 
 @asvs("16.2.5")

@@ -10,10 +10,10 @@ from flask import Flask
 
 from app.auth import sessions, tokens
 from app.auth.models import Session
-from tests.account_actions import ask_for_reset, set_password
 from tests.browser import ASKED, PASSWORD, Browser
 from tests.mailbox import newest_token
 from tests.marks import asvs, practice
+from tests.password_actions import ask_for_reset, set_password
 from tests.races import TIMEOUT, at_once, count, meeting, statuses
 from tests.test_account_races import NEW_PASSWORD, disable
 

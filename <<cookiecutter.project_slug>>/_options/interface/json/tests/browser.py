@@ -31,9 +31,9 @@ CREATE_ACCOUNT = "create"
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
 ASKED = 202  # a mail follows, or none does
-SIGNED_UP = 204
+PASSWORD_SET = 204  # by the code of a mail
 WRITTEN = 201
-SIGNED_IN = CHANGED = 200
+SIGNED_UP = SIGNED_IN = CHANGED = 200
 NO_LINK = 404  # the code of a mail does not count (any more)
 CHALLENGED = 401
 FORM_REFUSED = 415  # a form, with or without a token
@@ -53,7 +53,7 @@ class Browser(Client):
 
     def __init__(self, app: Flask, address: str = "198.51.100.7") -> None:
         super().__init__(app, address)
-        self.access_token = self.refresh_token = ""
+        self.access_token = self.refresh_token = self.device_token = ""
 
     def headers(self, method: str) -> dict[str, str]:
         signed_in = {"Authorization": f"Bearer {self.access_token}"} if self.access_token else {}
@@ -72,18 +72,33 @@ class Browser(Client):
         if response.status_code == SIGNED_IN:
             self.access_token = response.json["access_token"]
             self.refresh_token = response.json["refresh_token"]
+        return self.keep_device(response)
+
+    def keep_device(self, response: TestResponse) -> TestResponse:
+        """Keep the token of the device, if the response has a new one."""
+        if response.status_code == SIGNED_IN:
+            self.device_token = response.json.get("device_token") or self.device_token
         return response
+
+    def known(self) -> dict[str, str]:
+        """The field that says which device this is."""
+        return {"device_token": self.device_token} if self.device_token else {}
 
     def register(self, email: str, password: str = PASSWORD) -> TestResponse:
         """Ask for an account and open it by the mail's code; the last answer."""
-        asked = self.post(SIGN_UP, {"email": email})
+        asked = self.ask_for_mail(SIGN_UP, email)
         if asked.status_code != ASKED:
             return asked
         return self.choose_password(CONFIRM, newest_token(self.app, email), password)
 
+    def ask_for_mail(self, path: str, email: str) -> TestResponse:
+        """Ask for a mail with a code."""
+        return self.post(path, {"email": email})
+
     def choose_password(self, path: str, token: str, password: str) -> TestResponse:
         """Set a password by the code of a mail."""
-        return self.post(path, {"token": token, "password": password})
+        body = {"token": token, "password": password, **self.known()}
+        return self.keep_device(self.post(path, body))
 
     def sign_up(self, email: str) -> Self:
         assert self.register(email, self.password).status_code == SIGNED_UP
@@ -102,7 +117,7 @@ class Browser(Client):
 
     def sign_in(self, email: str, password: str = PASSWORD) -> TestResponse:
         self.email, self.password = email, password
-        return self.keep(self.post(SIGN_IN, {"email": email, "password": password}))
+        return self.keep(self.post(SIGN_IN, {"email": email, "password": password, **self.known()}))
 
     def attempt(self, email: str, password: str, **kwargs: Any) -> TestResponse:
         """Try a password."""
@@ -121,7 +136,7 @@ class Browser(Client):
         return self.open("POST", f"{API}/auth/logout")
 
     def change_password(self, current: str, new: str) -> TestResponse:
-        body = {"current_password": current, "new_password": new}
+        body = {"current_password": current, "new_password": new, **self.known()}
         return self.keep(self.send("PUT", f"{API}/me/password", body))
 
     def try_to_write(self, title: str, body: str) -> TestResponse:

@@ -208,25 +208,26 @@ def test_the_description_says_who_may_ask(app: Flask, browser: Browser) -> None:
 
 
 def test_the_description_says_what_asking_and_choosing_answer(browser: Browser) -> None:
-    """No body at all: it could only tell whether there is an account."""
+    """Asking: no body at all, which could only tell whether there is an account."""
     described = browser.get(f"{API}/openapi.json").json
     problem = {"$ref": "#/components/schemas/Problem"}
     often = {"400", "403", "413", "415", "422", "429", "500", "503"}
-    for path, fields, done in (
-        (SIGN_UP, {"email"}, "202"),
-        (FORGOT, {"email"}, "202"),
-        (CONFIRM, {"token", "password"}, "204"),
-        (RESET, {"token", "password"}, "204"),
+    for path, fields, optional, done in (
+        (SIGN_UP, {"email"}, set(), "202"),
+        (FORGOT, {"email"}, set(), "202"),
+        (CONFIRM, {"token", "password"}, {"device_token"}, "200"),
+        (RESET, {"token", "password"}, {"device_token"}, "204"),
     ):
         operation = described["paths"][path]["post"]
         answers = operation["responses"]
-        assert answers.keys() == often | {done} | ({"404"} if done == "204" else set())
-        assert "content" not in answers.pop(done)
+        assert answers.keys() == often | {done} | ({"404"} if optional else set())
+        assert ("content" in answers.pop(done)) is (done == "200")
         for answer in answers.values():
             assert answer["content"]["application/problem+json"]["schema"] == problem
         (body,) = operation["requestBody"]["content"].values()
         schema = described["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
-        assert set(schema["properties"]) == set(schema["required"]) == fields
+        assert set(schema["properties"]) == fields | optional
+        assert set(schema["required"]) == fields
 
 
 def test_no_view_of_the_api_is_without_a_contract(app: Flask) -> None:

@@ -14,7 +14,7 @@ import logging
 from flask import abort, current_app
 from sqlalchemy import select
 
-from app.auth import account_links, accounts, links, notices, sessions, throttling
+from app.auth import account_links, accounts, devices, links, notices, sessions, throttling
 from app.auth.models import User
 from app.database import db
 from app.mail import outbox
@@ -54,6 +54,7 @@ def sign_up(token: str, password: str) -> User | None:
     user = accounts.register(link.email, password)  # first: no row is locked while it hashes
     if user is None or not links.use(link):
         return None
+    devices.remember(user)  # the first sign-in on it is nothing to be told of
     security_event("user_created", level=logging.INFO, account=user.id)
     return user
 

@@ -18,15 +18,7 @@ from app.auth import address, links, throttling
 from app.auth.links import Link
 from app.auth.models import Session, User
 from app.database import db, now
-from tests.account_actions import (
-    ask_for_account,
-    ask_for_reset,
-    change_address,
-    confirm_address,
-    open_account,
-    set_password,
-    undo_address,
-)
+from tests.account_actions import change_address, confirm_address, undo_address
 from tests.browser import (
     CHANGE_ADDRESS,
     FORM_REFUSED,
@@ -40,6 +32,7 @@ from tests.browser import (
 )
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE
 from tests.routes import fingerprint
 from tests.statements import recorded

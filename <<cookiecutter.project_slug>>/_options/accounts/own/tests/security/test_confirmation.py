@@ -17,11 +17,19 @@ from app.auth.throttling import FREE
 from app.commands.users import disable_user
 from app.database import db, now
 from app.mail import outbox
-from tests.account_actions import ask_for_account, ask_for_reset, open_account, set_password
-from tests.browser import ASKED, NO_LINK, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
+from tests.browser import (
+    ASKED,
+    NO_LINK,
+    PASSWORD,
+    PASSWORD_SET,
+    SIGNED_IN,
+    SIGNED_UP,
+    Browser,
+)
 from tests.flows import CAROL, FLOWS, RESET, SIGN_UP, Flow
 from tests.mailbox import mails, newest_token, tokens
 from tests.marks import asvs, practice
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE, count
 from tests.resources import NEW_PASSWORD
 from tests.statements import recorded
@@ -229,7 +237,7 @@ def test_a_reset_ends_every_session_and_tells_the_owner(
     assert phone.sign_in(ALICE).status_code == SIGNED_IN
     token = RESET.token(app)
     log()
-    assert set_password(Browser(app, "192.0.2.8"), token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert set_password(Browser(app, "192.0.2.8"), token, NEW_PASSWORD).status_code == PASSWORD_SET
     events = [line["event"] for line in log() if line["logger"] == "app.security"]
     assert events.count("authn_password_change") == 1
     assert events.count("session_revoked") == 2
@@ -252,7 +260,7 @@ def test_guesses_at_the_sign_in_do_not_keep_the_owner_out_after_a_reset(app: Fla
         db.session.execute(update(User).values(**delayed))
         db.session.commit()
     assert Browser(app).sign_in(ALICE, PASSWORD).status_code == 401
-    assert set_password(Browser(app), RESET.token(app), NEW_PASSWORD).status_code == SIGNED_UP
+    assert set_password(Browser(app), RESET.token(app), NEW_PASSWORD).status_code == PASSWORD_SET
     assert Browser(app).sign_in(ALICE, NEW_PASSWORD).status_code == SIGNED_IN
 
 

@@ -18,7 +18,7 @@ from app.auth import accounts, confirmation, upkeep
 from app.auth.links import FIRST_PAUSE, LONGEST_PAUSE, Link
 from app.auth.models import User
 from app.database import Base, db, dialect, now
-from tests.browser import ASKED, NO_LINK, PASSWORD, SIGNED_IN, SIGNED_UP, Browser
+from tests.browser import ASKED, NO_LINK, PASSWORD, SIGNED_IN, Browser
 from tests.flows import FLOWS, RESET, Flow, pass_time
 from tests.mailbox import mails, tokens
 from tests.marks import asvs, practice
@@ -87,7 +87,7 @@ def test_a_guess_opens_nothing(app: Flask, flow: Flow) -> None:
         answer = flow.finish(Browser(app, f"192.0.2.{number}"), guess, NEW_PASSWORD)
         assert answer.status_code == NO_LINK, guess
     assert not works(app, flow, NEW_PASSWORD)
-    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == flow.done
 
 
 # --- When it counts
@@ -97,7 +97,7 @@ def test_a_guess_opens_nothing(app: Flask, flow: Flow) -> None:
 @both
 def test_a_link_counts_once(app: Flask, flow: Flow) -> None:
     token = flow.token(app)
-    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == flow.done
     for password in (NEW_PASSWORD, "gravel-piano-3-umbrella-mist"):
         assert flow.finish(Browser(app), token, password).status_code == NO_LINK
     assert works(app, flow, NEW_PASSWORD)
@@ -127,7 +127,7 @@ def test_a_newer_link_ends_the_older(app: Flask, flow: Flow) -> None:
     pass_time(app, FIRST_PAUSE)
     newer = flow.token(app)
     assert flow.finish(Browser(app), older, NEW_PASSWORD).status_code == NO_LINK
-    assert flow.finish(Browser(app), newer, NEW_PASSWORD).status_code == SIGNED_UP
+    assert flow.finish(Browser(app), newer, NEW_PASSWORD).status_code == flow.done
 
 
 @both
@@ -137,7 +137,7 @@ def test_a_weak_password_does_not_use_the_link_up(app: Flask, flow: Flow) -> Non
         answer = flow.finish(Browser(app), token, weak)
         assert answer.status_code == 422
         assert weak not in answer.text.replace(flow.email, "") or weak == flow.email
-    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == flow.done
 
 
 # --- What it is for
@@ -150,7 +150,7 @@ def test_a_link_is_for_one_purpose(app: Flask, flow: Flow, other: Flow) -> None:
     for password in ("short", NEW_PASSWORD):
         assert other.finish(Browser(app), token, password).status_code == NO_LINK
     assert not works(app, other, NEW_PASSWORD)
-    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == flow.done
 
 
 @asvs("8.2.2", "8.3.1")
@@ -158,7 +158,7 @@ def test_a_link_is_for_one_account_whoever_opens_it(
     app: Flask, alice: Browser, bob: Browser
 ) -> None:
     """The token decides; who is signed in in that browser does not."""
-    assert RESET.finish(bob, RESET.token(app), NEW_PASSWORD).status_code == SIGNED_UP
+    assert RESET.finish(bob, RESET.token(app), NEW_PASSWORD).status_code == RESET.done
     assert bob.is_signed_in()
     assert not alice.is_signed_in()
     assert Browser(app, "192.0.2.1").sign_in(bob.email, PASSWORD).status_code == SIGNED_IN
@@ -175,7 +175,7 @@ def test_another_address_in_the_request_changes_nothing(
     before = mails(app)
     flow.ask(bob, f"{flow.email}&email={bob.email}")
     assert mails(app) == before
-    assert flow.finish(bob, token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert flow.finish(bob, token, NEW_PASSWORD).status_code == flow.done
     assert Browser(app, "192.0.2.1").sign_in(bob.email, PASSWORD).status_code == SIGNED_IN
 
 
@@ -247,7 +247,7 @@ def test_within_the_pause_the_link_before_still_counts(app: Flask, flow: Flow) -
     token = flow.token(app)
     assert flow.token(app, "192.0.2.66") == token
     assert len(mails(app, flow.email)) == 1
-    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == flow.done
 
 
 @asvs("15.4.2")
@@ -276,8 +276,8 @@ def test_of_ten_who_use_a_link_at_once_one_wins(app: Flask, flow: Flow) -> None:
         for n, it in enumerate(passwords)
     ]
     answers = [answer.status_code for answer in at_once(*calls)]
-    assert sorted(answers) == sorted([SIGNED_UP] + [NO_LINK] * 9)
-    winner = passwords[answers.index(SIGNED_UP)]
+    assert sorted(answers) == sorted([flow.done] + [NO_LINK] * 9)
+    winner = passwords[answers.index(flow.done)]
     assert works(app, flow, winner)
     assert not any(works(app, flow, it) for it in passwords[:3] if it != winner)
     with app.app_context():
@@ -301,7 +301,7 @@ def test_nobody_waits_while_a_password_is_hashed(
 
     for module in (accounts, confirmation):
         monkeypatch.setattr(module, "hash_password", ask_meanwhile)
-    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == SIGNED_UP
+    assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == flow.done
     assert answered == [ASKED]
 
 
@@ -319,7 +319,7 @@ def test_a_token_is_in_no_log_and_no_answer_leads_on_with_it(
         flow.finish(Browser(app), token, NEW_PASSWORD),
         flow.finish(Browser(app), token, NEW_PASSWORD),
     ]
-    assert [it.status_code for it in seen] == [422, SIGNED_UP, NO_LINK]
+    assert [it.status_code for it in seen] == [422, flow.done, NO_LINK]
     for response in seen:
         assert token not in str(response.headers)
         assert response.headers["Referrer-Policy"] in ("no-referrer", "strict-origin")

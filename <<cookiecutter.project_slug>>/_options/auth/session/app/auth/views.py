@@ -103,8 +103,8 @@ def login() -> ResponseReturnValue:
 @rate_limits.unlimited("signing out must always work")
 @public
 def logout() -> ResponseReturnValue:
-    """Sign out."""
-    return identity.sign_out(url_for("home"))
+    """Sign out. The cookie of :mod:`app.auth.device_tokens` stays: the device is known."""
+    return identity.sign_out(url_for("home"), clear='"cache", "storage"')
 
 
 @account.blueprint.route("/password", endpoint="password", methods=["GET", "POST"])

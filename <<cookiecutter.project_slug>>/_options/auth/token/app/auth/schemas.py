@@ -22,6 +22,9 @@ NewPassword = Annotated[
 ]
 # What the repr of a body or an answer leaves out; a log or a traceback may show one.
 Hidden = Annotated[str, Field(repr=False)]
+# By which a device is known, see app.auth.devices: None before the first sign-in, and in an answer
+# when the client already has it.
+DeviceToken = Annotated[str | None, Field(repr=False)]
 
 
 class Address(Model):
@@ -35,6 +38,7 @@ class LinkPassword(Model):
 
     token: Hidden
     password: NewPassword
+    device_token: DeviceToken = None
 
 
 class LinkToken(Model):
@@ -55,6 +59,7 @@ class Credentials(Model):
 
     email: Hidden
     password: Hidden
+    device_token: DeviceToken = None
 
 
 class RefreshToken(Model):
@@ -72,11 +77,24 @@ class TokenPair(Model):
     refresh_token: Hidden
 
 
+class SignedIn(TokenPair):
+    """The tokens of a client that has just sent the password."""
+
+    device_token: DeviceToken
+
+
+class KnownDevice(Model):
+    """The token of a device that is known from now on."""
+
+    device_token: DeviceToken
+
+
 class PasswordChange(Model):
     """A new password and the present one: a stolen access token is not enough."""
 
     current_password: Hidden
     new_password: NewPassword
+    device_token: DeviceToken = None
 
 
 class Profile(Model):

@@ -8,15 +8,26 @@ from flask import Blueprint
 from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import accounts, confirmation, identity, links, sessions, throttling, tokens
+from app.auth import (
+    accounts,
+    confirmation,
+    device_tokens,
+    identity,
+    links,
+    sessions,
+    throttling,
+    tokens,
+)
 from app.auth.models import User
 from app.auth.schemas import (
     Address,
     Credentials,
+    KnownDevice,
     LinkPassword,
     PasswordChange,
     Profile,
     RefreshToken,
+    SignedIn,
     TokenPair,
 )
 from app.database import db
@@ -46,10 +57,11 @@ def register(body: Address) -> None:
 @public
 @rate_limits.link
 @api.operation(
-    "Open the account by the code of a mail", body=LinkPassword, status=204, errors=[404]
+    "Open the account by the code of a mail", body=LinkPassword, answer=KnownDevice, errors=[404]
 )
-def confirm(body: LinkPassword) -> None:
+def confirm(body: LinkPassword) -> KnownDevice:
     choose_password("confirm", confirmation.sign_up, body)
+    return KnownDevice(device_token=device_tokens.given())
 
 
 @blueprint.post("/forgot")
@@ -92,16 +104,21 @@ def choose_password(
 @blueprint.post("/token")
 @public
 @rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address, identity.attempted_account)
-@api.operation("Sign in", body=Credentials, answer=TokenPair, errors=[401])
-def token(body: Credentials) -> TokenPair:
+@api.operation("Sign in", body=Credentials, answer=SignedIn, errors=[401])
+def token(body: Credentials) -> SignedIn:
     user = accounts.authenticate(body.email, body.password)
     if user is None:
         # Every failure gets the same answer, which does not tell whether an account exists.
         wrong = "The e-mail address or the password is wrong."
         raise identity.unauthorized(f"{wrong} {throttling.HINT}")
-    pair = identity.start_session(user)
+    answer = _start_session(user)
     db.session.commit()
-    return pair
+    return answer
+
+
+def _start_session(user: User) -> SignedIn:
+    pair = identity.start_session(user)
+    return SignedIn(**pair.model_dump(), device_token=device_tokens.given())
 
 
 @blueprint.post("/refresh")
@@ -135,9 +152,9 @@ def profile() -> Profile:
 @api.operation(
     "Change the password: every session ends, this client gets a new one",
     body=PasswordChange,
-    answer=TokenPair,
+    answer=SignedIn,
 )
-def change_password(body: PasswordChange) -> TokenPair:
+def change_password(body: PasswordChange) -> SignedIn:
     user = identity.current_user()
     if problem := password_problem(body.new_password, SERVICE_NAME, user.email):
         raise InvalidInput(("#/new_password", problem))
@@ -145,6 +162,6 @@ def change_password(body: PasswordChange) -> TokenPair:
     if not accounts.change_password(session, body.current_password, body.new_password):
         wrong = "This is not your current password."
         raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
-    pair = identity.start_session(user)
+    answer = _start_session(user)
     db.session.commit()
-    return pair
+    return answer

@@ -18,6 +18,7 @@ from app.security.limit_keys import hashed_key
 from app.security.redirects import own_path
 
 SESSION_ID = "sid"  # the entry of the cookie that names the session
+EVERYTHING = '"cache", "cookies", "storage"'  # that a browser has stored of this site
 
 
 def identify() -> None:
@@ -71,18 +72,21 @@ def sign_in(email: str, password: str) -> bool:
     return True
 
 
-def sign_out(target: str) -> Response:
-    """End this session and go to ``target``; the browser deletes all it has stored of this site."""
+def sign_out(target: str, clear: str = EVERYTHING) -> Response:
+    """End this session and go to ``target``; see :func:`signed_out`."""
     if g.session is not None:
         sessions.end(g.session)
         db.session.commit()
-    return signed_out(redirect(target))
+    return signed_out(redirect(target), clear)
 
 
-def signed_out(response: Response) -> Response:
-    """This response, with which the browser deletes all it has stored of this site."""
+def signed_out(response: Response, clear: str = EVERYTHING) -> Response:
+    """This response, with which the browser deletes what it has stored of this site.
+
+    :param clear: of what kind, as ``Clear-Site-Data`` names it. The session ends in any case.
+    """
     session.clear()
-    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    response.headers["Clear-Site-Data"] = clear
     return response
 
 

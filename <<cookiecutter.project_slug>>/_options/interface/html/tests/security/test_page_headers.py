@@ -8,7 +8,16 @@ from hashlib import sha384
 import pytest
 from flask import Flask
 
-from tests.browser import FORM_ACTION, PROFILE, SIGNED_OUT, WRITE, Browser, after_sign_in, html
+from tests.browser import (
+    CLEARED,
+    FORM_ACTION,
+    PROFILE,
+    SIGNED_OUT,
+    WRITE,
+    Browser,
+    after_sign_in,
+    html,
+)
 from tests.marks import asvs, practice
 from tests.resources import add_all
 from tests.routes import own_path, routes
@@ -53,7 +62,7 @@ def test_sign_out(alice: Browser) -> None:
     assert headers(alice.sign_out()) == {
         **PERSONAL,
         "Location": SIGNED_OUT,
-        "Clear-Site-Data": '"cache", "cookies", "storage"',
+        "Clear-Site-Data": CLEARED,
     }
 
 

@@ -20,6 +20,7 @@ PRIVATE |= {"address.change", "address.request_change"}
 PRIVATE |= {"own_data.delete", "own_data.export_data"}
 OTHER_ANSWERS: dict[str, int] = {}  # what a user gets from these routes, where it is not 200
 FIELDS = {"email", "password", "current_password", "new_password", "refresh_token", "token"}
+FIELDS |= {"device_token"}
 EXTRA_FIELD = "unknown"
 QUERY = dict.fromkeys((True, False), ("before", "access_token", "anything"))  # by: is it safe
 HEADERS = ("User-Agent", "Accept", "Origin", "X-Request-ID", "Cookie", "Authorization")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.browser import API, FORGOT, PASSWORD, SAMPLES, Browser
+from tests.browser import API, FORGOT, PASSWORD, RESET, SAMPLES, Browser
+from tests.mailbox import newest_token
 from tests.marks import asvs, practice
 from tests.resources import NEW_PASSWORD
 from tests.security.sent_headers import EVERYWHERE, JSON, PROBLEM
@@ -30,8 +31,9 @@ def test_tokens_are_not_kept(alice: Browser) -> None:
         alice.sign_in(alice.email),
         alice.refresh(),
         alice.change_password(PASSWORD, NEW_PASSWORD),
+        alice.register("carol@example.com"),
     ):
-        assert "access_token" in response.json
+        assert {"access_token", "device_token"} & response.json.keys()
         assert headers(response) == JSON
 
 
@@ -40,8 +42,9 @@ def test_no_content(alice: Browser) -> None:
     path = alice.write()
     assert headers(alice.open("DELETE", path)) == EVERYWHERE
     assert headers(alice.post(FORGOT, {"email": alice.email})) == EVERYWHERE
-    assert headers(alice.register("carol@example.com")) == EVERYWHERE
     assert headers(alice.sign_out()) == EVERYWHERE
+    code = newest_token(alice.app, alice.email)
+    assert headers(alice.choose_password(RESET, code, NEW_PASSWORD)) == EVERYWHERE
 
 
 def test_a_refused_token(browser: Browser) -> None:

@@ -1,0 +1,112 @@
+"""Known devices: somebody who has learned a password signs in with it, and its owner never knows.
+
+A device is known by 256 random bits that it keeps, see :mod:`app.auth.device_tokens`. Whoever signs
+in without them gets new ones, and the owner a mail, in the same transaction. Nothing here is done
+before the password has been found right, so no answer and no time tells whether a device is known.
+A token counts for one account, and no more after a password change, a reset, or any other end of
+all sessions: a thief's device is new again. It lets nobody in: it only spares a mail. The database
+has a hash of user and token, so that it does not tell which accounts share a device. ASVS 6.3.5.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import ForeignKey, String, delete, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.auth import device_tokens, notices, upkeep
+from app.auth.models import User
+from app.database import Base, UTCDateTime, db, now
+from app.mail.models import Mail
+from app.secret import Secret
+from app.security.logs import security_event
+from app.security.scope import unscoped
+
+KIND = "new_device"  # of the notice
+MAX_DEVICES = 10  # per user, as many as sessions; one more makes the oldest unknown. Ours
+MAX_NOTICES = 5  # in a day, to one address: whoever knows the password floods no mailbox. Ours
+DAY = timedelta(days=1)
+# Why statements here concern other users: whoever signs in is not signed in yet; an operator ends
+# the sessions of any user.
+OF_ALL = {"unscoped": "the devices of the user who signs in, or whose sessions end"}
+
+
+class Device(Base):
+    """A device on which a user has signed in. The hash is of the user's id and the token."""
+
+    __tablename__ = "devices"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now, index=True)
+
+
+def recognize(user: User) -> None:
+    """Tell the user of a sign-in if the device is new; then it is known. The caller commits.
+
+    Call it after the right password, with the account's row locked: of sign-ins at the same time,
+    each counts the notices of the others.
+    """
+    if remember(user):
+        security_event("authn_device_new", level=logging.INFO, account=user.id)
+        recent = select(func.count()).where(
+            Mail.recipient == user.email, Mail.kind == KIND, Mail.created_at > now() - DAY
+        )
+        if db.session.scalars(recent).one() < MAX_NOTICES:
+            notices.send(KIND, user)
+
+
+def remember(user: User) -> bool:
+    """Make the device that sends this request known to this account. The caller commits.
+
+    :returns: whether it was new.
+    """
+    known = {device.token_hash: device for device in _of_user(user)}
+    for token in device_tokens.sent():
+        if device := known.get(_hash(user, token)):
+            seen = update(Device).where(Device.id == device.id).values(seen_at=now())
+            seen = seen.execution_options(synchronize_session=False, **OF_ALL)
+            db.session.execute(seen)
+            device_tokens.give(token)  # again: a browser forgets it after the same time
+            return False
+    upkeep.delete_expired(Device, Device.seen_at, now() - device_tokens.KEEP)
+    for surplus in [*known.values()][MAX_DEVICES - 1 :]:
+        _delete(surplus)
+    # Never a token that was sent: who has planted it in a browser, or shares that, would know it.
+    token = Secret(secrets.token_urlsafe(32))
+    device = Device(user_id=user.id, token_hash=_hash(user, token))
+    db.session.add(unscoped(device, OF_ALL["unscoped"]))
+    db.session.flush()
+    device_tokens.give(token)
+    return True
+
+
+def forget_others(user: User) -> None:
+    """Forget all devices of ``user`` but the one that sends this request. The caller commits."""
+    kept = {_hash(user, token) for token in device_tokens.sent()}
+    for device in _of_user(user):
+        if device.token_hash not in kept:
+            _delete(device)
+
+
+def _of_user(user: User) -> list[Device]:
+    """The devices of any user that are still known, the last seen first."""
+    theirs = select(Device).where(
+        Device.user_id == user.id, Device.seen_at > now() - device_tokens.KEEP
+    )
+    theirs = theirs.order_by(Device.seen_at.desc(), Device.id.desc())
+    return list(db.session.scalars(theirs, execution_options=OF_ALL))
+
+
+def _delete(device: Device) -> None:
+    forgotten = delete(Device).where(Device.id == device.id)
+    db.session.execute(forgotten, execution_options=OF_ALL)
+
+
+def _hash(user: User, token: Secret) -> str:
+    return sha256(f"{user.id} {token.reveal()}".encode("utf-8", "surrogatepass")).hexdigest()
