@@ -148,11 +148,10 @@ DEFECTS = [
     ),
     flows(
         "an account that is taken back is logged as opened",
-        "    if user is None or not links.use(link):\n        return None\n"
-        '    security_event("user_created", level=logging.INFO, account=user.id)\n',
+        "    if user is None or not links.use(link):\n        return None\n    devices.",
         "    if user is None:\n        return None\n"
         '    security_event("user_created", level=logging.INFO, account=user.id)\n'
-        "    if not links.use(link):\n        return None\n",
+        "    if not links.use(link):\n        return None\n    devices.",
         "test_a_link_that_ends_meanwhile_opens_nothing_and_logs_no_success",
     ),
     pages(
