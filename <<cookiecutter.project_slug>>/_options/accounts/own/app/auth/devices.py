@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.auth import device_tokens, notices, upkeep
 from app.auth.models import User
 from app.database import Base, UTCDateTime, db, now
+from app.database.rows import change
 from app.mail.models import Mail
 from app.secret import Secret
 from app.security.logs import security_event
@@ -69,9 +70,7 @@ def remember(user: User) -> bool:
     known = {device.token_hash: device for device in _of_user(user)}
     for token in device_tokens.sent():
         if device := known.get(_hash(user, token)):
-            seen = update(Device).where(Device.id == device.id).values(seen_at=now())
-            seen = seen.execution_options(synchronize_session=False, **OF_ALL)
-            db.session.execute(seen)
+            change(update(Device).where(Device.id == device.id).values(seen_at=now()), OF_ALL)
             device_tokens.give(token)  # again: a browser forgets it after the same time
             return False
     upkeep.delete_expired(Device, Device.seen_at, now() - device_tokens.KEEP)
@@ -104,8 +103,7 @@ def _of_user(user: User) -> list[Device]:
 
 
 def _delete(device: Device) -> None:
-    forgotten = delete(Device).where(Device.id == device.id)
-    db.session.execute(forgotten, execution_options=OF_ALL)
+    change(delete(Device).where(Device.id == device.id), OF_ALL)
 
 
 def _hash(user: User, token: Secret) -> str:
