@@ -7,7 +7,8 @@ thing, and one line of JSON answers: ``session ADDRESS`` for the credential of a
 # <% if cookiecutter.auth == 'oidc' %>
 signed in.
 # <% else %>
-signed in, ``mail ADDRESS`` for the token in the newest mail to it.
+signed in, ``mail ADDRESS`` for the newest token in the mails to it, ``reset limits`` for limits that
+have counted nothing yet.
 # <% endif %>
 """
 
@@ -23,6 +24,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app import create_app
+# <% if cookiecutter.auth != 'oidc' %>
+from app.security.rate_limits import limiter
+# <% endif %>
 from app.settings import Settings
 from tests import live
 from tests.browser import DOMAIN, Browser
@@ -88,6 +92,9 @@ def main() -> None:
 # <% else %>
             if wanted == "mail":
                 answer = newest_token(service, address)
+            elif (wanted, address) == ("reset", "limits"):
+                limiter.storage.reset()
+                answer = "done"
             else:
                 answer = Browser(service).signed_in(address).credential()
 # <% endif %>

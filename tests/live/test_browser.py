@@ -114,7 +114,11 @@ class Person:
 
 @pytest.fixture
 def new_person(chromium: Browser, service: Service, node: Path) -> Iterator[Callable[[], Person]]:
-    """Make people; none of them may meet a problem that the test did not expect."""
+    """Make people; none of them may meet a problem that the test did not expect.
+
+    All of them have one address, and no test uses up what the next one may do.
+    """
+    service.ask("reset", "limits")
     axe = (node / "node_modules/axe-core/axe.min.js").read_text("utf-8")
     people: list[Person] = []
 
