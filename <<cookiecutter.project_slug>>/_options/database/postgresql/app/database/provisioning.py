@@ -19,6 +19,10 @@ from app.database.roles import Roles
 
 SQL = Path(__file__).parents[2] / "migrations"
 DATABASE = "CREATE DATABASE {database} OWNER {migrator} ENCODING 'UTF8' TEMPLATE template0"
+# The tests make databases, and end the connections to them.
+DEVELOPMENT = """ALTER ROLE {migrator} CREATEDB;
+GRANT {app} TO {migrator};
+GRANT {mail} TO {migrator}"""
 OLDEST = 15  # before it, everybody may make tables in the schema public
 
 
@@ -33,8 +37,7 @@ def create(admin: URL, roles: Roles, *, development: bool) -> None:
         with connection.transaction():
             _make_roles(connection, roles)
             if development:
-                rights = "ALTER ROLE {migrator} CREATEDB;\nGRANT {app} TO {migrator};\nGRANT {mail} TO {migrator}"
-                run(connection, rights, roles)
+                run(connection, DEVELOPMENT, roles)
             if connection.info.parameter_status("is_superuser") != "on":
                 # To create a database for an owner, one must be a member of that role.
                 run(connection, "GRANT {migrator} TO CURRENT_USER", roles)
