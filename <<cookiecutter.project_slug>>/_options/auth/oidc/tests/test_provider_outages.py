@@ -298,7 +298,7 @@ def listening(serve: Callable[[socket.socket], None], tls: Path | None) -> Itera
             with suppress(OSError):
                 connection, _ = server.accept()
                 with connection:
-                    connection.settimeout(5)
+                    connection.settimeout(20)
                     if context is None:
                         serve(connection)
                         continue
@@ -316,20 +316,22 @@ def listening(serve: Callable[[socket.socket], None], tls: Path | None) -> Itera
 
 
 def silent(connection: socket.socket) -> None:
-    time.sleep(6)
+    while connection.recv(4096):  # until the client gives up
+        pass
 
 
 def byte_by_byte(head: bytes) -> Callable[[socket.socket], None]:
     def serve(connection: socket.socket) -> None:
         connection.recv(4096)
         connection.sendall(head)
-        for _ in range(30):
+        for _ in range(40):
             connection.sendall(b" ")
             time.sleep(0.3)
 
     return serve
 
 
+PATIENCE = 10  # seconds: TOTAL on a busy machine; what is not given up takes 12 and more
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SLOW = {
     "no TLS handshake": (silent, False),
@@ -357,7 +359,7 @@ def test_a_slow_provider_is_given_up_in_time(
         visitor = Browser(make_app(**issuer, OIDC_PRIVATE_NETWORKS=LOOPBACK))
         began = time.monotonic()
         unavailable(start(visitor))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < PATIENCE
 
 
 @asvs("16.5.2")
@@ -366,11 +368,11 @@ def test_a_name_that_does_not_resolve_in_time(
 ) -> None:
     """No time limit of a socket covers it."""
     monkeypatch.setattr(Client, "get_adapter", Session.get_adapter)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: time.sleep(7) or [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: time.sleep(12) or [])
     visitor = Browser(make_app())
     began = time.monotonic()
     unavailable(start(visitor))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < PATIENCE
     assert TOTAL < 5
 
 
@@ -384,7 +386,7 @@ def test_all_threads_that_wait_are_given_up_in_time(
     try:
         began = time.monotonic()
         unavailable(start(Browser(app)))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < PATIENCE
     finally:
         release.set()
 
