@@ -137,6 +137,10 @@ def test_without_starttls_nothing_is_said(
     [
         ("RCPT", "450 4.2.2 mailbox full", "waiting"),
         ("RCPT", "550 5.1.1 no such user", "given up"),
+        ("RCPT", "556 5.1.10 takes no mail", "given up"),
+        ("RCPT", "550 5.1.8 bad sender", "waiting"),
+        ("RCPT", "554 5.7.1 relay access denied", "waiting"),
+        ("RCPT", "550 relay not permitted", "waiting"),
         ("MAIL", "451 4.3.0 later", "waiting"),
         ("MAIL", "550 5.7.1 not from you", "waiting"),
         ("DATA", "452 4.3.1 disk full", "waiting"),

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from app.auth import notices, sessions, throttling
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
-from app.auth import account_links, devices, notices, sessions, throttling
+from app.auth import account_links, devices, links, notices, sessions, throttling
 from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db, now
@@ -87,7 +87,7 @@ def change_password(session: Session, current: str, new: str) -> bool:
     """Set a new password and end every session; False when ``current`` is wrong or too early.
 
     Of the devices, only this one stays known: the notice of the change tells what a new one would.
-    A change of address that waits for its link ends, too: who knew the old password may have asked.
+    Links to another address or password that wait end, too: a thief may have asked for them.
     """
     user = session.user
     if not reauthenticate(session, current):
@@ -98,6 +98,7 @@ def change_password(session: Session, current: str, new: str) -> bool:
     sessions.end_all(user)
     devices.remember(user)
     account_links.end(user, "email")
+    links.end("reset", user.email)
     notices.send("password", user)
     security_event("authn_password_change", level=logging.INFO, account=user.id)
     return True

@@ -9,17 +9,20 @@ GDPR article 17; ASVS 7.4.2, 7.5.1.
 from __future__ import annotations
 
 import logging
+# <% if cookiecutter.auth == "oidc" %>
 from datetime import timedelta
 
 from sqlalchemy import delete, select
 
-# <% if cookiecutter.auth == "oidc" %>
 from app.auth import accounts, notices, sessions
 # <% else %>
+
+from sqlalchemy import delete
+
 from app.auth import account_links, accounts, sessions
 # <% endif %>
 from app.auth.models import User
-from app.database import db, now
+from app.database import db
 from app.database.rows import change
 from app.mail import outbox
 from app.mail.models import Mail
@@ -31,7 +34,6 @@ from app.security.logs import security_event
 FRESH = timedelta(minutes=10)
 # <% endif %>
 KIND = "deleted"  # of the last mail
-ONCE_IN = timedelta(days=1)  # to one address: whoever signs up and deletes in turns floods nobody
 
 
 def delete_account(user: User, by: str) -> bool:
@@ -44,11 +46,13 @@ def delete_account(user: User, by: str) -> bool:
     """
     if not accounts.lock_row(user):
         return False
-    account, addresses = user.id, _own_addresses(user)
+    account = user.id
     sessions.end_all(user)
     # <% if cookiecutter.auth == "oidc" %>
+    addresses = _own_addresses(user)
     told = {user.email} if notices.has_mailbox(user) else set()
     # <% else %>
+    addresses = {user.email}  # not those of its links: a stranger's mails would go as well
     told = {user.email, *account_links.undoable(user)}
     account_links.delete_all(user)
     # <% endif %>
@@ -61,21 +65,19 @@ def delete_account(user: User, by: str) -> bool:
     return True
 
 
+# <% if cookiecutter.auth == "oidc" %>
 def _own_addresses(user: User) -> set[str]:
     """The addresses whose mails are this user's alone."""
-    # <% if cookiecutter.auth == "oidc" %>
     # The provider says it, perhaps of several accounts: the mails of the others stay.
     others = select(User.id).where(User.email == user.email, User.id != user.id).limit(1)
     return {user.email} if db.session.scalar(others) is None else set()
-    # <% else %>
-    return {user.email, *account_links.addresses(user)}
-    # <% endif %>
 
 
+# <% endif %>
 def _tell(address: str, by: str) -> None:
-    """Mail that the account is deleted, once a day to one address."""
-    recent = select(Mail.id).where(
-        Mail.recipient == address, Mail.kind == KIND, Mail.created_at > now() - ONCE_IN
-    )
-    if db.session.scalar(recent.limit(1)) is None:
+    """Mail that the account is deleted; to one address once a day.
+
+    Whoever signs up and deletes in turns floods nobody.
+    """
+    if outbox.recent(KIND, address) == 0:
         outbox.add(KIND, address, {"by": by})

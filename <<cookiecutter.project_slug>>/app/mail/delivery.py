@@ -7,6 +7,7 @@ is sent by another after :data:`app.mail.outbox.LEASE`.
 from __future__ import annotations
 
 import logging
+import re
 import smtplib
 import socket
 import time
@@ -35,7 +36,9 @@ REFUSED = (
     smtplib.SMTPNotSupportedError,
 )
 CLOSING = 421  # the server ends the connection, RFC 5321 section 3.8
-PERMANENT = 500  # from here on a refusal is final, RFC 5321 section 4.2.1
+# The mailbox does not exist, RFC 3463 section 3.2. A server refuses a sender, a client and what it
+# shall pass on at the same step (5.1.8, 5.7.1), or without such a number: that can be repaired.
+NO_MAILBOX = re.compile(r" 5\d\d 5\.1\.(1|2|3|6|10)\b")
 
 log = logging.getLogger("app.mail")
 
@@ -92,10 +95,9 @@ def deliver_due(stop: Event, beat: Callable[[], object] = lambda: None) -> bool:
                 code, reason = _answer(error)
                 fields = {"mail": mail.id, "kind": mail.kind, "reason": type(error).__name__}
                 log.warning("mail not sent", extra={**fields, "code": code})
-                # Only a mailbox is refused for good: a sender, or what the text looks like, is the
-                # operator's to repair.
-                is_mailbox = isinstance(error, smtplib.SMTPRecipientsRefused)
-                outbox.failed(mail, reason, final=is_mailbox and code >= PERMANENT)
+                is_recipient = isinstance(error, smtplib.SMTPRecipientsRefused)
+                final = is_recipient and NO_MAILBOX.search(reason) is not None
+                outbox.failed(mail, reason, final=final)
                 if send is None or code == CLOSING or not isinstance(error, REFUSED):
                     return False
             else:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from email.utils import make_msgid
 
 from flask import current_app, render_template
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from app.backoff import backoff
 from app.database import db, now
@@ -56,6 +56,14 @@ def add(kind: str, recipient: str, values: Mapping[str, object], *, deliver: boo
         mail.state, mail.content, mail.due_at = "sent", "", now() + KEEP_SENT
     db.session.add(mail)
     db.session.flush()
+
+
+def recent(kind: str, recipient: str) -> int:
+    """How many mails of this kind an address got within a day, or gets; not those only written."""
+    real = or_(Mail.state != "sent", Mail.attempts > 0)
+    within = Mail.created_at > now() - timedelta(days=1)
+    mails = select(func.count()).where(Mail.recipient == recipient, Mail.kind == kind, within, real)
+    return db.session.scalars(mails).one()
 
 
 def claim() -> Mail | None:

@@ -60,20 +60,32 @@ DEFECTS = [
     ),
     links(
         "the pause does not grow",
-        "backoff(FIRST_PAUSE, link.mails - 1, LONGEST_PAUSE)",
+        "backoff(FIRST_PAUSE, link.mails - 1, longest)",
         "FIRST_PAUSE",
         "test_a_stranger_gets_few_mails_however_often_somebody_asks",
     ),
     links(
         "the pause grows for ever: an attacker keeps the owner out",
-        "backoff(FIRST_PAUSE, link.mails - 1, LONGEST_PAUSE)",
+        "backoff(FIRST_PAUSE, link.mails - 1, longest)",
         "backoff(FIRST_PAUSE, link.mails - 1, DAY)",
         "test_a_stranger_gets_few_mails_however_often_somebody_asks",
     ),
     links(
+        "the pause is longer than a link counts: a stranger leaves the owner without one",
+        "min(LONGEST_PAUSE, LIFETIMES[purpose])",
+        "LONGEST_PAUSE",
+        "test_a_stranger_gets_few_mails_however_often_somebody_asks",
+    ),
+    links(
+        "an operator waits as long as a thief likes",
+        "    return _renewed(_locked(purpose, email, None))\n",
+        '    return issue(purpose, email) or Secret("")\n',
+        "test_an_operator_does_not_wait",
+    ),
+    links(
         "each request within the pause ends the link before",
-        "LONGEST_PAUSE):\n        return None\n",
-        "LONGEST_PAUSE):\n"
+        "link.mailed_at + pause:\n        return None\n",
+        "link.mailed_at + pause:\n"
         "        link.token_hash = None\n        db.session.flush()\n        return None\n",
         "test_within_the_pause_the_link_before_still_counts",
     ),

@@ -104,8 +104,14 @@ DEFECTS = [
     ),
     mail(
         "a mailbox that does not exist is asked for days",
-        "final=is_mailbox and code >= PERMANENT",
-        "final=False",
+        "final=final)",
+        "final=False)",
+        REFUSED,
+    ),
+    mail(
+        "a sender that is refused loses every mail at once",
+        "final = is_recipient and NO_MAILBOX.search(reason) is not None",
+        "final = is_recipient and code >= 500",
         REFUSED,
     ),
     mail(

@@ -6,7 +6,7 @@ nobody remembers. ASVS 6.4.3.
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import delete, select, update
 
 from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, name
 from app.auth.models import User
@@ -23,16 +23,15 @@ def end(user: User, purpose: Purpose, *, after: int = 0) -> None:
     change(update(Link).where(*theirs).values(token_hash=None), OF_ALL)
 
 
-def addresses(user: User, *which: ColumnElement[bool]) -> set[str]:
-    """The addresses of the links that concern this account."""
-    theirs = select(Link.email).where(Link.user_id == user.id, *which)
-    return set(db.session.scalars(theirs, execution_options=OF_ALL))
-
-
 def undoable(user: User) -> set[str]:
     """The former addresses whose owner can still undo a change of address."""
-    counts = Link.token_hash.is_not(None), Link.expires_at > now()
-    return addresses(user, Link.purpose == "undo", *counts)
+    theirs = select(Link.email).where(
+        Link.user_id == user.id,
+        Link.purpose == "undo",
+        Link.token_hash.is_not(None),
+        Link.expires_at > now(),
+    )
+    return set(db.session.scalars(theirs, execution_options=OF_ALL))
 
 
 def delete_all(user: User) -> None:

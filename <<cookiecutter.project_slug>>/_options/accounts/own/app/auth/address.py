@@ -24,22 +24,25 @@ from app.security.logs import security_event
 from app.security.passwords import hash_password
 
 TAKEN = "Another account has this address by now."
+KIND = "new_address"  # of the mail to the new address
+MAX_MAILS = 10  # in a day, to one address: a stranger with many accounts floods no mailbox. Ours
 
 
 def request_change(session: Session, email: str, password: str) -> bool:
     """Mail a link to the new address; False when the password is wrong or comes too early.
 
-    The same is done whether the address has an account or not, but then the mail is not delivered.
-    The caller commits.
+    The same is done whether the address has an account or not, but then the mail is not delivered;
+    nor when the address got :data:`MAX_MAILS` within a day. The caller commits.
     """
     user = session.user
     if not accounts.reauthenticate(session, password):
         security_event("authn_address_change_fail", account=user.id)
         return False
     taken = db.session.scalar(select(User.id).where(User.email == email)) is not None
+    few = outbox.recent(KIND, email) < MAX_MAILS
     if token := links.issue("email", email, user):
         values = {"address": notices.client(), **links.shown("email", token)}
-        outbox.add("new_address", email, values, deliver=not taken)
+        outbox.add(KIND, email, values, deliver=few and not taken)
     return True
 
 

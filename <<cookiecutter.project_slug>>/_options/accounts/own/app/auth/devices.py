@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import ForeignKey, String, delete, func, select, update
+from sqlalchemy import ForeignKey, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth import device_tokens, notices, upkeep
 from app.auth.models import User
 from app.database import Base, UTCDateTime, db, now
 from app.database.rows import change
-from app.mail.models import Mail
+from app.mail import outbox
 from app.secret import Secret
 from app.security.logs import security_event
 from app.security.scope import unscoped
@@ -30,7 +30,6 @@ from app.security.scope import unscoped
 KIND = "new_device"  # of the notice
 MAX_DEVICES = 10  # per user, as many as sessions; one more makes the oldest unknown. Ours
 MAX_NOTICES = 5  # in a day, to one address: whoever knows the password floods no mailbox. Ours
-DAY = timedelta(days=1)
 # Why statements here concern other users: whoever signs in is not signed in yet; an operator ends
 # the sessions of any user.
 OF_ALL = {"unscoped": "the devices of the user who signs in, or whose sessions end"}
@@ -55,10 +54,7 @@ def recognize(user: User) -> None:
     """
     if remember(user):
         security_event("authn_device_new", level=logging.INFO, account=user.id)
-        recent = select(func.count()).where(
-            Mail.recipient == user.email, Mail.kind == KIND, Mail.created_at > now() - DAY
-        )
-        if db.session.scalars(recent).one() < MAX_NOTICES:
+        if outbox.recent(KIND, user.email) < MAX_NOTICES:
             notices.send(KIND, user)
 
 

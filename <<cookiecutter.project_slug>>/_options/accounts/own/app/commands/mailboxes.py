@@ -7,12 +7,11 @@ from flask import current_app
 from sqlalchemy.exc import IntegrityError
 
 from app.auth import account_links, accounts, links, sessions
+from app.auth.models import User
 from app.commands.users import TAKEN, find_user, new_address, users_cli
 from app.database import db
 from app.mail import outbox
 from app.security.logs import security_event
-
-PAUSE = "A mail like this went to the address a moment ago. Wait up to two hours, then try again."
 
 
 @users_cli.command("invite")
@@ -38,13 +37,14 @@ def reset_user(email: str, disable_password: bool) -> None:
     user = find_user(email)
     if user.disabled_at is not None:
         raise click.ClickException("The account is disabled. Enable it first: flask users enable.")
-    _mail_link("reset", user.email, "reset_by_operator")
     ended = 0
     if disable_password:
-        accounts.lock_row(user)  # of a sign-in at the same time, no session stays
+        _lock(user)  # of a sign-in at the same time, no session stays
         user.password_hash = None
         db.session.flush()
         ended = sessions.end_all(user)
+        db.session.commit()
+    _mail_link("reset", user.email, "reset_by_operator")
     db.session.commit()
     security_event("user_reset", account=user.id, password_disabled=disable_password)
     done = f" The old password is disabled; sessions ended: {ended}." if disable_password else ""
@@ -57,7 +57,7 @@ def reset_user(email: str, disable_password: bool) -> None:
 def set_address(email: str, new: str) -> None:
     """Give an account another address. Its sessions and links end; both addresses get a mail."""
     user, new = find_user(email), new_address(new)
-    accounts.lock_row(user)
+    _lock(user)
     old = user.email
     account_links.delete_all(user)
     user.email = new
@@ -74,12 +74,12 @@ def set_address(email: str, new: str) -> None:
 
 
 def _mail_link(purpose: links.Purpose, email: str, kind: str) -> None:
-    """Write a mail with a new link. The caller commits.
-
-    :raises click.ClickException: while the pause after the last one lasts.
-    """
-    token = links.issue(purpose, email)
-    if token is None:
-        raise click.ClickException(PAUSE)
+    """Write a mail with a new link; it ends the one before. The caller commits."""
+    token = links.issue_at_once(purpose, email)
     page: links.Purpose = "confirm" if purpose == "invite" else purpose
     outbox.add(kind, email, links.shown(page, token))
+
+
+def _lock(user: User) -> None:
+    if not accounts.lock_row(user):
+        raise click.ClickException("The account has just been deleted.")

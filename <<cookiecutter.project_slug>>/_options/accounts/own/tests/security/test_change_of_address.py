@@ -18,6 +18,7 @@ from app.auth import address, links, throttling
 from app.auth.links import Link
 from app.auth.models import Session, User
 from app.database import db, now
+from app.mail import outbox
 from tests.account_actions import change_address, confirm_address, undo_address
 from tests.browser import (
     CHANGE_ADDRESS,
@@ -32,6 +33,7 @@ from tests.browser import (
 )
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice
+from tests.own_data_actions import DELETED, ready_to_delete
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE
 from tests.routes import fingerprint
@@ -123,6 +125,32 @@ def test_strangers_get_few_mails_from_one_account(alice: Browser) -> None:
     answers = [change_address(alice, f"stranger{n}@example.com") for n in range(11)]
     assert [it.status_code for it in answers][-1] == 429
     assert {it.status_code for it in answers[:-1]} <= {202, 302}
+
+
+@asvs("2.4.1")
+def test_a_stranger_gets_few_mails_from_all_accounts(app: Flask, alice: Browser) -> None:
+    others = {"address": "192.0.2.1", "link": "", "code": "x"}
+    with app.app_context():
+        for _ in range(address.MAX_MAILS):
+            outbox.add(address.KIND, NEW, others)
+        outbox.add(address.KIND, BOB, others, deliver=False)  # nobody got that
+        db.session.commit()
+    for email in (NEW, BOB):
+        done(change_address(alice, email))
+    assert len(mails(app, NEW)) == address.MAX_MAILS == 10
+    assert len(mails(app, BOB)) == 1
+
+
+def test_who_leaves_takes_no_mail_of_another_along(
+    app: Flask, alice: Browser, bob: Browser
+) -> None:
+    """Bob has Alice's password, and types her address as his new one: she is to be told nothing."""
+    done(change_address(bob, ALICE))
+    undo = move(alice, NEW)
+    assert ready_to_delete(bob)().status_code == DELETED
+    assert [mail.kind for mail in mails(app, ALICE)] == ["address_changed"]
+    done(undo_address(alice, undo, NEW_PASSWORD))
+    assert address_of(alice) == ALICE
 
 
 @asvs("6.3.8")
@@ -363,6 +391,15 @@ def test_a_second_theft_can_be_undone_as_well(app: Flask, alice: Browser, thief:
     done(confirm_address(again, newest_token(app, OTHERS)))
     done(undo_address(alice, newest_token(app, ALICE), PASSWORD))
     assert address_of(alice) == ALICE
+
+
+def test_a_new_password_ends_a_reset_that_waits(app: Flask, alice: Browser) -> None:
+    """Of somebody who was in the mailbox for a moment."""
+    done(ask_for_reset(Browser(app), ALICE))
+    token = newest_token(app, ALICE)
+    done(alice.change_password(PASSWORD, NEW_PASSWORD))
+    assert set_password(Browser(app), token, PASSWORD).status_code == NO_LINK
+    assert signs_in(app, ALICE, NEW_PASSWORD)
 
 
 @pytest.mark.parametrize("way", ["change", "reset"])
