@@ -70,5 +70,5 @@ def status() -> None:
 
 @mail_cli.command("retry")
 def retry() -> None:
-    """Send the mails now whose last attempt failed, also those that were given up."""
+    """Make the mails due whose last attempt failed, also those that were given up."""
     click.echo(f"Mails due now: {upkeep.retry()}.")
