@@ -786,7 +786,8 @@ def trust_mail_server(project: Path, mailbox: Mailbox) -> None:
     (secrets / "MAIL_URL").write_text(f"{mail_url(MAIL_AUTHORITY)}\n", "utf-8")
     shutil.copy(mailbox.authority, secrets / "mail-ca.pem")
     list_ = secrets / "kustomization.yaml"
-    text = list_.read_text("utf-8").replace("[MAIL_URL]", "[MAIL_URL, mail-ca.pem]")
+    text = list_.read_text("utf-8")
+    text = text.replace("- MAIL_URL\n", "- MAIL_URL\n      - mail-ca.pem\n", 1)
     assert "mail-ca.pem" in text
     list_.write_text(text, "utf-8")
 
