@@ -183,6 +183,30 @@ def node() -> Iterator[Node]:
             holder.stdin.close()
 
 
+TLS = "tls"  # this Secret is the cluster's: cert-manager writes it
+
+
+def parts_of_secrets(manifests: list[Object], secrets: list[Object]) -> list[Object]:
+    """A Secret for each volume that has only some keys of one, with these keys."""
+    whole = {secret["metadata"]["name"]: secret for secret in secrets}
+    parts = []
+    for document in manifests:
+        spec = document.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)  # of a CronJob
+        for volume in spec.get("template", {}).get("spec", {}).get("volumes", []):
+            source = volume.get("secret", {})
+            items = source.get("items")
+            if items and source["secretName"] != TLS:
+                data = whole[source["secretName"]]["data"]
+                missing = [item["key"] for item in items if item["key"] not in data]
+                assert source.get("optional") or not missing, missing
+                part = copy.deepcopy(whole[source["secretName"]])
+                part["metadata"]["name"] += f"-of-{document['metadata']['name']}"
+                part["data"] = {it["path"]: data[it["key"]] for it in items if it["key"] in data}
+                parts.append(part)
+    return parts
+
+
 def for_podman(documents: list[Object], images: dict[str, str]) -> list[Object]:
     """The manifests as Podman can run them.
 
@@ -191,6 +215,7 @@ def for_podman(documents: list[Object], images: dict[str, str]) -> list[Object]:
       for the certificate, which would be root's, is one on disk.
     - It does not map a volume that two pods use one after the other to the users of each: such
       pods have the users of the node.
+    - It mounts a Secret whole: a volume with some of its keys is that of :func:`parts_of_secrets`.
 
     Everything else is what a cluster gets. It ignores replicas, all probes but the liveness probe,
     preStop, and what belongs to a cluster: namespace, Service, NetworkPolicy, scaling.
@@ -206,6 +231,8 @@ def for_podman(documents: list[Object], images: dict[str, str]) -> list[Object]:
             if "secret" in volume:
                 assert volume["secret"]["defaultMode"] == 0o440
                 volume["secret"]["defaultMode"] = 0o444
+                if volume["secret"]["secretName"] != TLS and volume["secret"].pop("items", []):
+                    volume["secret"]["secretName"] += f"-of-{document['metadata']['name']}"
             if "persistentVolumeClaim" in volume:
                 pod.pop("hostUsers", None)
             if volume["name"] == "nginx-tls":

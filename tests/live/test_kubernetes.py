@@ -773,6 +773,7 @@ def cluster(docker: Docker, node: Node, project: Path, visitor: Any) -> Iterator
     try:
         start_mail_server(running)
         secrets = documents(kustomize(project / "deploy" / "kubernetes" / "secrets"))
+        secrets += pods.parts_of_secrets(running.manifests, secrets)
         node.play(pods.for_podman(secrets, images))
         running.play(running.one("Deployment", "valkey"), alias="valkey")
         yield running
