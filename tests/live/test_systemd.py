@@ -184,6 +184,11 @@ def test_the_units_are_clean_where_they_run(host: str, request: pytest.FixtureRe
     assert {f"{SLUG}-backup.timer", f"{SLUG}-certificate.timer"} <= set(timers.split())
 
 
+def user_of(unit: str, database: str) -> str:
+    """What sends mail has a user of its own where the database knows it by that."""
+    return SLUG if database == "sqlite" else unit
+
+
 @pytest.mark.parametrize("unit", [SLUG, f"{SLUG}-mail"])
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
 def test_the_kernel_agrees_with_the_unit(
@@ -193,7 +198,7 @@ def test_the_kernel_agrees_with_the_unit(
     cgroup = f"/sys/fs/cgroup/system.slice/{unit}.service/cgroup.procs"
     processes = machine.run("cat", cgroup).split()
     assert len(processes) >= (3 if unit == SLUG else 1), "a master and two workers"
-    root_id = machine.run("id", "-u", SLUG)
+    root_id = machine.run("id", "-u", user_of(unit, host))
     for process in processes:
         status = dict(
             line.split(":\t", 1)
@@ -210,8 +215,8 @@ def inside(machine: Machine, script: str, unit: str = SLUG) -> tuple[int, str]:
     """Run Python where the service runs: in its mounts, its network, with its user."""
     process = main_pid(machine, unit)
     command = ["nsenter", f"--target={process}", "--user", "--mount", "--net", "--ipc"]
-    user = machine.run("id", "-u", SLUG)
-    command += [f"--setuid={user}", f"--setgid={user}", "--", "python3", "-c", script]
+    user, group = machine.run("stat", "--format=%u %g", f"/proc/{process}").split()
+    command += [f"--setuid={user}", f"--setgid={group}", "--", "python3", "-c", script]
     return machine.start(*command, check=False)
 
 
@@ -294,7 +299,7 @@ def test_only_what_sends_mail_reaches_the_mail_server(
 def test_the_service_cannot_read_the_password_of_the_mail_server(
     host: str, request: pytest.FixtureRequest
 ) -> None:
-    """Though both have one user: they are in other user namespaces, so that it sees no process."""
+    """Though with SQLite both have one user: in other user namespaces, it sees no process."""
     machine: Machine = request.getfixturevalue(host)
     process = main_pid(machine, f"{SLUG}-mail")
     folder = f"/run/credentials/{SLUG}-mail.service"

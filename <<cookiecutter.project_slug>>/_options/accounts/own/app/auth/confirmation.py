@@ -3,7 +3,8 @@
 An attacker asks which addresses have an account, opens one under the address of somebody else
 before that person does (pre-hijacking), or lets the password of another be reset. So every request
 for a mail gets the same answer, and takes the same time, whether there is an account or not: what
-happened is said in the mail alone. No account and no password is stored before the mailbox is proven.
+happened is said in the mail alone. No account and no password is stored before the mailbox is
+proven.
 OWASP Forgot Password cheat sheet; ASVS 6.3.8, 6.4.3.
 """
 
