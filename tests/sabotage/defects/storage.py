@@ -200,14 +200,14 @@ DEFECTS = [
         "test_roles_and_database_are_made_and_making_them_again_is_harmless",
     ),
     mysql(
-        "the mail process has the rights of the app",
+        "the mail process has the rights of the app of MySQL",
         "ALTER USER {mail} IDENTIFIED BY {mail_password} REQUIRE {tls};\n",
         "ALTER USER {mail} IDENTIFIED BY {mail_password} REQUIRE {tls};\n"
         "GRANT SELECT ON {granted}.* TO {mail};\n",
         "test_an_update_makes_the_role_and_loses_no_mail",
     ),
     mysql(
-        "the mail process writes mails",
+        "the mail process writes mails of MySQL",
         "GRANT SELECT, UPDATE, DELETE ON {granted} TO {mail};\n",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {granted} TO {mail};\n",
         MAIL_ROLE,
