@@ -255,7 +255,7 @@ def test_who_lists_processes_or_reads_the_log_finds_no_secret(
         own |= {"MAIL_URL_FILE": str(file)}
         beat, log = tmp_path / "heartbeat", tmp_path / "mail.log"
         command = [*DELIVER, "--heartbeat", str(beat)]
-        server.steps["RCPT"] = lambda said: f"550 <{said}> unknown" if said == ALICE else OK
+        server.steps["RCPT"] = lambda said: f"550 5.1.1 <{said}>" if said == ALICE else OK
         with running(command, log, beat.exists, own) as process:
             write(app, ALICE, BOB)
             wait_until(lambda: states(app) == ["given up", "sent"], WAIT)

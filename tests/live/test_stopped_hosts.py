@@ -127,7 +127,7 @@ DOCKER = """case " $* " in
         for name; do :; done
         key=$(cat secrets/SECRET_KEY)
         for other in /opt/with-*; do
-            [ ! -e "$other" ] || grep -qxF "$key" "$other" || touch /opt/refused
+            [ ! -e "$other" ] || grep -qxF -e "$key" "$other" || touch /opt/refused
         done
         cat secrets/SECRET_KEY secrets/SECRET_KEY_FALLBACKS >"/opt/with-$name"
         ;;
