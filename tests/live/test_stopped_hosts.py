@@ -129,7 +129,8 @@ DOCKER = """case " $* " in
         for other in /opt/with-*; do
             [ ! -e "$other" ] || grep -qxF -e "$key" "$other" || touch /opt/refused
         done
-        cat secrets/SECRET_KEY secrets/SECRET_KEY_FALLBACKS >"/opt/with-$name"
+        cat secrets/SECRET_KEY secrets/SECRET_KEY_FALLBACKS >"/opt/new-$name"
+        mv "/opt/new-$name" "/opt/with-$name"
         ;;
     *" migrate "*) touch /opt/half && sleep 0.05 && rm /opt/half ;;
 esac
