@@ -48,7 +48,6 @@ SIGN_UP: dict[str, tuple[Purpose, ...]] = {
 FIRST_PAUSE = timedelta(minutes=5)
 LONGEST_PAUSE = timedelta(hours=2)
 DAY = timedelta(days=1)
-NO_PAUSE = timedelta(0)
 # Why statements here concern other users: whoever opens a link is not signed in.
 OF_ALL = {"unscoped": "the link of any user, which its token names"}
 
@@ -81,8 +80,8 @@ def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | No
     """
     link = _locked(purpose, email, user)
     longest = min(LONGEST_PAUSE, LIFETIMES[purpose])
-    pause = backoff(FIRST_PAUSE, link.mails - 1, longest) if link.mails else NO_PAUSE
-    if now() < link.mailed_at + pause:
+    pause = backoff(FIRST_PAUSE, link.mails - 1, longest)
+    if now() < link.mailed_at + pause:  # never of a new row: its last mail is a day ago
         return None
     return _renewed(link)
 
