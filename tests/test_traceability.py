@@ -1,19 +1,45 @@
-"""The table of ASVS requirements in a service's report has a text for each number in the tests."""
+"""The ledger of every choice agrees with the marks of the tests that this choice has."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from pathlib import Path
 
 from tests.template import SERVICE
 
+LEDGER = "tests/security/asvs.list"
+BY_TESTS = {"proven", "absent", "in part"}
 
-def test_the_table_has_exactly_the_numbers_that_some_choice_proves() -> None:
-    named = set()
-    planting = SERVICE / "tests/test_traceability.py"
-    for path in set(SERVICE.rglob("test_*.py")) - {planting}:
-        for arguments in re.findall(r"^@asvs\(([^)]+)\)$", path.read_text("utf-8"), re.MULTILINE):
-            named |= set(re.findall(r'"([\d.]+)"', arguments))
-    table = (SERVICE / "tests/security/asvs.txt").read_text("utf-8").splitlines()
-    numbers = [line.split(" ")[0] for line in table]
-    assert len(numbers) > 100
-    assert numbers == sorted(named, key=lambda number: [int(part) for part in number.split(".")])
+
+def named(project: Path) -> set[str]:
+    """The numbers that some test names."""
+    found = set()
+    planting = project / "tests/test_traceability.py"
+    for path in set((project / "tests").rglob("test_*.py")) - {planting}:
+        text = path.read_text("utf-8")
+        for arguments in re.findall(r"^@asvs\(([^)]+)\)$", text, re.MULTILINE):
+            found |= set(re.findall(r'"([\d.]+)"', arguments))
+    return found
+
+
+def states(ledger: str) -> dict[str, str]:
+    """Of each number, the first word of its state."""
+    lines = [line.split(" | ") for line in ledger.splitlines() if " | " in line]
+    return {line[0]: line[3].partition(": ")[0] for line in lines}
+
+
+def test_what_is_proven_has_a_test_and_what_a_test_names_is_proven(project: Path) -> None:
+    said, tests = states((project / LEDGER).read_text("utf-8")), named(project)
+    assert len(said) > 253
+    assert sorted(number for number, it in said.items() if it in BY_TESTS) == sorted(
+        number for number in tests if said.get(number) != "documented"
+    )
+
+
+def test_each_requirement_is_written_once_for_all_choices() -> None:
+    """So that a changed text or level does not differ between two answers."""
+    text = (SERVICE / LEDGER).read_text("utf-8")
+    numbers = Counter(re.findall(r"(?m)^([\d.]+) \| ", text))
+    assert len(numbers) > 253
+    assert set(numbers.values()) == {1}

@@ -29,7 +29,8 @@ from wsgi import app
 from app.database import Base
 from app.resources import Resource
 from tests.resources import VALUES
-reserved = {*dir(Resource), *dir(Base), *VALUES, "owner", "meta", "form_errors", "csrf_token"}
+taken = {*VALUES} - {"name"}  # a passkey has a name as well: any text
+reserved = {*dir(Resource), *dir(Base), *taken, "owner", "meta", "form_errors", "csrf_token"}
 for module, name in (("forms", "RowForm"), ("forms", "Versioned"), ("validation", "Model")):
     if find_spec(f"app.{module}"):
         reserved |= set(dir(getattr(importlib.import_module(f"app.{module}"), name)))

@@ -29,9 +29,7 @@ clean() {
 }
 [ "$mode" != update ] || clean
 
-tmp=$(mktemp -d)
-export TMPDIR="$tmp" # cookiecutter leaves files there
-merging=
+tmp='' merging=''
 leave() {
     status=$?
     trap '' INT TERM HUP PIPE
@@ -45,6 +43,8 @@ leave() {
 }
 trap leave EXIT
 trap 'exit 130' INT TERM HUP PIPE
+tmp=$(mktemp -d) # after the traps: a signal meanwhile removes it too
+export TMPDIR="$tmp" # cookiecutter leaves files there
 
 git clone --quiet -- "$template" "$tmp/template" || stop "Cannot read the template"
 # A rendering records where its template came from: the same as this service does.

@@ -8,6 +8,7 @@ length is checked first, whatever the version of Python. Only this module normal
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from itertools import groupby
 from typing import Literal
@@ -19,6 +20,7 @@ SHORT_TEXT = 1024  # characters; an old CPython sorts any of them in 4 ms
 # Combining characters in a row, in longer text: Unicode Standard Annex #15, section 13 (Stream-Safe
 # Text Format). No language needs so many; only long runs are slow.
 MAX_MARKS = 30
+SEPARATORS = re.compile(r"[\s_.,+/-]+")
 
 
 def normalize(text: str, maximum: int, form: Literal["NFC", "NFKC"] = "NFC") -> str:
@@ -34,6 +36,15 @@ def normalize(text: str, maximum: int, form: Literal["NFC", "NFKC"] = "NFC") -> 
     if len(text) > SHORT_TEXT and most_marks(text) > MAX_MARKS:
         raise ValueError(f"Use at most {MAX_MARKS} combining characters in a row.")
     return unicodedata.normalize(form, text)
+
+
+def fold(text: str, maximum: int) -> str:
+    """``text`` without letter case, separators and variants of characters, to compare with others.
+
+    :param maximum: as in :func:`normalize`.
+    :raises ValueError: as in :func:`normalize`.
+    """
+    return SEPARATORS.sub("", normalize(text, maximum, "NFKC").casefold())
 
 
 def most_marks(text: str) -> int:

@@ -41,7 +41,7 @@ class Resource(Owned):
     __mapper_args__ = {"version_id_col": version}
 
     @declared_attr.directive
-    def __table_args__(cls) -> tuple[SchemaItem, ...]:  # noqa: N805 - SQLAlchemy passes the class
+    def __table_args__(cls) -> tuple[SchemaItem, ...]:  # SQLAlchemy passes the class # noqa: N805
         # In the order of the list: without "created_at" and "id", a database may prefer the primary
         # key and read everybody's rows.
         return (Index(None, "owner_id", "created_at", "id"),)

@@ -10,6 +10,7 @@ time.
 from __future__ import annotations
 
 import hmac
+from hashlib import sha256
 
 REDACTED = "[redacted]"
 
@@ -46,3 +47,11 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a secret is not written to a file or a cache; reveal() it on purpose")
+
+
+def hash_secret(secret: Secret) -> str:
+    """What the database stores of a random secret: nobody guesses it from its SHA-256.
+
+    Never of a password, which people choose: see :mod:`app.security.passwords`.
+    """
+    return sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,10 +15,13 @@ from app.database import dialect
 # <% else %>
 from app.database_settings import NO_DEFAULTS, DatabaseSettings, development_urls
 # <% endif %>
-from app.environment import HOST_NAME, read_value, redis_problem
+from app.environment import HOST_NAME, HTTPS_URL, read_value, redis_problem
 from app.mail_settings import MailSettings
 # <% if cookiecutter.auth == "oidc" %>
 from app.oidc_settings import OIDCSettings
+# <% endif %>
+# <% if cookiecutter.__interface == "json" %>
+from app.passkey_origins import origin_problems
 # <% endif %>
 from app.secret import Secret
 
@@ -49,6 +52,7 @@ class Settings:
         process that sends mail has no other, so there ``database_url`` is this one.
     :param admin_database_url: for ``flask db create`` alone; empty means the user of this machine.
     # <% endif %>
+    :param breached_passwords_url: whom :mod:`app.security.breaches` asks; empty means nobody.
     :param trusted_hosts: names this service answers to, without port.
     :param redis_url: storage of the rate limits; empty means in memory (development only).
     :param redis_private_host: the one host to which ``redis_url`` may speak without TLS.
@@ -56,8 +60,10 @@ class Settings:
     # <% if cookiecutter.auth != "oidc" %>
     :param sign_up: who may open an account: ``open`` everybody, ``invite`` whom an operator
         invites, ``closed`` nobody.
+    :param second_factor: whether every account must have one: ``optional`` or ``required``.
     # <% endif %>
     # <% if cookiecutter.__interface == "json" %>
+    :param passkey_origins: the apps that may ask for passkeys; empty means none.
     :param cors_origins: whose pages may read the answers of this API; empty means nobody's.
     # <% endif %>
     # <% if cookiecutter.auth == "oidc" %>
@@ -79,10 +85,13 @@ class Settings:
     mail: MailSettings
     # <% if cookiecutter.auth != "oidc" %>
     sign_up: str
+    second_factor: str
     # <% endif %>
+    breached_passwords_url: str
     trusted_hosts: tuple[str, ...]
     security_contact: str
     # <% if cookiecutter.__interface == "json" %>
+    passkey_origins: tuple[str, ...]
     cors_origins: tuple[str, ...]
     # <% endif %>
     # <% if cookiecutter.auth == "oidc" %>
@@ -148,10 +157,22 @@ class Settings:
         sign_up = read("SIGN_UP", "open")
         if sign_up not in ("open", "invite", "closed"):
             problems.append(f"SIGN_UP is {sign_up!r}; write open, invite or closed")
+        second_factor = read("SECOND_FACTOR", "optional")
+        if second_factor not in ("optional", "required"):
+            problems.append(f"SECOND_FACTOR is {second_factor!r}; write optional or required")
+        # <% endif %>
+        # <% if cookiecutter.__interface == "json" %>
+        passkey_origins = tuple(read("PASSKEY_ORIGINS").replace(",", " ").split())
+        problems += origin_problems(passkey_origins, development=development)
         # <% endif %>
         if domain_name and not HOST_NAME.fullmatch(domain_name):
             problems.append(
                 f"DOMAIN_NAME is {domain_name!r}; write one host name without scheme, port or path"
+            )
+        breached_passwords_url = read("BREACHED_PASSWORDS_URL")
+        if breached_passwords_url and not HTTPS_URL.fullmatch(breached_passwords_url):
+            problems.append(
+                f"BREACHED_PASSWORDS_URL is {breached_passwords_url!r}; write https://host/path"
             )
         hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]") if development else ()
         if domain_name:
@@ -159,8 +180,11 @@ class Settings:
         settings = cls(
             environment=environment,
             secret_key=Secret(secret_key),
+            # A rotation that was stopped leaves the current key among them: it adds nothing.
             secret_key_fallbacks=tuple(
-                map(Secret, read("SECRET_KEY_FALLBACKS").replace(",", " ").split())
+                Secret(key)
+                for key in read("SECRET_KEY_FALLBACKS").replace(",", " ").split()
+                if key != secret_key
             ),
             database_url=Secret(database_url),
             # <% if cookiecutter.database != "sqlite" %>
@@ -173,11 +197,14 @@ class Settings:
             mail=MailSettings.read(read, problems, domain_name, development=development),
             # <% if cookiecutter.auth != "oidc" %>
             sign_up=sign_up,
+            second_factor=second_factor,
             # <% endif %>
+            breached_passwords_url=breached_passwords_url,
             trusted_hosts=hosts,
             security_contact=read("SECURITY_CONTACT", SECURITY_CONTACT),
             # <% if cookiecutter.__interface == "json" %>
             cors_origins=tuple(read("CORS_ORIGINS").replace(",", " ").split()),
+            passkey_origins=passkey_origins,
             # <% endif %>
             # <% if cookiecutter.auth == "oidc" %>
             oidc=OIDCSettings.read(read, problems, development=development),

@@ -14,7 +14,7 @@ from argon2.exceptions import VerifyMismatchError
 
 from app.auth import sessions
 from app.auth.models import Session, User
-from app.database import db
+from app.database import db, now
 from app.secret import Secret
 from app.security import passwords
 
@@ -34,7 +34,7 @@ def add_account(columns: dict[str, str], password: str | None = None) -> User:
 
 def start_session(user: User, address: str) -> tuple[Session, Secret]:
     """Start a session at the client's address; return it with its token. The caller commits."""
-    return sessions.start(user, address=address, device="Tests")
+    return sessions.start(user, address=address, device="Tests", proof="password", proven_at=now())
 
 
 @cache
@@ -44,9 +44,17 @@ def hash_once(hasher: PasswordHasher, password: str) -> str:
 
 
 class RememberingHasher(PasswordHasher):
-    """Hashes as the service does; it compares the same hash and password once in a process."""
+    """Hashes as the service does; it compares the same hash and password once in a process, and not
+    at all where it made the hash of that password.
+    """
 
     answers: dict[tuple[Any, Any], bool] = {}
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        """A new hash, whose password is known; see :meth:`argon2.PasswordHasher.hash`."""
+        made = super().hash(password, salt=salt)
+        self.answers[made, password] = True
+        return made
 
     def verify(self, hash: str | bytes, password: str | bytes) -> bool:
         """Whether the hash is of this password; see :meth:`argon2.PasswordHasher.verify`."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from flask import Flask
-from werkzeug.test import TestResponse
+if TYPE_CHECKING:
+    from flask import Flask
+    from werkzeug.test import TestResponse
 
 DOMAIN = "service.test"
 ORIGIN = f"https://{DOMAIN}"

@@ -224,10 +224,9 @@ def app(
     if not is_shared:
         shared.close()
     app = shared.get()
-    with app.app_context():
+    with app.app_context(), db.engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
-            db.session.execute(delete(table))
-        db.session.commit()
+            connection.execute(delete(table))
     if has_redis(environment):
         limiter.storage.reset()
     yield app

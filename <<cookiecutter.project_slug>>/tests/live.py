@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.browser import DOMAIN
+from tests.client import DOMAIN  # imports no part of the app: an echo needs none
 from tests.guard import STOP_TIMEOUT
 
 PROJECT = Path(__file__).resolve().parent.parent

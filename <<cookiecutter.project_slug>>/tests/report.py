@@ -1,4 +1,5 @@
-"""``make report``: which practices this run of the tests proves, as a page and as Markdown.
+"""``make report``: which practices and requirements this run of the tests proves, as a page and as
+Markdown.
 
 A plugin of pytest, loaded by ``-p tests.report``. A row is green only when each of its tests was
 found, ran and passed in this very run. Names and reasons come from tests, so they are escaped.
@@ -11,7 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,14 @@ from typing import Any
 import jinja2
 import pytest
 
-from tests import traceability
+from tests import ledger, traceability
 
 HERE = Path(__file__).parent
-REQUIREMENTS = dict(
-    line.split(" ", 1) for line in (HERE / "security/asvs.txt").read_text("utf-8").splitlines()
-)
 # From the best to the worst: a row is as good as the worst of its tests.
 PASSED, SKIPPED, NOT_RUN, FAILED, NO_TEST = "passed", "skipped", "not run", "failed", "no test"
 STATES = {PASSED: "green", SKIPPED: "yellow", NOT_RUN: "red", FAILED: "red", NO_TEST: "red"}
+# Requirements that no test can prove, by what the ledger says.
+UNPROVEN = {"does not apply": "grey", "operator": "grey", "in part": "yellow", "not met": "red"}
 SIGNS = {"green": "✅", "yellow": "⚠️", "red": "❌"}
 
 
@@ -47,7 +47,7 @@ class Row:
 
     @property
     def colour(self) -> str:
-        return STATES[self.state]
+        return (STATES | UNPROVEN)[self.state]
 
 
 class Found:
@@ -73,6 +73,7 @@ class Report(Found):
     def __init__(self, root: Path) -> None:
         super().__init__()
         self.practices = traceability.read(root)
+        self.requirements = traceability.requirements(root)
         self.states: dict[str, str] = {}  # of each case
         self.reasons: dict[str, str] = {}
         self.folder = root / "build" / "report"
@@ -97,15 +98,12 @@ class Report(Found):
             self.states[case] = worst({state, self.states.get(case, PASSED)})
 
     def pytest_sessionfinish(self) -> None:
-        requirements = {
-            (number, text): dict.fromkeys(
-                test for it in self.practices for test in it.asvs.get(number, [])
-            )
-            for number, text in REQUIREMENTS.items()
-        }
+        requirements = [self.requirement(it) for it in self.requirements]
+        green = {row.entry.number for row in requirements if row.colour == "green"}
         content = {
             "practices": [self.row(practice, practice.tests) for practice in self.practices],
-            "requirements": [self.row(it, tests) for it, tests in requirements.items() if tests],
+            "requirements": requirements,
+            "chapters": list(ledger.totals(self.requirements, green)),
             "total": Counter(self.states.values()),
             "elsewhere": sorted(
                 {case for case, state in self.states.items() if state == FAILED}
@@ -147,9 +145,23 @@ class Report(Found):
         passed = [*states.values()].count(PASSED)
         return Row(entry, worst(states.values()), passed, states, remarks)
 
+    def requirement(self, entry: ledger.Requirement) -> Row:
+        if entry.state in UNPROVEN:
+            return replace(self.row(entry, entry.tests), state=entry.state, remarks=[entry.reason])
+        place = [ledger.PLACES] if entry.state == "documented" else []
+        row = self.row(entry, entry.tests + place)
+        return replace(row, remarks=[entry.reason, *row.remarks]) if place else row
 
-def summary(practices: list[Row], elsewhere: list[str], made: str, **_: Any) -> str:
-    """The table for the summary of a CI run."""
+
+def summary(
+    practices: list[Row],
+    requirements: list[Row],
+    chapters: list[list[str]],
+    elsewhere: list[str],
+    made: str,
+    **_: Any,
+) -> str:
+    """The tables for the summary of a CI run."""
     proven = sum(row.colour == "green" for row in practices)
     lines = [
         f"## {proven} of {len(practices)} practices proven",
@@ -166,6 +178,16 @@ def summary(practices: list[Row], elsewhere: list[str], made: str, **_: Any) -> 
             "; ".join(row.remarks[:9]) or row.state,
         ]
         lines.append(f"| {SIGNS[row.colour]} | {' | '.join(map(plain, cells))} |")
+    lines += [
+        "",
+        "## Requirements of OWASP ASVS 5.0.0 that this run proves, of those that apply",
+        "",
+        "| Chapter | Level 1 | Level 2 | Level 3 |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(map(plain, cells))} |" for cells in chapters),
+    ]
+    red = [row.entry.number for row in requirements if row.colour in ("red", "yellow")]
+    lines += ["", f"Not proven: {', '.join(red) or 'none'}."]
     lines += ["", f"{plain(made)}. Failed elsewhere: {plain(', '.join(elsewhere)) or 'nothing'}."]
     return "\n".join(lines) + "\n"
 

@@ -8,19 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+# <% if cookiecutter.auth != "oidc" %>
+from secrets import token_hex
+# <% endif %>
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import sessions
 # <% if cookiecutter.auth != "oidc" %>
+from app.auth import sessions
 from app.auth.devices import Device
 from app.auth.links import Link
 # <% endif %>
 from app.auth.models import Session, User
+# <% if cookiecutter.auth != "oidc" %>
+from app.auth.passkeys import Passkey
+from app.auth.recovery_codes import RecoveryCode
+from app.auth.tickets import Ticket
+from app.auth.totp import AuthenticatorApp
+# <% endif %>
 from app.database import db
 from app.notes.models import Note
+from tests.accounts import start_session
 from tests.browser import PASSWORD
 from tests.sample.models import Sample
 
@@ -63,6 +73,16 @@ class Resource:
         return self.texts(text) | self.values
 
 
+# <% if cookiecutter.auth != "oidc" %>
+def new_passkey(owner: User) -> Passkey:
+    """A passkey, by which all sessions of its owner are proven from now on."""
+    for session in sessions.of_user(owner):
+        session.proof = "passkey"
+    parts = {"credential_id": "AAAA", "public_key": "AAAA", "sign_count": 0, "name": "Laptop"}
+    return Passkey(user_id=owner.id, credential_hash=token_hex(), **parts)
+
+
+# <% endif %>
 NOTES = Resource(
     model=Note,
     owner="owner_id",
@@ -79,15 +99,22 @@ SESSIONS = Resource(
     # <% if cookiecutter.__interface == "html" %>
     routes=frozenset({"account.index", "account.revoke", "account.revoke_others"}),
     # <% else %>
-    routes=frozenset(),
+    routes=frozenset({"sessions.index", "sessions.end", "sessions.revoke_others"}),
     # <% endif %>
-    make=lambda owner, _: sessions.start(owner, address="203.0.113.99", device="Tests")[0],
+    make=lambda owner, _: start_session(owner, "203.0.113.99")[0],
 )
-RESOURCES = (NOTES, SESSIONS)
 # <% if cookiecutter.auth != "oidc" %>
-# Models with an owner whose rows no route names: a token finds one.
-HIDDEN: frozenset[type[Any]] = frozenset({Device, Link})
+PASSKEYS = Resource(
+    model=Passkey,
+    owner="user_id",
+    routes=frozenset({"second_factors.remove_passkey"}),
+    make=lambda owner, _: new_passkey(owner),
+)
+RESOURCES = (NOTES, SESSIONS, PASSKEYS)
+# Models with an owner whose rows no route names: a token finds one, or there is one of each user.
+HIDDEN: frozenset[type[Any]] = frozenset({AuthenticatorApp, Device, Link, RecoveryCode, Ticket})
 # <% else %>
+RESOURCES = (NOTES, SESSIONS)
 HIDDEN: frozenset[type[Any]] = frozenset()
 # <% endif %>
 
@@ -120,6 +147,16 @@ VALUES = {
     "account": "1",
     "token": "x" * 43,
     "device_token": "x" * 43,
+    # <% if cookiecutter.auth != "oidc" %>
+    "code": "123456",
+    "name": "Laptop",
+    # <% endif %>
+    # <% if cookiecutter.auth == "session" %>
+    "credential": "{}",
+    # <% elif cookiecutter.auth == "token" %>
+    "credential": {"id": "AAAA"},
+    "ticket": "x" * 43,
+    # <% endif %>
 }
 # The variable parts of routes to what nobody owns, each with a value that is found.
 ARGUMENTS = {"static": {"filename": "app.css"}}

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from app.auth.models import User
+from app.database import db
 from tests.account_scenarios import use_account
 from tests.actions import PUBLIC_PATHS
-from tests.browser import Browser
+from tests.browser import Browser, account
 from tests.own_data_actions import download, ready_to_delete
 from tests.resources import WRITABLE, Resource, add
 from tests.security.writing import Writer
+
+
+def fill(app: Flask) -> None:
+    """Give the one user there is more than a page of each resource, and others an account."""
+    with app.app_context():
+        owner = db.session.scalars(select(User)).one()
+        for number in range(60):
+            for resource in WRITABLE:
+                db.session.add(resource.make(owner, resource.texts()))
+            db.session.add(User(**account(f"user{number}@example.com")))
+        db.session.commit()
 
 
 def use_everything(app: Flask, alice: Browser) -> None:

@@ -7,9 +7,11 @@ thing, and one line of JSON answers: ``session ADDRESS`` for the credential of a
 # <% if cookiecutter.auth == 'oidc' %>
 signed in.
 # <% else %>
-signed in, ``mail ADDRESS`` for the newest token in the mails to it, ``reset limits`` for limits that
-have counted nothing yet.
+signed in, ``mail ADDRESS`` for the newest token in the mails to it, ``age ADDRESS`` to make the last
+proofs of its sessions old, ``reset limits`` for limits that have counted nothing yet.
 # <% endif %>
+
+Arguments are further settings: ``MAIL_FROM=service@example.com``.
 """
 
 from __future__ import annotations
@@ -23,8 +25,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# <% if cookiecutter.auth != 'oidc' %>
+from flask import Flask
+from sqlalchemy import update
+
+# <% endif %>
 from app import create_app
 # <% if cookiecutter.auth != 'oidc' %>
+from app.auth.models import Session, User
+from app.auth.step_up import FRESH
+from app.database import db, now
 from app.security.rate_limits import limiter
 # <% endif %>
 from app.settings import Settings
@@ -41,8 +51,11 @@ from tests.real_provider import real_provider
 
 
 @contextmanager
-def production() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A folder and settings as in production, with a Redis and a migrated database of their own."""
+def production(**settings: str) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder and settings as in production, with a Redis and a migrated database of their own.
+
+    :param settings: further ones, or other values.
+    """
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         environment = {
@@ -63,14 +76,26 @@ def production() -> Iterator[tuple[Path, dict[str, str]]]:
 # <% if cookiecutter.auth == 'oidc' %>
             environment |= provider.settings()
 # <% endif %>
+            environment |= settings
             migrate(environment)
             yield directory, environment
 
 
+# <% if cookiecutter.auth != 'oidc' %>
+def age_proofs(service: Flask, address: str) -> None:
+    """Make the last proofs in the sessions of this address so old that they count no more."""
+    theirs = Session.user.has(User.email == address)
+    older = update(Session).where(theirs).values(proven_at=now() - 2 * FRESH)
+    with service.app_context():
+        db.session.execute(older, execution_options={"unscoped": "a test"})
+        db.session.commit()
+
+
+# <% endif %>
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # stops what was started, too
     with (
-        production() as (directory, environment),
+        production(**dict(it.split("=", 1) for it in sys.argv[1:])) as (directory, environment),
         live.gunicorn(directory, environment) as app,
         live.nginx(directory, app) as site,
     ):
@@ -94,6 +119,9 @@ def main() -> None:
                 answer = newest_token(service, address)
             elif (wanted, address) == ("reset", "limits"):
                 limiter.storage.reset()
+                answer = "done"
+            elif wanted == "age":
+                age_proofs(service, address)
                 answer = "done"
             else:
                 answer = Browser(service).signed_in(address).credential()

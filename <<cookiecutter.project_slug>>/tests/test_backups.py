@@ -23,6 +23,7 @@ from app.database import db, dumps, migration_engine
 from tests.browser import SIGNED_IN, Browser
 from tests.database import flask_db, scratch
 from tests.live import PROJECT
+from tests.marks import slow
 from tests.sample.models import Sample
 
 ODD = "\U0001f980 'single' \"double\" `tick` back\\slash \\n %s %(x)s :x $1 ; -- /* */ \\. José"
@@ -107,6 +108,7 @@ with create_app().app_context():
 """
 
 
+@slow
 def test_half_a_backup_has_no_name_of_a_whole_one(
     own_service: Flask, environment: dict[str, str], own_database: dict[str, str]
 ) -> None:
@@ -139,6 +141,7 @@ sys.exit(app.test_cli_runner().invoke(args=["db", command, file]).exit_code)
 """
 
 
+@slow
 def test_a_command_that_is_stopped_cleans_up(
     own_service: Flask, alice: Browser, environment: dict[str, str], own_database: dict[str, str]
 ) -> None:

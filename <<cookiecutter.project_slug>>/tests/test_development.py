@@ -10,7 +10,7 @@ from flask import Flask
 
 from app.security import check
 from tests.browser import HOME, Browser
-from tests.marks import practice
+from tests.marks import asvs, practice
 
 pytestmark = practice("logs")
 
@@ -45,6 +45,8 @@ def test_a_traceback_is_shown_as_python_prints_it_and_without_the_key(
     assert lines[-2] == "RuntimeError: the key is [redacted]"
 
 
+@practice("audits")
+@asvs("15.2.3")
 def test_production_does_not_start_with_it(make_app: Callable[..., Flask]) -> None:
     """A line break in a value would start a line of its own."""
     assert [problem for problem in check(make_app(APP_ENV="development")) if "JSON" in problem]

@@ -19,27 +19,13 @@ from app.mail import outbox
 from app.mail.models import Mail
 # <% endif %>
 from tests.browser import CHALLENGED, PAGES, SAMPLES, Browser
+from tests.decisions import DOCUMENT, classes
 from tests.marks import asvs, practice
 from tests.own_data_actions import download
 from tests.resources import RESOURCES, add
 from tests.sample.models import Sample
 
 pytestmark = practice("auth.export")
-# What is not exported of the tables of accounts: the numbers of rows, what signs in or is derived
-# from it, and what is about the service.
-WITHHELD = {
-    "users": {"id", "password_hash"},
-    "sessions": {"id", "public_id", "token_hash", "user_id"},
-    # <% if cookiecutter.auth != "oidc" %>
-    "devices": {"id", "user_id", "token_hash"},
-    "links": {"id", "name_hash", "user_id", "token_hash"},
-    "outbox": {"id", "content", "message_id", "attempts", "error"},
-    # <% endif %>
-}
-# <% if cookiecutter.auth == "oidc" %>
-WITHHELD["sessions"] |= {"provider_sid"}
-# <% endif %>
-INTERNAL = {"id", "owner_id"}
 
 
 def mappers() -> list[Mapper[Any]]:
@@ -51,18 +37,20 @@ def mappers() -> list[Mapper[Any]]:
     # <% endif %>
 
 
-def test_every_column_is_classified() -> None:
+@asvs("14.2.4")
+def test_every_column_is_exported_as_its_class_says() -> None:
     """One that nobody has judged might be a secret, or be missing in the export."""
     for mapper in mappers():
         table, shown = str(mapper.local_table), {*export.shown(mapper)}
         columns = {it.key: it.columns[0] for it in mapper.column_attrs}
         explicit = {name for name, it in columns.items() if "not_exported" in it.info}
-        left_out = explicit | WITHHELD.get(table, INTERNAL)
+        left_out = explicit | classes(table)["Secret"] | classes(table)["Internal"]
         unknown = columns.keys() - shown - left_out
         assert not unknown, (
             f"{table}: {', '.join(sorted(unknown))} is not exported, and nobody says why. Name it in"
-            " SHOWN of app/auth/export.py, or in WITHHELD here; in a feature, call it something"
-            " that does not look secret, or write info={'not_exported': 'why'} at its column."
+            f" SHOWN of app/auth/export.py, or as Secret or Internal in {DOCUMENT}; in a feature,"
+            " call it something that does not look secret, or write info={'not_exported': 'why'} at"
+            " its column."
         )
         assert not shown & left_out, table
 
@@ -90,7 +78,7 @@ def test_a_column_is_left_out_by_a_word(monkeypatch: pytest.MonkeyPatch) -> None
     assert mapped_column(info={"not_exported": "why"}).column.info
 
 
-@asvs("8.2.2", "15.3.1")
+@asvs("3.2.1", "8.2.2", "15.3.1")
 def test_everything_of_the_user_is_in_it_and_nothing_of_others(
     app: Flask, alice: Browser, bob: Browser
 ) -> None:
@@ -149,8 +137,10 @@ def test_no_secret_is_in_it(app: Flask, alice: Browser) -> None:
     assert "argon2" not in text
 
 
+@asvs("1.2.3")
 def test_strange_texts_come_back_as_they_are(alice: Browser) -> None:
-    title = '"\\ </script> ${x} é 😀'
+    """A text that ended its string would add fields of the attacker's to somebody's data."""
+    title = '", "id": 1, "\\ </script> ${x} é 😀'
     alice.write(title)
     assert download(alice).json["samples"][0]["title"] == title
 
@@ -168,6 +158,7 @@ def test_a_stranger_gets_nothing(browser: Browser) -> None:
     assert "exported_at" not in answer.text
 
 
+@asvs("15.2.2")
 def test_it_takes_no_memory_and_holds_no_connection(app: Flask, alice: Browser) -> None:
     """The largest account, and a client that reads slowly."""
     with app.app_context():

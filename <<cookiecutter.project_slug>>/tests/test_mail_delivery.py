@@ -345,7 +345,7 @@ def test_names_in_every_script_arrive(app: Flask, make_app: Make, smtputf8: bool
 # --- Whoever reads the log
 
 
-@asvs("16.2.5")
+@asvs("16.2.5", "16.3.4")
 def test_the_log_names_no_recipient_no_password_and_no_text(
     app: Flask, make_app: Make, certificates: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask
 from sqlalchemy import select
 
@@ -64,6 +68,17 @@ def test_what_is_encrypted_is_read_for_its_purpose_and_unchanged_alone(app: Flas
         for text, purpose in [(stored, "another"), (changed, "one purpose"), ("", "one purpose")]:
             with pytest.raises(ValueError, match=UNKNOWN_KEY):
                 decrypt(text, purpose)
+
+
+@practice("encryption")
+@asvs("11.2.1", "11.2.3", "11.3.2", "11.3.3")
+def test_what_is_stored_is_what_the_library_makes_of_a_whole_key(app: Flask) -> None:
+    """A cipher of our own, or a key of fewer bits, would do the same in every other test."""
+    key = app.config["SETTINGS"].secret_key.reveal().encode()
+    derived = HKDF(SHA256(), 32, salt=None, info=b"one purpose").derive(key)
+    with app.app_context():
+        stored = encrypt("a secret", "one purpose").encode()
+    assert Fernet(urlsafe_b64encode(derived)).decrypt(stored) == b"a secret"
 
 
 @practice("encryption")

@@ -159,7 +159,7 @@ def test_a_change_of_a_table_loses_no_row_that_refers_to_it(
         user = User(**account("a@example.com"))
         db.session.add(user)
         db.session.flush()
-        sessions.start(user, address="", device="")
+        sessions.start(user, address="", device="", proof="password", proven_at=None)
         db.session.commit()
     column = 'sa.Column("nickname", sa.String(20))'
     alter = f'with op.batch_alter_table("users", recreate="auto") as t: t.add_column({column}); '

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
+from app.security.access import is_public
 from tests.browser import CHALLENGED, Browser
 from tests.marks import asvs, practice
 from tests.resources import add_all
@@ -22,6 +25,9 @@ HIDDEN = """
 /static/../../etc/passwd /static//etc/passwd /static/%2fetc%2fpasswd /static/.../wsgi.py
 /%2fetc/passwd /etc/passwd /templates/base.html /static/app.css.map /static/app.css%00
 /console /debug /admin /server-status /metrics /robots.txt /nonexist.css
+/docs /docs/ /redoc /swagger /swagger.json /swagger-ui/ /openapi.json /api/openapi.yaml /api-docs
+/apidocs /apispec.json /schema /graphql /graphiql /actuator/health /prometheus /status /stats /health
+/nginx_status /stub_status /server-info /debug/pprof/ /flower /dev /dev/components /_debug /trace
 """.split()
 # Web cache deception: a cache that goes by the ending takes somebody's page for a public file.
 DECEPTIVE = """
@@ -30,7 +36,7 @@ DECEPTIVE = """
 """.split()
 
 
-@asvs("13.4.1", "13.4.3", "14.2.5")
+@asvs("13.4.1", "13.4.3", "13.4.5", "14.2.5")
 @pytest.mark.parametrize("paths", [HIDDEN, DECEPTIVE], ids=["hidden", "deceptive"])
 def test_nothing_but_routes_is_served(browser: Browser, alice: Browser, paths: list[str]) -> None:
     own = [alice.write() + ending for ending in ("/x.css", ".css", ";x.css", "%2fx.css")]
@@ -40,6 +46,38 @@ def test_nothing_but_routes_is_served(browser: Browser, alice: Browser, paths: l
             assert response.status_code == 404, path
             assert response.headers["Cache-Control"] == "no-store", path
             assert alice.email not in response.text
+
+
+# What describes the service or watches it, by a word of its address.
+TELLING = re.compile(
+    "doc|swagger|openapi|redoc|schema|graphi?ql|health|ready|alive|live|metric|prometh|statu?s"
+    "|debug|console|trace|profil|admin|actuator|info|version|dev(?!ice)"
+)
+MEANT = {
+    "/healthz": "a load balancer asks whether the process runs, and learns nothing else",
+    "/readyz": "operators ask over the socket; Nginx answers 404 to everybody else",
+    # <% if cookiecutter.__interface == "json" %>
+    "/api/v1/openapi.json": "those who write clients need the contract; it has no internal route",
+    # <% endif %>
+}
+
+
+@practice("access")
+@asvs("13.4.5")
+def test_documentation_and_monitoring_are_open_only_where_that_is_meant(app: Flask) -> None:
+    """Signed-in users see what a route of theirs shows; this is about everybody else."""
+    found = {
+        route.rule
+        for route in routes(app)
+        if route.endpoint != "static" and is_public(app, route.endpoint)
+        if TELLING.search(route.rule)
+    }
+    for rule in sorted(found - MEANT.keys()):
+        raise AssertionError(
+            f"{rule} is open to everybody, and its name tells of documentation or monitoring: remove"
+            " @public, or write into MEANT why everybody may read it."
+        )
+    assert found == MEANT.keys()
 
 
 # --- Nothing personal is kept

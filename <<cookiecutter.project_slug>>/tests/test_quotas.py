@@ -49,7 +49,7 @@ def stored(app: Flask) -> tuple[int, int]:
         return len(found), sum(len(f"{row.title}{row.body}".encode()) for row in found)
 
 
-@asvs("2.4.1")
+@asvs("2.3.2", "2.4.1")
 def test_the_last_row_fits_and_no_other(
     app: Flask, alice: Browser, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
@@ -68,7 +68,7 @@ def test_the_last_row_fits_and_no_other(
     assert alice.try_to_write("T", "B").status_code == REFUSED
 
 
-@asvs("2.4.1")
+@asvs("2.3.2", "2.4.1")
 def test_bytes_are_counted_and_an_edit_counts_the_difference(app: Flask, alice: Browser) -> None:
     keeps(app, 0, MAX_BYTES - 1000)
     path = alice.write("T", "a" * 599)  # 600 bytes
@@ -106,7 +106,7 @@ def test_the_counts_are_what_is_there(app: Flask, alice: Browser) -> None:
     assert counted(app)[0] == 1
 
 
-@asvs("2.4.1")
+@asvs("2.3.2", "2.4.1")
 @pytest.mark.parametrize("resource", WRITABLE, ids=str)
 def test_all_that_users_write_is_counted(app: Flask, alice: Browser, resource: Resource) -> None:
     """Where a feature forgets to charge, everybody has the whole disk."""
@@ -147,7 +147,7 @@ def test_one_account_is_not_limited_by_another(app: Flask, alice: Browser) -> No
     assert alice.try_to_write("T", "B").status_code == REFUSED
 
 
-@asvs("15.4.2")
+@asvs("2.3.2", "2.3.4", "15.4.2")
 @pytest.mark.parametrize(("room", "size"), [(3, 10**6), (100, 3 * 8)], ids=["rows", "bytes"])
 def test_of_writes_at_once_no_more_are_stored_than_there_is_room_for(
     app: Flask, alice: Browser, room: int, size: int

@@ -52,6 +52,7 @@ def refusal(problems: list[str]) -> str:
 # --- The real thing: a process of its own
 
 
+@asvs("13.3.1")
 def test_production_refuses_to_start_with_nothing_set() -> None:
     result = run("-c", "import wsgi")
     assert (result.returncode, result.stdout, result.stderr) == (3, "", refusal(NOTHING_SET))

@@ -2,7 +2,7 @@
 
 ``make practices`` prints it. All of it comes from the sources. The attack is the first sentence of
 the practice's module. The tests come from the files in ``tests/``, which this module only parses;
-``make report`` runs them.
+``make report`` runs them. What a requirement asks for, and whether it is met, is in ``ledger.py``.
 
 - ``tests/security/test_csrf.py`` tests the practice ``csrf``, by its name;
 - ``pytestmark = practice("csrf")`` assigns any other file, ``@practice("csrf")`` one test;
@@ -18,6 +18,7 @@ import ast
 import importlib
 import json
 import re
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,8 @@ from pathlib import Path
 from types import ModuleType
 
 from app.security import PRACTICES
+from tests import ledger
+from tests.ledger import by_number
 
 ROOT = Path(__file__).parents[1]
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
@@ -72,9 +75,32 @@ def read(root: Path = ROOT) -> list[Practice]:
     return list(found.values())
 
 
-def by_number(requirement: str) -> list[int]:
-    """What sorts 6.2.9 before 6.2.10."""
-    return [int(number) for number in re.findall(r"\d+", requirement)]
+def requirements(root: Path = ROOT) -> list[ledger.Requirement]:
+    """Every line of the ledger, with the tests that name its number.
+
+    :raises TraceabilityError: when there is no ledger.
+    """
+    if not (root / ledger.LEDGER).is_file():
+        raise TraceabilityError(f"There is no {ledger.LEDGER} in {root}; run this in a checkout.")
+    named = _named(root)
+    found = ledger.parse((root / ledger.LEDGER).read_text(encoding="utf-8"))
+    for it in found:
+        it.tests += named.get(it.number, [])
+    return found
+
+
+def problems(root: Path = ROOT) -> list[str]:
+    """Where the ledger, the tests and the documents differ; each begins with the number."""
+    return list(ledger.problems(requirements(root), _named(root), root))
+
+
+def _named(root: Path) -> dict[str, list[str]]:
+    """The tests of each requirement that some test names."""
+    named: dict[str, list[str]] = {}
+    for test, marks in _tests(root):
+        for requirement in (value for mark, value in marks if mark == "asvs"):
+            named.setdefault(requirement, []).append(test)
+    return named
 
 
 def _module(name: str) -> ModuleType:
@@ -124,9 +150,10 @@ def _marks(expressions: Iterable[ast.expr]) -> Marks:
     )
 
 
-def as_json(practices: list[Practice]) -> str:
-    """The practices for tools."""
-    return json.dumps([asdict(practice) for practice in practices], indent=2)
+def as_json(practices: list[Practice], chosen: list[ledger.Requirement]) -> str:
+    """The practices and the requirements for tools."""
+    content = {"practices": practices, "requirements": chosen}
+    return json.dumps(content, indent=2, default=asdict)
 
 
 def as_text(practices: list[Practice], *, in_full: bool) -> Iterator[str]:
@@ -143,20 +170,73 @@ def as_text(practices: list[Practice], *, in_full: bool) -> Iterator[str]:
         yield ""
 
 
+def by_chapter(chosen: list[ledger.Requirement], root: Path) -> Iterator[str]:
+    """The requirements as lines for a terminal, each with what proves it."""
+    for number, name in ledger.CHAPTERS.items():
+        if lines := [it for it in chosen if it.chapter == number]:
+            yield f"V{number} {name}"
+        for it in lines:
+            place = ledger.heading(root / it.reason, it.number) if it.state == "documented" else ""
+            yield f"  {it}{place and f', {place!r}'}"
+            yield from (f"      {test}" for test in it.tests)
+    met = {it.number for it in chosen if it.state in ledger.MET}
+    yield from ("", "Met, of those that apply: chapter, level 1, level 2, level 3")
+    yield from ("  ".join(row) for row in ledger.totals(chosen, met) if row[1:] != ["-"] * 3)
+
+
+def since(commit: str, root: Path) -> Iterator[str]:
+    """How the ledger differs from that of a commit, as Markdown."""
+    command = ["git", "show", f"{commit}:{ledger.LEDGER}"]
+    shown = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", check=False)
+    yield f"## Requirements of OWASP ASVS 5.0.0 since {commit}\n"
+    if shown.returncode:
+        yield "That commit is not here, or has no ledger."
+    else:
+        yield from ledger.changes(ledger.parse(shown.stdout), requirements(root))
+
+
+def _lines(asked: argparse.Namespace, root: Path) -> Iterator[str]:
+    """What is printed.
+
+    :raises TraceabilityError: as :func:`read`, and when there is no such practice.
+    """
+    if asked.since:
+        return since(asked.since, root)
+    practices: list[Practice] = []
+    if asked.json or not (asked.oscal or asked.chapter or asked.state):
+        practices = [it for it in read(root) if asked.name in (None, it.name)]
+        if not practices:
+            raise TraceabilityError(f"There is no practice {asked.name}.")
+        if not asked.json:
+            return as_text(practices, in_full=asked.name is not None)
+    chosen = [
+        it
+        for it in requirements(root)
+        if asked.chapter in (None, it.chapter) and asked.state in (None, "all", it.state)
+    ]
+    if asked.json:
+        return iter([as_json(practices, chosen)])
+    if asked.oscal:
+        return iter([json.dumps(ledger.component(chosen, root.name), indent=2)])
+    return by_chapter(chosen, root)
+
+
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> str | None:
-    """Print the practices; what is wrong, or None."""
+    """Print practices or requirements; what is wrong, or None."""
     parser = argparse.ArgumentParser(prog="make practices")
-    parser.add_argument("name", nargs="?", help="show this practice alone, with each of its tests")
-    parser.add_argument("--json", action="store_true", help="for tools: each test, by requirement")
+    add = parser.add_argument
+    add("name", nargs="?", help="show this practice alone, with each of its tests")
+    add("--chapter", type=int, choices=ledger.CHAPTERS, help="show the requirements of a chapter")
+    add("--state", choices=(*ledger.STATES, "all"), help="show the requirements in this state")
+    add("--since", metavar="COMMIT", help="show which requirements changed their state")
+    add("--json", action="store_true", help="for tools: each practice and requirement")
+    add("--oscal", action="store_true", help="for tools: an OSCAL component definition")
     asked = parser.parse_args(arguments)
     try:
-        practices = [it for it in read(root) if asked.name in (None, it.name)]
+        lines = list(_lines(asked, root))
     except TraceabilityError as error:
         return str(error)
-    if not practices:
-        return f"There is no practice {asked.name}."
-    lines = as_text(practices, in_full=asked.name is not None)
-    print(as_json(practices) if asked.json else "\n".join(lines).rstrip())
+    print("\n".join(lines).rstrip())
     return None
 
 

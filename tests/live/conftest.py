@@ -16,7 +16,7 @@ import site
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from tests.live.person import Person
 from tests.template import ROOT, render, run
 
 if TYPE_CHECKING:
@@ -80,11 +81,13 @@ def _install(folder: Path, sources: list[Path], commands: list[list[str | Path]]
 def virtual_environment(name: str, wheels: list[Path], sdists: list[Path]) -> Path:
     """A virtual environment with the locked packages; returns its folder of programs."""
     python = BUILD / name / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    pip += ["--require-hashes", "--no-deps"]
+    options = ["--quiet", "--require-hashes", "--no-deps"]
+    # pip takes forty times as much of the processor's time; it builds what has no wheel.
+    uv = [sys.executable, "-m", "uv", "pip", "install", f"--python={python}", *options]
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", *options]
     commands: list[list[str | Path]] = [
-        [sys.executable, "-m", "venv", "."],
-        [*pip, "--only-binary", ":all:", *(f"--requirement={lock}" for lock in wheels)],
+        [sys.executable, "-m", "venv", *([] if sdists else ["--without-pip"]), "."],
+        [*uv, "--only-binary=:all:", *(f"--requirement={lock}" for lock in wheels)],
         *([*pip, "--no-build-isolation", f"--requirement={lock}"] for lock in sdists),
     ]
     return install(name, [*wheels, *sdists], commands) / "bin"
@@ -171,8 +174,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @contextmanager
-def serving(folder: Path, auth: str) -> Iterator[Service]:
-    """A service, rendered and served as in production by gunicorn and Nginx."""
+def serving(folder: Path, auth: str, *settings: str) -> Iterator[Service]:
+    """A service, rendered and served as in production by gunicorn and Nginx.
+
+    :param settings: further ones, as ``SECOND_FACTOR=required``.
+    """
     for name in ("nginx", "openssl", "redis-server"):
         program(name)
     project = render(folder, auth=auth)
@@ -185,7 +191,7 @@ def serving(folder: Path, auth: str) -> Iterator[Service]:
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(
-            [python, "-m", "tests.serve"],
+            [python, "-m", "tests.serve", *settings],
             cwd=project,
             env=os.environ | {"PATH": path},
             stdin=subprocess.PIPE,
@@ -266,3 +272,28 @@ def chromium_that_trusts(playwright: Playwright, service: Service, home: Path) -
         assert result.returncode == 0, result.stdout
     with running_chromium(playwright, service, home) as browser:
         yield browser
+
+
+@pytest.fixture
+def new_person(chromium: Browser, service: Service, node: Path) -> Iterator[Callable[[], Person]]:
+    """Make people; none of them may meet a problem that the test did not expect.
+
+    All of them have one address, and no test uses up what the next one may do.
+    """
+    service.ask("reset", "limits")
+    axe = (node / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+    people: list[Person] = []
+
+    def make() -> Person:
+        people.append(Person(chromium, service, axe))
+        return people[-1]
+
+    yield make
+    for person in people:
+        person.context.close()
+    assert [problem for person in people for problem in person.problems] == []
+
+
+@pytest.fixture
+def person(new_person: Callable[[], Person]) -> Person:
+    return new_person()

@@ -31,6 +31,13 @@ CACHE = "3GB"  # of what has been built, between runs
 BUILD_TIMEOUT = 900  # seconds; the first build downloads packages
 PINNED = re.compile(r"\b((?:[a-z]+/)?[a-z]+:[a-z0-9.-]+@sha256:[0-9a-f]{64})")
 
+# What it logs must not get into the journal of this machine, and can get into one of a test.
+OWN_JOURNAL = """\
+mkdir -p /run/systemd/journal
+mount --bind "$0" /run/systemd/journal
+exec "$@"
+"""
+
 # What a build needs to reach the package index from a machine whose traffic is inspected: the
 # host's own authorities. They are in the stand-ins alone.
 AUTHORITIES = Path("/usr/local/share/ca-certificates")
@@ -53,6 +60,11 @@ class Docker:
     """A running daemon."""
 
     socket: Path
+
+    @property
+    def journal(self) -> Path:
+        """The folder that the daemon takes for the journal's: a test may put its socket there."""
+        return self.socket.parent / "journal"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -87,10 +99,12 @@ def daemon(*options: str) -> Iterator[Docker]:
     BUILD.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="docker-"))  # a short path: it holds sockets
     docker = Docker(folder / "docker.sock")
+    docker.journal.mkdir()
     with (BUILD / "docker.lock").open("w") as lock, (folder / "log").open("w") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = subprocess.Popen(
             [
+                *("unshare", "--mount", "sh", "-ec", OWN_JOURNAL, docker.journal),
                 *(program("dockerd"), "--host", f"unix://{docker.socket}"),
                 *("--data-root", BUILD / "docker", "--exec-root", folder / "exec"),
                 *("--pidfile", folder / "pid", "--bridge", "none"),
@@ -116,7 +130,6 @@ def daemon(*options: str) -> Iterator[Docker]:
             docker.run("builder", "prune", "--force", "--keep-storage", CACHE)
             process.terminate()
             process.wait(60)
-            run("umount", folder / "exec" / "netns" / "default")
             shutil.rmtree(folder, ignore_errors=True)
 
 

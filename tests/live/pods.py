@@ -96,8 +96,12 @@ class Node:
         path.write_text(yaml.safe_dump_all(documents), "utf-8")
         self.played.append(path)
         network = f"{NETWORK}:alias={alias}" if alias else NETWORK
-        options = ["--replace"] if replace else []
+        options = ["--log-driver", "k8s-file", *(["--replace"] if replace else [])]
         return path, self.run("kube", "play", *options, "--network", network, path)
+
+    def log(self, container: str) -> Path:
+        """Where its log is written on this machine, in the format of a cluster's node."""
+        return Path(self.inspect(container)["HostConfig"]["LogConfig"]["Path"])
 
     def stop(self, played: Path) -> None:
         """Stop what was played; the volumes stay."""

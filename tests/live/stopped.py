@@ -87,13 +87,8 @@ class Machine:
         counted = layer / "upper" / str(self.folder / "steps")[1:]
         return Left(layer, result.stdout, len(counted.read_text("utf-8")))
 
-    def wrong(
-        self, before: Left | None, places: tuple[str, ...], *command: str, apart: str = "-"
-    ) -> list[str]:
-        """What differs after a stop and a second run; the command has to succeed without a stop.
-
-        :param apart: the start of names that may differ.
-        """
+    def wrong(self, before: Left | None, places: tuple[str, ...], *command: str) -> list[str]:
+        """What differs after a stop and a second run; the command has to succeed without a stop."""
         whole = self.run(before, *command)
         assert whole.statuses == (0,), whole.said
         assert whole.temporary == [], whole.said
@@ -106,8 +101,10 @@ class Machine:
                 if number < whole.steps and (turn % 2 == 0) == (signal == "INT"):
                     continue  # one of the two
                 left = self.run(before, *command, step=step, signal=signal)
+                # The last step removes the temporary files, when all is done.
+                statuses = (0 if step == whole.steps and left.statuses[0] == 0 else status, 0)
                 files = left.files(*places)
-                differ = [it for it in sorted({*files} ^ {*wanted}) if not it.startswith(apart)]
-                if left.statuses != (status, 0) or left.temporary or differ:
+                differ = sorted({*files} ^ {*wanted})
+                if left.statuses != statuses or left.temporary or differ:
                     found.append(f"{signal} at {step} of {whole.steps}: {differ}\n{left.said}")
         return found

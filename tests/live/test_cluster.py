@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -198,9 +200,15 @@ def releases(service: Operator) -> None:
     twin.fails_to_deploy("the cluster has secrets that are not here")
 
     # A key that is rotated is read after a migration that failed, too, and makes one release.
-    assert run("sh", service.folder / "secrets.sh", "rotate").returncode == 0
+    rotate = ("sh", service.folder / "secrets.sh", "rotate")
+    environment = _no_pod(service)
+    rotated = run(*rotate, env=environment)
+    assert rotated.returncode == 0, rotated.stdout
     ready.ends[migration] = "Failed"
     service.fails_to_deploy("the migration did not succeed")
+    refused = run(*rotate, env=environment)
+    assert refused.returncode == 1, "the Secret has changed, and the pods still have the key before"
+    assert "Nothing was changed: a pod still has the keys" in refused.stdout
     ready.ends.pop(migration)
     # Settings that no release reaches any more are gone; those for `rollout undo` are not.
     ready.kubectl(*own, "create", "configmap", "settings-old")
@@ -284,3 +292,14 @@ def test_a_user_without_rights_writes_no_new_secrets(services: dict[str, Operato
     service = services["sqlite-token"]
     service.fails_to_deploy("does not say whether it has secrets", user="nobody")
     assert not (service.folder / "secrets" / "SECRET_KEY").exists()
+
+
+def _no_pod(service: Operator) -> dict[str, str]:
+    """An environment whose kubectl runs nothing in a pod: none here could encrypt anything."""
+    kubectl = service.folder / "no-pod" / "kubectl"
+    kubectl.parent.mkdir()
+    real = f'exec {shutil.which("kubectl")} "$@"'
+    kubectl.write_text(f'#!/bin/sh\ncase " $* " in *" exec "*) ;; *) {real} ;; esac\n', "utf-8")
+    kubectl.chmod(0o755)
+    environment = os.environ | service.cluster.environment("operator")
+    return environment | {"PATH": f"{kubectl.parent}:{os.environ['PATH']}"}

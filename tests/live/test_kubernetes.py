@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.live import pods, restricted
+from tests.live import elsewhere, machines, pods, restricted
 from tests.live.compose import AIOSMTPD, POSTGRESQL, VALKEY, wait_until
-from tests.live.conftest import HERE, program
+from tests.live.conftest import BUILD, HERE, program
 from tests.live.images import PINNED, Docker, build, stand_in
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import PROGRAM, Mailbox, mail_url
@@ -933,6 +933,24 @@ def test_plain_http_is_redirected_and_other_names_get_nothing(sqlite: Cluster) -
 
     assert f"\r\nLocation: https://{DOMAIN}/notes/\r\n".encode() in answer(DOMAIN)
     assert answer("10.0.0.1") == b""
+
+
+def test_the_log_reaches_another_system(sqlite: Cluster, tmp_path: Path) -> None:
+    """A collector on the node finds the logs where a kubelet puts them, in the same format."""
+    logs = BUILD / "pods"
+    shutil.rmtree(logs, ignore_errors=True)
+    for name in ("app", "nginx", "mail"):
+        folder = logs / f"demo-svc_{POD.get(name, 'web')}-77d4c9_4711" / name
+        folder.mkdir(parents=True)
+        os.link(sqlite.node.log(container_of(name)), folder / "0.log")
+    readme = sqlite.project / "deploy/kubernetes/README.md"
+    visitor = sqlite.visit(sqlite.certificate())
+    binds = {"/var/log/pods": logs}
+    with (
+        machines.booted(tmp_path / "node", machines.make_root(), binds) as node,
+        elsewhere.sending(node, readme, "On each node", tmp_path / "sent") as way,
+    ):
+        way.prove(lambda path: visitor.request("GET", path))
 
 
 def test_a_request_that_was_begun_outlives_the_end_of_nginx(sqlite: Cluster) -> None:

@@ -180,9 +180,15 @@ def test_a_change_of_the_key_that_was_stopped_goes_on(tmp_path: Path) -> None:
     """Between the two files of `setup.sh use-key`: the next key is accepted before it signs."""
     project = render(tmp_path, deployment="docker")
     secrets = project / "secrets"
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    # In the running service: nothing to do.
+    (programs / "docker").write_text('#!/bin/sh\ncase "$*" in *" ps "*) echo app-1 ;; esac\n')
+    (programs / "docker").chmod(0o755)
 
     def setup(*arguments: str) -> None:
-        env = os.environ | {"MAIL_URL": "smtps://mail.test"}
+        path = f"{programs}:{os.environ['PATH']}"
+        env = os.environ | {"MAIL_URL": "smtps://mail.test", "PATH": path}
         result = run("sh", "deploy/docker/setup.sh", *arguments, cwd=project, env=env)
         assert result.returncode == 0, result.stdout
 

@@ -38,7 +38,8 @@ class Defect:
     :param guard: what has to fail, by its name alone: a test of the service, a file of tests, or a
         target of its Makefile that ``make check`` runs.
     :param answers: the choices that have this text, where they are not the defaults.
-    :param file: the only file to search, where others have the same text.
+    :param file: the only file to search, where others have the same text; it may be a table that
+        tests read.
     """
 
     practice: str
@@ -61,7 +62,7 @@ class Defect:
         old, new = (text.replace("{slug}", project.name) for text in (self.old, self.new))
         found = {}
         for path in [project / self.file] if self.file else files(project):
-            if path.relative_to(project).parts[0] != "tests":
+            if self.file or path.relative_to(project).parts[0] != "tests":
                 text = path.read_bytes().decode("utf-8", "replace")
                 found |= {path: text} if old in text else {}
         times = sum(text.count(old) for text in found.values())

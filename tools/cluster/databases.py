@@ -61,7 +61,8 @@ def listens(port: int) -> bool:
 
 
 def _inside(root: Path) -> list[str | Path]:
-    return ["chroot", f"--userspec={OWNER}:{OWNER}", root]
+    # A TMPDIR of the machine is not there.
+    return ["env", "--unset=TMPDIR", "chroot", f"--userspec={OWNER}:{OWNER}", root]
 
 
 def _postgresql(processes: Processes, root: Path) -> None:

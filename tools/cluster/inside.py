@@ -79,6 +79,7 @@ def _deploy(testbed: Testbed) -> None:
             row.seconds = time.monotonic() - start
             settle(service)
             visitors.start()
+            wait_until(f"{service.name} has taken a note", visitors.acknowledged, 60)
         except Exception as error:  # it is a line of the table, and the end is a failure
             row.wrong.append(str(error))
         else:

@@ -12,7 +12,7 @@ from tools.cluster import images
 from tools.cluster.environment import API, HERE, HUB, Processes, run, run_folder, wait_until
 
 DOMAIN, PORT = "mail.test", 465
-AUTHORITY = "/run/secrets/mail/private-ca.pem"  # in the pod that sends
+AUTHORITY = "/run/secrets/mail/mail-ca.pem"  # in the pod that sends
 URL = f"smtps://demo:{PASSWORD}@{DOMAIN}?ssl_ca_certs={AUTHORITY}"
 
 

@@ -69,7 +69,8 @@ def backup(testbed: Testbed) -> None:
         visitors.quiet.set()
         time.sleep(2)  # whoever writes has finished
         service.script("backups.sh", "now")
-        listed = re.findall(r"^-r.* (\S+)$", service.script("backups.sh", "list"), re.MULTILINE)
+        # By their date; "before-update" is the backup of an earlier moment.
+        listed = re.findall(r"^-r.* (\d\S+)$", service.script("backups.sh", "list"), re.MULTILINE)
         writer = visitors.writers[0]
         writer.write("after the backup")
         service.script("backups.sh", "restore", listed[-1])

@@ -28,7 +28,8 @@ ADMINISTRATORS = {
     "postgresql": f"postgresql+psycopg://postgres:{PASSWORD}@database.test/postgres",
     "mysql": f"mysql+pymysql://root:{PASSWORD}@database.test",
 }
-TRUSTED = "/run/secrets/app/private-ca.pem"
+# The name that base/mail.yaml lists, so that the pod that sends mail finds it too.
+TRUSTED = "/run/secrets/app/database-ca.pem"
 AUTHORITY = {"postgresql": "sslrootcert", "mysql": "ssl_ca"}
 
 
@@ -83,11 +84,11 @@ class Service:
         self.script("secrets.sh")
         secrets = self.folder / "secrets"
         authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
-        (secrets / "private-ca.pem").write_text(authority, "utf-8")
-        listed = r"\1REDIS_URL\1private-ca.pem"
-        self.change("secrets/kustomization.yaml", r"(\s+- )REDIS_URL", listed)
-        self.change("secrets/kustomization.yaml", r"(\s+- )MAIL_URL", r"\1MAIL_URL\1private-ca.pem")
-        self.change("base/mail.yaml", r"database-ca\.pem", "private-ca.pem")
+        for path, beside in ((TRUSTED, "REDIS_URL"), (mail.AUTHORITY, "MAIL_URL")):
+            name = Path(path).name
+            (secrets / name).write_text(authority, "utf-8")
+            listed = rf"\1{beside}\1{name}"
+            self.change("secrets/kustomization.yaml", rf"(\s+- ){beside}", listed)
         for name in (f"{role}DATABASE_URL" for role in ("", "MIGRATION_", "MAIL_", "ADMIN_")):
             if self.database != "sqlite":
                 url = (secrets / name).read_text("utf-8").strip()
@@ -106,7 +107,7 @@ class Service:
             "KUBECONFIG": str(run_folder() / "pki" / "admin.conf"),
         }
         command = ["sh", self.folder / name, *arguments]
-        return run(*command, cwd=self.project, env=environment, timeout=600)
+        return run(*command, cwd=self.project, env=environment, timeout=900)
 
     def deploy(self, docker: Docker, release: str) -> str:
         """Make another release and deploy it; what deploy.sh prints."""

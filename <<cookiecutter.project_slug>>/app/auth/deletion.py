@@ -9,17 +9,15 @@ GDPR article 17; ASVS 7.4.2, 7.5.1.
 from __future__ import annotations
 
 import logging
-# <% if cookiecutter.auth == "oidc" %>
-from datetime import timedelta
 
+# <% if cookiecutter.auth == "oidc" %>
 from sqlalchemy import delete, select
 
-from app.auth import accounts, notices, sessions
+from app.auth import notices, sessions, throttling
 # <% else %>
-
 from sqlalchemy import delete
 
-from app.auth import account_links, accounts, sessions
+from app.auth import account_links, sessions, throttling
 # <% endif %>
 from app.auth.models import User
 from app.database import db
@@ -28,11 +26,6 @@ from app.mail import outbox
 from app.mail.models import Mail
 from app.security.logs import security_event
 
-# <% if cookiecutter.auth == "oidc" %>
-# There is no password here that could be asked for again: the sign-in must be so young. Ours: the
-# time to read the page twice; a session that is stolen later does not delete the account.
-FRESH = timedelta(minutes=10)
-# <% endif %>
 KIND = "deleted"  # of the last mail
 
 
@@ -44,7 +37,7 @@ def delete_account(user: User, by: str) -> bool:
     :param by: who deletes it, for the mail and the log: ``the user`` or ``an operator``.
     :returns: False when another request has just deleted it.
     """
-    if not accounts.lock_row(user):
+    if not throttling.lock(user):
         return False
     account = user.id
     sessions.end_all(user)

@@ -50,12 +50,22 @@ SHOWN = {
         *("stored_rows", "stored_bytes", *ATTEMPTS),
     ),
     # <% else %>
-    "users": ("email", "created_at", "disabled_at", "stored_rows", "stored_bytes", *ATTEMPTS),
+    "users": (
+        *("email", "created_at", "disabled_at", "factors_end_at"),
+        *("stored_rows", "stored_bytes", *ATTEMPTS),
+    ),
+    "authenticator_apps": ("created_at", "enabled_at"),
+    "passkeys": ("name", "created_at", "used_at"),
+    "recovery_codes": (),  # how many there are
+    "tickets": ("purpose", "expires_at"),
     "links": ("purpose", "email", "expires_at", "mails", "mailed_at"),
     "devices": ("seen_at",),
     "outbox": ("kind", "recipient", "state", "created_at", "due_at"),
     # <% endif %>
-    "sessions": ("created_at", "last_seen_at", "address", "device", *ATTEMPTS),
+    "sessions": (
+        *("created_at", "last_seen_at", "address", "device", "proof", "proven_at"),
+        *ATTEMPTS,
+    ),
 }
 
 limit = limited("export", EXPORT, signed_in_account)
@@ -101,7 +111,7 @@ def shown(mapper: Mapper[Any]) -> list[str]:
         for it in mapper.column_attrs
         if not SECRET.search(it.key)
         and not SECRET.search(it.columns[0].name)
-        and (it.key in named if named else it.key not in internal | {*owners(mapper)})
+        and (it.key in named if named is not None else it.key not in internal | {*owners(mapper)})
         and "not_exported" not in it.columns[0].info
     ]
 
@@ -116,11 +126,11 @@ def _table(mapper: Mapper[Any], *criteria: ColumnElement[bool]) -> Iterator[str]
     separator = "\n"
     keys = sorted(db.session.scalars(select(primary).where(*criteria)))
     for start in range(0, len(keys), BATCH):
-        some = select(*columns).where(primary.in_(keys[start : start + BATCH])).order_by(primary)
-        rows = db.session.execute(some).all()
+        some = select(primary, *columns).where(primary.in_(keys[start : start + BATCH]))
+        rows = db.session.execute(some.order_by(primary)).all()
         db.session.commit()
         for row in rows:
-            yield separator + _json(dict(zip(names, row, strict=True)))
+            yield separator + _json(dict(zip(names, row[1:], strict=True)))
             separator = ",\n"
     yield "\n]"
 

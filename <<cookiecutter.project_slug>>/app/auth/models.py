@@ -53,6 +53,10 @@ class User(Attempts, Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # <% if cookiecutter.auth != "oidc" %>
+    # From when on the next sign-in removes the second factors; see app.auth.factor_resets.
+    factors_end_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # <% endif %>
     # What the account stores, as app.quotas counts it.
     stored_rows: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
@@ -90,6 +94,9 @@ class Session(Attempts, Base):
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now, index=True)
     address: Mapped[str] = mapped_column(String(45))  # the longest text form of an IPv6 address
     device: Mapped[str] = mapped_column(String(200))
+    # How the user proved last who it is, and when; see app.auth.step_up.
+    proof: Mapped[str] = mapped_column(String(16), default="", server_default=text("''"))
+    proven_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # <% if cookiecutter.auth == "oidc" %>
     provider_sid: Mapped[str | None] = mapped_column(String(MAX_SUBJECT), index=True)
     # <% endif %>

@@ -16,13 +16,16 @@ from app.auth.models import User
 from app.mail import outbox
 
 
-def send(kind: str, user: User) -> None:
-    """Write the notice ``mail/<kind>.txt`` to the user. The caller commits."""
+def send(kind: str, user: User, **values: object) -> None:
+    """Write the notice ``mail/<kind>.txt`` to the user. The caller commits.
+
+    :param values: for the template; nothing that a stranger has typed.
+    """
     # <% if cookiecutter.auth == "oidc" %>
     if not has_mailbox(user):
         return
     # <% endif %>
-    outbox.add(kind, user.email, {"address": client()})
+    outbox.add(kind, user.email, {"address": client(), **values})
 
 
 # <% if cookiecutter.auth == "oidc" %>

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import logging
 import secrets
-from datetime import timedelta
-from hashlib import sha256
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import upkeep
+from app.auth import throttling, upkeep
 # <% else %>
-from app.auth import devices, upkeep
+from app.auth import devices, throttling, tickets, totp, upkeep
 # <% endif %>
 from app.auth.models import Session, User
-from app.database import db, now
-from app.secret import Secret
+from app.database import db, new_public_id, now
+from app.secret import Secret, hash_secret
 from app.security.logs import security_event
 from app.security.scope import unscoped
 
@@ -58,25 +57,48 @@ FIND = select(Session).where(Session.token_hash == bindparam("value")).execution
 NEWEST = select(Session).order_by(Session.last_seen_at.desc(), Session.id.desc())
 
 
-def start(user: User, *, address: str, device: str) -> tuple[Session, Secret]:
+def start(
+    user: User, *, address: str, device: str, proof: str, proven_at: datetime | None
+) -> tuple[Session, Secret]:
     """Start a session and return it with its token: 256 random bits, for the client alone.
 
     The caller commits.
+
+    :param proof: how the user has proven who it is, and ``proven_at`` when; see
+        :mod:`app.auth.step_up`.
     """
     token = Secret(secrets.token_urlsafe(32))
     upkeep.delete_expired(Session, Session.last_seen_at, now() - IDLE_TIMEOUT)
     for surplus in of_user(user)[MAX_SESSIONS - 1 :]:
         end(surplus)
     session = Session(
-        token_hash=hash_token(token),
+        token_hash=hash_secret(token),
         user=user,
         address=address,
         device="".join(c for c in device if c.isprintable())[:MAX_DEVICE],
+        proof=proof,
+        proven_at=proven_at,
     )
     db.session.add(unscoped(session, "whoever signs in is not signed in yet"))
     db.session.flush()
     security_event("session_created", level=logging.INFO, user=user.id)
     return session, token
+
+
+def renew(session: Session, proof: str, proven_at: datetime | None = None) -> Secret:
+    """Record a fresh proof, and give the session a new token, which is returned.
+
+    Whoever has copied one before has nothing (ASVS 7.2.4): access tokens name the public id, which
+    is new as well. The caller commits.
+
+    :param proven_at: when it was given; by default now.
+    """
+    token = Secret(secrets.token_urlsafe(32))
+    session.token_hash, session.public_id = hash_secret(token), new_public_id()
+    session.proof, session.proven_at = proof, proven_at or now()
+    unscoped(session, "whoever proves it may not be signed in as this user any more")
+    db.session.flush()
+    return token
 
 
 def find(value: str) -> Session | None:
@@ -113,6 +135,15 @@ def of_user(user: User) -> list[Session]:
     return list(db.session.scalars(theirs, execution_options=OF_ALL))
 
 
+def hold(session: Session) -> bool:
+    """Lock the account until the commit, and whether this session still runs.
+
+    Call it before what a fresh proof allowed: meanwhile the owner may have thrown a thief out.
+    """
+    locked = throttling.lock(session.user)
+    return locked and db.session.get(Session, session.id, populate_existing=True) is not None
+
+
 def end(session: Session) -> None:
     """End one session, unless another request has already ended it. The caller commits."""
     security_event("session_revoked", level=logging.INFO, user=session.user_id)
@@ -129,11 +160,14 @@ def end_all(user: User, *, but: Session | None = None) -> int:
     # <% else %>
     """End every session of ``user``, except ``but``, and forget all devices but this one.
 
-    The caller commits.
+    A sign-in between its two steps ends as well, and so does an authenticator app that waits for
+    its first code: a thief may have begun either. The caller commits.
 
     :returns: how many sessions ended.
     """
     devices.forget_others(user)
+    tickets.end_all(user)
+    totp.forget_pending(user)
     # <% endif %>
     ended = [session for session in of_user(user) if session is not but]
     for session in ended:
@@ -157,9 +191,8 @@ def revoke_all() -> int:
         db.session.execute(ended, execution_options=OF_ALL)
         db.session.commit()
         count += len(batch)
+    # <% if cookiecutter.auth != "oidc" %>
+    tickets.end_of_everybody()
+    db.session.commit()
+    # <% endif %>
     return count
-
-
-def hash_token(token: Secret) -> str:
-    """What the database stores of a token. It is random: nobody guesses it from its hash."""
-    return sha256(token.reveal().encode()).hexdigest()

@@ -3,8 +3,13 @@
 The limits of :mod:`app.security.rate_limits` allow 10 attempts in 5 minutes, 2,880 a day. Here the
 database counts failures in a row: after ten, the next attempt is refused for 30 seconds, then for
 twice as long each time, up to 15 minutes: at most 96 guesses a day. An attempt that comes too early
+# <% if cookiecutter.auth == "oidc" %>
 gets the same answer as a wrong password. NIST SP 800-63B-4 section 3.2.2 allows 100 in a row; then
 an event is logged. ASVS 6.3.1.
+# <% else %>
+gets the same answer as a wrong password. NIST SP 800-63B-4 section 3.2.2 allows 100 in a row; then
+an event is logged, and :mod:`app.auth.lock` asks for the mailbox. ASVS 6.3.1.
+# <% endif %>
 
 For an address without an account, a decoy row is read and written in the same way, so that the time
 does not tell whether an account exists.
@@ -28,7 +33,15 @@ FIRST = timedelta(seconds=30)  # the first delay; SP 800-63B-4 section 3.2.2: "3
 LONGEST = timedelta(minutes=15)  # ours: 96 guesses a day, and an owner who comes back today
 ALARM = 100  # failures in a row, and each further hundred: SP 800-63B-4 section 3.2.2
 DECOYS = 256  # rows that stand for all addresses without an account; ours
-HINT = "After many failed attempts, wait 15 minutes."  # shown to everybody: it tells nothing
+# Shown to everybody: it tells nothing.
+# <% if cookiecutter.auth == "oidc" %>
+HINT = "After many failed attempts, wait 15 minutes."
+# <% else %>
+HINT = (
+    "After many failed attempts, wait 15 minutes. After 100, an account opens again by the link in"
+    " the mail that it then gets, or by a new password."
+)
+# <% endif %>
 
 
 def delay(failures: int) -> timedelta:
@@ -43,18 +56,31 @@ def is_delayed(account: Attempts) -> bool:
     return account.failed_at is not None and now() < account.failed_at + delay(account.failures)
 
 
-def count_failure(account: Attempts) -> None:
+# <% if cookiecutter.auth != "oidc" %>
+def is_locked(account: Attempts) -> bool:
+    """Whether so many attempts have failed in a row that time alone allows no further one."""
+    return account.failures >= ALARM
+
+
+# <% endif %>
+def count_failure(account: Attempts, *, judged: bool = False) -> bool:
     """Count an attempt that failed or came too early. The caller has locked the row and commits.
 
     An early attempt does not extend the delay: an attacker could lock the owner out.
+
+    :param judged: that the attempt was looked at, although it came early: it is a failure.
+    :returns: whether it completes a hundred failures in a row.
     """
-    if is_delayed(account):
+    if is_delayed(account) and not judged:
         account.refusals += 1
-        return
+        return False
     account.failures += 1
     account.failed_at = now()
-    if isinstance(account, User) and account.failures % ALARM == 0:
+    if account.failures % ALARM:
+        return False
+    if isinstance(account, User):
         security_event("authn_login_fail_max", account=account.id, failures=account.failures)
+    return True
 
 
 def clear(account: Attempts) -> None:
@@ -71,8 +97,16 @@ def decoy(name: str) -> Decoy:
 
 
 def lock(user: User) -> bool:
-    """Lock the row of an account until the commit; False when there is none."""
-    return change(_lock(User, user.id)) > 0
+    """Lock the row of an account until the commit, and read it again.
+
+    A sign-in, a password change or a disabling at the same time waits.
+
+    :returns: False when another request has just deleted the account.
+    """
+    found = change(_lock(User, user.id)) > 0
+    if found:
+        db.session.refresh(user)
+    return found
 
 
 def _lock(model: type[User | Decoy], key: int) -> Update:

@@ -12,11 +12,12 @@ from app import security
 # <% if cookiecutter.auth == "oidc" %>
 from app.commands import accounts
 # <% else %>
-from app.commands import accounts, mailboxes
+from app.commands import accounts, factor_resets, mailboxes
 # <% endif %>
 # <% if cookiecutter.deployment == "systemd" %>
-from app.commands.keys import keys_cli
+from app.commands.key_rotation import rotate_keys
 # <% endif %>
+from app.commands.keys import keys_cli
 from app.commands.mail import mail_cli
 from app.commands.users import sessions_cli, users_cli
 from app.database.commands import db_cli
@@ -26,16 +27,16 @@ security_cli = AppGroup("security", help="Check the configuration.")
 # <% if cookiecutter.auth == "oidc" %>
 ADDING = (accounts,)
 # <% else %>
-ADDING = (accounts, mailboxes)
+ADDING = (accounts, factor_resets, mailboxes)
 # <% endif %>
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    for group in (db_cli, users_cli, sessions_cli, mail_cli, security_cli):
+    for group in (db_cli, users_cli, sessions_cli, keys_cli, mail_cli, security_cli):
         app.cli.add_command(group)
     # <% if cookiecutter.deployment == "systemd" %>
-    app.cli.add_command(keys_cli)
+    keys_cli.add_command(rotate_keys)
     # <% endif %>
 
 

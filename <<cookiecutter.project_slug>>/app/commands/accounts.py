@@ -6,7 +6,11 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import load_only
 
+# <% if cookiecutter.auth == "oidc" %>
 from app.auth import deletion, sessions
+# <% else %>
+from app.auth import code_guesses, deletion, second_factors, sessions, throttling
+# <% endif %>
 from app.auth.models import User
 from app.commands.users import find_user, users_cli
 from app.database import db
@@ -56,6 +60,12 @@ def show_user(email: str) -> None:
         "created": f"{user.created_at:{TIME}}",
         "disabled": f"{user.disabled_at:{TIME}}" if user.disabled_at else "no",
         "password": "set" if user.password_hash else "none",
+        # <% if cookiecutter.auth != "oidc" %>
+        "second factors": ", ".join(second_factors.of(user)) or "none",
+        "second factors end": f"{user.factors_end_at:{TIME}}" if user.factors_end_at else "no",
+        "locked": "yes: flask users unlock" if throttling.is_locked(user) else "no",
+        "codes locked": "yes: unlock --codes" if code_guesses.are_used_up(user) else "no",
+        # <% endif %>
         "failed sign-ins in a row": user.failures,
         "attempts that came too early": user.refusals,
         "stored rows": user.stored_rows,

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+# <% if cookiecutter.auth == "oidc" %>
 import logging
 
+# <% endif %>
 import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from app.auth import accounts, notices, sessions
+from app.auth import accounts, notices, sessions, throttling
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
 from app.auth.models import User, normalize_email
 # <% endif %>
 from app.database import db
-from app.security.logs import security_event
 # <% if cookiecutter.auth == "oidc" %>
+from app.security.logs import security_event
 from app.security.passwords import hash_password, password_problem
-# <% else %>
-from app.security.passwords import password_problem
-# <% endif %>
 from app.settings import SERVICE_NAME
+# <% endif %>
 
 # <% if cookiecutter.auth == "oidc" %>
 MAX_SHOWN = 10  # accounts that have one address
@@ -52,37 +52,24 @@ def new_address(text: str) -> str:
 
 # <% if cookiecutter.auth == "oidc" %>
 @users_cli.command("create-operator")
-# <% else %>
-@users_cli.command("create")
-# <% endif %>
 @click.argument("email")
 @click.option("--password", help="Asked for when not given: a command line is visible to others.")
 def create_user(email: str, password: str | None) -> None:
-    # <% if cookiecutter.auth == "oidc" %>
-    """Create an operator's account for emergencies. It can sign in while EMERGENCY_LOGIN=1."""
-    # <% else %>
-    """Create an account."""
-    # <% endif %>
+    """Create your own account for emergencies. It can sign in while EMERGENCY_LOGIN=1."""
     address = new_address(email)
     if password is None:
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     if problem := password_problem(password, SERVICE_NAME, address):
         raise click.ClickException(problem)
-    # <% if cookiecutter.auth == "oidc" %>
     local = {"issuer": LOCAL, "subject": address}
     user = User(**local, email=address, is_operator=True, password_hash=hash_password(password))
     db.session.add(user)
     db.session.commit()
-    # <% else %>
-    user = accounts.register(address, password)
-    if user is None:  # taken since it was checked
-        raise click.ClickException(TAKEN.format(address))
-    db.session.commit()
-    # <% endif %>
     security_event("user_created", level=logging.INFO, account=user.id)
     click.echo(f"Created {address}.")
 
 
+# <% endif %>
 @users_cli.command("disable")
 @click.argument("email")
 def disable_user(email: str) -> None:
@@ -105,10 +92,22 @@ def enable_user(email: str) -> None:
 
 @users_cli.command("unlock")
 @click.argument("email")
+# <% if cookiecutter.auth == "oidc" %>
 def unlock_user(email: str) -> None:
     """Reset an account's failed sign-ins, so that the next attempt is not delayed."""
     user = find_user(email)
     failures, refusals = accounts.unlock(user)
+# <% else %>
+@click.option("--codes", is_flag=True, help="Let codes of the app count again, too.")
+def unlock_user(email: str, codes: bool) -> None:
+    """Reset an account's failed sign-ins, so that the next attempt is not delayed.
+
+    With --codes, whoever has password and mailbox gets a hundred new guesses at the codes: be sure
+    who it is.
+    """
+    user = find_user(email)
+    failures, refusals = accounts.unlock(user, codes=codes)
+# <% endif %>
     db.session.commit()
     click.echo(f"Unlocked {user.email}; failures: {failures}, refused attempts: {refusals}.")
 
@@ -121,6 +120,8 @@ def revoke_sessions(email: str | None, everybody: bool) -> None:
     if bool(email) == everybody:
         raise click.UsageError("Give either --user EMAIL or --all.")
     user = None if everybody else find_user(str(email))
+    if user:
+        throttling.lock(user)
     ended = sessions.end_all(user) if user else sessions.revoke_all()
     if user and ended:
         notices.send("signed_out", user)

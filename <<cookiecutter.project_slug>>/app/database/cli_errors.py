@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 # <% if cookiecutter.database != "sqlite" %>
-from subprocess import CalledProcessError  # nosec B404 - the type of an error
+from subprocess import CalledProcessError  # the type of an error # nosec B404
 # <% endif %>
 
 import click

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import make_msgid
 
 from flask import current_app, render_template
@@ -31,7 +31,7 @@ LAST_RETRY = timedelta(minutes=30)  # the longest pause, RFC 5321 section 4.5.4.
 # RFC 5321 section 4.5.4.1: give up after at least 4 to 5 days. Ours is shorter: what these mails
 # are about does not last longer.
 GIVE_UP = timedelta(days=3)
-KEEP_SENT = timedelta(days=1)  # the row, without its content: for the operator's questions
+KEEP_SENT = timedelta(days=1)  # the row, without its content: for the operator, and has_recent
 KEEP_GIVEN_UP = timedelta(days=7)  # with its content: flask mail retry can still send it
 MAX_ERROR = 200  # characters kept of an error
 
@@ -64,6 +64,18 @@ def recent(kind: str, recipient: str) -> int:
     within = Mail.created_at > now() - timedelta(days=1)
     mails = select(func.count()).where(Mail.recipient == recipient, Mail.kind == kind, within, real)
     return db.session.scalars(mails).one()
+
+
+def has_recent(kind: str, recipient: str, since: datetime) -> bool:
+    """Whether a mail of this kind waits, could not be sent, or was sent within :data:`KEEP_SENT`.
+
+    Until then the recipient may not have read it.
+
+    :param since: only a mail that was written then or later counts.
+    """
+    unread = or_(Mail.state != "sent", Mail.due_at > now())
+    these = Mail.recipient == recipient, Mail.kind == kind, Mail.created_at >= since
+    return db.session.scalar(select(Mail.id).where(*these, unread).limit(1)) is not None
 
 
 def claim() -> Mail | None:

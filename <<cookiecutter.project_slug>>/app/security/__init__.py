@@ -26,6 +26,7 @@ from app.security import (
     passwords,
     queries,
     rate_limits,
+    refusals,
     safe_methods,
     sanitization,
     scope,
@@ -40,6 +41,7 @@ from app.settings import ConfigurationError
 PRACTICES = (
     logs,
     errors,
+    refusals,
     https,
     headers,
     secret_key,

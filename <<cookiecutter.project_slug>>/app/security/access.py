@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.routing import BaseConverter
 
 from app.database import PUBLIC_ID_LENGTH, PublicId, db, new_public_id
+from app.security.refusals import refuse_for
 
 View = TypeVar("View", bound=Callable[..., Any])
 Model = TypeVar("Model", bound="Owned")
@@ -51,15 +52,34 @@ def is_public(app: Flask, endpoint: str) -> bool:
     return endpoint == "static" or getattr(app.view_functions[endpoint], "is_public", False)
 
 
+def fresh(view: View) -> View:
+    """Ask for a fresh proof of who the user is: a stolen session does not suffice for this route.
+
+    Write it right below the route decorator, in place of ``public``. See :mod:`app.auth.step_up`.
+    """
+    view.is_fresh = True  # type: ignore[attr-defined]
+    return view
+
+
+def needs_fresh_proof(app: Flask, endpoint: str) -> bool:
+    """Whether a route asks for a fresh proof."""
+    return getattr(app.view_functions[endpoint], "is_fresh", False)
+
+
 def authenticate_by(
-    app: Flask, identify: Callable[[], None], challenge: Callable[[], ResponseReturnValue]
+    app: Flask,
+    identify: Callable[[], None],
+    challenge: Callable[[], ResponseReturnValue],
+    step_up: Callable[[bool], ResponseReturnValue | None],
 ) -> None:
     """Set how users are recognized. :mod:`app.auth` calls this.
 
     :param identify: sets ``g.user``, to None when nobody is signed in.
     :param challenge: returns the answer to an anonymous request for a route that is not public.
+    :param step_up: returns the answer to a signed-in user who has to prove more before this route;
+        it gets whether the route asks for a fresh proof. None lets the request pass.
     """
-    app.config["AUTHENTICATION"] = identify, challenge
+    app.config["AUTHENTICATION"] = identify, challenge, step_up
 
 
 def init_app(app: Flask) -> None:
@@ -79,10 +99,17 @@ def require_user() -> ResponseReturnValue | None:
     endpoint = request.endpoint
     if endpoint is None or endpoint == "static":
         return None  # no route (404, 405), or a file that is the same for everybody
-    identify, challenge = current_app.config["AUTHENTICATION"]
+    identify, challenge, step_up = current_app.config["AUTHENTICATION"]
     identify()
-    if g.user is None and not is_public(current_app, endpoint):
+    if is_public(current_app, endpoint):
+        return None
+    refuse_for("sign-in")
+    if g.user is None:
         return challenge()  # type: ignore[no-any-return]
+    refuse_for("fresh proof")
+    if (answer := step_up(needs_fresh_proof(current_app, endpoint))) is not None:
+        return answer  # type: ignore[no-any-return]
+    refuse_for(None)
     return None
 
 

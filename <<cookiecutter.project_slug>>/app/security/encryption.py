@@ -3,7 +3,8 @@
 A mail that waits holds a link that sets a password. It cannot be hashed like a token, so it is
 encrypted, with a key that HKDF (RFC 5869) derives from ``SECRET_KEY`` for one purpose alone: what
 was encrypted for one column cannot be read in another. Fernet authenticates and encrypts; keys that
-were rotated still decrypt. ASVS 11.3.2, 14.2.4.
+were rotated still decrypt. Before a rotation, :mod:`app.commands.reencryption` renews what older
+keys have encrypted. ASVS 11.2.2, 11.3.2, 14.2.4.
 """
 
 from __future__ import annotations
@@ -33,6 +34,19 @@ def decrypt(stored: str, purpose: str) -> str:
         return _keys(purpose).decrypt(stored.encode()).decode()
     except InvalidToken:
         raise ValueError("this was not encrypted with a key of this service") from None
+
+
+def renewed(stored: str, purpose: str) -> str | None:
+    """The same text, encrypted with the current key; None when it is that already.
+
+    :raises ValueError: as :func:`decrypt`.
+    """
+    current = Fernet(_derive(current_app.config["SETTINGS"].secret_key.reveal(), purpose))
+    try:
+        current.decrypt(stored.encode())
+    except InvalidToken:
+        return encrypt(decrypt(stored, purpose), purpose)
+    return None
 
 
 def _keys(purpose: str) -> MultiFernet:

@@ -33,3 +33,11 @@ def hashed_key(kind: str, name: str) -> str:
 def signed_in_account() -> str:
     """The account of the signed-in user; the client's address when nobody is signed in."""
     return f"user:{g.user.id}" if g.get("user") else client_address()
+
+
+def signed_in_session() -> str:
+    """The session that asks: a thief in one does not use up the limit of another.
+
+    The client's address when nobody is signed in.
+    """
+    return f"session:{g.session.id}" if g.get("session") else client_address()

@@ -33,6 +33,7 @@ SECRET_NAME = re.compile(
 )
 STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+EVENTS = "app.events"  # where a request keeps the names of its security events
 
 access_log = logging.getLogger("app.access")
 security_log = logging.getLogger("app.security")
@@ -43,7 +44,14 @@ def security_event(event: str, *, level: int = logging.WARNING, **fields: object
 
     :param fields: details; give ids, never e-mail addresses or what the user typed as a secret.
     """
+    if has_request_context():
+        request.environ.setdefault(EVENTS, []).append(event)
     security_log.log(level, event, extra=fields)
+
+
+def logged_events() -> list[str]:
+    """The security events of the current request so far."""
+    return list(request.environ.get(EVENTS, ()))
 
 
 def request_id() -> str:

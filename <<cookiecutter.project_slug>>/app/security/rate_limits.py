@@ -37,6 +37,8 @@ FORGOT = "20 per hour"
 LINK = "30 per hour"  # pages behind a link of a mail; nobody guesses 256 bits
 CREDENTIAL_CHANGE = "10 per 5 minutes"
 ADDRESS_CHANGE = "10 per hour"  # each may send a mail to a stranger
+SECOND_FACTOR = "5 per 5 minutes"  # by the account, or the session; six digits take 200,000 tries
+PASSKEY_OPTIONS = "60 per 5 minutes"  # each writes a ticket
 WRITE = "60 per minute"
 
 
@@ -106,6 +108,7 @@ credential_change = limited(
     "credential_change", CREDENTIAL_CHANGE, client_address, signed_in_account
 )
 address_change = limited("address_change", ADDRESS_CHANGE, client_address, signed_in_account)
+passkey_options = limited("passkey_options", PASSKEY_OPTIONS, client_address)
 write = limited(BY_DEFAULT.name, BY_DEFAULT.rate, *BY_DEFAULT.keys)
 
 # Flask-Limiter checks its default limits before every request, and counts by what identifies the

@@ -59,7 +59,7 @@ class RichText(TypeDecorator[str]):
         return None if value is None else sanitize_html(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Markup | None:
-        return None if value is None else Markup(value)  # nosec B704 # noqa: S704 - clean on write
+        return None if value is None else Markup(value)  # clean on write # nosec B704 # noqa: S704
 
 
 def init_app(app: Flask) -> None:

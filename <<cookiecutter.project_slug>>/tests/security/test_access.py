@@ -89,7 +89,8 @@ def test_a_foreign_object_and_a_missing_one_are_the_same_404(
 ) -> None:
     # Bob has rows and a valid token: what stops him is whose the object is.
     for user in (alice, bob):
-        add_all(app, user.email, f"The text of {user.email}")
+        for resource in RESOURCES:
+            add(app, resource, user.email, f"The text of {user.email}")
     headers, taken = proof(bob), fields_of_routes(app, bob, bob)
     before = fingerprint(app)
     attacked = set()

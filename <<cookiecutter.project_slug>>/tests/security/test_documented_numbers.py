@@ -1,21 +1,39 @@
-"""The documents name the numbers that the service has: users and operators decide by them."""
+"""The documents name the numbers that the service has: users and operators decide by them.
+
+In ``docs/security-decisions.md``, each row of a table names what holds its numbers.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 import pytest
 
 from app import quotas
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import outbound, sessions, throttling
+from app.auth import outbound, provider_proof, provider_tokens, sessions, step_up, throttling
+from app.oidc_settings import MIN_MAX_AGE
+# <% elif cookiecutter.auth == "token" %>
+from app.auth import (
+    device_tokens,
+    devices,
+    factor_resets,
+    links,
+    sessions,
+    step_up,
+    throttling,
+    tickets,
+)
 # <% else %>
-from app.auth import device_tokens, devices, links, sessions, throttling
+from app.auth import device_tokens, devices, factor_resets, links, sessions, throttling
 # <% endif %>
 from app.security import passwords, rate_limits, sanitization, secret_key
-from tests.marks import practice
+from tests.decisions import DOCUMENT, HELD, Row, named, tables
+from tests.marks import asvs, practice
 
 pytestmark = practice("audits")
 
@@ -46,6 +64,7 @@ WORKERS = setting("gunicorn.conf.py", r'workers = .*"(\d)"')
 THREADS = setting("gunicorn.conf.py", r"threads = max.(\d),")
 # <% if cookiecutter.auth != "oidc" %>
 UNDO = links.LIFETIMES["undo"] // DAY
+RESET_DELAY = factor_resets.DELAY // DAY
 # <% endif %>
 NAMED = [
     (SECURITY, f"{passwords.MIN_LENGTH} characters, blocklist.py"),
@@ -79,9 +98,16 @@ NAMED = [
     (SIGN_IN, f"for {sessions.IDLE_TIMEOUT // DAY} days, and"),
     (SIGN_IN, f"for {sessions.ABSOLUTE_TIMEOUT // DAY} days after the sign-in at most"),
     (SIGN_IN, f"ends after {sessions.ABSOLUTE_TIMEOUT // DAY} days"),
+    (SIGN_IN, f"counts for {tickets.LIFETIME // MINUTE} minutes and {tickets.MAX_TRIES} tries"),
+    (SIGN_IN, f"step-up at most {step_up.FRESH // MINUTE} minutes ago"),
+    (SIGN_IN, f"max_age={int(step_up.FRESH.total_seconds())} (RFC 9470)"),
     # <% else %>
     (SIGN_IN, f"lasts {sessions.ABSOLUTE_TIMEOUT // HOUR} hours at most"),
     (SIGN_IN, f"({outbound.TOTAL} seconds in total)"),
+    (SIGN_IN, f"proof must be at most {step_up.FRESH // MINUTE} minutes old"),
+    (SIGN_IN, f"(prompt=login, max_age={provider_proof.STEP_UP_MAX_AGE})"),
+    (SIGN_IN, f"({provider_tokens.LEEWAY} seconds are allowed for the clocks)"),
+    (SIGN_IN, f"users may have signed in at the provider, {MIN_MAX_AGE} or more"),
     (SIGN_IN, f"may store {STORED}"),
     # <% endif %>
     # <% if cookiecutter.auth != "oidc" %>
@@ -94,6 +120,13 @@ NAMED = [
     # <% endif %>
     (SIGN_IN, f"undoes the change for {UNDO} days"),
     (SIGN_IN, f"take the account over for {UNDO} days"),
+    (SIGN_IN, f"After {throttling.ALARM} wrong passwords or codes in a row"),
+    (SIGN_IN, f"counts for {links.LIFETIMES['unlock'] // DAY} days and lets the password count"),
+    (SIGN_IN, f"sign-in with the password after {RESET_DELAY} days removes"),
+    (SECURITY, f"After {throttling.ALARM} failures in a row, only the link"),
+    (SECURITY, f"nothing is removed for {RESET_DELAY} days"),
+    (README, f"the first sign-in after {RESET_DELAY} days; mails the owner"),
+    (README, f"After {throttling.ALARM} in a row, opens the link"),
     (SIGN_IN, f"limits sign-up to {SIGN_UPS} attempts per hour"),
     (SIGN_IN, f"{SIGN_UPS} new accounts per hour"),
     (SIGN_IN, f"may store {int(SIGN_UPS) * quotas.MAX_BYTES // MIB} MiB"),
@@ -109,3 +142,63 @@ def test_the_documents_name_the_numbers_of_the_service(document: str, words: str
 def test_what_users_read_names_the_delay() -> None:
     assert f"wait {DELAY} minutes" in throttling.HINT
     assert rate_limits.SIGN_UP.endswith(" per hour")
+
+
+# What has digits and is no number of this service: names of standards, algorithms and files.
+STANDARD = re.compile(
+    r"(?:RFC|SP|IR|ISO|ASVS|article) [\d.]+(?:-\w+)*|\b[A-Za-z][\w.-]*\d[\w.-]*|\b(20\d\d|503)\b"
+)
+UNITS = {"day": DAY, "hour": HOUR, "minute": MINUTE, "second": timedelta(seconds=1)}
+DECISIONS = DOCUMENT.read_text("utf-8")
+HOLDING = [row for table in tables(DECISIONS) for row in table if row.get(HELD)]
+
+
+def forms(value: Any) -> list[str]:
+    """How a document writes a value: a timedelta with a unit, bytes in KiB or MiB."""
+    if isinstance(value, timedelta):
+        numbers = {unit: value // size for unit, size in UNITS.items() if not value % size}
+        return [f"{it} {unit}{'s' if it > 1 else ''}" for unit, it in numbers.items()]
+    if isinstance(value, int):
+        sizes = {"MiB": MIB, "KiB": 1024}
+        found = [f"{value // size} {unit}" for unit, size in sizes.items() if not value % size]
+        return [*found, f"{value:,}", str(value)]
+    return [str(value)]
+
+
+def constant(name: str) -> Any:
+    """The value of ``app.module.NAME`` or ``app.module.NAME[key]``."""
+    path, _, key = name.rstrip("]").partition("[")
+    value = resolve_name(path)
+    return value[key] if key else value
+
+
+@asvs("2.1.1", "2.1.3", "6.1.1", "7.1.1", "7.1.2", "15.1.1", "15.1.3")
+@pytest.mark.parametrize("row", HOLDING, ids=lambda row: next(iter(row.values())).strip("`"))
+def test_each_number_of_a_decision_is_that_of_the_service(row: Row) -> None:
+    said = left = " ".join(cell for title, cell in row.items() if title != HELD)
+    for holder in named(row[HELD]):
+        file, colon, line = holder.partition(": ")
+        if colon:
+            there = re.search(rf"(?<!\w){re.escape(line)}(?!\w)", Path(file).read_text("utf-8"))
+            assert there, f"{DOCUMENT}: {file} does not say {line!r}; correct the row: {row}"
+            written = re.findall(r"\d+", line)
+        else:
+            written = forms(constant(holder))
+        found = [rf"(?<![\d.,]){re.escape(it)}(?!,?\d)" for it in written]
+        found = [pattern for pattern in found if re.search(pattern, said)]
+        assert found, f"{DOCUMENT}: {holder} is {written}; the row says: {said}"
+        for pattern in found:
+            left = re.sub(pattern, "", left)
+    assert not re.search(r"\d", STANDARD.sub("", left)), f"held by nothing: {row}"
+
+
+@asvs("2.1.3")
+def test_no_number_of_a_decision_is_held_by_nothing() -> None:
+    lines = [line for line in DECISIONS.splitlines() if line.lstrip()[:1] not in ("#", "|")]
+    others = [row for table in tables(DECISIONS) for row in table if not row.get(HELD)]
+    lines += [" ".join(row.values()) for row in others]
+    for line in lines:
+        prose = re.sub(r"`[^`]*`|\]\([^)]*\)", "", line)
+        assert not re.search(r"\d", STANDARD.sub("", prose)), (
+            f"{DOCUMENT}: write the number in a row that names what holds it: {line}"
+        )

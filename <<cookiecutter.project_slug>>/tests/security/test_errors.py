@@ -33,7 +33,7 @@ from tests.browser import PASSWORD, PROFILE, SAMPLES, SIGN_IN, WRITE, Browser
 from tests.browser import PASSWORD, PROFILE, SAMPLES, SIGN_IN, WRITE, WRONG_FORMS, Browser, html
 # <% endif %>
 from tests.database import migrate
-from tests.marks import asvs
+from tests.marks import asvs, slow
 from tests.resources import HARMLESS, VALUES, WRITABLE, Resource, values_for
 from tests.routes import Route, routes
 from tests.security import client
@@ -295,6 +295,7 @@ MALFORMED: dict[str, list[dict[str, Any]]] = {
 
 @asvs("16.5.3")
 @pytest.mark.parametrize("part", MALFORMED)
+@slow
 def test_a_malformed_request_breaks_nothing(app: Flask, alice: Browser, part: str) -> None:
     for kwargs in MALFORMED[part]:
         for route, response in every_route(app, alice, **kwargs):
@@ -337,6 +338,7 @@ def health(browser: Browser) -> list[int]:
 
 
 @asvs("16.5.1", "16.5.2")
+@slow
 def test_the_service_comes_back_with_the_database(
     make_app: Callable[..., Flask],
     environment: dict[str, str],

@@ -6,15 +6,17 @@ so that a change of it is seen. Each failure says what to do.
 
 from __future__ import annotations
 
+from functools import wraps
+
 import pytest
 from flask import Flask, g
 
 from app.security.access import is_public
 from app.security.https import HEALTH_CHECKS
-from app.security.rate_limits import BY_DEFAULT, UNLIMITED, requested_limit
+from app.security.rate_limits import BY_DEFAULT, UNLIMITED, RateLimit, requested_limit
 from app.security.safe_methods import CHANGING
 from tests.browser import DOMAIN, Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import values_for
 from tests.routes import Route, fingerprint, own_path, routes
 from tests.security.answers import assert_challenged
@@ -62,9 +64,9 @@ def test_a_new_view_is_private(new_view: str, browser: Browser) -> None:
     assert_challenged(browser.get(new_view), "GET")
 
 
-def limit_of(app: Flask, route: Route) -> str:
+def limit_of(app: Flask, route: Route) -> RateLimit:
     with app.test_request_context(route.path(), f"https://{DOMAIN}", method=route.method):
-        return requested_limit().name
+        return requested_limit()
 
 
 @practice("rate_limits")
@@ -72,11 +74,33 @@ def limit_of(app: Flask, route: Route) -> str:
 def test_every_route_that_changes_something_is_limited(app: Flask) -> None:
     for route in routes(app):
         if route.method in CHANGING:
-            limited = bool(limit_of(app, route))
+            limited = bool(limit_of(app, route).rate)
             assert limited == (route.endpoint not in UNLIMITED_ROUTES), (
                 f"{route}: rate_limits.unlimited and UNLIMITED_ROUTES disagree. Remove the"
                 " decorator, or write the route there on purpose."
             )
+
+
+@practice("rate_limits")
+@asvs("2.4.1")
+@slow
+def test_every_limited_route_comes_to_its_limit(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the request after the last that it allows, also when all before were refused."""
+    for endpoint, view in app.view_functions.items():  # which do nothing, and keep their marks
+        monkeypatch.setitem(app.view_functions, endpoint, wraps(view)(lambda **_: ""))
+    limited = [route for route in routes(app) if limit_of(app, route).rate]
+    assert len(limited) > 5
+    for number, route in enumerate(limited):
+        user = Browser(app, f"192.0.2.{number}").signed_in(f"user{number}@example.com")
+        most = int(limit_of(app, route).rate.split()[0])
+        statuses = [user.open(route.method, route.path()).status_code for _ in range(most + 1)]
+        refused = [number for number, status in enumerate(statuses) if status == 429]
+        assert refused == [most], (
+            f"{route}: {most} requests are allowed, and {most + 1} are answered {statuses}. Let"
+            " nothing answer before the limit counts."
+        )
 
 
 @practice("rate_limits")

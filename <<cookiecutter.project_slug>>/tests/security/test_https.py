@@ -22,7 +22,7 @@ from app.security import https
 from tests import live
 from tests.browser import DOMAIN, PAGES, Browser
 from tests.live import Answer, Site
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 
 needs_nginx = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 
@@ -91,7 +91,7 @@ def parse(data: bytes) -> Answer:
 # Plain HTTP
 
 
-@asvs("12.2.1")
+@asvs("3.4.4", "12.2.1")
 @needs_nginx
 def test_plain_http_is_redirected_to_the_fixed_name(edge: Site) -> None:
     answer = edge.request("GET", "/account/?before=a%0d%0ab", tls=False)
@@ -101,6 +101,15 @@ def test_plain_http_is_redirected_to_the_fixed_name(edge: Site) -> None:
         "content-type": "text/html",
         "location": f"https://{DOMAIN}/account/?before=a%0d%0ab",
     }
+
+
+@asvs("4.1.2")
+@needs_nginx
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_what_was_sent_in_the_clear_is_not_asked_for_again(edge: Site, method: str) -> None:
+    """A redirect would repeat it over TLS, and nobody would notice that it had been read."""
+    answer = edge.request(method, "/auth/login", tls=False)
+    assert (answer.status, answer.header("location")) == (403, None)
 
 
 @asvs("3.7.2")
@@ -185,6 +194,7 @@ def test_ciphers_without_forward_secrecy_or_authentication_are_refused(
     )
 
 
+@asvs("11.6.2")
 @needs_nginx
 def test_the_key_exchange_withstands_a_quantum_computer(edge: Site) -> None:
     listed = subprocess.run(["openssl", "list", "-kem-algorithms"], capture_output=True, text=True)
@@ -219,7 +229,7 @@ def test_browsers_get_http_2(edge: Site) -> None:
         assert connected.selected_alpn_protocol() == "h2"
 
 
-@asvs("12.1.1", "12.1.2")
+@asvs("11.2.3", "11.6.2", "12.1.1", "12.1.2")
 def test_tls_is_what_mozilla_recommends() -> None:
     """Not all of it can be tried: OpenSSL itself has given up what is older."""
     lines = Path("deploy/nginx/tls.conf").read_text().splitlines()
@@ -337,7 +347,7 @@ def assert_own_error(answer: Answer, status: int, **more: str) -> None:
     )
 
 
-@asvs("13.4.6", "16.5.1")
+@asvs("3.4.3", "3.4.4", "3.4.5", "13.4.6", "16.5.1")
 @needs_nginx
 @pytest.mark.parametrize("upstream", [nothing_listens, breaks_off])
 def test_an_app_that_is_down_shows_nothing(
@@ -380,7 +390,7 @@ def test_a_write_is_not_sent_to_another_instance(tmp_path: Path, method: str, ti
     assert [request.split()[0].decode() for request in received] == [method] * times
 
 
-@asvs("13.4.6", "16.5.1")
+@asvs("13.4.5", "13.4.6", "16.5.1")
 @needs_nginx
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize(
@@ -440,6 +450,7 @@ def test_other_methods_are_refused(edge: Site, method: str) -> None:
     assert_own_error(edge.request(method, "/"), 405, allow=METHODS)
 
 
+@asvs("5.2.1")
 @needs_nginx
 def test_a_body_ends_at_256_kib(edge: Site) -> None:
     assert f"BODY_LENGTH={BODY}\n" in edge.request("POST", "/", body=b"x" * BODY).body
@@ -581,6 +592,7 @@ def test_gunicorn_itself_takes_no_ambiguous_header(echo: Path) -> None:
         assert live.read_answer(client).status == 400
 
 
+@asvs("12.3.3")
 def test_gunicorn_listens_on_a_socket_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GUNICORN_BIND", raising=False)
     config = runpy.run_path("deploy/gunicorn.conf.py")
@@ -637,7 +649,7 @@ def test_the_log_holds_no_query_and_no_forged_line(edge: Site) -> None:
 # The app's part
 
 
-@asvs("12.2.1")
+@asvs("4.1.2", "12.2.1")
 def test_the_app_refuses_plain_http_but_for_health_checks(browser: Browser) -> None:
     for proto in ("http", "HTTP", None):
         clear: dict[str, Any] = {
@@ -688,6 +700,7 @@ def test_the_check_notices_what_opens_the_door(make_app: Callable[..., Flask], a
         assert any(problem in found for found in https.check(app)), hosts
 
 
+@slow
 def test_nginx_accepts_the_configuration_without_a_warning(tmp_path: Path) -> None:
     if live.MISSING:
         pytest.skip(live.MISSING)

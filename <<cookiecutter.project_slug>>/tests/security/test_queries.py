@@ -25,7 +25,7 @@ from app.security import queries
 from tests.browser import SIGNED_UP, Browser, account
 from tests.marks import asvs
 from tests.sample.models import Sample
-from tests.security.attacks import SQL_INJECTION, sample
+from tests.security.attacks import SQL_INJECTION, sample, some
 from tests.security.entry_points import Attacker, entry_points
 
 PROJECT = Path(__file__).parents[2]
@@ -60,9 +60,10 @@ def test_no_attack_reaches_a_statement(
     assert len(SQL_INJECTION) >= 40
     reached = set()
     found = entry_points(app, attacker.browser, browser)
-    for number, entry in enumerate(found):
+    bound = [entry for entry in found if entry.reaches_database]
+    for number, entry in enumerate([*bound, *some([it for it in found if it not in bound])]):
         attacks = sample(SQL_INJECTION)
-        for attack in attacks if entry.reaches_database else attacks[number % 9 :: 9]:
+        for attack in attacks if entry in bound else attacks[number % 9 :: 9]:
             del executed[:]
             is_address = entry.reaches_database and entry.name == "email"
             response = attacker.send(entry, MARK + (address(attack) if is_address else attack))
@@ -72,9 +73,8 @@ def test_no_attack_reaches_a_statement(
             if any(MARK in parameters for _, parameters in executed):
                 reached.add(entry)
     # It proves something only where input does get as far as the database.
-    expected = {entry for entry in found if entry.reaches_database}
-    assert reached >= expected
-    assert len(expected) >= 3
+    assert reached >= {*bound}
+    assert len(bound) >= 3
     with app.app_context():
         assert db.session.scalar(select(func.count()).select_from(User)) > 0
 

@@ -26,7 +26,7 @@ from tests.browser import CHANGED, DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, SIGN
 # <% endif %>
 from tests.conftest import running_redis
 from tests.live import connect_unix, gunicorn
-from tests.marks import asvs
+from tests.marks import asvs, slow
 from tests.resources import WRITABLE, Resource, add
 from tests.routes import routes
 from tests.security.client import OTHER_ANSWERS
@@ -262,6 +262,7 @@ def test_keys_in_the_store_name_no_account(
 
 
 @asvs("2.4.1", "6.3.1")
+@slow
 def test_the_count_is_exact_over_all_workers(
     needs_redis: None, app: Flask, environment: dict[str, str], tmp_path: Path
 ) -> None:

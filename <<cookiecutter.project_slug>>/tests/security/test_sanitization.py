@@ -61,7 +61,7 @@ def assert_only_what_is_listed(page: LexborHTMLParser) -> None:
             assert set(node.attributes) <= ({"href", "title", "rel"} if node.tag == "a" else set())
 
 
-@asvs("1.2.2", "1.3.1")
+@asvs("1.2.2", "1.3.1", "1.3.4", "1.3.5")
 @pytest.mark.parametrize("attack", XSS)
 def test_rich_text_keeps_only_what_is_listed(attack: str) -> None:
     page = in_page(cleaned_or_refused(attack))

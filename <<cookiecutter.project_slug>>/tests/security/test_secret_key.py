@@ -45,7 +45,7 @@ def problems(make_app: Callable[..., Flask], **changes: str | None) -> list[str]
     return []
 
 
-@asvs("11.5.1")
+@asvs("11.2.3", "11.5.1")
 @pytest.mark.parametrize("key", GUESSABLE, ids=range(len(GUESSABLE)))
 def test_a_guessable_key_is_refused(make_app: Callable[..., Flask], key: str) -> None:
     (problem,) = problems(make_app, SECRET_KEY=key)
@@ -58,11 +58,16 @@ def test_a_guessable_key_is_refused(make_app: Callable[..., Flask], key: str) ->
 
 
 def test_a_repeated_key_is_refused(make_app: Callable[..., Flask]) -> None:
-    for changes in (
-        {"SECRET_KEY": GOOD, "SECRET_KEY_FALLBACKS": GOOD},
-        {"SECRET_KEY_FALLBACKS": f"{GOOD} {GOOD}"},
-    ):
-        assert problems(make_app, **changes) == [f"SECRET_KEY_FALLBACKS repeats a key; {HINT}"]
+    found = problems(make_app, SECRET_KEY_FALLBACKS=f"{GOOD} {GOOD}")
+    assert found == [f"SECRET_KEY_FALLBACKS repeats a key; {HINT}"]
+
+
+def test_a_rotation_that_was_stopped_keeps_nobody_out(make_app: Callable[..., Flask]) -> None:
+    """Between its two files, the current key is a fallback as well. A host may start again then."""
+    older = secrets.token_urlsafe(48)
+    for given, left in ((GOOD, []), (f"{older},{GOOD}", [older])):
+        service = make_app(SECRET_KEY=GOOD, SECRET_KEY_FALLBACKS=given)
+        assert service.config["SECRET_KEY_FALLBACKS"] == left
 
 
 def test_every_random_key_is_accepted(app: Flask) -> None:

@@ -154,6 +154,7 @@ def test_no_request_fails_with_redis_and_the_limits_go_on(
         assert (ready.status_code, ready.get_json()["rate_limits"]) == (200, "degraded")
 
 
+@asvs("16.3.4")
 @pytest.mark.parametrize("fault", [frozen, full, read_only])
 def test_the_fault_and_its_end_are_logged_once(
     server: Server,

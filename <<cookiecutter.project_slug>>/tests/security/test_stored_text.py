@@ -9,7 +9,10 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from app.auth.models import Session
+from app.database import db
 from app.security.sanitization import MAX_RICH_TEXT
 from tests.browser import SIGN_IN, WRITE, WRITTEN, Browser
 from tests.conftest import has_redis
@@ -28,7 +31,7 @@ PLAIN = [pytest.param(it, name, id=f"{it}-{name}") for it in WRITABLE for name i
 RICH = [pytest.param(it, name, id=f"{it}-{name}") for it in WRITABLE for name in it.rich]
 
 
-@asvs("1.1.2", "1.2.1", "1.3.1")
+@asvs("1.1.2", "1.2.1", "1.2.3", "1.3.1")
 @each_resource
 def test_stored_attacks_do_nothing(app: Flask, attacker: Attacker, resource: Resource) -> None:
     """Every attack in each field that holds text: shown, listed and changed."""
@@ -69,7 +72,7 @@ def test_reflected_attacks_do_nothing(app: Flask, attacker: Attacker, browser: B
     statuses = set()
     attacks = sample(XSS)
     step = min(27, len(attacks))
-    for number, entry in enumerate(entry_points(app, attacker.browser, browser)):
+    for number, entry in enumerate(some(entry_points(app, attacker.browser, browser))):
         for attack in attacks[number % step :: step]:
             response = attacker.send(entry, attack)
             statuses.add(response.status_code)
@@ -199,6 +202,7 @@ def test_a_rich_text_is_checked(
     assert rows(app, resource, alice.email) == []
 
 
+@asvs("5.2.1")
 @pytest.mark.parametrize(
     ("data", "content_type", "status"), client.BOUNDS.values(), ids=client.BOUNDS
 )
@@ -245,3 +249,16 @@ def test_no_value_in_any_place_is_an_error_of_the_service(
     assert '"ERROR"' not in written
     if has_redis(environment):
         assert "sys_rate_limits_degraded" not in written  # as if Redis were down
+
+
+@asvs("1.3.3")
+def test_the_name_of_a_device_is_short_and_printable(app: Flask, alice: Browser) -> None:
+    """It comes from a header that anybody writes, and goes to a page, the export and the log."""
+    sent = "Firefox\t\x1b[2K\x7f\x85\xad" + "x" * 5000
+    alice.own_headers = {**alice.own_headers, "User-Agent": sent}
+    alice.sign_in(alice.email)
+    with app.app_context():
+        found = db.session.scalars(select(Session.device).order_by(Session.id.desc())).first()
+    assert found is not None
+    assert found.startswith("Firefox[2Kx")
+    assert (len(found), found.isprintable()) == (200, True)

@@ -20,6 +20,7 @@ pytestmark = practice("audits")
 
 FOLDER = Path(".github/workflows")
 CHECKOUT = {"uses": "actions/checkout", "with": {"persist-credentials": False}}
+BEFORE = {"uses": "actions/checkout", "with": {"persist-credentials": False, "fetch-depth": 2}}
 WHOLE = {"uses": "actions/checkout", "with": {"persist-credentials": False, "fetch-depth": 0}}
 KEEP = {"uses": "actions/upload-artifact", "with": {"name": "sbom", "path": "build/sbom.json"}}
 SHOW = {
@@ -29,7 +30,8 @@ SHOW = {
 SUMMARY = {
     "if": "${{ !cancelled() }}",
     "run": "if [ -f build/report/summary.md ]; then\n"
-    '  cat build/report/summary.md >> "$GITHUB_STEP_SUMMARY"\nfi\n',
+    '  cat build/report/summary.md >> "$GITHUB_STEP_SUMMARY"\n'
+    '  make --silent practices ARGS="--since HEAD^1" >> "$GITHUB_STEP_SUMMARY"\nfi\n',
 }
 CHECK: dict[str, Any] = {"run": "make check"}
 ROOT_URL = "mysql+pymysql://root:root@localhost?unix_socket=/run/mysqld/mysqld.sock"
@@ -70,7 +72,7 @@ JOBS: dict[str, Any] = {
         "permissions": READ,
         "strategy": {"fail-fast": False, "matrix": {"python": ["3.11", "3.13"]}},
         "steps": [
-            *(CHECKOUT, python("${{ matrix.python }}"), SERVERS),
+            *(BEFORE, python("${{ matrix.python }}"), SERVERS),
             *({"run": command} for command in START),
             *(CHECK, SUMMARY),
         ],
@@ -98,7 +100,7 @@ def load(path: Path) -> dict[Any, Any]:
     return {"on" if key is True else key: value for key, value in content.items()}  # YAML 1.1
 
 
-@asvs("15.2.1")
+@asvs("15.1.2", "15.2.1")
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_runs_its_targets_and_nothing_else(name: str) -> None:
     workflow = load(FOLDER / name)

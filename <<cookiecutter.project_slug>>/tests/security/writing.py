@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.browser import Browser
-from tests.resources import HARMLESS, HERE, Resource, add, rows
+from tests.resources import HARMLESS, HERE, Resource, add_all, rows
 from tests.routes import Route, own_path, routes
 from tests.security import client
+
+# What each route of an app takes: to read the forms of all pages takes longer than most tests.
+TAKEN: WeakKeyDictionary[Flask, dict[str, set[str]]] = WeakKeyDictionary()
 
 
 class Writer:
@@ -28,9 +32,7 @@ class Writer:
 
     def __init__(self, app: Flask, user: Browser, resource: Resource) -> None:
         self.app, self.user, self.resource = app, user, resource
-        other = Browser(app).signed_in(f"writer-of-{resource}@example.com")
-        add(app, resource, other.email)  # pages show the forms of a row where there is one
-        self.taken = client.fields_of_routes(app, other, other)
+        self.taken = TAKEN.get(app) or TAKEN.setdefault(app, fields_of_routes(app))
         fields = {*resource.fields()} - {"version"}
         own = [route for route in routes(app) if route.endpoint in resource.routes]
         changing = [route for route in own if not route.is_safe]
@@ -84,3 +86,10 @@ class Writer:
         """The newest row, by every route that shows it."""
         for route in self.reads:
             yield self.user.get(self.path(route))
+
+
+def fields_of_routes(app: Flask) -> dict[str, set[str]]:
+    """The fields that each route takes from a user who has a row of each resource."""
+    other = Browser(app).signed_in("writer@example.com")
+    add_all(app, other.email)  # pages show the forms of a row where there is one
+    return client.fields_of_routes(app, other, other)

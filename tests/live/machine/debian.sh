@@ -10,7 +10,8 @@ mount --bind /proc root/proc
 chroot root sh -c 'apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null' - \
     systemd systemd-sysv dbus libnss-systemd python3 python3-venv openssl iproute2 procps shellcheck \
-    certbot nginx redis-server postgresql mariadb-server pebble python3-aiosmtpd
+    certbot nginx redis-server postgresql mariadb-server pebble python3-aiosmtpd \
+    systemd-journal-remote rsyslog
 chroot root apt-get clean
 rm root/usr/sbin/policy-rc.d
 # As on a host without another cluster: 5432 may be taken where this is made.
@@ -28,4 +29,5 @@ done
 rm -f systemd/system/multi-user.target.wants/mariadb.service \
     systemd/system/multi-user.target.wants/nginx.service \
     systemd/system/multi-user.target.wants/postgresql.service \
-    systemd/system/multi-user.target.wants/redis-server.service
+    systemd/system/multi-user.target.wants/redis-server.service \
+    systemd/system/multi-user.target.wants/rsyslog.service systemd/system/syslog.service

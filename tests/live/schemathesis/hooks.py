@@ -18,7 +18,11 @@ from requests.adapters import HTTPAdapter
 
 DOMAIN, BASE = os.environ["DOMAIN"], os.environ["BASE"]
 REQUESTS_PER_ACCOUNT = int(os.environ["REQUESTS_PER_ACCOUNT"])
-ENDS_THE_SIGN_IN = {"POST /api/v1/auth/logout", "PUT /api/v1/me/password"}
+ENDS_THE_SIGN_IN = {
+    "POST /api/v1/auth/logout",
+    "PUT /api/v1/me/password",
+    "POST /api/v1/me/delete",
+}
 numbers = itertools.count()
 
 

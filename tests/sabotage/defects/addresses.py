@@ -16,9 +16,8 @@ MOVES_ON = "test_a_thief_who_moves_on_does_not_keep_the_account"
 DEFECTS = [
     address(
         "a stolen session is enough",
-        "    if not accounts.reauthenticate(session, password):\n"
-        '        security_event("authn_address_change_fail"',
-        '    if not password:\n        security_event("authn_address_change_fail"',
+        '@blueprint.route("/account/email", methods=["GET", "POST"])\n@fresh\n',
+        '@blueprint.route("/account/email", methods=["GET", "POST"])\n',
         "test_a_stolen_session_does_not_change_the_address",
     ),
     address(

@@ -138,8 +138,8 @@ DEFECTS = [
     ),
     cookies(
         "the database stores the tokens unhashed",
-        "return sha256(token.reveal().encode()).hexdigest()",
-        "return token.reveal()",
+        'return sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()',
+        "return secret.reveal()",
         "test_the_database_holds_nothing_that_signs_in",
     ),
     cookies(
@@ -242,8 +242,8 @@ DEFECTS = [
     ),
     redirects(
         "sign-in leads wherever it is told",
-        'own_path(request.args.get("next")) or',
-        'request.args.get("next") or',
+        'return own_path(request.args.get("next"))',
+        'return request.args.get("next")',
         "test_sign_in_leads_nowhere_else",
     ),
 ]

@@ -139,6 +139,23 @@ DEFECTS = [
         "test_no_secret_is_written_anywhere",
     ),
     secret(
+        "a command prints the token that it mails",
+        "    token = links.issue_at_once(purpose, email)\n    page:",
+        "    token = links.issue_at_once(purpose, email)\n"
+        "    click.echo(token.reveal())\n"
+        "    page:",
+        "test_no_secret_is_written_anywhere",
+    ),
+    secret(
+        "the provider's access token is written to the log",
+        "        provider_proof.check(claims, provider.settings, pending)\n        endpoint",
+        "        provider_proof.check(claims, provider.settings, pending)\n"
+        "        print(access_token.reveal())\n"
+        "        endpoint",
+        "test_no_secret_is_written_anywhere",
+        OIDC,
+    ),
+    secret(
         "the error log of Nginx quotes the provider's code",
         "        error_log /dev/stderr emerg;\n",
         "        error_log /dev/stderr warn;\n",

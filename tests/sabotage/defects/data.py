@@ -111,12 +111,14 @@ DEFECTS = [
         ' class="{{ class }}"',
         " class={{ class }}",
         "test_a_template_keeps_every_rule",
+        file="app/templates/auth/_sign_up.html",
     ),
     templates(
         "a script from elsewhere",
         '<script src="{{',
         '<script src="https://cdn.example/htmx.js" defer></script>\n    <script src="{{',
         "test_a_template_keeps_every_rule",
+        file="app/templates/base.html",
     ),
     templates(
         "a script without its hash",
@@ -132,7 +134,7 @@ DEFECTS = [
         '        address = literal_column("\'" + normalize_email(email) + "\'")\n'
         "        user = db.session.scalar(select(User).where(User.email == address))\n",
         "test_no_attack_reaches_a_statement",
-        file="app/auth/accounts.py",
+        file="app/auth/authentication.py",
     ),
     queries(
         "SQL is put together in a list",

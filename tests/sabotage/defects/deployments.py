@@ -141,6 +141,7 @@ DEFECTS = [
         "SocketMode=0660",
         "SocketMode=0666",
         "test_a_unit_gets_no_further",
+        file="deploy/systemd/app.socket",
     ),
     kubernetes(
         "a killed container waits long for its next visitor",

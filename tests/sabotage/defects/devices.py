@@ -11,7 +11,7 @@ pages = partial(Defect, "devices", answers={"auth": "session"})
 api = partial(Defect, "devices", answers={"auth": "token"})
 
 CONFIRM = "    correct = _confirm(user, password) if user else _refuse(email, password)\n"
-NOTICE = "            notices.send(KIND, user)\n"
+NOTICE = "            notices.send(KIND, user, proof=proof)\n"
 FORGET = "    devices.forget_others(user)\n"
 
 DEFECTS = [
@@ -30,9 +30,10 @@ DEFECTS = [
     devices(
         "a device is known before the password is right",
         CONFIRM,
-        "    if user:\n        devices.remember(user)\n" + CONFIRM,
+        "    if user:\n        from app.auth import devices\n        devices.remember(user)\n"
+        + CONFIRM,
         "test_a_wrong_password_does_not_tell_whether_a_device_is_known",
-        file="app/auth/accounts.py",
+        file="app/auth/authentication.py",
     ),
     devices(
         "the end of one's sessions makes the devices of everybody unknown",
@@ -92,10 +93,10 @@ DEFECTS = [
     ),
     devices(
         "the mail quotes the User-Agent",
-        "            notices.send(KIND, user)\n",
+        NOTICE,
         "            from flask import request  # noqa: PLC0415\n\n"
         "            from app.mail import outbox  # noqa: PLC0415\n\n"
-        '            values = {"address": str(request.user_agent)}\n'
+        '            values = {"address": str(request.user_agent), "proof": proof}\n'
         "            outbox.add(KIND, user.email, values)\n",
         "test_the_mail_quotes_nothing_of_the_request",
     ),

@@ -17,7 +17,7 @@ USED = "Link.id == link.id, Link.token_hash == link.token_hash, Link.expires_at 
 DEFECTS = [
     links(
         "the database keeps tokens as they are",
-        "    link.token_hash = hash_token(token)\n",
+        "    link.token_hash = hash_secret(token)\n",
         "    link.token_hash = token.reveal()\n",
         "test_a_token_is_random_and_the_database_has_its_hash_alone",
     ),
@@ -78,8 +78,8 @@ DEFECTS = [
     ),
     links(
         "an operator waits as long as a thief likes",
-        "    return _renewed(_locked(purpose, email, None))\n",
-        '    return issue(purpose, email) or Secret("")\n',
+        "    return _renewed(_locked(purpose, email, user))\n",
+        '    return issue(purpose, email, user) or Secret("")\n',
         "test_an_operator_does_not_wait",
     ),
     links(
@@ -94,6 +94,7 @@ DEFECTS = [
         '    options = {**OF_ALL, "populate_existing": True}\n',
         '    db.session.commit()\n    options = {**OF_ALL, "populate_existing": True}\n',
         "test_of_requests_at_once_one_sends_a_mail",
+        file="app/auth/links.py",
     ),
     flows(
         "an unknown address gets no row: its answer is faster",

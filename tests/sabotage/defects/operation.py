@@ -24,7 +24,7 @@ ACTIONS = """\
 DEFECTS = [
     audits(
         "an exception without a reason",
-        "# nosec B704 # noqa: S704 - clean on write",
+        "# clean on write # nosec B704 # noqa: S704",
         "# nosec",
         "test_every_exception_has_an_id_and_a_reason",
     ),
@@ -168,8 +168,8 @@ DEFECTS = [
     ),
     workflows(
         "the token stays in the folder",
-        "persist-credentials: false\n          fetch-depth",
-        "persist-credentials: true\n          fetch-depth",
+        "persist-credentials: false\n          fetch-depth: 0",
+        "persist-credentials: true\n          fetch-depth: 0",
         "test_every_workflow_may_only_read_and_takes_nothing_by_a_tag",
     ),
     workflows(
@@ -291,6 +291,40 @@ DEFECTS = [
         "log_format json escape=json",
         "log_format json escape=none",
         "test_the_log_holds_no_query_and_no_forged_line",
+    ),
+    logs(
+        "the log goes to another system in plain",
+        "URL=https://logs.example.com:19532",
+        "URL=http://logs.example.com:19532",
+        "test_the_sender_trusts_one_authority_and_shows_its_certificate",
+    ),
+    logs(
+        "the log goes to whoever poses as the other system",
+        "journal-upload.service/key.pem\nServerCertificateFile=/etc/ssl/logs/certificate.pem\n"
+        "TrustedCertificateFile=/etc/ssl/logs/ca.pem\n",
+        "journal-upload.service/key.pem\nServerCertificateFile=/etc/ssl/logs/certificate.pem\n"
+        "TrustedCertificateFile=all\n",
+        "test_the_sender_trusts_one_authority_and_shows_its_certificate",
+    ),
+    logs(
+        "anybody writes the log on the other system",
+        "ssl_verify_client on;",
+        "ssl_verify_client optional;",
+        "test_the_other_system_lets_in_hosts_of_the_authority_alone",
+    ),
+    logs(
+        "an outage of seconds ends the log for good",
+        "StartLimitIntervalSec=0\n",
+        "",
+        "test_an_outage_of_the_other_system_does_not_end_the_log",
+        answers={"deployment": "systemd"},
+    ),
+    logs(
+        "a flood of one container hides what the others log",
+        "LogRateLimitIntervalSec=0\n",
+        "",
+        "test_the_flood_of_one_container_drops_no_line_of_another",
+        answers={"deployment": "kubernetes"},
     ),
     secret_key(
         "a short key is good enough",

@@ -85,19 +85,20 @@ DEFECTS = [
     ),
     throttling(
         "a write reveals that an account exists",
-        "    throttling.count_failure(throttling.decoy(name))\n    db.session.commit()\n",
+        "    if throttling.count_failure(throttling.decoy(name)):\n"
+        "        lock.mail_nobody(name)\n    db.session.commit()\n",
         "",
         "test_a_failure_costs_the_database_the_same_whether_the_account_exists",
     ),
     throttling(
         "whoever tries too early keeps the owner out for longer",
-        "        account.refusals += 1\n        return\n",
+        "        account.refusals += 1\n        return False\n",
         "        account.refusals += 1\n",
         "test_an_attempt_that_comes_too_early_makes_nothing_longer",
     ),
     throttling(
         "guesses at once are all looked at",
-        "    if not lock_row(user):\n        return False\n    if"
+        "    if not throttling.lock(user):\n        return False\n    if"
         " correct and user.password_hash != verified:",
         "    if correct and user.password_hash != verified:",
         "test_of_guesses_at_once_one_is_looked_at",
@@ -110,8 +111,8 @@ DEFECTS = [
     ),
     throttling(
         "a stolen session guesses the password for ever",
-        "early = throttling.is_delayed(asking or user)",
-        "early = asking is None and throttling.is_delayed(user)",
+        "or throttling.is_delayed(asking or user)",
+        "or (asking is None and throttling.is_delayed(user))",
         "test_a_stolen_session_guesses_the_password_no_faster",
     ),
     postgresql(

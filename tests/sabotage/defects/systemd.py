@@ -123,6 +123,7 @@ DEFECTS = [
         "SocketGroup=www-data",
         "SocketGroup=users",
         "test_a_unit_gets_no_further",
+        file="deploy/systemd/app.socket",
     ),
     systemd(
         "everybody connects to Redis",
@@ -230,8 +231,8 @@ DEFECTS = [
     ),
     systemd(
         "everybody reads a new credential",
-        "(umask 077 && cat >",
-        "(cat >",
+        "(umask 077 && printf '%s' \"${2",
+        "(printf '%s' \"${2",
         "test_nobody_reads_or_writes_what_he_must_not",
         file="deploy/systemd/host.sh",
     ),

@@ -21,6 +21,8 @@ PURPOSES: dict[str, Purpose] = {
     "auth.reset": "reset",
     "address.change": "email",
     "address.undo": "undo",
+    "rescue.unlock": "unlock",
+    "rescue.keep": "keep",
 }
 # In a link, or as a code on a line of its own.
 TOKEN = re.compile(r"(?:\?token=|^ +)([\w-]{43})$", re.MULTILINE)
@@ -64,11 +66,11 @@ def token_for(app: Flask, endpoint: str, email: str) -> str:
     if endpoint not in PURPOSES:
         return ""
     purpose = PURPOSES[endpoint]
-    recipient = email if purpose == "reset" else f"new-{email}"
+    recipient = email if purpose in ("reset", "unlock", "keep") else f"new-{email}"
     with app.app_context():
         user = db.session.scalars(select(User).where(User.email == email)).one()
         db.session.execute(delete(Link).where(Link.email == recipient))  # and with it, its pause
-        owner = user if purpose in ("email", "undo") else None
+        owner = None if purpose in ("confirm", "reset") else user
         token = links.issue(purpose, recipient, owner)
         assert token
         db.session.commit()

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import accounts, sessions
+from app.auth import accounts, authentication, sessions
 from app.auth.models import Session, User
 from app.commands.users import disable_user
 from app.database import db, dialect, now
@@ -116,10 +116,10 @@ def test_no_session_outlives_what_it_was_opened_with(
     end = overtaking.second(ending(alice), waits=moment != "any")
 
     # A sign-in also renews the hash: it must not write the old password over the new one.
-    monkeypatch.setattr(accounts, "needs_rehash", lambda stored: rehash)
+    monkeypatch.setattr(authentication, "needs_rehash", lambda stored: rehash)
     if moment == "verified":
-        check = overtaking.pausing(accounts.verify_password)
-        monkeypatch.setattr(accounts, "verify_password", check)
+        check = overtaking.pausing(authentication.verify_password)
+        monkeypatch.setattr(authentication, "verify_password", check)
     elif moment == "started":
         # Whether the other waits for us cannot be seen: it gets a second to overtake.
         monkeypatch.setattr(sessions, "start", overtaking.pausing(sessions.start, 1))
@@ -148,7 +148,9 @@ def test_of_two_password_changes_with_the_old_password_one_succeeds(
         ready_to_change_password(alice, NEW_PASSWORD),
         ready_to_change_password(thief, "gravel-piano-3-umbrella-mist"),
     ]
-    monkeypatch.setattr(accounts, "verify_password", meeting(2, accounts.verify_password))
+    monkeypatch.setattr(
+        authentication, "verify_password", meeting(2, authentication.verify_password)
+    )
     answers = at_once(*calls)
     assert statuses(answers) == [CHANGED, 422]
     for tab, answer in zip((alice, thief), answers, strict=True):
@@ -161,8 +163,10 @@ def test_sign_ins_that_renew_the_hash_at_once_all_succeed(
 ) -> None:
     """The hash that the second has verified is another by now, but of the same password."""
     calls = [sign_in(Browser(app, f"192.0.2.{n}")) for n in range(4)]
-    monkeypatch.setattr(accounts, "needs_rehash", lambda stored: True)
-    monkeypatch.setattr(accounts, "verify_password", meeting(4, accounts.verify_password))
+    monkeypatch.setattr(authentication, "needs_rehash", lambda stored: True)
+    monkeypatch.setattr(
+        authentication, "verify_password", meeting(4, authentication.verify_password)
+    )
     assert statuses(at_once(*calls)) == [SIGNED_IN] * 4
 
 
@@ -175,7 +179,9 @@ def test_parallel_sign_ins_keep_the_limit_of_sessions(
         visitors = [Browser(app, f"192.0.2.{n}") for n in range(number)]
         calls = [sign_in(visitor) for visitor in visitors]
         with monkeypatch.context() as patch:
-            patch.setattr(accounts, "verify_password", meeting(number, accounts.verify_password))
+            patch.setattr(
+                authentication, "verify_password", meeting(number, authentication.verify_password)
+            )
             assert statuses(at_once(*calls)) == [SIGNED_IN] * number
         expected = min(most, number + 1)
         assert count(app, Session) == expected

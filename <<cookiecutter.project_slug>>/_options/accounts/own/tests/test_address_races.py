@@ -17,7 +17,7 @@ from tests.account_actions import (
 )
 from tests.browser import NO_LINK, Browser
 from tests.mailbox import mails, newest_token
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.password_actions import ask_for_reset, set_password
 from tests.races import ALICE, at_once
 
@@ -71,6 +71,7 @@ def test_of_two_addresses_that_are_confirmed_at_once_one_counts(app: Flask, alic
 
 
 @asvs("15.4.2")
+@slow
 def test_of_ten_that_undo_at_once_one_sets_the_password(app: Flask, alice: Browser) -> None:
     assert change_address(alice, NEW).status_code < 400
     assert ready_to_confirm_address(alice, newest_token(app, NEW))().status_code < 400

@@ -15,7 +15,7 @@ from app.auth.models import User
 from app.database import db
 from app.settings import ConfigurationError
 from tests.browser import NO_LINK, PASSWORD, SIGN_UP, SIGNED_IN, Browser
-from tests.mailbox import mails, newest_token
+from tests.mailbox import mails, newest_token, tokens
 from tests.marks import asvs, practice
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.security.client import proof
@@ -156,10 +156,57 @@ def test_an_operator_does_not_wait(
     assert Browser(app, "192.0.2.1").sign_in(command[1], NEW_PASSWORD).status_code == SIGNED_IN
 
 
+# --- create
+
+
+@asvs("6.4.1")
+@pytest.mark.parametrize("sign_up", ["open", "invite", "closed"])
+def test_who_has_the_mailbox_chooses_the_password_of_an_account_that_is_created(
+    service: Callable[[str], Flask], sign_up: str
+) -> None:
+    """An operator neither chooses it nor sees it: until the link is used, there is none."""
+    app = service(sign_up)
+    made = run(app, "users", "create", " Carol@Example.COM ")
+    assert made.exit_code == 0, made.output
+    (token,) = tokens(app, CAROL)
+    assert token not in made.output
+    with app.app_context():
+        assert db.session.scalars(select(User.password_hash)).one() is None
+    assert Browser(app, "192.0.2.1").sign_in(CAROL, PASSWORD).status_code == 401
+    set_password(Browser(app), token, NEW_PASSWORD)
+    assert Browser(app, "192.0.2.1").sign_in(CAROL, NEW_PASSWORD).status_code == SIGNED_IN
+    set_password(Browser(app), token, PASSWORD)
+    assert Browser(app, "192.0.2.1").sign_in(CAROL, PASSWORD).status_code == 401
+
+
+@asvs("6.4.1")
+def test_an_operator_cannot_choose_a_password(cli: Cli) -> None:
+    assert "No such option" in cli("users", "create", CAROL, "--password", PASSWORD).output
+    assert "Password" not in cli("users", "create", CAROL, input=f"{PASSWORD}\n" * 2).stdout
+
+
+@pytest.mark.parametrize(
+    ("email", "problem"),
+    [
+        ("carol", "Enter an e-mail address"),
+        ("carol@example.com\nx@y.example", "Enter an e-mail address"),
+        ("ALICE@example.com", "There is an account with the address alice@example.com"),
+    ],
+)
+def test_a_bad_account_is_not_created(
+    app: Flask, cli: Cli, alice: Browser, email: str, problem: str
+) -> None:
+    refused = cli("users", "create", email)
+    assert refused.exit_code == 1
+    assert problem in refused.stderr
+    assert accounts_of(app) == [alice.email]
+    assert mails(app) == []
+
+
 # --- reset
 
 
-@asvs("7.4.3")
+@asvs("6.4.6", "7.4.3")
 @pytest.mark.parametrize("at_once", [False, True])
 def test_an_operator_sends_a_link_for_a_new_password(
     app: Flask, cli: Cli, alice: Browser, at_once: bool
@@ -187,7 +234,7 @@ def test_a_disabled_account_gets_no_link(app: Flask, cli: Cli, alice: Browser) -
 # --- set-address
 
 
-@asvs("7.4.5")
+@asvs("6.3.7", "7.4.5")
 def test_an_operator_changes_an_address(app: Flask, cli: Cli, alice: Browser) -> None:
     ask_for_reset(Browser(app), alice.email)
     token = newest_token(app, alice.email)

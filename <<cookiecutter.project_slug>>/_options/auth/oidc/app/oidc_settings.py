@@ -15,9 +15,11 @@ DEFAULT_SCOPES = "openid email"
 LOCAL_PROVIDER = "http://localhost:9000"  # what `make provider` starts
 LOCAL_CLIENT = "development"  # the id of its client
 # No word that occurs elsewhere: the log blanks out every client secret. Everybody knows this one.
-LOCAL_SECRET = "the-secret-of-the-development-client"  # nosec B105 # noqa: S105 - development only
+LOCAL_SECRET = "the-secret-of-the-development-client"  # development only # nosec B105 # noqa: S105
 LOOPBACK = "127.0.0.0/8, ::1/128"
 ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
+SECONDS = re.compile(r"[1-9][0-9]{1,7}")
+MIN_MAX_AGE = 60  # seconds; ours: consent at the provider takes a while after the sign-in
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class OIDCSettings:
     :param groups_claim: the claim that lists a user's groups or roles; dots lead into objects.
     :param allowed_groups: members may sign in; empty means every user of the provider.
     :param operator_groups: members are operators; empty means only emergency accounts are.
+    :param acr_values: of which one must be the ``acr`` of each sign-in, the best first; empty means
+        any. The provider says what its values mean.
+    :param amr_values: of which one must be in the ``amr`` of each sign-in; empty means any.
+    :param max_age: how many seconds ago users may have signed in at the provider; None means any.
     :param emergency_login: whether emergency accounts may sign in with a password.
     """
 
@@ -43,6 +49,9 @@ class OIDCSettings:
     groups_claim: str
     allowed_groups: frozenset[str]
     operator_groups: frozenset[str]
+    acr_values: tuple[str, ...]
+    amr_values: tuple[str, ...]
+    max_age: int | None
     emergency_login: bool
 
     @classmethod
@@ -78,6 +87,15 @@ class OIDCSettings:
             private_networks = networks(private)
         except ValueError as error:
             problems.append(f"OIDC_PRIVATE_NETWORKS: {error}; write networks such as 10.1.2.0/24")
+        acr_values = tuple(read("OIDC_ACR_VALUES").split())
+        amr_values = tuple(read("OIDC_AMR_VALUES").split())
+        for name, values in (("OIDC_ACR_VALUES", acr_values), ("OIDC_AMR_VALUES", amr_values)):
+            if wrong := [value for value in values if not value.isascii() or "," in value]:
+                problems.append(f"{name} has {wrong}; write the values with spaces in between")
+        max_age = read("OIDC_MAX_AGE")
+        if max_age and (not SECONDS.fullmatch(max_age) or int(max_age) < MIN_MAX_AGE):
+            problems.append(f"OIDC_MAX_AGE is {max_age!r}; write seconds, {MIN_MAX_AGE} or more")
+            max_age = ""
         emergency = read("EMERGENCY_LOGIN", "0")
         if emergency not in ("0", "1"):
             problems.append(f"EMERGENCY_LOGIN is {emergency!r}; set it to 1, or to 0 (the default)")
@@ -92,6 +110,9 @@ class OIDCSettings:
             groups_claim=read("OIDC_GROUPS_CLAIM", "groups"),
             allowed_groups=_names(read("OIDC_ALLOWED_GROUPS")),
             operator_groups=_names(read("OIDC_OPERATOR_GROUPS")),
+            acr_values=acr_values,
+            amr_values=amr_values,
+            max_age=int(max_age) if max_age else None,
             emergency_login=emergency == "1",
         )
 

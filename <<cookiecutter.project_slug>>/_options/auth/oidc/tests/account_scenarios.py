@@ -13,7 +13,7 @@ BY_PROGRAM = {"Sec-Fetch-Site": None, "Origin": None, "Referer": None, "Accept":
 
 
 def use_account(app: Flask, alice: Browser) -> None:
-    """End other sessions; sign out at the provider; disable and enable another account."""
+    """End other sessions, sign out at the provider, step up; disable and enable an account."""
     revoke_sessions(app, alice)
     for number, claims in enumerate(
         ({"sub": subject_of(alice.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"})
@@ -23,6 +23,7 @@ def use_account(app: Flask, alice: Browser) -> None:
         response = alice.post("/auth/backchannel-logout", sent, headers=BY_PROGRAM)
         assert response.status_code == 200
     assert alice.sign_in(alice.email).status_code == 302
+    assert alice.step_up().status_code == 302
 
     operator = Browser(app, "198.51.100.9").with_password("operator@example.com")
     page = html(operator.get("/operators/accounts"))

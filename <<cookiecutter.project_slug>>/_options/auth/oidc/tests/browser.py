@@ -6,7 +6,7 @@ Here the provider is :mod:`tests.stub`; ``tests/test_identity_provider.py`` runs
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 from flask import Flask
 from sqlalchemy import select
@@ -42,7 +42,9 @@ SETTINGS = {  # of this way to sign in
 }
 # What the shared tests ask for by name, because it is different elsewhere.
 SIGN_IN, HOME = "/auth/emergency", "/"  # the sign-in by password
+STEP_UP = "/account/step-up"
 CREATE_ACCOUNT = "create-operator"
+CREATE_OPTIONS = ["--password", PASSWORD]
 ACCOUNT_KEY = "subject"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_emergency_login", "authn_login_fail"]  # the log events of a wrong password
 CLEARED = '"cache", "cookies", "storage"'  # on signing out
@@ -58,8 +60,9 @@ PUBLIC_ROUTES = {"auth.callback", "auth.emergency", "backchannel.logout"}
 OTHER_ANSWERS = {"auth.callback": 401, "operators.index": 403}
 PRIVATE_ROUTES = {
     *("account.export_data", "own_data.delete"),
-    *("operators.disable", "operators.enable", "operators.index"),
+    *("operators.disable", "operators.enable", "operators.index", "step_up.prove"),
 }
+SHOWN_LATER: dict[str, set[str]] = {}
 WRONG_FORMS = {SIGN_IN: 401, WRITE: 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 
@@ -127,6 +130,10 @@ class Browser(Visitor):
             known = User.issuer == ISSUER, User.subject == subject_of(email)
             return db.session.scalar(select(User.id).where(*known)) is not None
         return True  # nobody knows: the database does not answer
+
+    def step_up(self, **claims: Any) -> TestResponse:
+        """Sign in at the provider once more; ``claims`` change what it says of it."""
+        return self.get(STUB.authorize(self.start(STEP_UP), self.email, **claims))
 
     def start(self, path: str = "/auth/login") -> str:
         """Press the button; return the provider's address with its parameters."""

@@ -8,7 +8,7 @@ from tests.actions import Send, ready
 from tests.browser import PROFILE, Browser
 
 DELETED = 200  # a page that says so
-NOT_PROVEN = 403  # that it is the user
+NOT_PROVEN = 302  # that it is the user: the page where one proves it
 
 
 def ready_to_delete(tab: Browser) -> Send:

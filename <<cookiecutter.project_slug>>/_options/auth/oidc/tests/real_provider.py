@@ -6,6 +6,7 @@ that a test can change a real answer on its way and sign it again.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -40,12 +41,19 @@ def lacking() -> str:
     """The program that this machine lacks, or an empty string. Installs the provider once."""
     if not (shutil.which("node") and shutil.which("npm") and shutil.which("openssl")):
         return "needs Node.js, npm and openssl (apt-get install nodejs npm openssl)"
-    if (FOLDER / "node_modules" / "oidc-provider").exists():
-        return ""
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(
-        command, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False
-    )
+    with (FOLDER / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one of the tests' processes installs, the others wait
+        if (FOLDER / "node_modules" / ".package-lock.json").exists():  # npm writes it last
+            return ""
+        done = subprocess.run(
+            command,
+            cwd=FOLDER,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_TIMEOUT,
+            check=False,
+        )
     return f"cannot install oidc-provider: {done.stderr[-500:]}" if done.returncode else ""
 
 
@@ -56,6 +64,7 @@ class RealProvider:
     issuer: str
     ca: Path
     key: RSAKey
+    record: Path  # with each answer of its token endpoint
     change: Callable[[Tokens], Tokens] = field(default=lambda tokens: tokens)
     seen: list[Tokens] = field(default_factory=list)
 
@@ -74,6 +83,10 @@ class RealProvider:
     def person(self) -> Person:
         """A user with a browser at the provider, signed in nowhere."""
         return Person(self)
+
+    def issued(self) -> list[Tokens]:
+        """What its token endpoint has answered so far, to whoever asked."""
+        return [json.loads(line) for line in self.record.read_text("utf-8").splitlines()]
 
     def sign(self, claims: dict[str, Any], **header: Any) -> str:
         """What the provider would have signed."""
@@ -102,6 +115,7 @@ class Person:
         self.http = requests.Session()
         self.http.verify = str(provider.ca)
         self.http.trust_env = False
+        self.forms: list[str] = []  # the addresses of those that were filled in
 
     def authorize(self, url: str, login: str = "alice") -> str:
         """Sign in and consent; the path and query to which the provider sends the browser back."""
@@ -123,6 +137,7 @@ class Person:
         assert form, f"{page.status_code} {page.text[:2000]}"
         hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text)
         target = requests.compat.urljoin(page.url, form[1])
+        self.forms.append(target)
         data = known | dict(hidden)
         return self.http.post(target, data, allow_redirects=False, timeout=10)
 
@@ -150,6 +165,7 @@ def real_provider(
         "CLIENT_SECRET": CLIENT_SECRET,
         "TLS": str(directory),
         "JWKS": json.dumps({"keys": [key.as_dict(private=True)]}),
+        "ISSUED": str(directory / "issued.json"),
         "NODE_NO_WARNINGS": "1",
         **settings,
     }
@@ -157,4 +173,4 @@ def real_provider(
     with running(
         command, directory / "provider.log", lambda: accepts(("127.0.0.1", port)), environment
     ):
-        yield RealProvider(issuer, ca, key)
+        yield RealProvider(issuer, ca, key, directory / "issued.json")

@@ -55,13 +55,20 @@ class Stub(BaseAdapter):
         self.codes: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def authorize(self, url: str, who: str, /, **claims: Any) -> str:
-        """Sign in at the provider: the path to which it sends the browser back."""
+        """Sign in at the provider: the path to which it sends the browser back.
+
+        :param claims: others than those of an honest provider; None takes one out.
+        """
         query = {name: value for name, (value,) in parse_qs(urlsplit(url).query).items()}
         assert url.startswith(f"{ISSUER}/authorize?")
         assert (query["response_type"], query["client_id"]) == ("code", CLIENT_ID)
         assert (query["code_challenge_method"], query["redirect_uri"]) == ("S256", CALLBACK)
         code = secrets.token_urlsafe(16)
-        known = {"nonce": query["nonce"], "sub": subject_of(who), "email": who}
+        known: dict[str, Any] = {"nonce": query["nonce"], "sub": subject_of(who), "email": who}
+        if query.get("max_age", "0") != "0":  # some providers take 0 for none
+            known["auth_time"] = int(time.time())
+        if "acr_values" in query:
+            known["acr"] = query["acr_values"].split()[0]
         self.codes[code] = query["code_challenge"], known | claims
         answer = {"code": code, "state": query["state"], "iss": ISSUER}
         return f"/auth/callback?{urlencode(answer)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -25,15 +26,16 @@ from joserfc.jwk import RSAKey
 from requests import Session as Requests
 from sqlalchemy import func, select
 
-from app.auth import identity_provider
+from app import oidc_settings
+from app.auth import identity_provider, provider_proof
 from app.auth.models import Session, User
 from app.auth.outbound import Client
 from app.database import Base, db
 from app.security import check
 from app.settings import Settings
-from tests.browser import SAMPLES, Browser, after_sign_in, html
+from tests.browser import SAMPLES, STEP_UP, Browser, after_sign_in, html
 from tests.marks import asvs, practice
-from tests.real_provider import CLIENT_ID, CLIENT_SECRET, RealProvider, real_provider
+from tests.real_provider import CLIENT_ID, CLIENT_SECRET, Person, RealProvider, real_provider
 
 pytestmark = practice("auth.identity_provider")
 
@@ -117,8 +119,13 @@ def test_the_provider_signs_somebody_in(visitor: Browser, provider: RealProvider
 
 
 @asvs("10.1.2", "10.2.3")
-def test_what_the_provider_is_asked(visitor: Browser, provider: RealProvider) -> None:
-    asked = []
+def test_what_the_provider_is_asked(
+    visitor: Browser, provider: RealProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, drawn, draw = [], [], secrets.token_urlsafe
+    monkeypatch.setattr(
+        secrets, "token_urlsafe", lambda size: drawn.append(draw(size)) or drawn[-1]
+    )
     for _ in range(2):
         parts = urlsplit(visitor.start("/auth/login?next=/account/"))
         assert f"{parts.scheme}://{parts.netloc}" == provider.issuer
@@ -132,6 +139,18 @@ def test_what_the_provider_is_asked(visitor: Browser, provider: RealProvider) ->
     assert all(set(query) == {"state", "nonce", "code_challenge"} for query in asked)
     assert all(len(value[0]) == 43 for query in asked for value in query.values())  # 256 bits
     assert all(asked[0][name] != asked[1][name] for name in asked[0])
+    challenges = {encoded(hashlib.sha256(text.encode()).digest()) for text in drawn}
+    for query in asked:  # what is made of the time, or of a counter, is guessed
+        assert {query["state"][0], query["nonce"][0]} <= {*drawn}
+        assert query["code_challenge"][0] in challenges
+
+
+@asvs("10.2.3")
+def test_no_more_is_asked_for_than_is_used(make_app: Callable[..., Flask]) -> None:
+    """Unless the operator says so: whoever takes this service over has no more of its users."""
+    settings = make_app().config["SETTINGS"].oidc
+    assert settings.scopes == oidc_settings.DEFAULT_SCOPES
+    assert {*settings.scopes.split()} == {"openid", "email"}
 
 
 @asvs("7.6.2")
@@ -146,19 +165,22 @@ def test_only_a_form_of_ours_starts_a_sign_in(visitor: Browser) -> None:
 def test_no_token_of_the_provider_leaves_the_server_or_is_kept(
     visitor: Browser, provider: RealProvider, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answers = [sign_in(visitor, provider), visitor.get("/account/"), visitor.sign_out()]
-    secrets = [provider.seen[0]["access_token"], provider.seen[0]["id_token"], CLIENT_SECRET]
+    signing = visitor.app.session_interface.get_signing_serializer(visitor.app)  # type: ignore[attr-defined]
+    answers, cookies = [sign_in(visitor, provider)], [signing.loads(visitor.cookie())]
+    answers.append(visitor.get("/account/"))
+    cookies.append(signing.loads(visitor.cookie()))  # compressed and encoded, but not encrypted
+    answers.append(visitor.sign_out())
+    told = [provider.seen[0]["access_token"], provider.seen[0]["id_token"], CLIENT_SECRET]
     with visitor.app.app_context():
         kept = [
             str(row)
             for table in Base.metadata.sorted_tables
             for row in db.session.execute(select(table))
         ]
-    signing = visitor.app.session_interface.get_signing_serializer(visitor.app)  # type: ignore[attr-defined]
     shown = [f"{answer.headers}{answer.text}" for answer in answers]
-    shown += [str(signing.loads(visitor.cookie() or signing.dumps({}))), *kept]
+    shown += [str(cookies), *kept]
     written = capfd.readouterr()
-    for secret in secrets:
+    for secret in told:
         assert secret not in "".join(shown) + written.out + written.err
 
 
@@ -227,6 +249,8 @@ def test_an_answer_is_used_once(visitor: Browser, provider: RealProvider) -> Non
 def test_an_answer_that_failed_is_not_tried_again(visitor: Browser, provider: RealProvider) -> None:
     answer = callback(visitor, provider)
     refused(visitor.get(changed(answer, code=None, error="access_denied")), visitor)
+    with visitor.client.session_transaction(base_url="https://service.test") as cookie:
+        assert "oidc" not in cookie, "neither state nor verifier stays in the browser"
     refused(visitor.get(answer), visitor)
     assert provider.seen == []
 
@@ -324,6 +348,11 @@ GOOD: dict[str, Claims] = {
     "a clock that is a little slow": {"iat": -25},
     "a clock that is a little fast": {"iat": 25, "nbf": 25},
     "just expired, on our clock": {"exp": -25},
+    "a sign-in a day ago": {"auth_time": -86_400},
+    "a sign-in on a clock that is a little fast": {"auth_time": 25},
+    "a sign-in at a text, which nobody asked for": {"auth_time": "1700000000"},
+    "methods": {"amr": ["pwd", "otp"], "acr": "0"},
+    "methods in one text": {"amr": "pwd"},
 }
 BAD: dict[str, Claims] = {
     "another issuer": {"iss": EVIL},
@@ -368,7 +397,7 @@ def put(provider: RealProvider, changes: Claims) -> None:
         now = int(time.time())
         made = {
             name: now + value
-            if name in ("exp", "iat", "nbf") and type(value) is int
+            if name in ("exp", "iat", "nbf", "auth_time") and type(value) is int
             else {"SLASH": f"{provider.issuer}/", "CUT": claims["at_hash"][:-1]}.get(
                 str(value), value
             )
@@ -377,6 +406,14 @@ def put(provider: RealProvider, changes: Claims) -> None:
         return claims | made
 
     with_claims(provider, change)
+
+
+BAD_TIMES: dict[str, object] = {
+    "tomorrow": 86_400,
+    "a text": "1700000000",
+    "true": True,
+    "no number": float("nan"),
+}
 
 
 @pytest.mark.parametrize("changes", GOOD.values(), ids=GOOD)
@@ -394,6 +431,16 @@ def test_an_id_token_that_is_wrong(
     visitor: Browser, provider: RealProvider, changes: Claims
 ) -> None:
     put(provider, changes)
+    refused(sign_in(visitor, provider), visitor)
+
+
+@asvs("6.8.4", "9.2.1")
+@pytest.mark.parametrize("moment", BAD_TIMES.values(), ids=BAD_TIMES)
+def test_a_time_that_was_asked_for_and_is_wrong(
+    app: Flask, provider: RealProvider, make_app: Callable[..., Flask], moment: object
+) -> None:
+    visitor = Browser(make_app(**provider.settings(), OIDC_MAX_AGE="3600"))
+    put(provider, {"auth_time": moment})
     refused(sign_in(visitor, provider), visitor)
 
 
@@ -459,7 +506,7 @@ FORGERIES: dict[str, Callable[[RealProvider, Claims], Any]] = {
 }
 
 
-@asvs("6.8.2", "9.1.1", "9.1.2", "9.1.3")
+@asvs("6.8.2", "9.1.1", "9.1.2", "9.1.3", "11.6.1")
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 def test_a_forged_id_token(
     visitor: Browser, provider: RealProvider, forge: Callable[[RealProvider, Claims], Any]
@@ -492,6 +539,110 @@ def test_the_userinfo_of_somebody_else(visitor: Browser, provider: RealProvider)
     other = Browser(visitor.app, "192.0.2.2")
     assert sign_in(other, provider, "alice").status_code == 401
     assert not other.is_signed_in()
+
+
+# --- How and when the user has signed in there
+
+
+@asvs("6.8.4")
+def test_the_age_of_a_sign_in(
+    app: Flask, provider: RealProvider, make_app: Callable[..., Flask]
+) -> None:
+    """Who is signed in at the provider need not sign in again, for as long as the setting says."""
+    service, alice = make_app(**provider.settings(), OIDC_MAX_AGE="3600"), provider.person()
+    times = []
+    for _ in range(2):
+        visitor = Browser(service)
+        assert visitor.get(alice.authorize(visitor.start())).status_code == 302
+        times.append(claims_in(provider)["auth_time"])
+    assert times[0] == times[1] <= time.time()
+    put(provider, {"auth_time": -3700})
+    old = Browser(service)
+    assert old.get(alice.authorize(old.start())).status_code == 403
+    put(provider, {"auth_time": None})
+    assert old.get(alice.authorize(old.start())).status_code == 403
+
+
+@asvs("6.3.3", "6.8.4")
+def test_the_factors_of_a_sign_in(
+    app: Flask, provider: RealProvider, make_app: Callable[..., Flask]
+) -> None:
+    """This provider knows none: it signs users in by a password, whatever it is asked for."""
+    service = make_app(**provider.settings(), OIDC_ACR_VALUES="gold silver")
+    visitor = Browser(service)
+    assert sign_in(visitor, provider).status_code == 403
+    assert "acr" not in claims_in(provider)
+    put(provider, {"acr": "silver"})
+    assert sign_in(visitor, provider).status_code == 302
+    service = make_app(**provider.settings(), OIDC_AMR_VALUES="mfa")
+    visitor = Browser(service)
+    assert sign_in(visitor, provider).status_code == 403
+    put(provider, {"amr": ["pwd", "mfa"]})
+    assert sign_in(visitor, provider).status_code == 302
+
+
+def claims_in(provider: RealProvider) -> Claims:
+    """What the provider itself has said last."""
+    token = provider.seen[-1]["id_token"]
+    return jwt.decode(token, provider.key, algorithms=["RS256"]).claims
+
+
+def signed_in(service: Flask, person: Person) -> Browser:
+    """Alice, who is signed in here and at the provider; it named no time."""
+    visitor = Browser(service)
+    assert visitor.get(person.authorize(visitor.start())).status_code == 302
+    assert visitor.get("/account/delete").headers["Location"].startswith(STEP_UP)
+    return visitor
+
+
+@practice("auth.step_up")
+@asvs("6.8.4", "7.5.3")
+def test_a_step_up_asks_who_is_signed_in_there_once_more(
+    service: Flask, provider: RealProvider
+) -> None:
+    alice = provider.person()
+    visitor = signed_in(service, alice)
+    began = int(time.time())
+    asked = len(alice.forms)
+    answer = alice.authorize(visitor.start(f"{STEP_UP}?next=/account/delete"))
+    assert len(alice.forms) > asked  # its page for signing in was shown again
+    assert visitor.get(answer).headers["Location"] == "/account/delete"
+    assert claims_in(provider)["auth_time"] >= began
+    assert visitor.get("/account/delete").status_code == 200
+
+
+@practice("auth.step_up")
+@asvs("6.8.4", "7.5.3")
+def test_the_parameters_of_a_step_up_are_taken_out_on_the_way(
+    service: Flask, provider: RealProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the thief of a session, at a computer where the user is signed in at the provider."""
+    monkeypatch.setattr(provider_proof, "LEEWAY", 0)  # no need to wait: the two clocks are one
+    alice = provider.person()
+    visitor = signed_in(service, alice)
+    for names in (("prompt", "max_age"), ("prompt",), ("max_age",)):
+        asked = len(alice.forms)
+        url = visitor.start(STEP_UP)
+        query = dict(parse_qsl(urlsplit(url).query))
+        kept = urlencode({name: it for name, it in query.items() if name not in names})
+        answer = alice.authorize(f"{url.split('?')[0]}?{kept}")
+        if "prompt" in names:
+            assert len(alice.forms) == asked  # nobody was asked: the sign-in there is young
+            assert visitor.get(answer).status_code == 403
+            assert visitor.get("/account/delete").status_code == 302
+        else:
+            assert len(alice.forms) > asked
+
+
+@practice("auth.step_up")
+@asvs("6.8.1", "7.5.3")
+def test_a_step_up_as_somebody_else(service: Flask, provider: RealProvider) -> None:
+    visitor = signed_in(service, provider.person())
+    answer = provider.person().authorize(visitor.start(STEP_UP), "mallory")
+    assert visitor.get(answer).status_code == 403
+    assert visitor.is_signed_in()
+    assert visitor.get("/account/delete").status_code == 302
+    assert count(service, User) == 1
 
 
 # --- Whose account

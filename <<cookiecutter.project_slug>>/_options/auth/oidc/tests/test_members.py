@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import accounts, members
+from app.auth import members, throttling
 from app.auth.models import User
 from app.database import db, now
 from tests.browser import PASSWORD, SAMPLES, Browser, html
@@ -245,7 +245,7 @@ def test_a_user_who_is_disabled_at_this_moment_gets_no_session(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the account was read, and before its session is there."""
-    lock_row = accounts.lock_row
+    lock_row = throttling.lock
 
     def late(user: User) -> None:
         with app.app_context():
@@ -256,7 +256,7 @@ def test_a_user_who_is_disabled_at_this_moment_gets_no_session(
     visitor = Browser(app)
     arrive(visitor)
     visitor.sign_out()
-    monkeypatch.setattr(accounts, "lock_row", late)
+    monkeypatch.setattr(throttling, "lock", late)
     assert arrive(visitor).status_code == 403
     assert not visitor.is_signed_in()
 

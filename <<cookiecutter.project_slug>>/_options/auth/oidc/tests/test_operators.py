@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -24,10 +25,10 @@ OPERATORS = {"OIDC_OPERATOR_GROUPS": "admins"}
 
 
 def arrive(app: Flask, email: str, *groups: str) -> Browser:
-    """Sign in at the provider as a member of these groups."""
+    """Sign in at the provider, just now, as a member of these groups."""
     browser = Browser(app)
     browser.email = email
-    claims = {"groups": list(groups), "email": email}
+    claims = {"groups": list(groups), "email": email, "auth_time": int(time.time())}
     assert browser.get(STUB.authorize(browser.start(), email, **claims)).status_code == 302
     return browser
 
@@ -47,13 +48,13 @@ def id_of(app: Flask, email: str) -> int:
         return db.session.scalars(select(User.id).where(User.email == email)).one()
 
 
-def change(operator: Browser, action: str, account: object) -> Any:
+def change(operator: Browser, action: str, account: object, **more: object) -> Any:
     token = csrf_token(operator.get("/account/"), "/auth/logout")
-    data = {"csrf_token": token, "account": account}
+    data = {"csrf_token": token, "account": account, **more}
     return operator.post(f"/operators/{action}", data)
 
 
-@asvs("2.2.1", "16.5.3")
+@asvs("1.4.2", "2.2.1", "16.5.3")
 @pytest.mark.parametrize("number", ["-1", f"-{2**70}", f"{2**70}", "9" * 5000, "\u0661", "x", ""])
 def test_no_number_is_an_error_of_the_service(operator: Browser, number: str) -> None:
     assert operator.get("/operators/accounts", query_string={"before": number}).status_code == 200
@@ -79,7 +80,7 @@ def test_nobody_else_gets_into_a_route_for_operators(
     assert tried == 4
     assert fingerprint(service) == before
     refused = [line for line in log() if line["event"] == "authz_fail"]
-    assert {line["reason"] for line in refused} == {"operator"}
+    assert {line["status"] for line in refused} == {403}
     assert len(refused) == tried
     assert operator.get("/operators/accounts").status_code == 200
 
@@ -140,6 +141,17 @@ def test_an_account_that_is_none_is_not_found(
     for action in ("disable", "enable"):
         assert change(operator, action, account).status_code == 404
     assert fingerprint(service) == before
+
+
+@practice("refusals")
+@asvs("16.3.2", "16.3.3")
+def test_an_unknown_field_hides_no_denied_access(
+    operator: Browser, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    log()
+    assert change(operator, "disable", 999_999, x="1").status_code == 404
+    told = {(line["event"], line.get("reason")) for line in log() if line["logger"] != "app.access"}
+    assert told == {("input_validation_fail", "unknown field"), ("authz_fail", None)}
 
 
 @asvs("1.2.1")

@@ -221,7 +221,7 @@ BAD: dict[str, dict[str, Any]] = {
 }
 
 
-@asvs("9.2.1", "9.2.2", "9.2.3")
+@asvs("9.2.1", "9.2.2", "9.2.3", "10.5.5")
 @pytest.mark.parametrize("claims", BAD.values(), ids=BAD)
 def test_a_wrong_logout_token_ends_nothing(
     app: Flask, alice: Browser, claims: dict[str, Any]

@@ -99,7 +99,7 @@ ANSWERS: dict[str, Send] = {
 }
 
 
-@asvs("16.5.2")
+@asvs("15.3.2", "16.5.2")
 @pytest.mark.parametrize("how", ANSWERS.values(), ids=ANSWERS)
 @pytest.mark.parametrize("path", [METADATA_PATH, KEYS_PATH, TOKEN_PATH])
 def test_a_broken_provider_is_a_503_and_it_recovers(

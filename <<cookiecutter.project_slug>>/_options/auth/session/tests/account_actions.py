@@ -12,6 +12,7 @@ from tests.browser import (
     DOMAIN,
     NEW_ADDRESS,
     PASSWORD,
+    PROFILE,
     SIGN_IN,
     UNDO_ADDRESS,
     Browser,
@@ -19,13 +20,13 @@ from tests.browser import (
 )
 
 
-def ready_to_change_address(tab: Browser, email: str, password: str = PASSWORD) -> Send:
-    return ready(tab, CHANGE_ADDRESS, {"email": email, "current_password": password})
+def ready_to_change_address(tab: Browser, email: str) -> Send:
+    return ready(tab, CHANGE_ADDRESS, {"email": email}, page=PROFILE)
 
 
-def change_address(tab: Browser, email: str, password: str = PASSWORD) -> TestResponse:
+def change_address(tab: Browser, email: str) -> TestResponse:
     """Ask for a mail with a link that changes the address."""
-    return ready_to_change_address(tab, email, password)()
+    return ready_to_change_address(tab, email)()
 
 
 def ready_to_confirm_address(tab: Browser, token: str) -> Send:

@@ -17,6 +17,7 @@ from tests.browser import (
     Browser,
     link_query,
 )
+from tests.factor_scenario import use_factors
 from tests.mailbox import newest_token
 from tests.password_actions import ask_for_reset, set_password
 
@@ -24,10 +25,11 @@ NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 
 
 def use_account(app: Flask, alice: Browser) -> None:
-    """End other sessions, change the password and the address, forget the password."""
+    """End other sessions, change password and address, use second factors, forget the password."""
     revoke_sessions(app, alice)
     assert alice.change_password(PASSWORD, NEW_PASSWORD).status_code == CHANGED
     use_address(app, alice, NEW_PASSWORD)
+    use_factors(app, alice, NEW_PASSWORD)
     assert alice.get(CONFIRM + link_query(app, "auth.confirm", alice.email)).status_code == 200
     assert ask_for_reset(alice, alice.email).status_code == ASKED
     token = newest_token(app, alice.email)

@@ -31,6 +31,7 @@ SIGN_IN, SIGN_UP, HOME = "/auth/login", "/auth/register", "/"
 FORGOT, CONFIRM, RESET = "/auth/forgot", "/auth/confirm", "/auth/reset"
 CHANGE_ADDRESS, NEW_ADDRESS, UNDO_ADDRESS = "/account/email", "/auth/email", "/auth/undo"
 CREATE_ACCOUNT = "create"
+CREATE_OPTIONS: list[str] = []
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
 ASKED = SIGNED_UP = PASSWORD_SET = SIGNED_IN = CHANGED = WRITTEN = 302  # the page that comes next
@@ -41,16 +42,30 @@ SIGNED_OUT = "/"
 CLEARED = '"cache", "storage"'  # on signing out: the cookie of a known device stays
 FORM_ACTION = "'self'"
 PUBLIC_ROUTES = {"auth.register", "auth.confirm", "auth.forgot", "auth.reset"}
-PUBLIC_ROUTES |= {"address.change", "address.undo"}
+PUBLIC_ROUTES |= {"address.change", "address.undo", "rescue.unlock", "rescue.keep"}
 LINKS = ("auth.confirm", "auth.reset", "address.change", "address.undo")
+LINKS += ("rescue.unlock", "rescue.keep")
 OTHER_ANSWERS = dict.fromkeys(LINKS, 404)  # without a token
+PUBLIC_ROUTES |= {f"second_step.{name}" for name in ("code", "options", "passkey")}
+PUBLIC_ROUTES |= {"second_step.options_alone", "second_step.passkey_alone"}
+OTHER_ANSWERS["second_step.code"] = 302  # without a ticket
 PRIVATE_ROUTES = {"account.password", "address.request_change"}
 PRIVATE_ROUTES |= {"account.export_data", "own_data.delete"}
+PRIVATE_ROUTES |= {f"step_up.{name}" for name in ("prove", "options", "passkey")}
+PRIVATE_ROUTES |= {f"second_factors.{name}" for name in ("index", "app", "begin_app", "remove_app")}
+PRIVATE_ROUTES |= {"second_factors.passkey_options", "second_factors.add_passkey"}
+PRIVATE_ROUTES |= {"second_factors.recovery_codes", "rescue.keep_by_session"}
 WRONG_FORMS = {SIGN_IN: 401, SIGN_UP: 422, FORGOT: 422, WRITE: 422, "/account/password": 422}
-WRONG_FORMS |= {CHANGE_ADDRESS: 422, "/account/delete": 422}
+WRONG_FORMS |= {CHANGE_ADDRESS: 422, "/account/step-up": 422}
+WRONG_FORMS |= {"/account/second-factors/authenticator": 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 # The fields of the forms about accounts.
 FIELDS = {"email", "password", "confirm", "current_password", "new_password", "token"}
+FIELDS |= {"code", "name", "credential"}
+# Of pages that show a form only between two steps, or to an account that has set something up.
+SHOWN_LATER = {"second_step.code": {"code"}, "second_step.passkey": {"credential"}}
+SHOWN_LATER |= {"step_up.prove": {"code"}, "step_up.passkey": {"credential"}}
+SHOWN_LATER |= {"second_factors.app": {"code"}}
 
 
 def account(name: str) -> dict[str, str]:

@@ -3,7 +3,8 @@
     python3 examples/client.py https://service.example.com you@example.com register
 
 Without ``register`` the account is there already; ``forgot`` sets a new password. It asks for the
-password, and for the code that the service mails; then it shows the account and signs out.
+password, for the code that the service mails, and for one of the authenticator app if the account
+has a second factor; then it shows the account and signs out.
 """
 
 from __future__ import annotations
@@ -58,10 +59,26 @@ class Client:
         self.access_token = self.refresh_token = self.device_token = ""
         self.refreshing = threading.Lock()
 
-    def sign_in(self, email: str, password: str) -> None:
-        """Get the first pair of tokens. Keep them in memory, or in the keychain of the system."""
+    def sign_in(self, email: str, password: str, ask: Callable[[], str] | None = None) -> None:
+        """Get the first pair of tokens. Keep them in memory, or in the keychain of the system.
+
+        :param ask: returns a code of the authenticator app, or a recovery code.
+        """
         body = {"email": email, "password": password}
-        self._keep(self._with_device("/auth/token", body))
+        try:
+            self._keep(self._with_device("/auth/token", body))
+        except ApiError as error:
+            if ask is None or error.problem.get("code") != "second_factor_required":
+                raise
+            body = {"ticket": error.problem["ticket"], "code": ask()}
+            self._keep(self._with_device("/auth/second-factor", body))
+
+    def prove(self, proof: dict[str, str]) -> None:
+        """Prove once more who the user is: by a ``code``, or the ``password`` if there is none.
+
+        What could cost the account asks for it: the error has ``"stale": True`` then.
+        """
+        self._keep(self.request("POST", "/me/step-up", proof))
 
     def set_password(self, path: str, code: str, password: str) -> None:
         """Open the account, or set a forgotten password, by the code of a mail."""
@@ -76,7 +93,7 @@ class Client:
         try:
             return self._patiently(method, path, body)
         except ApiError as error:
-            if error.status != 401:
+            if error.status != 401 or error.problem["stale"]:
                 raise
         self._refresh(used)
         return self._patiently(method, path, body)
@@ -145,6 +162,9 @@ class Client:
 def _problem(error: HTTPError) -> dict[str, Any]:
     wait = error.headers.get("Retry-After", "")
     known = {"retry_after": int(wait)} if wait.isdigit() else {}
+    # RFC 9470: the token is valid, and a proof of who the user is has become too old.
+    asked = error.headers.get("WWW-Authenticate", "")
+    known["stale"] = "insufficient_user_authentication" in asked
     try:
         return {"status": error.code, **json.loads(error.read()), **known}
     except (ValueError, TypeError):  # not from the service: a proxy on the way
@@ -171,7 +191,7 @@ def main() -> None:
     try:
         client = Client(given.url)
         password = by_mail(client, given.first, given.email) if given.first else getpass.getpass()
-        client.sign_in(given.email, password)
+        client.sign_in(given.email, password, lambda: getpass.getpass("Code of the app: ").strip())
         account = client.request("GET", "/me")
         print(f"{account['created_at']}  {account['email']}")
         client.sign_out()

@@ -10,14 +10,13 @@ from tests.actions import Send
 from tests.browser import CHANGE_ADDRESS, NEW_ADDRESS, PASSWORD, UNDO_ADDRESS, Browser
 
 
-def ready_to_change_address(client: Browser, email: str, password: str = PASSWORD) -> Send:
-    body = {"email": email, "current_password": password}
-    return partial(client.send, "PUT", CHANGE_ADDRESS, body)
+def ready_to_change_address(client: Browser, email: str) -> Send:
+    return partial(client.send, "PUT", CHANGE_ADDRESS, {"email": email})
 
 
-def change_address(client: Browser, email: str, password: str = PASSWORD) -> TestResponse:
+def change_address(client: Browser, email: str) -> TestResponse:
     """Ask for a mail with a code that changes the address."""
-    return ready_to_change_address(client, email, password)()
+    return ready_to_change_address(client, email)()
 
 
 def ready_to_confirm_address(client: Browser, token: str) -> Send:

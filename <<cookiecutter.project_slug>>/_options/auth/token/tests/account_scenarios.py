@@ -6,10 +6,12 @@ from flask import Flask
 
 from tests.address_scenario import use_address
 from tests.browser import API, ASKED, CHANGED, PASSWORD, PASSWORD_SET, SIGNED_IN, Browser
+from tests.factor_scenario import use_factors
 from tests.mailbox import newest_token
 from tests.password_actions import ask_for_reset, set_password
 
 NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
+SESSIONS = f"{API}/me/sessions"
 
 
 def use_account(app: Flask, alice: Browser) -> None:
@@ -18,11 +20,23 @@ def use_account(app: Flask, alice: Browser) -> None:
     assert alice.refresh().status_code == SIGNED_IN
     assert alice.change_password(PASSWORD, NEW_PASSWORD).status_code == CHANGED
     use_address(app, alice, NEW_PASSWORD)
+    use_factors(app, alice, NEW_PASSWORD)
     assert ask_for_reset(alice, alice.email).status_code == ASKED
     code = newest_token(app, alice.email)
     assert set_password(alice, code, NEW_PASSWORD).status_code == PASSWORD_SET
     assert alice.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN
+    end_sessions(app, alice)
     used = alice.refresh_token
     assert alice.refresh().status_code == SIGNED_IN
     assert alice.refresh(used).status_code == 401  # the second use ends the sign-in
     assert alice.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN
+
+
+def end_sessions(app: Flask, alice: Browser) -> None:
+    """Sign in elsewhere, see that session in the list, and end it; then all others at once."""
+    other = Browser(app, "198.51.100.8")
+    assert other.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN
+    found = alice.get(SESSIONS).json["sessions"]
+    theirs = next(row["id"] for row in found if not row["current"])
+    assert alice.open("DELETE", f"{SESSIONS}/{theirs}").status_code == 204
+    assert alice.post(f"{SESSIONS}/revoke-others", {}).status_code == 204

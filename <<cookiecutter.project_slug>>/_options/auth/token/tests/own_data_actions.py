@@ -7,14 +7,14 @@ from functools import partial
 from werkzeug.test import TestResponse
 
 from tests.actions import Send
-from tests.browser import API, PASSWORD, Browser
+from tests.browser import API, Browser
 
 DELETED = 204
-NOT_PROVEN = 422  # that it is the user
+NOT_PROVEN = 401  # that it is the user
 
 
-def ready_to_delete(client: Browser, password: str = PASSWORD) -> Send:
-    return partial(client.post, f"{API}/me/delete", {"current_password": password})
+def ready_to_delete(client: Browser) -> Send:
+    return partial(client.open, "POST", f"{API}/me/delete")
 
 
 def download(client: Browser) -> TestResponse:

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from app.auth.models import Session
 from app.database import db
 from tests.browser import ORIGIN, PASSWORD, Browser
+from tests.factors import Clock, age_proofs, with_app
 from tests.mailbox import mails, newest_token
 from tests.resources import NEW_PASSWORD
 
@@ -211,6 +212,35 @@ def test_what_the_service_refuses_is_said_without_a_traceback(
 ) -> None:
     with pytest.raises(SystemExit, match=said):
         program(*arguments)
+
+
+def test_it_asks_for_a_second_factor_where_there_is_one(
+    app: Flask,
+    alice: Browser,
+    program: Callable[..., None],
+    wire: Wire,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, secret = Clock(monkeypatch), with_app(app, alice.email)
+
+    def answers(prompt: str) -> str:
+        return clock.code(secret) if prompt.startswith("Code of the app") else PASSWORD
+
+    program(ORIGIN, alice.email, answers=answers)
+    assert alice.email in capsys.readouterr().out
+    assert wire.seen[:2] == [("/auth/token", 401), ("/auth/second-factor", 200)]
+
+
+def test_it_proves_once_more_who_the_user_is(app: Flask, signed_in: Any, wire: Wire) -> None:
+    age_proofs(app)
+    with pytest.raises(ApiError) as refused:
+        signed_in.request("GET", "/me/export")
+    assert refused.value.problem["stale"]
+    signed_in.prove({"password": PASSWORD})
+    assert signed_in.request("GET", "/me/export")["account"]
+    paths = [("/me/export", 401), ("/me/step-up", 200), ("/me/export", 200)]
+    assert wire.seen == paths  # without a refresh, which would not help
 
 
 def test_help_says_how_to_call_it() -> None:

@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 from flask import Flask
 
-from app.auth import sessions, tokens
+from app.auth import tokens
 from app.auth.models import Session
+from app.secret import Secret, hash_secret
 from tests.browser import ASKED, PASSWORD, Browser
 from tests.mailbox import newest_token
 from tests.marks import asvs, practice
@@ -32,13 +33,12 @@ def test_no_refresh_brings_an_ended_sign_in_back(
     code = newest_token(app, alice.email)
     in_refresh = threading.local()
     reached, ended = threading.Event(), threading.Event()
-    hash_token = sessions.hash_token
 
-    def pausing(token: str) -> str:
+    def pausing(token: Secret) -> str:
         if hasattr(in_refresh, "here") and moment == "found":
             reached.set()
             ended.wait(TIMEOUT)
-        return hash_token(token)
+        return hash_secret(token)
 
     def refresh() -> int:
         in_refresh.here = True
@@ -57,7 +57,7 @@ def test_no_refresh_brings_an_ended_sign_in_back(
             alice.sign_out()
         ended.set()
 
-    monkeypatch.setattr(sessions, "hash_token", pausing)
+    monkeypatch.setattr(tokens, "hash_secret", pausing)
     status, _ = at_once(refresh, end)
     monkeypatch.undo()
     assert status == 401 or moment == "any"

@@ -235,7 +235,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
 }
 
 
-@asvs("9.2.1", "9.2.3", "10.3.1")
+@asvs("9.2.1", "9.2.3", "10.3.1", "10.3.2", "10.3.3")
 @pytest.mark.parametrize("change", CLAIMS.values(), ids=CLAIMS)
 def test_a_wrong_claim_is_refused(
     alice: Browser,
@@ -378,7 +378,7 @@ def test_a_public_route_does_not_mind_an_old_token(alice: Browser) -> None:
 # --- Refresh tokens
 
 
-@asvs("7.2.3", "10.4.5")
+@asvs("7.2.2", "7.2.3", "10.4.5")
 def test_a_refresh_gives_a_new_pair(alice: Browser) -> None:
     first = (alice.access_token, alice.refresh_token)
     assert alice.refresh().status_code == 200
@@ -519,7 +519,7 @@ ENDINGS = [
 
 
 @practice("auth.sessions")
-@asvs("7.4.1", "7.4.2", "7.4.3", "7.4.5", "8.3.2")
+@asvs("7.2.1", "7.4.1", "7.4.2", "7.4.3", "7.4.5", "8.3.2")
 @pytest.mark.parametrize("end", ENDINGS)
 def test_saved_tokens_are_worthless_after_the_end(
     alice: Browser,
@@ -611,11 +611,12 @@ def test_refreshing_does_not_go_on_for_ever(
     assert timedelta(days=14) >= ABSOLUTE_TIMEOUT >= IDLE_TIMEOUT
 
 
+@asvs("2.3.2")
 def test_one_account_cannot_hoard_sign_ins(app: Flask, alice: Browser) -> None:
     with app.app_context():
         user = db.session.scalars(select(Session)).one().user
         for _ in range(sessions.MAX_SESSIONS):
-            sessions.start(user, address="", device="")
+            sessions.start(user, address="", device="", proof="password", proven_at=None)
         db.session.commit()
         assert len(sessions.of_user(user)) == sessions.MAX_SESSIONS
     assert not alice.is_signed_in()  # the oldest ended

@@ -122,6 +122,8 @@ def test_only_a_database_nearby_is_spoken_to_without_tls(make_app: Callable[...,
                 assert arguments["ssl"].check_hostname
 
 
+@practice("database.dialect")
+@asvs("15.2.2")
 def test_every_connection_is_set_up(app: Flask) -> None:
     both = {
         "time_zone": "+00:00",

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests import deployment_policy as policy
+from tests.marks import asvs, practice
 from tests.policy import check, exposed, seconds, settings
 
 TABLE = "tests/deployment_policy.py"
@@ -80,6 +81,8 @@ def test_what_runs_is_what_the_policy_names() -> None:
     check("compose.yaml, secrets", COMPOSE["secrets"], files, TABLE)
 
 
+@practice("audits")
+@asvs("13.2.2", "13.2.4", "13.2.5", "13.3.2")
 @pytest.mark.parametrize("name", policy.CONTAINERS)
 def test_a_container_gets_no_further(name: str) -> None:
     """Its user, privileges, mounts, network, secrets, limits, health check and command."""
@@ -87,6 +90,27 @@ def test_a_container_gets_no_further(name: str) -> None:
     check(f"compose.yaml, {name}", view(name), policy.CONTAINERS[name], TABLE)
 
 
+@practice("logs")
+@asvs("16.4.3")
+@pytest.mark.parametrize("way", ["as it is", "as the README sends it elsewhere"])
+def test_every_container_hands_its_log_to_docker(way: str) -> None:
+    """One place says where all go on to, and it may be changed as the README says."""
+    text = Path("compose.yaml").read_text(encoding="utf-8")
+    driver = "json-file"
+    if way != "as it is":
+        readme = Path("deploy/docker/README.md").read_text(encoding="utf-8")
+        (lines,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+        text, times = re.subn(r"(logging: &logging\n)(    .+\n)+", rf"\1{lines}", text)
+        assert times == 1
+        driver = "journald"
+    services = yaml.safe_load(text)["services"]
+    assert {it["logging"]["driver"] for it in services.values()} == {driver}
+    for service in services.values():
+        assert not [it for it in service.get("volumes", []) if ":/var/log" in it]
+
+
+@practice("audits")
+@asvs("13.3.1")
 def test_a_secret_is_a_file() -> None:
     """`docker inspect` and /proc show variables."""
     for name, service in SERVICES.items():

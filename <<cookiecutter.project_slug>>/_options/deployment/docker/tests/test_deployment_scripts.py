@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment_policy import SECRETS
+from tests.marks import asvs, practice
 from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
 
 # What the scripts run on the operator's machine, besides Docker.
@@ -40,7 +41,11 @@ STEPS = [
     "up --detach --no-deps certbot backup",
     "ps",
 ]
-DOCKER = 'case "$*" in *"${FAILS:-nothing fails}"*) exit 1 ;; esac'
+DOCKER = """case "$*" in
+    *"${FAILS:-nothing fails}"*) exit 1 ;;
+    *" ps --services "*) for name in ${RUNNING-app-1 app-2 mail nginx}; do echo "$name"; done ;;
+    *" exec "*) cat >>given ;;
+esac"""
 # What Docker noted of the keys that an instance is started with.
 KEYS = """case "$*" in *--force-recreate*)
     for name; do :; done
@@ -82,6 +87,8 @@ def test_a_step_that_fails_is_the_last(scratch: Scratch, step: str) -> None:
     assert steps(outcome) == STEPS[: STEPS.index(step) + 1]
 
 
+@practice("audits")
+@asvs("11.5.1", "13.2.3", "13.3.2")
 def test_only_the_operator_enters_the_folder_of_secrets(scratch: Scratch) -> None:
     """Containers run as other users than the operator: they read the files, which Docker mounts."""
     outcome = run(scratch, "setup.sh")
@@ -96,8 +103,44 @@ def test_only_the_operator_enters_the_folder_of_secrets(scratch: Scratch) -> Non
     made = "".join(value for name, value in values.items() if name != "MAIL_URL")
     random = [values["SECRET_KEY"].strip(), *re.findall(r":([^/:@]+)@", made)]
     assert all(re.fullmatch(r"[\w-]{64}", it) for it in random), "48 random bytes"
+    assert {*outcome.of("head")} == {"head -c 48 /dev/urandom"}, "not of a time or a name"
     again = run(scratch, "setup.sh")
     assert (again.status, secrets(scratch)) == (0, values), "made once"
+
+
+LISTED = "ps --services --status running --status paused"
+
+
+def reencryptions(*instances: str) -> list[str]:
+    return [f"exec -T {name} flask keys reencrypt --expect-key" for name in instances]
+
+
+@pytest.mark.parametrize("running", ["app-1 app-2", "app-1", "app-2"])
+def test_a_rotation_begins_with_what_the_running_service_has_encrypted(
+    scratch: Scratch, running: str
+) -> None:
+    """The key that each has now will be the only old one: what it cannot read would be lost."""
+    assert run(scratch, "setup.sh").status == 0
+    before, given = secrets(scratch), {"RUNNING": f"{running} mail nginx"}
+    expected = [LISTED, *reencryptions(*running.split())]
+    for fails in expected:
+        failed = run(scratch, "setup.sh", "rotate-key", **given, FAILS=fails)
+        assert (failed.status, secrets(scratch)) == (1, before)
+        assert steps(failed) == expected[: expected.index(fails) + 1]
+    (scratch.folder / "given").unlink(missing_ok=True)
+    rotated = run(scratch, "setup.sh", "rotate-key", **given)
+    assert (rotated.status, steps(rotated)) == (0, expected)
+    assert {*secrets(scratch)} - {*before} == {"SECRET_KEY_NEXT"}
+    assert shown_secrets(rotated, secrets(scratch)) == []
+    assert (scratch.folder / "given").read_text() == before["SECRET_KEY"] * len(running.split())
+
+
+def test_a_rotation_without_a_service_that_runs_changes_nothing(scratch: Scratch) -> None:
+    assert run(scratch, "setup.sh").status == 0
+    before = secrets(scratch)
+    refused = run(scratch, "setup.sh", "rotate-key", RUNNING="mail nginx")
+    assert (refused.status, steps(refused), secrets(scratch)) == (1, [LISTED], before)
+    assert "deploy/docker/deploy.sh" in refused.said
 
 
 # <% if cookiecutter.database != "sqlite" %>
@@ -122,6 +165,8 @@ def test_the_passwords_of_all_roles_are_rotated(scratch: Scratch) -> None:
 
 
 # <% endif %>
+@practice("audits")
+@asvs("13.2.3")
 @pytest.mark.parametrize("given", ["", "smtp.example.com", "https://smtp.example.com", "smtp://"])
 def test_nothing_is_deployed_without_a_mail_server(scratch: Scratch, given: str) -> None:
     outcome = run(scratch, "deploy.sh", MAIL_URL=given)

@@ -23,6 +23,7 @@ from tests.manifests import (
     named,
     resources,
 )
+from tests.marks import asvs, practice
 from tests.policy import check, exposed, settings
 
 PINNED = re.compile(r"(\S+:\S+)@sha256:[0-9a-f]{64}")
@@ -113,6 +114,8 @@ def view(container: dict[str, Any]) -> dict[str, Any]:
     return seen
 
 
+@practice("audits")
+@asvs("13.2.2", "13.3.2")
 @pytest.mark.parametrize("name", pods_policy.CONTAINERS)
 def test_a_container_gets_no_further(name: str) -> None:
     """Its image, privileges, mounts, secrets, limits, health checks and command."""
@@ -121,6 +124,18 @@ def test_a_container_gets_no_further(name: str) -> None:
     allowed = pods_policy.CONTAINERS[name] | {"securityContext": pods_policy.CONFINED}
     check(f"container {name}", view(container), allowed, pods_policy.TABLE)
     assert exposed(view(container)["env"]) == [], "a secret is a file"
+
+
+@practice("logs")
+@asvs("16.4.3")
+def test_every_container_leaves_its_log_to_the_node() -> None:
+    """It can write no file that lasts, so what it has to say is in its streams."""
+    found = [(name, it) for name, pod in PODS.items() for it in containers(pod)]
+    assert len(found) > 3
+    for name, container in found:
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+        mounts = [it["mountPath"] for it in container.get("volumeMounts", [])]
+        assert not [path for path in mounts if path.startswith("/var/log")], name
 
 
 def test_the_cluster_lets_in_restricted_pods_alone() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.deployment_policy import FILES, VALKEY_USER
 from tests.manifests import BASE, FOLDER, kustomization
+from tests.marks import asvs, practice
 from tests.policy import exposed
 from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
 
@@ -21,6 +22,8 @@ KUBECTL = """case "$*" in
     *"get job/${FAILED:-none} "*) echo Failed ;;
     kustomize*) cat "$MANIFESTS" ;;
     *" get secret/web --ignore-not-found "*) ;;
+    *" get deployments "*web-secret*) printf '%s\\n' ${DEPLOYED-v7 v7} ;;
+    *" get pods "*web-secret*) printf '%s\\n' ${PODS-v7 v7 v7} ;;
     *" get deployments "*) if [ "${RUNNING:-}" ]; then printf 'deployment.apps/%s\\n' mail web; fi ;;
     *api-resources*) sed -n 's/^/x /p' "$KINDS" ;;
     *"get job/migrate"*".status.ready}"*) ;;
@@ -54,6 +57,7 @@ ORDER = {
     "mail": "rollout status deployment/mail",
 }
 BACKUP = "create job backups-before-update --from cronjob/backup"
+REENCRYPTION = " exec -i deployment/web -c app -- flask keys reencrypt --expect-key"
 
 
 @pytest.fixture
@@ -160,6 +164,8 @@ def test_a_backup_that_fails_is_the_last_step(scratch: Scratch) -> None:
     assert "the backup did not succeed, so nothing was migrated" in outcome.said
 
 
+@practice("audits")
+@asvs("13.2.3", "13.3.2")
 def test_only_the_operator_reads_the_secrets(scratch: Scratch) -> None:
     outcome = run(scratch, "secrets.sh")
     assert outcome.status == 0, outcome.said
@@ -176,9 +182,46 @@ def test_only_the_operator_reads_the_secrets(scratch: Scratch) -> None:
     assert exposed({"REDIS_URL": values["REDIS_URL"]}), "so it is a file"
     again = run(scratch, "secrets.sh")
     assert (again.status, secrets(scratch)) == (0, values), "made once"
-    assert run(scratch, "secrets.sh", "rotate").status == 0
+    failed = run(scratch, "secrets.sh", "rotate", FAILS="keys reencrypt")
+    assert (failed.status, secrets(scratch)) == (1, values), "and nothing has changed"
+    rotation = run(scratch, "secrets.sh", "rotate")
+    assert rotation.status == 0
+    # The key that the pods have now will be the only old one: what it cannot read would be lost.
+    (call,) = (it for it in rotation.of("kubectl") if " get " not in it)
+    assert call.endswith(REENCRYPTION)
     rotated = secrets(scratch)
+    assert shown_secrets(rotation, rotated) == []
     assert rotated["SECRET_KEY"] != rotated["SECRET_KEY_FALLBACKS"] == values["SECRET_KEY"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"PODS": "v7 v6 v7"},
+        {"DEPLOYED": "v7 v6"},
+        {"PODS": "v v7"},
+        {"DEPLOYED": "", "PODS": ""},
+        {"FAILS": "get secret/web"},
+        {"FAILS": "get deployments"},
+        {"FAILS": "get pods"},
+    ],
+    ids=["old pod", "step back", "no version", "nothing", "Secret", "Deployments", "pods"],
+)
+def test_a_rotation_needs_pods_that_have_the_present_key(
+    scratch: Scratch, given: dict[str, str]
+) -> None:
+    """The kubelet writes a changed Secret into the file of a pod whose process still has the key
+    before: the file is no proof of what the process encrypts with."""
+    assert run(scratch, "secrets.sh").status == 0
+    before = secrets(scratch)
+    refused = run(scratch, "secrets.sh", "rotate", **given)
+    assert (refused.status, secrets(scratch)) == (1, before)
+    assert not [call for call in refused.of("kubectl") if " exec " in call]
+    assert ("First deploy" in refused.said) == ("FAILS" not in given)
+    both = "--selector app.kubernetes.io/component in (web,mail)"
+    accepted = run(scratch, "secrets.sh", "rotate")
+    assert accepted.status == 0, accepted.said
+    assert sum(both in call for call in accepted.calls) == 2
 
 
 # <% if cookiecutter.database != "sqlite" %>

@@ -11,6 +11,7 @@ import pytest
 
 from tests import deployment_policy as policy
 from tests.manifests import BASE, COMPONENT, Object, kustomization, named, resources
+from tests.marks import asvs, practice
 
 Flow = tuple[str, str, str, str]
 # What cert-manager's solver is labelled with, while a certificate is ordered.
@@ -84,6 +85,8 @@ def compare(place: str, found: set[Flow], allowed: set[Flow]) -> None:
     assert not says, "\n" + "\n".join([*sorted(says), f"The table is FLOWS in {policy.TABLE}"])
 
 
+@practice("audits")
+@asvs("13.2.4", "13.2.5")
 def test_pods_connect_to_whom_the_policy_names() -> None:
     denied = named(BASE)["NetworkPolicy/deny-by-default"]["spec"]
     assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

@@ -38,13 +38,16 @@ PYTHON = f"""case " $* " in
     *"/outside.py mail "*) grep -q ^smtps: && echo mail.test:465 ;;
     *" -V "*) echo Python 3 ;;
 esac"""
-# Records what the command would read as a credential: how open the file is, and its text.
+# Records what the command would read: of a credential how open its file is, and its text; a key.
 SYSTEMD_RUN = """for word; do
     case $word in
         *LoadCredential=*) echo "$(stat -c %a "${word##*:}") $(cat "${word##*:}")" >>"$LOADED" ;;
     esac
 done
-case " $* " in *"${FAILING_COMMAND:-nothing fails}"*) exit 1 ;; esac"""
+case " $* " in
+    *"${FAILING_COMMAND:-nothing fails}"*) exit 1 ;;
+    *" --expect-key "*) key=$(cat); printf %s "$key" >>"$GIVEN"; [ "$key" != "$REFUSED" ] ;;
+esac"""
 CERTBOT = """for word; do
     [ "${last-}" != --config-dir ] || folder=$word/live/$NAME
     last=$word
@@ -62,7 +65,10 @@ STANDINS = {
     "python3": PYTHON,
     "systemd-run": SYSTEMD_RUN,
     "certbot": CERTBOT,
-    "systemctl": 'case "$*" in "${FAILS:-nothing fails}") exit 1 ;; esac',
+    "systemctl": """case "$*" in
+    "${FAILS:-nothing fails}") exit 1 ;;
+    *" is-active "*) [ "${RUNS:-all}" = all ] ;;
+esac""",
 } | dict.fromkeys(
     """apt-get dpkg journalctl nginx pg_lsclusters pg_ctlcluster mariadbd psql systemd-sysusers
     """.split(),
@@ -94,6 +100,7 @@ class Host:
     def run(self, script: str, *arguments: str, **values: str) -> Outcome:
         values = {
             "LOADED": f"{self.folder}/loaded",
+            "GIVEN": f"{self.folder}/given",
             "NAME": SLUG,
             "STATE_DIRECTORY": f"{self.folder}/state",
             "ACME_EMAIL": "a@example.com",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment_policy import HARDENING, HARMLESS, SLUG, TABLE, UNITS
+from tests.marks import asvs, practice
 from tests.policy import check, seconds
 
 FOLDER = Path("deploy/systemd")
@@ -55,6 +56,8 @@ def test_every_unit_was_looked_at() -> None:
     check("deploy/systemd", dict.fromkeys(FILES), dict.fromkeys(UNITS), TABLE)
 
 
+@practice("audits")
+@asvs("13.2.2", "13.2.4", "13.2.5", "13.3.2")
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_gets_no_further(name: str) -> None:
     """Its user, privileges, files, network, secrets, limits and command."""
@@ -69,6 +72,15 @@ def test_a_unit_gets_no_further(name: str) -> None:
 def test_no_secret_is_a_variable(name: str) -> None:
     """/proc shows them, and every child inherits them."""
     assert not {"Environment", "SetCredential", "PassEnvironment"} & settings(name).keys()
+
+
+@practice("logs")
+@asvs("16.4.3")
+@pytest.mark.parametrize("name", [*FILES, "hardening.conf"])
+def test_every_unit_writes_to_the_journal(name: str) -> None:
+    """It is systemd's default, and the journal is what is sent to another system."""
+    elsewhere = {"StandardOutput", "StandardError", "LogNamespace", "LogsDirectory"}
+    assert not elsewhere & settings(name).keys()
 
 
 def test_a_killed_service_is_started_at_once_and_requests_wait() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from tests.deployment_policy import MIGRATOR, SLUG, UNITS, USER
 from tests.host import Host
+from tests.marks import asvs, practice, slow
 from tests.policy import exposed, settings
 from tests.scripts import Outcome, modes, shown_secrets
 
@@ -78,6 +80,8 @@ def written(host: Host) -> Iterator[tuple[str, str]]:
             yield path, mode
 
 
+@practice("audits")
+@asvs("13.3.2")
 def test_nobody_reads_or_writes_what_he_must_not(host: Host, installed: Outcome) -> None:
     problems = []
     for path, mode in written(host):
@@ -92,6 +96,8 @@ def test_nobody_reads_or_writes_what_he_must_not(host: Host, installed: Outcome)
     assert [call for call in installed.calls if re.match("ch(own|grp)|setfacl", call)] == []
 
 
+@practice("audits")
+@asvs("15.2.3")
 def test_a_release_is_the_code_and_nothing_else(host: Host, installed: Outcome) -> None:
     """No development settings, no tests, no history; the owner is root, whoever's checkout it was."""
     found = {path.split("/")[4] for path, _ in written(host) if fnmatch(path, "opt/*/releases/*/*")}
@@ -102,6 +108,8 @@ def test_a_release_is_the_code_and_nothing_else(host: Host, installed: Outcome) 
     assert [call for call in host.calls(installed, "python3") if " pip " in call] == [PIP]
 
 
+@practice("audits")
+@asvs("13.2.3", "13.3.1")
 def test_no_secret_is_shown(host: Host, installed: Outcome) -> None:
     """/proc shows command lines to every user of the host, and settings are no place for secrets."""
     assert shown_secrets(installed, host.secrets()) == []
@@ -114,6 +122,8 @@ def test_no_secret_is_shown(host: Host, installed: Outcome) -> None:
     assert {name for name in host.secrets() if ":" not in name} == named
     key = (host.folder / f"etc/{SLUG}/credentials/SECRET_KEY").read_text("utf-8").strip()
     assert re.fullmatch(r"[\w-]{64}", key), "48 random bytes"
+    made = " ".join(text for name, text in host.secrets().items() if name != "MAIL_URL")
+    assert all(re.fullmatch(r"[\w-]{64}", it) for it in re.findall(r":([^/:@]+)@", made))
 
 
 def test_every_unit_has_its_restrictions(host: Host, installed: Outcome) -> None:
@@ -196,7 +206,7 @@ def test_nothing_is_started_without_a_mail_server(tmp_path: Path, given: str | N
     assert steps(host, outcome) == []
 
 
-@pytest.mark.slow
+@slow
 def test_a_mail_process_that_does_not_run_fails_the_release(tmp_path: Path) -> None:
     host = Host(tmp_path)
     outcome = host.run("install.sh", FAILS=f"start {SLUG}-mail.service")
@@ -204,7 +214,7 @@ def test_a_mail_process_that_does_not_run_fails_the_release(tmp_path: Path) -> N
     assert "the service does not run" in outcome.said
 
 
-@pytest.mark.slow
+@slow
 def test_a_migration_that_fails_starts_nothing(tmp_path: Path) -> None:
     host = Host(tmp_path)
     outcome = host.run("install.sh", FAILS=MIGRATION)
@@ -212,7 +222,7 @@ def test_a_migration_that_fails_starts_nothing(tmp_path: Path) -> None:
     assert steps(host, outcome) == STARTED[: STARTED.index(MIGRATION) + 1]
 
 
-@pytest.mark.slow
+@slow
 @pytest.mark.parametrize("fails", ["nothing", "backup"])
 def test_an_update_has_a_backup_from_before_its_migration(tmp_path: Path, fails: str) -> None:
     """By the old code, which fits the schema, and as the user who owns the backups."""
@@ -260,9 +270,8 @@ OF_OPERATORS = {"MAIL_URL", "MAIL_DATABASE_URL", "MIGRATION_DATABASE_URL"}
     [
         (["users", "list"], USER, OF_OPERATORS),
         (["db", "upgrade"], MIGRATOR, {"MAIL_URL"}),
-        (["keys", "rotate"], "root", {"MAIL_URL"}),  # writes the files that hold the keys
     ],
-    ids=["users", "db", "keys"],
+    ids=["users", "db"],
 )
 def test_a_command_runs_as_the_user_for_it(
     host: Host, installed: Outcome, arguments: list[str], user: str, hidden: set[str]
@@ -275,6 +284,59 @@ def test_a_command_runs_as_the_user_for_it(
     assert given == credentials - hidden
     assert check_of_systemd_run(call) == user
     assert shown_secrets(outcome, host.secrets()) == []
+
+
+def test_a_rotation_begins_with_what_is_encrypted_in_the_database(
+    host: Host, installed: Outcome
+) -> None:
+    """By the user of the service: root may not reach the database. Then root, who alone writes the
+    files that hold the keys."""
+    outcome = host.run("manage.sh", "keys", "rotate", RUNS="nothing")
+    assert (installed.status, outcome.status) == (0, 0)
+    first, second = host.calls(outcome, "systemd-run")
+    assert first.endswith(" flask --app wsgi keys reencrypt")
+    assert second.endswith(" flask --app wsgi keys rotate --reencrypted")
+    assert [check_of_systemd_run(call) for call in (first, second)] == [USER, "root"]
+    for call, hidden in ((first, OF_OPERATORS), (second, {"MAIL_URL"})):
+        given = set(re.findall(r"(?:LoadCredential=|--setenv=)(\w+?)(?:_FILE)?[:=]/etc", call))
+        assert given == {name for name in host.secrets() if ":" not in name} - hidden
+    assert shown_secrets(outcome, host.secrets()) == []
+    (keys,) = (host.calls(host.run("manage.sh", "keys", "reencrypt"), "systemd-run"),)
+    assert [check_of_systemd_run(call) for call in keys] == [USER]
+
+
+@pytest.mark.parametrize("other", [None, SLUG, f"{SLUG}-mail"], ids=["none", "service", "mail"])
+def test_a_rotation_needs_the_key_of_what_runs(
+    host: Host, installed: Outcome, other: str | None
+) -> None:
+    """After a rotation without a restart, a unit still has the key before: another one would lose
+    what it encrypts."""
+    assert installed.status == 0
+    units = [SLUG, f"{SLUG}-mail"]
+    keys = {unit: f"the-key-that-{unit}-was-started-with" for unit in units}
+    for unit, key in keys.items():
+        place = host.folder / f"run/credentials/{unit}.service"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "SECRET_KEY").write_text(key)
+    given = host.folder / "given"
+    given.write_text("")
+    outcome = host.run("manage.sh", "keys", "rotate", REFUSED=keys.get(other or "", "none"))
+    asked = units if other is None else units[: units.index(other) + 1]
+    assert given.read_text("utf-8") == "".join(keys[unit] for unit in asked)
+    calls = [call.partition(" wsgi ")[2] for call in host.calls(outcome, "systemd-run")]
+    rotation = ["keys rotate --reencrypted"] if other is None else []
+    assert calls == ["keys reencrypt --expect-key"] * len(asked) + rotation
+    assert (outcome.status == 0) == (other is None)
+    assert shown_secrets(outcome, host.secrets() | keys) == []
+
+
+def test_no_rotation_without_the_key_of_a_unit_that_runs(host: Host, installed: Outcome) -> None:
+    """Its key may be where this systemd does not show it; then nobody knows."""
+    assert installed.status == 0
+    shutil.rmtree(host.folder / "run/credentials", ignore_errors=True)
+    outcome = host.run("manage.sh", "keys", "rotate")
+    assert outcome.status != 0
+    assert host.calls(outcome, "systemd-run") == []
 
 
 def check_of_systemd_run(call: str) -> str:
@@ -302,7 +364,7 @@ def test_the_database_is_created_by_its_administrator_alone(host: Host, installe
     assert not list(host.folder.glob("tmp.*")), "no file of a password is left"
 
 
-@pytest.mark.slow
+@slow
 def test_a_service_from_before_the_role_of_mail_gets_one(tmp_path: Path) -> None:
     """A user of the host and a role, on the server of the other roles."""
     host = Host(tmp_path)

@@ -10,9 +10,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
+from app.database import db
+from app.mail import outbox
+from app.mail.models import Mail
 from tests.browser import SIGNED_IN, Browser
 from tests.marks import asvs, practice
+from tests.outbox import write
 
 
 @pytest.fixture
@@ -115,7 +120,7 @@ def test_a_file_that_cannot_be_written_changes_nothing(
             raise PermissionError(13, "Permission denied", str(target))
         replace(source, target)
 
-    monkeypatch.setattr("app.commands.keys.os.replace", refuse)
+    monkeypatch.setattr("app.commands.key_rotation.os.replace", refuse)
     before = [file.read_text() for file in key_files]
     result = rotate(app)
     assert result.exit_code == 1
@@ -123,6 +128,42 @@ def test_a_file_that_cannot_be_written_changes_nothing(
     assert "Nothing was changed." in result.stderr
     assert [file.read_text() for file in key_files] == before
     assert set(key_files[0].parent.iterdir()) == set(key_files)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("stopped", ["secret_key", "fallbacks"])
+def test_ctrl_c_leaves_no_other_copy_of_a_key(
+    app: Flask,
+    environment: dict[str, str],
+    key_files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    stopped: str,
+    moment: str,
+) -> None:
+    """Nothing is changed, or all: the key that was current until now is never lost."""
+    key, fallbacks = key_files
+    replace = os.replace
+    times: list[str] = []
+
+    def interrupted(source: str, target: Path) -> None:
+        times.append(target.name)
+        first = times.count(stopped) == 1 and target.name == stopped
+        if first and moment == "before":
+            raise KeyboardInterrupt
+        replace(source, target)
+        if first:
+            raise KeyboardInterrupt
+
+    fallbacks.write_text(f"{'x' * 50}\n")
+    before = [file.read_text() for file in key_files]
+    monkeypatch.setattr("app.commands.key_rotation.os.replace", interrupted)
+    assert rotate(app).exit_code != 0
+    assert set(key.parent.iterdir()) == set(key_files)
+    if (stopped, moment) == ("secret_key", "after"):
+        assert key.read_text() != before[0]
+        assert fallbacks.read_text() == f"{environment['SECRET_KEY']}\n"
+    else:
+        assert [file.read_text() for file in key_files] == before
 
 
 def test_the_old_key_needs_a_file_as_well(
@@ -189,4 +230,28 @@ def test_a_rotation_is_logged(app: Flask, tmp_path: Path, caplog: pytest.LogCapt
     file = tmp_path / ".env"
     file.write_text(f"SECRET_KEY={app.secret_key}\n")
     assert rotate(app, "--env-file", str(file)).exit_code == 0
-    assert [record.message for record in caplog.records] == ["sys_key_rotated"]
+    assert caplog.messages == ["sys_reencrypted", "sys_key_rotated"]
+
+
+@practice("secret_key")
+@asvs("11.2.2")
+def test_two_rotations_lose_no_mail(
+    app: Flask, make_app: Callable[..., Flask], tmp_path: Path, alice: Browser
+) -> None:
+    """What waits is encrypted anew before each: after a leak there are two, one after the other."""
+    file = tmp_path / ".env"
+    file.write_text(f"SECRET_KEY={app.secret_key}\n")
+    write(app, alice.email)
+    service = app
+    for _ in range(3):
+        assert rotate(service, "--env-file", str(file)).exit_code == 0
+        service = make_app(**assignments(file.read_text()))
+        with service.app_context():
+            (mail,) = db.session.scalars(select(Mail))
+            assert outbox.content(mail)[0].startswith("Your password at ")
+    # In two steps, as manage.sh does it.
+    assert service.test_cli_runner().invoke(args=["keys", "reencrypt"]).exit_code == 0
+    assert rotate(service, "--env-file", str(file), "--reencrypted").exit_code == 0
+    with make_app(**assignments(file.read_text())).app_context():
+        (mail,) = db.session.scalars(select(Mail))
+        assert outbox.content(mail)

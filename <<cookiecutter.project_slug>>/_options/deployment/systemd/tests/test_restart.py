@@ -66,7 +66,7 @@ def ask_on(site: Site, enough: threading.Event) -> list[tuple[float, int]]:
     return answers
 
 
-@asvs("15.2.2", "16.5.2")
+@asvs("16.5.2")
 def test_a_kill_costs_what_was_under_way_and_nothing_else(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from wtforms import Field, Form, TextAreaField
 from wtforms.form import BaseForm
 from wtforms.validators import StopValidation
 
+from app.security.refusals import unknown_fields
 from app.security.sanitization import MAX_RICH_TEXT, clean_line, sanitize_html
 
 RICH_TEXT_HINT = (
@@ -29,6 +30,12 @@ class TextForm(FlaskForm):  # type: ignore[misc]
     def __init__(self, **kwargs: Any) -> None:
         sent = request.form if self.is_submitted() else None
         super().__init__(sent or None, **kwargs)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Whether what was sent is accepted. Fields that the form does not have are ignored."""
+        if unknown := request.form.keys() - self.data.keys():
+            unknown_fields(unknown)
+        return bool(super().validate(extra_validators))
 
 
 class PlainText:

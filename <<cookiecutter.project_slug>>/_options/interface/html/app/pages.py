@@ -14,6 +14,7 @@ from werkzeug.security import safe_join
 from werkzeug.wrappers import Response
 
 from app.security.access import public
+from app.security.redirects import next_page
 
 YEAR = 365 * 24 * 3600  # seconds
 
@@ -41,6 +42,7 @@ def init_app(app: Flask) -> None:
     # would block a stylesheet that was edited after the start.
     production = app.config["SETTINGS"].production
     app.jinja_env.globals["asset"] = cache(asset) if production else asset
+    app.jinja_env.globals["next_page"] = next_page
     app.config["NAVIGATION"] = []
     app.context_processor(
         lambda: {

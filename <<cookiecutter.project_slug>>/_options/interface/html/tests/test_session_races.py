@@ -22,6 +22,9 @@ def test_of_two_tabs_that_end_all_other_sessions_at_once_both_stay(
     (tab,) = tabs(app, 1)
     other = Browser(app, tab.address)
     other.set_cookie(tab.cookie())
+    with app.app_context():
+        db.session.execute(update(Session).values(proven_at=now()))
+        db.session.commit()
     path = "/account/sessions/revoke-others"
     calls = [ready(it, path, {}, page="/account/") for it in (tab, other)]
     monkeypatch.setattr(sessions, "find", meeting(2, sessions.find))

@@ -36,13 +36,14 @@ HTML_RULES = {
     "event handler": IN_TAG + r"""(?<=[\s"'/])on[a-z]+\s*=""",
     "script url": r"=\s*[\"']?\s*(?:javascript|vbscript|data)\s*:",
     "value outside quotes": IN_TAG + r"{{",
+    # It would go before the header, and hand paths with tokens to other sites.
+    "own referrer policy": IN_TAG + r"""(?<=[\s"'/])referrerpolicy\s*=|<meta\b[^>]*\breferrer\b""",
     "foreign asset": r"<(?!a\b)[a-z][^>]*=\s*[\"']?\s*(?:https?:)?//",
     "post form without csrf token": (
         POST_FORM + r"(?:(?!csrf_token|hidden_tag\(|</form\b).)*(?:</form\b|\Z)"
     ),
 }
 PYTHON_RULES = {
-    "template from a string": r"\brender_template_string\b|\bfrom_string\s*\(",
     "autoescape off": r"\bautoescape\s*=\s*(?:False|None)\b",
 }
 
@@ -74,7 +75,7 @@ def relative(path: Path) -> str:
     return path.relative_to(APP).as_posix()
 
 
-@asvs("1.2.1", "1.2.2", "1.2.3")
+@asvs("1.2.1", "1.2.2", "1.2.3", "3.4.5")
 @pytest.mark.parametrize("path", files(TEMPLATES, "*"), ids=relative)
 def test_a_template_keeps_every_rule(path: Path) -> None:
     # Jinja autoescapes by file name: page.txt or page.html.j2 would be rendered unescaped. Mails
@@ -83,9 +84,9 @@ def test_a_template_keeps_every_rule(path: Path) -> None:
     assert template_violations(path.read_text(encoding="utf-8")) == []
 
 
-@asvs("1.3.7")
+@asvs("1.2.1")
 @pytest.mark.parametrize("path", files(APP, "*.py"), ids=relative)
-def test_no_template_is_made_from_a_string(path: Path) -> None:
+def test_no_module_switches_autoescaping_off(path: Path) -> None:
     assert violations(path.read_text(encoding="utf-8"), PYTHON_RULES) == []
 
 
@@ -111,6 +112,8 @@ BAD_SAMPLES = [
     ("value outside quotes", "<p class={{ kind }}>"),
     ("value outside quotes", '<p id="a" title=row-{{ row.title }}>'),
     ("value outside quotes", "<p {{ attributes }}>"),
+    ("own referrer policy", '<meta name="referrer" content="unsafe-url">'),
+    ("own referrer policy", '<a href="/x" referrerpolicy="unsafe-url">x</a>'),
     ("foreign asset", '<script src="https://cdn.example/x.js"></script>'),
     ("foreign asset", '<link rel="stylesheet" href="//cdn.example/x.css">'),
     ("foreign asset", "<img alt='' src=http://cdn.example/x.png>"),
@@ -123,8 +126,6 @@ BAD_SAMPLES = [
     ),
 ]
 BAD_PYTHON = [
-    ("template from a string", "return render_template_string(request.args['t'])"),
-    ("template from a string", "current_app.jinja_env.from_string(text).render()"),
     ("autoescape off", "Environment(autoescape=False)"),
 ]
 

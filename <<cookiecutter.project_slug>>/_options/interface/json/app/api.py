@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 from flask import Response, request
 
@@ -30,6 +30,10 @@ class Problem(Model):
     detail: str
     request_id: str
     errors: list[FieldProblem] = []
+    # Of a sign-in that goes on with a second factor, and of no other error.
+    code: Literal["second_factor_required"] | None = None
+    ticket: str | None = None
+    factors: list[Literal["code", "passkey"]] = []
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tests.mailbox import newest_token
 __all__ = ["DOMAIN", "ORIGIN", "PASSWORD", "Browser"]
 
 PAGES = False
-SETTINGS: dict[str, str] = {}  # of this way to sign in
+SETTINGS = {"PASSKEY_ORIGINS": ORIGIN}  # of this way to sign in
 # What the shared tests ask for by name, because it is different with pages.
 API = "/api/v1"
 SIGN_IN, SIGN_UP, HOME = f"{API}/auth/token", f"{API}/auth/register", "/.well-known/security.txt"
@@ -28,6 +28,7 @@ NEW_ADDRESS, UNDO_ADDRESS = f"{API}/auth/email", f"{API}/auth/undo"
 PROFILE = f"{API}/me"  # the answer about the account
 SAMPLES = WRITE = f"{API}/samples"  # of :mod:`tests.sample`
 CREATE_ACCOUNT = "create"
+CREATE_OPTIONS: list[str] = []
 ACCOUNT_KEY = "email"  # the column that tells accounts apart
 FAILED_SIGN_IN = ["authn_login_fail"]  # the log events of a wrong password
 ASKED = 202  # a mail follows, or none does
@@ -53,7 +54,7 @@ class Browser(Client):
 
     def __init__(self, app: Flask, address: str = "198.51.100.7") -> None:
         super().__init__(app, address)
-        self.access_token = self.refresh_token = self.device_token = ""
+        self.access_token = self.refresh_token = self.device_token = self.ticket = ""
 
     def headers(self, method: str) -> dict[str, str]:
         signed_in = {"Authorization": f"Bearer {self.access_token}"} if self.access_token else {}
@@ -69,7 +70,7 @@ class Browser(Client):
 
     def keep(self, response: TestResponse) -> TestResponse:
         """Keep the tokens of a response that has some."""
-        if response.status_code == SIGNED_IN:
+        if response.status_code in (SIGNED_IN, WRITTEN) and "access_token" in response.json:
             self.access_token = response.json["access_token"]
             self.refresh_token = response.json["refresh_token"]
         return self.keep_device(response)

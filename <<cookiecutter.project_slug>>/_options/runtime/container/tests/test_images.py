@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests import image_policy as policy
+from tests.marks import asvs, practice
 from tests.policy import check
 from tests.scripts import Scratch, below, modes
 
@@ -66,6 +67,8 @@ def test_no_image_runs_as_root(name: str) -> None:
     assert order.index("USER") > max(order.index("COPY"), len(order) - 1 - order[::-1].index("RUN"))
 
 
+@practice("audits")
+@asvs("15.2.3")
 def test_nothing_gets_into_an_image_unnamed() -> None:
     lines = Path(".dockerignore").read_text(encoding="utf-8").splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, select, update
 
+from app.auth import links, throttling
 from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, name
 from app.auth.models import User
 from app.database import db, now
@@ -21,6 +22,19 @@ def end(user: User, purpose: Purpose, *, after: int = 0) -> None:
     """
     theirs = Link.user_id == user.id, Link.purpose == purpose, Link.id > after
     change(update(Link).where(*theirs).values(token_hash=None), OF_ALL)
+
+
+def use(purpose: Purpose, token: str) -> User | None:
+    """The account whose owner has opened this link, once; locked until the commit.
+
+    None when the link does not count (any more), or went to an address that the account had before.
+    The caller commits, together with what the link was for.
+    """
+    link = links.find(purpose, token)
+    user = db.session.get(User, link.user_id) if link and link.user_id else None
+    if link is None or user is None or not throttling.lock(user):
+        return None
+    return user if user.email == link.email and links.use(link) else None
 
 
 def undoable(user: User) -> set[str]:

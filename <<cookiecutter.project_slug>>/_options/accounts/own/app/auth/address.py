@@ -1,8 +1,8 @@
 """Change of address: a thief of a session moves the account to another mailbox.
 
 There the thief lets a "forgotten" password be reset, and the owner is out for good. So a change
-needs the password. The new mailbox is proven by a link, which counts for the signed-in owner of the
-account alone: whoever opens the link of a stranger would give the stranger's account an address
+needs a fresh proof. The new mailbox is proven by a link, which counts for the signed-in owner of
+the account alone: whoever opens the link of a stranger would give the stranger's account an address
 that is not the stranger's. The old mailbox gets a link that undoes the change for 7 days, and with
 it the password, which the thief knows. OWASP Forgot Password cheat sheet; ASVS 6.3.7, 6.3.8.
 """
@@ -15,9 +15,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import Conflict
 
-from app.auth import account_links, accounts, links, notices, sessions, throttling
+from app.auth import account_links, links, notices, sessions, throttling
 from app.auth.links import Link
-from app.auth.models import Session, User
+from app.auth.models import User
 from app.database import db, rows
 from app.mail import outbox
 from app.security.logs import security_event
@@ -28,22 +28,18 @@ KIND = "new_address"  # of the mail to the new address
 MAX_MAILS = 10  # in a day, to one address: a stranger with many accounts floods no mailbox. Ours
 
 
-def request_change(session: Session, email: str, password: str) -> bool:
-    """Mail a link to the new address; False when the password is wrong or comes too early.
+def request_change(user: User, email: str) -> None:
+    """Mail a link to the new address, after a fresh proof.
 
     The same is done whether the address has an account or not, but then the mail is not delivered;
-    nor when the address got :data:`MAX_MAILS` within a day. The caller commits.
+    nor when the address got :data:`MAX_MAILS` within a day. The caller has locked the account and
+    commits.
     """
-    user = session.user
-    if not accounts.reauthenticate(session, password):
-        security_event("authn_address_change_fail", account=user.id)
-        return False
     taken = db.session.scalar(select(User.id).where(User.email == email)) is not None
     few = outbox.recent(KIND, email) < MAX_MAILS
     if token := links.issue("email", email, user):
         values = {"address": notices.client(), **links.shown("email", token)}
         outbox.add(KIND, email, values, deliver=few and not taken)
-    return True
 
 
 def pending(token: str, user: User) -> Link | None:
@@ -61,7 +57,7 @@ def change(token: str, user: User) -> bool:
     if link is None:
         return False
     # Of several changes at once, each knows the address before it.
-    if not accounts.lock_row(user) or user.disabled_at is not None or not links.use(link):
+    if not throttling.lock(user) or user.disabled_at is not None or not links.use(link):
         return False
     old = user.email
     _move(user, link.email)
@@ -90,7 +86,7 @@ def undo(token: str, password: str) -> User | None:
         return None
     stored = hash_password(password)  # before rows are locked: it takes long
     user = db.session.get(User, link.user_id)
-    if user is None or not accounts.lock_row(user) or not links.use(link):
+    if user is None or not throttling.lock(user) or not links.use(link):
         return None
     changed = user.email
     user.password_hash = stored

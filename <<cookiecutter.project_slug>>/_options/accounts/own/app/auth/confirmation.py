@@ -80,7 +80,7 @@ def reset(token: str, password: str) -> User | None:
     stored = hash_password(password)  # before rows are locked: it takes long
     user = _find(link.email)
     # The account first: so do all others, and two requests do not wait for each other.
-    if user is None or not accounts.lock_row(user) or not links.use(link):
+    if user is None or not throttling.lock(user) or not links.use(link):
         return None
     if user.disabled_at is not None or user.email != link.email:
         return None

@@ -46,16 +46,18 @@ class Device(Base):
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now, index=True)
 
 
-def recognize(user: User) -> None:
+def recognize(user: User, proof: str) -> None:
     """Tell the user of a sign-in if the device is new; then it is known. The caller commits.
 
-    Call it after the right password, with the account's row locked: of sign-ins at the same time,
-    each counts the notices of the others.
+    Call it after the last step, with the account's row locked: of sign-ins at the same time, each
+    counts the notices of the others.
+
+    :param proof: by what the user has signed in, for the notice.
     """
     if remember(user):
         security_event("authn_device_new", level=logging.INFO, account=user.id)
         if outbox.recent(KIND, user.email) < MAX_NOTICES:
-            notices.send(KIND, user)
+            notices.send(KIND, user, proof=proof)
 
 
 def remember(user: User) -> bool:

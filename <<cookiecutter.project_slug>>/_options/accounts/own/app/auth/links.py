@@ -20,14 +20,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth import upkeep
 from app.auth.models import MAX_EMAIL, User
-from app.auth.sessions import hash_token
 from app.backoff import backoff
 from app.database import Base, UTCDateTime, db, now
 from app.database.rows import TRIES, change, lock_or_add
-from app.secret import Secret
+from app.secret import Secret, hash_secret
 from app.security.scope import unscoped
 
-Purpose = Literal["confirm", "invite", "reset", "email", "undo"]
+Purpose = Literal["confirm", "invite", "reset", "email", "undo", "unlock", "keep"]
 
 LIFETIMES: dict[Purpose, timedelta] = {
     "confirm": timedelta(hours=24),
@@ -35,6 +34,8 @@ LIFETIMES: dict[Purpose, timedelta] = {
     "reset": timedelta(minutes=30),  # OWASP Forgot Password cheat sheet: short
     "email": timedelta(hours=24),
     "undo": timedelta(days=7),  # until the owner of a stolen account reads the mail
+    "unlock": timedelta(days=7),  # the same: somebody else chose the moment. See app.auth.lock
+    "keep": timedelta(days=7),  # more than the delay of app.auth.factor_resets
 }
 # By the setting of this name: the links that open an account.
 SIGN_UP: dict[str, tuple[Purpose, ...]] = {
@@ -86,17 +87,18 @@ def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | No
     return _renewed(link)
 
 
-def issue_at_once(purpose: Purpose, email: str) -> Secret:
-    """The same for an operator, without a pause: a thief who asks again and again begins it anew.
+def issue_at_once(purpose: Purpose, email: str, user: User | None = None) -> Secret:
+    """The same without a pause: for an operator, or where something else limits the mails.
 
-    The caller commits, and writes nothing before.
+    A thief who asks again and again would begin the pause anew. The caller commits; without
+    ``user``, it writes nothing before.
     """
-    return _renewed(_locked(purpose, email, None))
+    return _renewed(_locked(purpose, email, user))
 
 
 def _renewed(link: Link) -> Secret:
     token = Secret(secrets.token_urlsafe(32))
-    link.token_hash = hash_token(token)
+    link.token_hash = hash_secret(token)
     link.expires_at = now() + LIFETIMES[link.purpose]
     link.mails = 1 if now() - link.mailed_at > DAY else link.mails + 1
     link.mailed_at = now()
@@ -115,7 +117,7 @@ def shown(purpose: Purpose, token: Secret) -> dict[str, str]:
 def find(purpose: Purpose, token: str) -> Link | None:
     """The link with this token, if it still counts."""
     query = select(Link).where(
-        Link.token_hash == hash_token(Secret(token)),
+        Link.token_hash == hash_secret(Secret(token)),
         Link.purpose.in_(_counting(purpose)),
         Link.expires_at > now(),
     )

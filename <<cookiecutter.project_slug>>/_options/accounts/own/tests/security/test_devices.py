@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import accounts, device_tokens
+from app.auth import authentication, device_tokens
 from app.auth.devices import KIND, MAX_DEVICES, MAX_NOTICES, Device
 from app.auth.models import User
 from app.database import db
@@ -306,7 +306,9 @@ def test_sign_ins_at_once_are_all_counted(app: Flask, monkeypatch: pytest.Monkey
     for visitor in visitors:
         visitor.get("/healthz")
     with monkeypatch.context() as patch:
-        patch.setattr(accounts, "verify_password", meeting(number, accounts.verify_password))
+        patch.setattr(
+            authentication, "verify_password", meeting(number, authentication.verify_password)
+        )
         assert at_once(*calls) == [SIGNED_IN] * number
     assert len(notices(app)) == MAX_NOTICES
     assert len(devices(app)) == number
@@ -337,7 +339,7 @@ def test_the_mail_quotes_nothing_of_the_request(
 
     monkeypatch.setattr(mail_outbox, "add", add)
     assert Browser(app, STRANGE).sign_in(ALICE).status_code == SIGNED_IN
-    assert seen == [{"address": STRANGE}]
+    assert seen == [{"address": STRANGE, "proof": "password"}]
 
 
 # --- What is stored

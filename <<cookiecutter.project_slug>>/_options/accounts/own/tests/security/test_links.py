@@ -15,13 +15,13 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.auth import accounts, confirmation, upkeep
-from app.auth.links import FIRST_PAUSE, LONGEST_PAUSE, Link
+from app.auth.links import FIRST_PAUSE, LIFETIMES, LONGEST_PAUSE, Link
 from app.auth.models import User
 from app.database import Base, db, dialect, now
 from tests.browser import ASKED, NO_LINK, PASSWORD, SIGNED_IN, Browser
 from tests.flows import FLOWS, RESET, Flow, pass_time
 from tests.mailbox import mails, tokens
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.races import at_once, meeting
 from tests.resources import NEW_PASSWORD
 from tests.retries import Log
@@ -100,6 +100,14 @@ def test_a_link_counts_once(app: Flask, flow: Flow) -> None:
     for password in (NEW_PASSWORD, "gravel-piano-3-umbrella-mist"):
         assert flow.finish(Browser(app), token, password).status_code == NO_LINK
     assert works(app, flow, NEW_PASSWORD)
+
+
+@asvs("6.4.1")
+def test_no_link_counts_for_long() -> None:
+    """What somebody asked for, the same day. Seven days: its owner did not choose the moment."""
+    longest = {"confirm": DAY, "reset": timedelta(hours=1), "email": DAY}
+    for purpose, lifetime in LIFETIMES.items():
+        assert lifetime <= longest.get(purpose, 7 * DAY), purpose
 
 
 @asvs("6.4.1")
@@ -220,6 +228,7 @@ def mails_of_a_day(app: Flask, flow: Flow, every: timedelta) -> list[timedelta]:
 
 @asvs("2.4.1", "6.3.1")
 @both
+@slow
 def test_a_stranger_gets_few_mails_however_often_somebody_asks(app: Flask, flow: Flow) -> None:
     """Each from an address of its own. The owner, who asks as well, always has a link that counts,
     or gets one.
@@ -270,6 +279,7 @@ def test_of_requests_at_once_one_sends_a_mail(
 
 @asvs("6.5.1", "15.4.2")
 @both
+@slow
 def test_of_ten_who_use_a_link_at_once_one_wins(app: Flask, flow: Flow) -> None:
     token = flow.token(app)
     passwords = [f"kelp-drizzle-{n}-anvil-tooth" for n in range(10)]

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.auth import account, backchannel, identity, identity_provider, operators, own_data, views
+from app.auth import (
+    account,
+    backchannel,
+    identity,
+    identity_provider,
+    operators,
+    own_data,
+    step_up_views,
+    views,
+)
 from app.security import access
 
 
 def init_app(app: Flask) -> None:
     """Register the pages for signing in and out, the account and operators."""
-    access.authenticate_by(app, identity.identify, identity.challenge)
+    access.authenticate_by(app, identity.identify, identity.challenge, identity.step_up_first)
     identity_provider.init_app(app)
     app.config["PRACTICES"].append(identity_provider)
     app.register_blueprint(views.blueprint)
+    app.register_blueprint(step_up_views.blueprint)
     app.register_blueprint(backchannel.blueprint)
     app.register_blueprint(account.blueprint)
     app.register_blueprint(own_data.blueprint)

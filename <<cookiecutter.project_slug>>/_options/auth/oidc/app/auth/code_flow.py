@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from authlib.integrations.base_client import OAuthError
 
-from app.auth import provider_tokens
+from app.auth import provider_proof, provider_tokens
 from app.auth.outbound import Client, UnavailableError
 from app.auth.pending import Pending
 from app.auth.provider import Provider
@@ -35,6 +35,7 @@ def authorization_url(provider: Provider, pending: Pending) -> str:
             state=pending.state.reveal(),
             nonce=pending.nonce.reveal(),
             code_verifier=pending.verifier.reveal(),
+            **provider_proof.asked_for(provider.settings, pending),
         )
     return str(url)
 
@@ -42,7 +43,8 @@ def authorization_url(provider: Provider, pending: Pending) -> str:
 def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> dict[str, Any]:
     """The claims about the user who signed in. The provider's tokens are not kept.
 
-    :raises RefusedError: when the answer or a token in it is wrong, or the user has cancelled.
+    :raises RefusedError: when the answer or a token in it is wrong, or the user has cancelled; also
+        when the provider has proven less than it was asked for.
     :raises UnavailableError: when the provider cannot be asked.
     """
     metadata = provider.metadata()
@@ -74,6 +76,7 @@ def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> d
         claims = provider_tokens.id_token(
             token.get("id_token"), provider, nonce=pending.nonce, access_token=access_token
         )
+        provider_proof.check(claims, provider.settings, pending)
         endpoint = metadata.get("userinfo_endpoint")
         if endpoint and access_token and not _complete(provider, claims):
             claims = _userinfo(client, endpoint, access_token, claims["sub"]) | claims
@@ -89,7 +92,7 @@ def _userinfo(client: Client, endpoint: str, access_token: Secret, subject: str)
     # Another sub: the token was swapped (OpenID Connect Core 1.0 section 5.3.2).
     if not isinstance(found, dict) or found.get("sub") != subject:
         raise RefusedError("userinfo: another sub")
-    return found
+    return {name: it for name, it in found.items() if name not in provider_proof.CLAIMS}
 
 
 def _complete(provider: Provider, claims: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The form of the emergency sign-in. A password is taken as it was typed."""
+"""The forms of emergency accounts. A password is taken as it was typed."""
 
 from __future__ import annotations
 
@@ -13,4 +13,10 @@ class LoginForm(TextForm):
     """Sign-in. The rules for new passwords do not apply: an old one must still work."""
 
     email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)])
+    password = PasswordField("Password", [InputRequired()])
+
+
+class ProofForm(TextForm):
+    """The password of somebody who is signed in already."""
+
     password = PasswordField("Password", [InputRequired()])

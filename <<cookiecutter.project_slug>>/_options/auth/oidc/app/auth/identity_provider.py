@@ -2,11 +2,11 @@
 
 Authorization code flow with PKCE (:mod:`app.auth.code_flow`), ``state`` and ``nonce`` bound to the
 browser (:mod:`app.auth.pending`), a check of every claim of an ID token
-(:mod:`app.auth.provider_tokens`), requests with time limits (:mod:`app.auth.outbound`) to public
-addresses only (:mod:`app.addresses`), answers that count once (:mod:`app.auth.single_use`),
-accounts identified by issuer and subject (:mod:`app.auth.members`). This module answers their
-errors and checks their settings. RFC 9700; OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2,
-10.5.
+(:mod:`app.auth.provider_tokens`, :mod:`app.auth.provider_proof`), requests with time limits
+(:mod:`app.auth.outbound`) to public addresses only (:mod:`app.addresses`), answers that count once
+(:mod:`app.auth.single_use`), accounts identified by issuer and subject (:mod:`app.auth.members`).
+This module answers their errors and checks their settings. RFC 9700; OpenID Connect Core 1.0; ASVS
+6.8, 7.6, 10.1, 10.2, 10.5.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import ServiceUnavailable, Unauthorized
+from werkzeug.exceptions import Forbidden, ServiceUnavailable, Unauthorized
 
 from app.auth.outbound import UnavailableError
 from app.auth.provider import PAUSE, Provider
+from app.auth.provider_proof import WeakProofError
 from app.auth.provider_tokens import RefusedError
 from app.oidc_settings import LOCAL_SECRET
 from app.security.errors import respond
@@ -64,8 +65,10 @@ def check(app: Flask) -> Iterator[str]:
 
 
 def refused(error: RefusedError) -> ResponseReturnValue:
-    """Log the reason, answer 401 without it."""
+    """Log the reason, answer 401 without it; 403 when the user has to prove more."""
     security_event("authn_login_fail", account=None, reason=str(error))
+    if isinstance(error, WeakProofError):
+        return respond(Forbidden(error.advice))
     return respond(Unauthorized("The sign-in was not completed. Please start it again."))
 
 

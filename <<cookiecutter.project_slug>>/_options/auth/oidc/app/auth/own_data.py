@@ -1,7 +1,4 @@
-"""Delete the own account: a stolen session is not enough, the sign-in must be a few minutes old.
-
-There is no password to ask for again: the provider has it.
-"""
+"""Delete the own account: a stolen session is not enough; see :mod:`app.auth.step_up`."""
 
 from __future__ import annotations
 
@@ -9,10 +6,9 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from app.auth import account, deletion, identity
-from app.database import now
 from app.fields import TextForm
 from app.security import rate_limits
-from app.security.logs import security_event
+from app.security.access import fresh
 
 blueprint = Blueprint("own_data", __name__, url_prefix="/account")
 
@@ -22,16 +18,12 @@ class DeletionForm(TextForm):
 
 
 @blueprint.route("/delete", methods=["GET", "POST"])
+@fresh
 @rate_limits.credential_change
 def delete() -> ResponseReturnValue:
     """Delete the account here for good, and sign out. The one at the provider stays."""
-    form, user = DeletionForm(), identity.current_user()
-    fresh = now() - identity.current_session().created_at <= deletion.FRESH
+    form = DeletionForm()
     if form.validate_on_submit():
-        if fresh:
-            deletion.delete_account(user, by="the user")
-            return account.deleted()
-        security_event("user_delete_fail", account=user.id)
-    status = 403 if form.is_submitted() else 200
-    minutes = deletion.FRESH.seconds // 60
-    return render_template("account/delete.html", form=form, fresh=fresh, minutes=minutes), status
+        deletion.delete_account(identity.current_user(), by="the user")
+        return account.deleted()
+    return render_template("account/delete.html", form=form)

@@ -1,4 +1,4 @@
-"""A pending sign-in: what the browser keeps while its user is at the provider.
+"""A pending sign-in or step-up: what the browser keeps while its user is at the provider.
 
 ``state``, ``nonce`` and the PKCE verifier are made for one sign-in and kept for ten minutes in the
 cookie of the browser that started it. An answer to another browser's sign-in (login CSRF, a stolen
@@ -33,6 +33,7 @@ class Pending:
     """A sign-in that continues at the provider.
 
     :param target: the path to go to afterwards; empty for the start page.
+    :param session_id: the public id of the session that the user steps up; empty for a sign-in.
     """
 
     state: Secret
@@ -41,9 +42,10 @@ class Pending:
     redirect_uri: str
     target: str
     started_at: float
+    session_id: str = ""
 
     @classmethod
-    def new(cls, redirect_uri: str, target: str | None) -> Pending:
+    def new(cls, redirect_uri: str, target: str | None, session_id: str = "") -> Pending:
         return cls(
             state=Secret(secrets.token_urlsafe(32)),
             nonce=Secret(secrets.token_urlsafe(32)),
@@ -52,6 +54,7 @@ class Pending:
             redirect_uri=redirect_uri,
             target=target if target and len(target) <= MAX_NEXT else "",
             started_at=time.time(),
+            session_id=session_id,
         )
 
 

@@ -47,6 +47,8 @@ def id_token(
 ) -> dict[str, Any]:
     """The claims of an ID token that was issued for this sign-in.
 
+    How and when the user signed in is judged by :mod:`app.auth.provider_proof`.
+
     :raises RefusedError: for any other token.
     """
     header, claims = _verify(token, provider)

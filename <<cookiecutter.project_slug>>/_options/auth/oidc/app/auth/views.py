@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import code_flow, identity, members, pending, throttling
+from app.auth import (
+    authentication,
+    code_flow,
+    identity,
+    members,
+    pending,
+    provider_proof,
+    round_trip,
+    step_up,
+    step_up_views,
+    throttling,
+)
 from app.auth.forms import LoginForm
 from app.auth.models import LOCAL
 from app.auth.outbound import UnavailableError, in_time
-from app.auth.provider import Provider
 from app.auth.provider_tokens import RefusedError, is_name
-from app.database import db
+from app.database import db, now
 from app.pages import first_page
 from app.security import rate_limits, safe_methods
 from app.security.access import public
@@ -26,20 +38,6 @@ START = CALLBACK = "60 per 5 minutes"
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
 
-def provider() -> Provider:
-    """The provider, as this worker knows it."""
-    known: Provider = current_app.extensions["oidc"]
-    return known
-
-
-def own_url(endpoint: str) -> str:
-    """The URL that is registered at the provider, whatever host the request names."""
-    settings = current_app.config["SETTINGS"]
-    if not settings.production:
-        return url_for(endpoint, _external=True)
-    return f"https://{settings.trusted_hosts[0]}{url_for(endpoint)}"
-
-
 @blueprint.route("/login", methods=["GET", "POST"])
 @public
 @rate_limits.limited("start", START, client_address)
@@ -48,14 +46,11 @@ def login() -> ResponseReturnValue:
 
     It is no link: another site could link to it and sign its visitors in without being asked.
     """
-    settings, known = current_app.config["SETTINGS"], provider()
-    if request.method != "POST":
-        hint = not settings.production
-        return render_template("auth/login.html", oidc=settings.oidc, development=hint)
-    started = pending.Pending.new(own_url("auth.callback"), own_path(request.args.get("next")))
-    url = in_time(lambda: code_flow.authorization_url(known, started))
-    pending.keep(started)
-    return redirect(url)
+    if request.method == "POST":
+        return round_trip.begin(own_path(request.args.get("next")))
+    settings = current_app.config["SETTINGS"]
+    hint = not settings.production
+    return render_template("auth/login.html", oidc=settings.oidc, development=hint)
 
 
 @blueprint.get("/callback")
@@ -63,18 +58,22 @@ def login() -> ResponseReturnValue:
 @public
 @rate_limits.limited("callback", CALLBACK, client_address)
 def callback() -> ResponseReturnValue:
-    """The provider's answer."""
+    """The provider's answer, to a sign-in or to a step-up."""
     answer = request.args.to_dict()
     if len(answer) != len(list(request.args.items(multi=True))):
         raise RefusedError("a parameter comes twice")
-    started, known = pending.resume(answer), provider()
-    claims = in_time(lambda: code_flow.finish(known, started, answer))
-    user = members.admit(claims, known.settings)
+    started = pending.resume(answer)
+    if started.session_id:
+        return step_up_views.complete(started, answer)
+    claims = round_trip.claims_of(started, answer)
+    user = members.admit(claims, round_trip.provider().settings)
     if user is None:
         db.session.commit()
         abort(403, "Your account may not use this service. Ask its operator for access.")
-    sid = claims.get("sid")
-    session = identity.start_session(user)
+    security_event("authn_login_success", level=logging.INFO, account=user.id)
+    identity.leave()
+    sid, proven_at = claims.get("sid"), provider_proof.proven_at(claims)
+    session = identity.start_session(user, step_up.BY_PROVIDER, proven_at)
     session.provider_sid = sid if is_name(sid) else None
     db.session.commit()
     return redirect(own_path(started.target) or first_page())
@@ -85,9 +84,9 @@ def callback() -> ResponseReturnValue:
 @public
 def logout() -> ResponseReturnValue:
     """Sign out here and at the provider: the next user of this browser must not be signed in."""
-    known, target = provider(), None
+    known, target = round_trip.provider(), None
     if g.user is not None and g.user.issuer != LOCAL:
-        home = own_url("home")
+        home = round_trip.own_url("home")
         try:
             target = in_time(lambda: code_flow.logout_url(known, home))
         except UnavailableError:
@@ -100,13 +99,18 @@ def logout() -> ResponseReturnValue:
 @rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address, identity.attempted_account)
 def emergency() -> ResponseReturnValue:
     """Sign in with a password while the provider is down. Off unless ``EMERGENCY_LOGIN=1``."""
-    if not provider().settings.emergency_login:
+    if not round_trip.provider().settings.emergency_login:
         abort(404)
     form = LoginForm()
     error = None
     if form.is_submitted():
         security_event("authn_emergency_login", stage="attempt")
-        if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
+        if form.validate() and (
+            user := authentication.authenticate(form.email.data or "", form.password.data or "")
+        ):
+            identity.leave()
+            identity.start_session(user, step_up.BY_PASSWORD, now())
+            db.session.commit()
             security_event("authn_emergency_login", stage="success")
             return redirect(own_path(request.args.get("next")) or first_page())
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"

@@ -1,6 +1,6 @@
 // A certified OpenID Connect provider for the tests and for `make provider`. Never for production: any
 // name and password sign in, and everything is kept in memory.
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { createServer as createHttps } from "node:https";
 import { createServer } from "node:http";
 import process from "node:process";
@@ -41,6 +41,10 @@ const provider = new Provider(issuer, {
 provider.on("server_error", (_, error) => console.error(error));
 for (const name of ["authorization.error", "grant.error", "backchannel.error", "end_session.error"]) {
   provider.on(name, (_, error) => console.error(name, error.error_description ?? error.message));
+}
+// A test looks for these tokens in all that the service writes.
+if (process.env.ISSUED) {
+  provider.on("grant.success", ({ body }) => appendFileSync(process.env.ISSUED, `${JSON.stringify(body)}\n`));
 }
 
 const tls = process.env.TLS && {

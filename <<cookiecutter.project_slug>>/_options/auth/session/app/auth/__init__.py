@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.auth import account, address_views, identity, own_data, views
+from app.auth import (
+    account,
+    address_views,
+    identity,
+    own_data,
+    passkey_views,
+    rescue_views,
+    second_step,
+    step_up_views,
+    views,
+)
 from app.security import access
 
 
 def init_app(app: Flask) -> None:
     """Register the pages for signing up, in and out, and for the account."""
-    access.authenticate_by(app, identity.identify, identity.challenge)
+    access.authenticate_by(app, identity.identify, identity.challenge, identity.step_up_first)
     app.register_blueprint(views.blueprint)
+    app.register_blueprint(second_step.blueprint)
     app.register_blueprint(account.blueprint)
+    app.register_blueprint(step_up_views.blueprint)
+    app.register_blueprint(passkey_views.blueprint)  # that of factor_views
     app.register_blueprint(address_views.blueprint)
     app.register_blueprint(own_data.blueprint)
+    app.register_blueprint(rescue_views.blueprint)

@@ -5,28 +5,27 @@ from __future__ import annotations
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import address, identity, throttling
+from app.auth import address, identity
 from app.auth.forms import NewAddressForm
 from app.auth.views import choose_password
 from app.database import db
 from app.security import rate_limits
-from app.security.access import public
+from app.security.access import fresh, public
 
 blueprint = Blueprint("address", __name__)
 
 
 @blueprint.route("/account/email", methods=["GET", "POST"])
+@fresh
 @rate_limits.address_change
 def request_change() -> ResponseReturnValue:
     """Ask for another address: a mail to it has the link that changes it."""
     form = NewAddressForm(identity.current_user().email)
     if form.validate_on_submit():
-        email, password = form.email.data or "", form.current_password.data or ""
-        if address.request_change(identity.current_session(), email, password):
-            db.session.commit()
-            flash("We have sent a mail with a link to the new address. Look into its mailbox.")
-            return redirect(url_for("account.index"))
-        form.current_password.errors = [f"This is not your current password. {throttling.HINT}"]
+        address.request_change(identity.held_session().user, form.email.data or "")
+        db.session.commit()
+        flash("We have sent a mail with a link to the new address. Look into its mailbox.")
+        return redirect(url_for("account.index"))
     status = 422 if form.is_submitted() else 200
     return render_template("account/email.html", form=form), status
 

@@ -35,8 +35,6 @@ class AddressForm(TextForm):
 class NewAddressForm(AddressForm):
     """Another address for one's own account, which has ``owner_email`` now."""
 
-    current_password = PasswordField("Current password", [InputRequired()])
-
     def __init__(self, owner_email: str) -> None:
         super().__init__()
         self.owner_email = owner_email

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account, accounts, confirmation, identity, links, throttling
+from app.auth import (
+    account,
+    accounts,
+    confirmation,
+    identity,
+    links,
+    sign_in,
+    throttling,
+    ticket_cookie,
+)
 from app.auth.forms import AddressForm, LoginForm, NewPasswordForm, PasswordForm
 from app.auth.models import User
-from app.database import db
+from app.database import db, now
 from app.pages import first_page
 from app.security import rate_limits
-from app.security.access import public
+from app.security.access import fresh, public
 from app.security.limit_keys import client_address
-from app.security.redirects import own_path
+from app.security.logs import security_event
+from app.security.redirects import next_page
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -93,10 +104,27 @@ def login() -> ResponseReturnValue:
     form = LoginForm()
     error = None
     if form.is_submitted():
-        if form.validate() and identity.sign_in(form.email.data or "", form.password.data or ""):
-            return redirect(own_path(request.args.get("next")) or first_page())
+        if form.validate() and (
+            found := sign_in.by_password(form.email.data or "", form.password.data or "")
+        ):
+            return go_on(found)
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"
     return render_template("auth/login.html", form=form, error=error), 401 if error else 200
+
+
+def go_on(found: sign_in.SignIn) -> ResponseReturnValue:
+    """Start the session of a complete sign-in, or ask for the second factor. Commits."""
+    target = next_page()
+    identity.leave()
+    if found.ticket is not None:
+        security_event("authn_second_factor_asked", level=logging.INFO, account=found.user.id)
+        ticket_cookie.keep(found.ticket)
+        answer = redirect(url_for("second_step.code", next=target))
+    else:
+        identity.start_session(found.user, str(found.proof), now())
+        answer = redirect(target or first_page())
+    db.session.commit()
+    return answer
 
 
 @blueprint.post("/logout")
@@ -108,6 +136,7 @@ def logout() -> ResponseReturnValue:
 
 
 @account.blueprint.route("/password", endpoint="password", methods=["GET", "POST"])
+@fresh
 @rate_limits.credential_change
 def change_password() -> ResponseReturnValue:
     """Change the password. Every session ends; this browser gets a new one."""
@@ -115,8 +144,10 @@ def change_password() -> ResponseReturnValue:
     form = PasswordForm(user.email)
     if form.validate_on_submit():
         current, new = form.current_password.data or "", form.new_password.data or ""
-        if accounts.change_password(identity.current_session(), current, new):
-            identity.start_session(user)
+        this = identity.current_session()
+        proof, proven_at = this.proof, this.proven_at
+        if accounts.change_password(this, current, new):
+            identity.start_session(user, proof, proven_at)
             db.session.commit()
             flash("Your password is changed. You are signed out everywhere else.")
             return redirect(url_for("account.index"))

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.auth import address_views, identity, own_data, views
+from app.auth import (
+    address_views,
+    identity,
+    own_data,
+    passkey_views,
+    rescue_views,
+    second_step,
+    session_views,
+    step_up_views,
+    views,
+)
 from app.security import access
 
 
 def init_app(app: Flask) -> None:
     """Register the routes for signing up, in and out, and for the account."""
-    access.authenticate_by(app, identity.identify, identity.challenge)
+    access.authenticate_by(app, identity.identify, identity.challenge, identity.step_up_first)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(views.me)
+    app.register_blueprint(second_step.blueprint)
+    app.register_blueprint(step_up_views.blueprint)
+    app.register_blueprint(passkey_views.blueprint)
     app.register_blueprint(address_views.blueprint)
+    app.register_blueprint(session_views.blueprint)
     app.register_blueprint(own_data.blueprint)
+    app.register_blueprint(rescue_views.blueprint)

@@ -6,30 +6,29 @@ from flask import Blueprint
 from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import address, identity, throttling
-from app.auth.schemas import AddressChange, LinkPassword, LinkToken
+from app.auth import address, identity
+from app.auth.schemas import Address, LinkPassword, LinkToken
 from app.auth.views import choose_password
 from app.database import db
 from app.security import rate_limits
-from app.security.access import public
+from app.security.access import fresh, public
 from app.validation import InvalidInput
 
 blueprint = Blueprint("address", __name__, url_prefix="/api/v1")
 
 
 @blueprint.put("/me/email")
+@fresh
 @rate_limits.address_change
 @api.operation(
     "Ask for another address: a mail to it has the code that changes it",
-    body=AddressChange,
+    body=Address,
     status=202,
 )
-def request_change(body: AddressChange) -> None:
+def request_change(body: Address) -> None:
     if body.email == identity.current_user().email:
         raise InvalidInput(("#/email", "Your account has this address already."))
-    if not address.request_change(identity.current_session(), body.email, body.current_password):
-        wrong = "This is not your current password."
-        raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
+    address.request_change(identity.held_session().user, body.email)
     db.session.commit()
 
 

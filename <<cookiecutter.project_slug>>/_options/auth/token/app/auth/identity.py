@@ -6,15 +6,16 @@ with a token in it ends up in logs and histories (RFC 6750, sections 5.3 and 2.3
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import cast
 
 from flask import g, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
+from werkzeug.exceptions import Forbidden, Unauthorized
 
 from app import validation
-from app.auth import sessions, tokens
+from app.auth import sessions, step_up, tokens
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.auth.schemas import TokenPair
 from app.security.limit_keys import hashed_key
@@ -48,12 +49,36 @@ def current_session() -> Session:
     return cast(Session, g.session)
 
 
-def start_session(user: User) -> TokenPair:
-    """Start a session for ``user`` and return its tokens. The caller commits."""
+def held_session() -> Session:
+    """This session, whose account is locked until the commit: for what a fresh proof allowed.
+
+    :raises Unauthorized: when it has ended meanwhile, because its owner has thrown a thief out.
+    """
+    session = current_session()
+    if not sessions.hold(session):
+        raise unauthorized("Please sign in.", "invalid_token")
+    return session
+
+
+def start_session(user: User, proof: str, proven_at: datetime | None) -> TokenPair:
+    """Start a session for ``user`` and return its tokens. The caller commits.
+
+    :param proof: how and when the user has proven who it is; see :mod:`app.auth.step_up`.
+    """
     session, token = sessions.start(
-        user, address=request.remote_addr or "", device=request.user_agent.string
+        user,
+        address=request.remote_addr or "",
+        device=request.user_agent.string,
+        proof=proof,
+        proven_at=proven_at,
     )
     return tokens.pair(session, token)
+
+
+def prove(proof: str) -> TokenPair:
+    """Record a fresh proof: the session goes on, with new tokens. The caller commits."""
+    session = current_session()
+    return tokens.pair(session, sessions.renew(session, proof))
 
 
 def challenge() -> ResponseReturnValue:
@@ -65,15 +90,36 @@ def challenge() -> ResponseReturnValue:
     raise unauthorized("Please sign in.", "invalid_token" if sent_token else None)
 
 
-def unauthorized(detail: str, error: str | None = None) -> Unauthorized:
+def step_up_first(fresh: bool) -> ResponseReturnValue | None:
+    """Refuse a signed-in user who has to prove more, as RFC 9470 section 3 says it.
+
+    :param fresh: whether the route asks for a fresh proof.
+    :raises Unauthorized: with ``insufficient_user_authentication`` and ``max_age``.
+    :raises Forbidden: when a second factor has to be set up first.
+    """
+    match step_up.needed(current_session(), fresh):
+        case "proof":
+            age = str(int(step_up.FRESH.total_seconds()))
+            raise unauthorized(
+                "Prove once more who you are: send POST /api/v1/me/step-up.",
+                "insufficient_user_authentication",
+                max_age=age,
+            )
+        case "set-up":
+            raise Forbidden("This service requires a second factor. Set one up first.")
+    return None
+
+
+def unauthorized(detail: str, error: str | None = None, **attributes: str) -> Unauthorized:
     """The error with the challenge of RFC 6750, section 3.
 
     :param error: ``invalid_token`` when a token was sent; nothing when there was none.
+    :param attributes: of the challenge, besides.
     """
-    challenge = WWWAuthenticate("bearer", {"realm": "api"})
+    named: dict[str, str | None] = {"realm": "api", **attributes}
     if error:
-        challenge["error"] = error
-    return Unauthorized(detail, www_authenticate=challenge)
+        named["error"] = error
+    return Unauthorized(detail, www_authenticate=WWWAuthenticate("bearer", named))
 
 
 def attempted_account() -> str:

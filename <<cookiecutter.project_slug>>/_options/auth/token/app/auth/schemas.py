@@ -47,13 +47,6 @@ class LinkToken(Model):
     token: Hidden
 
 
-class AddressChange(Model):
-    """A new address and the present password: a stolen access token is not enough."""
-
-    email: Email
-    current_password: Hidden
-
-
 class Credentials(Model):
     """A sign-in, without rules: the answer must not tell whether an account exists."""
 
@@ -72,13 +65,13 @@ class TokenPair(Model):
     """The tokens of a signed-in client; the field names are those of RFC 6749, section 5.1."""
 
     access_token: Hidden
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
+    token_type: Literal["Bearer"] = "Bearer"  # the name of a scheme # noqa: S105
     expires_in: int  # seconds until the access token expires
     refresh_token: Hidden
 
 
 class SignedIn(TokenPair):
-    """The tokens of a client that has just sent the password."""
+    """The tokens of a client that has just signed in."""
 
     device_token: DeviceToken
 
@@ -102,3 +95,4 @@ class Profile(Model):
 
     email: Hidden
     created_at: datetime
+    factors_end_at: datetime | None  # from when on a sign-in removes the second factors

@@ -30,7 +30,7 @@ from app.auth.schemas import TokenPair
 from app.auth.sessions import ACCESS_LIFETIME, LEEWAY
 from app.database import db, new_public_id, now
 from app.database.rows import change
-from app.secret import Secret
+from app.secret import Secret, hash_secret
 from app.security.logs import security_event
 
 ALGORITHM = "HS256"
@@ -97,8 +97,8 @@ def rotate(refresh_token: str) -> TokenPair | None:
         return None
     user_id, this_session = session.user_id, Session.public_id == public_id
     new = Secret(new_token())
-    use = update(Session).where(this_session, Session.token_hash == sessions.hash_token(token))
-    use = use.values(token_hash=sessions.hash_token(new), last_seen_at=now())
+    use = update(Session).where(this_session, Session.token_hash == hash_secret(token))
+    use = use.values(token_hash=hash_secret(new), last_seen_at=now())
     if change(use, sessions.OF_ALL) == 1:
         tokens = pair(session, new)
         db.session.commit()

@@ -15,6 +15,8 @@ from app.auth import (
     identity,
     links,
     sessions,
+    sign_in,
+    signed_in,
     throttling,
     tokens,
 )
@@ -30,9 +32,10 @@ from app.auth.schemas import (
     SignedIn,
     TokenPair,
 )
+from app.auth.step_up import part_of_set_up
 from app.database import db
 from app.security import rate_limits
-from app.security.access import public
+from app.security.access import fresh, public
 from app.security.limit_keys import client_address
 from app.security.passwords import password_problem
 from app.settings import SERVICE_NAME
@@ -104,21 +107,14 @@ def choose_password(
 @blueprint.post("/token")
 @public
 @rate_limits.limited("sign_in", rate_limits.SIGN_IN, client_address, identity.attempted_account)
-@api.operation("Sign in", body=Credentials, answer=SignedIn, errors=[401])
+@api.operation("Sign in with the password", body=Credentials, answer=SignedIn, errors=[401])
 def token(body: Credentials) -> SignedIn:
-    user = accounts.authenticate(body.email, body.password)
-    if user is None:
+    found = sign_in.by_password(body.email, body.password)
+    if found is None:
         # Every failure gets the same answer, which does not tell whether an account exists.
         wrong = "The e-mail address or the password is wrong."
         raise identity.unauthorized(f"{wrong} {throttling.HINT}")
-    answer = _start_session(user)
-    db.session.commit()
-    return answer
-
-
-def _start_session(user: User) -> SignedIn:
-    pair = identity.start_session(user)
-    return SignedIn(**pair.model_dump(), device_token=device_tokens.given())
+    return signed_in.go_on(found)
 
 
 @blueprint.post("/refresh")
@@ -133,6 +129,7 @@ def refresh(body: RefreshToken) -> TokenPair:
 
 
 @blueprint.post("/logout")
+@part_of_set_up
 @rate_limits.unlimited("signing out must always work")
 @api.operation("Sign out: both tokens end at once", status=204)
 def logout() -> None:
@@ -144,10 +141,11 @@ def logout() -> None:
 @api.operation("Read the own account", answer=Profile)
 def profile() -> Profile:
     user = identity.current_user()
-    return Profile(email=user.email, created_at=user.created_at)
+    return Profile(email=user.email, created_at=user.created_at, factors_end_at=user.factors_end_at)
 
 
 @me.put("/password")
+@fresh
 @rate_limits.credential_change
 @api.operation(
     "Change the password: every session ends, this client gets a new one",
@@ -159,9 +157,10 @@ def change_password(body: PasswordChange) -> SignedIn:
     if problem := password_problem(body.new_password, SERVICE_NAME, user.email):
         raise InvalidInput(("#/new_password", problem))
     session = identity.current_session()
+    proof, proven_at = session.proof, session.proven_at
     if not accounts.change_password(session, body.current_password, body.new_password):
         wrong = "This is not your current password."
         raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
-    answer = _start_session(user)
+    answer = signed_in.start(user, proof, proven_at)
     db.session.commit()
     return answer

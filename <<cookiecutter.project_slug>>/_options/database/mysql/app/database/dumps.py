@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import ssl
-import subprocess  # nosec B404 - MySQL's own tools, without a shell
+import subprocess  # MySQL's own tools, without a shell # nosec B404
 import tempfile
 from pathlib import Path
 from typing import IO
@@ -84,7 +84,7 @@ def _tool(
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".cnf") as options:
         options.write(_option_file(url, mariadb="mariadb" in os.path.realpath(program)))
         options.flush()
-        subprocess.run(  # nosec B603 # noqa: S603 - our own words
+        subprocess.run(  # our own words # nosec B603 # noqa: S603
             [program, f"--defaults-file={options.name}", *arguments, "--", str(url.database)],
             check=True, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
             env={"PATH": os.defpath},

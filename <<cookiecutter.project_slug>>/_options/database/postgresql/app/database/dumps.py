@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess  # nosec B404 - PostgreSQL's own tools, without a shell
+import subprocess  # PostgreSQL's own tools, without a shell # nosec B404
 from pathlib import Path
 
 from psycopg import Error
@@ -65,7 +65,7 @@ def _tool(url: URL, program: str, *arguments: str) -> None:
     environment = {"PATH": os.defpath, **given, "PGDATABASE": str(url.database)}
 
     def call(*words: str) -> str:
-        return subprocess.run(  # nosec B603 # noqa: S603 - our own words and the operator's paths
+        return subprocess.run(  # our own words and the operator's paths # nosec B603 # noqa: S603
             [path, *words], env=environment, check=True, stdin=subprocess.DEVNULL,
             capture_output=True, text=True,
         ).stdout  # fmt: skip

@@ -63,6 +63,22 @@ ask() { # NAME QUESTION
 
 case ${1:-} in
 rotate-key)
+    # The key that is current must read all that is stored: it will be the only old one. Every instance must have it,
+    # also after a deployment that stopped between them. If this fails, nothing changes.
+    running=$(docker compose ps --services --status running --status paused)
+    asked=''
+    for instance in $running; do
+        case $instance in
+        app-*)
+            docker compose exec -T "$instance" flask keys reencrypt --expect-key <secrets/SECRET_KEY
+            asked=yes
+            ;;
+        esac
+    done
+    if [ -z "$asked" ]; then
+        echo "No instance runs. Start the service first: sh deploy/docker/deploy.sh" >&2
+        exit 1
+    fi
     # Both instances must accept the key before one of them signs with it: deploy.sh replaces them twice.
     write SECRET_KEY_NEXT "$(random)"
     echo "To use the new key, run: sh deploy/docker/deploy.sh"

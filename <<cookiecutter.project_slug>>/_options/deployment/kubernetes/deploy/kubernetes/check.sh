@@ -5,10 +5,11 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 PATH=$PWD/.venv/bin:$PATH
-temporary=$(mktemp -d)
+temporary=''
 trap 'rm -rf "$temporary"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+temporary=$(mktemp -d)
 status=0 missing=
 
 check() { # COMMAND...: runs it where it is installed

@@ -24,9 +24,7 @@ apply() { kubectl apply --server-side --force-conflicts "$@"; }
 cd "$(dirname "$0")"
 if [ ! -e "overlays/$overlay/kustomization.yaml" ]; then fail "name the overlay: production or gateway"; fi
 
-temporary=$(mktemp -d)
-manifests=$temporary/manifests.yaml
-child=''
+temporary='' child=''
 # <% if cookiecutter.database == "sqlite" %>
 stopped='' migrating=''
 # <% endif %>
@@ -51,6 +49,8 @@ clean() {
 trap clean EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+temporary=$(mktemp -d) # after the traps: a signal meanwhile removes it too
+manifests=$temporary/manifests.yaml
 
 patient() { # COMMAND...: runs it; a signal does not wait for its end
     "$@" &

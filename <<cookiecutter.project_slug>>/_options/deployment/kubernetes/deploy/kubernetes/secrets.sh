@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes each secret into a file in secrets/ that only its owner can read. It creates random secrets once, and
 # reads the others from the environment or asks for them. `secrets.sh rotate` makes a new SECRET_KEY and keeps
-# the old one as a fallback, so that nobody is signed out. Rotate twice after a leak.
+# the old one as a fallback, so that nobody is signed out. Rotate and deploy twice after a leak.
 set -eu
 umask 077
 cd "$(dirname "$0")/secrets"
@@ -41,7 +41,29 @@ ask() { # NAME TEXT: sets value, from the variable NAME or from the terminal
   $1: $2"
 }
 
+k() { kubectl --namespace "<< cookiecutter.project_slug >>" "$@"; }
+
+started_with() { # the version of the Secret that each pod was started with, also one that ends, and that new ones get
+    of='app.kubernetes.io/component in (web,mail)' each='jsonpath={range .items[*]}v'
+    k get deployments --selector "$of" --output "$each"'{.spec.template.metadata.annotations.web-secret}{"\n"}{end}'
+    k get pods --selector "$of" --field-selector 'status.phase!=Failed,status.phase!=Succeeded' \
+        --output "$each"'{.metadata.annotations.web-secret}{"\n"}{end}'
+}
+
 if [ "${1:-}" = rotate ]; then
+    # A pod has the keys of its start, but its file changes with the Secret. deploy.sh has written the version.
+    version=$(k get secret/web --output 'jsonpath={.metadata.resourceVersion}')
+    versions=$(started_with)
+    for started in ${versions:-none}; do
+        if [ "$started" != "v$version" ]; then
+            echo "Nothing was changed: a pod still has the keys from before the last change of the Secret. First deploy" \
+                "(deploy.sh). After a deployment, wait until the old pods have ended: it takes about a minute." >&2
+            exit 1
+        fi
+    done
+    # The key that is current must read all that is stored: it will be the only old one. If this fails, nothing changes.
+    k exec -i deployment/web -c app -- \
+        flask keys reencrypt --expect-key <SECRET_KEY
     write SECRET_KEY_FALLBACKS "$(cat SECRET_KEY)"
     write SECRET_KEY "$(random)"
 fi

@@ -5,10 +5,11 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source=common.sh
 . "$here/common.sh"
-scratch=$(mktemp -d)
+scratch=''
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+scratch=$(mktemp -d)
 failed=
 fail() {
     say "FAILED: $*"

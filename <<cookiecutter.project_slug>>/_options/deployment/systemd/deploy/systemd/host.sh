@@ -124,47 +124,54 @@ make_users() {
     install -d -m 0700 -o "$migrator" -g "$migrator" "$backups" # must exist before the unit hides it
 }
 
-# Writes the secret $1 from standard input, unless it exists.
+# Writes the secret $1 with the content $2, unless it exists. Not from a pipe: if Ctrl-C ended only the other end, this
+# would keep an empty secret, and the next run would accept it.
 keep_secret() {
-    if [ -e "$config/credentials/$1" ]; then
-        cat >/dev/null
-        return
-    fi
-    (umask 077 && cat >"$config/credentials/$1.new")
+    [ ! -e "$config/credentials/$1" ] || return 0
+    (umask 077 && printf '%s' "${2:+$2
+}" >"$config/credentials/$1.new")
     mv "$config/credentials/$1.new" "$config/credentials/$1"
+}
+
+keep_file() { # NAME FILE: the secret that the file holds
+    secret=$(cat "$2")
+    keep_secret "$1" "$secret"
 }
 
 random() { python3 -c 'import secrets; print(secrets.token_urlsafe(48))'; }
 
 write_settings() {
     say "Settings are in $config; existing secrets are kept"
-    random | keep_secret SECRET_KEY
-    : | keep_secret SECRET_KEY_FALLBACKS
+    secret=$(random)
+    keep_secret SECRET_KEY "$secret"
+    keep_secret SECRET_KEY_FALLBACKS ''
 # <% if cookiecutter.database == "sqlite" %>
-    say "sqlite:///$data/database.sqlite3" | keep_secret DATABASE_URL
+    keep_secret DATABASE_URL "sqlite:///$data/database.sqlite3"
 # <% endif %>
 # <% if cookiecutter.database == "postgresql" %>
     # On this host PostgreSQL identifies the system user at the socket (peer): no password can be stolen.
     ! is_here || systemctl enable --quiet --now postgresql.service
     socket="/$user?host=/run/postgresql&port=$(postgresql_port)"
-    say "${DATABASE_URL:-postgresql+psycopg://$user@$socket}" | keep_secret DATABASE_URL
-    say "${MIGRATION_DATABASE_URL:-postgresql+psycopg://$migrator@$socket}" | keep_secret MIGRATION_DATABASE_URL
+    keep_secret DATABASE_URL "${DATABASE_URL:-postgresql+psycopg://$user@$socket}"
+    keep_secret MIGRATION_DATABASE_URL "${MIGRATION_DATABASE_URL:-postgresql+psycopg://$migrator@$socket}"
     is_here || password=:$(random)
 # <% endif %>
 # <% if cookiecutter.database == "mysql" %>
     socket="localhost/$user?unix_socket=/run/mysqld/mysqld.sock"
-    say "${DATABASE_URL:-mysql+pymysql://$user:$(random)@$socket}" | keep_secret DATABASE_URL
-    say "${MIGRATION_DATABASE_URL:-mysql+pymysql://$migrator:$(random)@$socket}" | keep_secret MIGRATION_DATABASE_URL
+    password=:$(random)
+    keep_secret DATABASE_URL "${DATABASE_URL:-mysql+pymysql://$user$password@$socket}"
+    password=:$(random)
+    keep_secret MIGRATION_DATABASE_URL "${MIGRATION_DATABASE_URL:-mysql+pymysql://$migrator$password@$socket}"
     password=:$(random)
 # <% endif %>
 # <% if cookiecutter.database != "sqlite" %>
     # The unit that sends mail has a role of its own, on the server of the others.
     url=$(cat "$config/credentials/DATABASE_URL")
-    say "${MAIL_DATABASE_URL:-${url%%//*}//$user-mail${password:-}@${url#*@}}" | keep_secret MAIL_DATABASE_URL
+    keep_secret MAIL_DATABASE_URL "${MAIL_DATABASE_URL:-${url%%//*}//$user-mail${password:-}@${url#*@}}"
 # <% endif %>
-    [ -e "$config/credentials/MAIL_URL" ] || keep_secret MAIL_URL <"$MAIL_URL_FILE"
+    [ -e "$config/credentials/MAIL_URL" ] || keep_file MAIL_URL "$MAIL_URL_FILE"
 # <% if cookiecutter.auth == "oidc" %>
-    [ -e "$config/credentials/OIDC_CLIENT_SECRET" ] || keep_secret OIDC_CLIENT_SECRET <"$OIDC_CLIENT_SECRET_FILE"
+    [ -e "$config/credentials/OIDC_CLIENT_SECRET" ] || keep_file OIDC_CLIENT_SECRET "$OIDC_CLIENT_SECRET_FILE"
 # <% endif %>
     [ -e "$config/environment" ] || {
         say "# Settings of $slug without secrets; .env.example explains them. After a change: systemctl restart $slug"

@@ -68,7 +68,7 @@ if [ "$action" = uninstall ]; then
     . "$here/uninstall.sh"
     exit
 fi
-scratch=$(mktemp -d) unfinished='' before=''
+scratch='' unfinished='' before=''
 clean() {
     status=$?
     trap '' INT TERM
@@ -84,6 +84,7 @@ trap clean EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+scratch=$(mktemp -d) # after the traps: a signal meanwhile removes it too
 if [ "$action" = rollback ]; then
     [ -e "$home/previous" ] || die "there is no previous release"
     roll_back

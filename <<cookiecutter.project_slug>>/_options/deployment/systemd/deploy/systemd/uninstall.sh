@@ -1,8 +1,11 @@
 # shellcheck shell=sh disable=SC2154 # names that common.sh and install.sh set
 # Removes everything that install.sh has installed. Part of install.sh --uninstall.
 
+if ! [ -d "$config" ] && ! [ -e "/etc/sysusers.d/$slug.conf" ]; then
+    say "$slug is not installed on this host"
+    exit
+fi
 say "Removing $slug from this host"
-[ -d "$config" ] || [ -e "/etc/sysusers.d/$slug.conf" ] || die "it is not installed"
 systemctl stop "$slug-outside@*" "$slug-mail-outside@*" 2>/dev/null || true
 # Stop timers and sockets first, because they would restart the other units.
 for unit in "$here"/app*.timer "$here"/app*.socket "$here"/app*.service; do

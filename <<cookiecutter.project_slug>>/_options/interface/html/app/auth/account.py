@@ -10,6 +10,7 @@ from app.auth import export, identity, sessions
 from app.auth.models import Session
 from app.database import db
 from app.security import rate_limits
+from app.security.access import fresh
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
@@ -27,9 +28,11 @@ def index() -> str:
 
 
 @blueprint.post("/sessions/<public_id:public_id>/revoke")
+@fresh
 @rate_limits.write
 def revoke(public_id: str) -> ResponseReturnValue:
     """End a session of the user; another user's gets the same 404 as a missing one."""
+    identity.held_session()
     # Only the user's own: app.security.scope.
     session = db.session.scalar(select(Session).where(Session.public_id == public_id))
     if session is None:
@@ -41,16 +44,19 @@ def revoke(public_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/sessions/revoke-others")
+@fresh
 @rate_limits.write
 def revoke_others() -> ResponseReturnValue:
     """End all sessions except this one."""
-    count = sessions.end_all(identity.current_user(), but=identity.current_session())
+    this = identity.held_session()
+    count = sessions.end_all(this.user, but=this)
     db.session.commit()
     flash(f"Sessions ended: {count}.")
     return redirect(url_for("account.index"))
 
 
 @blueprint.post("/export")
+@fresh
 @export.limit
 def export_data() -> ResponseReturnValue:
     """Download all that is stored about the user.

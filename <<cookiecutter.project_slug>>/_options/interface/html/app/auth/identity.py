@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import cast
 
-from flask import g, redirect, request, session, url_for
+from flask import current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
-from app.auth import accounts, sessions
+from app.auth import sessions, step_up
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.database import db
-from app.secret import Secret
+from app.secret import Secret, hash_secret
 from app.security.kept_forms import kept_fields, send_again
 from app.security.limit_keys import hashed_key
 from app.security.redirects import own_path
@@ -26,7 +27,7 @@ def identify() -> None:
     g.user = g.session = None
     if (token := session.get(SESSION_ID)) is None:
         return
-    g.session = sessions.find(sessions.hash_token(Secret(str(token))))
+    g.session = sessions.find(hash_secret(Secret(str(token))))
     if g.session is None:
         session.clear()  # the CSRF secret of an ended session ends with it
     else:
@@ -49,27 +50,57 @@ def current_session() -> Session:
     return cast(Session, g.session)
 
 
-def start_session(user: User) -> Session:
+def held_session() -> Session:
+    """This session, whose account is locked until the commit: for what a fresh proof allowed.
+
+    :raises Unauthorized: when it has ended meanwhile, because its owner has thrown a thief out.
+    """
+    if not sessions.hold(current_session()):
+        raise Unauthorized("Please sign in.")
+    return current_session()
+
+
+def leave() -> None:
+    """End the session of this browser, if it has one: another begins (ASVS 7.2.4).
+
+    Whoever has copied its cookie must not keep what the user believes to have left. The caller
+    commits.
+    """
+    if g.session is not None:
+        sessions.end(g.session)
+        g.user = g.session = None
+    session.clear()
+
+
+def start_session(user: User, proof: str, proven_at: datetime | None) -> Session:
     """Start a session for ``user`` in a fresh cookie. The caller commits.
 
     Nothing of the old cookie stays: a planted one (session fixation) is worthless after sign-in.
+
+    :param proof: how and when the user has proven who it is; see :mod:`app.auth.step_up`.
     """
     session.clear()
     started, token = sessions.start(
-        user, address=request.remote_addr or "", device=request.user_agent.string
+        user,
+        address=request.remote_addr or "",
+        device=request.user_agent.string,
+        proof=proof,
+        proven_at=proven_at,
     )
     session[SESSION_ID] = token.reveal()
     return started
 
 
-def sign_in(email: str, password: str) -> bool:
-    """Start a session for the user with this address and password; False when there is none."""
-    user = accounts.authenticate(email, password)
-    if user is None:
-        return False
-    start_session(user)
+def prove(proof: str, proven_at: datetime | None = None) -> None:
+    """Record a fresh proof, and commit: the session goes on, under a new token.
+
+    The browser gets it after the commit: if that fails, the old one still counts.
+
+    :param proven_at: when it was given; by default now.
+    """
+    token = sessions.renew(current_session(), proof, proven_at)
     db.session.commit()
-    return True
+    session[SESSION_ID] = token.reveal()
 
 
 def sign_out(target: str, clear: str = EVERYTHING) -> Response:
@@ -101,6 +132,29 @@ def challenge() -> ResponseReturnValue:
     if fields := kept_fields():
         return send_again(fields, signed_in=False)
     raise Unauthorized("Please sign in.")
+
+
+def step_up_first(fresh: bool) -> ResponseReturnValue | None:
+    """Send a signed-in user who has to prove more to the page where that is done.
+
+    :param fresh: whether the route asks for a fresh proof.
+    """
+    match step_up.needed(current_session(), fresh):
+        case "proof":
+            return redirect(url_for("step_up.prove", next=_page_of_request()))
+        case "set-up":
+            return redirect(url_for("second_factors.index"))
+    return None
+
+
+def _page_of_request() -> str | None:
+    """Where this request can be made again: at its own page, else at the first of its blueprint."""
+    if rule := request.url_rule:
+        if "GET" in (rule.methods or ()):
+            return own_path(request.full_path.rstrip("?"))
+        if (first := f"{request.blueprint}.index") in current_app.view_functions:
+            return url_for(first)
+    return None
 
 
 def attempted_account() -> str:

@@ -14,6 +14,8 @@ from flask_wtf.csrf import generate_csrf
 from app.security.error_formats import wants_page
 from app.security.logs import SECRET_NAME, request_id
 
+SECRET = ("confirm", "code", "credential")  # fields whose names do not look like it
+
 
 def kept_fields() -> list[tuple[str, str]]:
     """Name and text of each field that this request's form has, without secrets.
@@ -23,7 +25,7 @@ def kept_fields() -> list[tuple[str, str]]:
     own = request.headers.get("Sec-Fetch-Site") == "same-origin"
     if request.method != "POST" or not own or not wants_page():
         return []
-    secret = {name for name in request.form if name == "confirm" or SECRET_NAME.search(name)}
+    secret = {name for name in request.form if name in SECRET or SECRET_NAME.search(name)}
     fields = [it for it in request.form.items(multi=True) if it[0] not in secret]
     if secret - {"csrf_token"} or not any(text.strip() for _, text in fields):
         return []

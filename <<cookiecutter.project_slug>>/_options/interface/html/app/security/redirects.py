@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from flask import request
+
 MAX_LENGTH = 2000  # characters as sent; Nginx answers 502 to 4 KiB of headers from the app
 # One slash, then no second one. Browsers read a backslash as a slash, and drop tabs and line breaks
 # first: for them "/\t/evil.example" is "//evil.example".
@@ -16,3 +18,8 @@ def own_path(target: str | None) -> str | None:
     if target is None or not OWN_PATH.fullmatch(target):
         return None
     return target if len(quote(target, errors="replace")) <= MAX_LENGTH else None
+
+
+def next_page() -> str | None:
+    """Where this request asks to go on afterwards, when it is a path on this service."""
+    return own_path(request.args.get("next"))

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.cookies import SimpleCookie
+from secrets import token_urlsafe
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.auth import sessions
 from app.auth.models import Session, User
 from app.database import Base, db, now
 from app.security import check
-from tests.browser import CLEARED, DISABLED, PASSWORD, PROFILE, SAMPLES, WRITE, Browser, html
-from tests.marks import asvs, practice
-from tests.routes import own_path, routes
+from tests.browser import (
+    CLEARED,
+    DISABLED,
+    DOMAIN,
+    ORIGIN,
+    PASSWORD,
+    PROFILE,
+    SAMPLES,
+    WRITE,
+    Browser,
+    html,
+)
+from tests.marks import asvs, practice, slow
+from tests.routes import own_path, routes, unsafe_routes
+from tests.security.client import encode, fields_of_routes
+from tests.security.entry_points import Attacker
+
+NAMES = ("__Host-session", "__Host-device")
 
 
 def set_cookies(response: Any) -> list[str]:
@@ -45,6 +61,38 @@ def test_every_cookie_of_every_route_has_every_attribute(app: Flask, alice: Brow
         assert len(header) <= 4096  # browsers drop what is longer
 
 
+@asvs("3.3.4")
+def test_no_answer_shows_a_token_of_a_cookie(app: Flask, alice: Browser) -> None:
+    """A script that an attacker got into a page reads the page: there the cookie had no HttpOnly."""
+    alice.sign_in(alice.email)  # in a browser that has all cookies
+    held = (alice.client.get_cookie(name, DOMAIN) for name in NAMES)
+    kept = [cookie.value for cookie in held if cookie]
+    with alice.client.session_transaction(base_url=ORIGIN) as cookie:
+        kept.append(cookie["sid"])
+    assert len(kept) >= 2
+    for path in {own_path(app, it, alice.email) for it in routes(app) if it.method == "GET"}:
+        answer = alice.get(path)
+        sent = [value for name, value in answer.headers if name != "Set-Cookie"]
+        assert not [it for it in kept if it in f"{sent}{answer.text}"], path
+
+
+@asvs("3.3.5")
+@slow
+def test_no_text_of_a_user_makes_a_cookie_too_long(
+    app: Flask, attacker: Attacker, alice: Browser, browser: Browser
+) -> None:
+    """A refused text that waits in the cookie: browsers drop it, and its user is signed out."""
+    taken = fields_of_routes(app, alice, browser)
+    for route in unsafe_routes(app):
+        for length in (100, 5000):  # one is accepted, one is not; neither can be compressed
+            names = taken.get(route.endpoint, ())
+            fields = {name: token_urlsafe(length)[:length] for name in names}
+            sent = encode(fields)
+            answer = attacker.deliver(route, sent["data"].encode(), sent["content_type"])
+            assert [it for it in set_cookies(answer) if len(it) > 4096] == [], route
+            assert answer.status_code < 500, route  # the warning of Werkzeug is an error here
+
+
 def test_a_public_page_sets_no_cookie(browser: Browser) -> None:
     assert set_cookies(browser.get("/")) == []
 
@@ -55,7 +103,7 @@ def test_the_cookie_ends_with_the_browser(browser: Browser, alice: Browser) -> N
         assert not {"max-age", "expires"} & set(re.findall(r"; ([a-z-]+)=", header.lower()))
 
 
-@asvs("7.2.4")
+@asvs("7.2.2", "7.2.4")
 def test_sign_in_changes_the_session(app: Flask, alice: Browser) -> None:
     # Session fixation: the attacker plants a cookie of their own before the victim signs in.
     attacker, victim = Browser(app), Browser(app)
@@ -67,6 +115,17 @@ def test_sign_in_changes_the_session(app: Flask, alice: Browser) -> None:
     assert victim.cookie() != planted
     attacker.set_cookie(planted)
     assert not attacker.is_signed_in()
+
+
+@asvs("7.2.4")
+def test_sign_in_ends_the_session_before_it(app: Flask, alice: Browser) -> None:
+    """Whoever has copied its cookie is out, as the user may have meant by signing in again."""
+    saved = alice.cookie()
+    alice.sign_in(alice.email)
+    assert alice.is_signed_in()
+    thief = Browser(app, "192.0.2.66")
+    thief.set_cookie(saved)
+    assert not thief.is_signed_in()
 
 
 @asvs("7.2.4")
@@ -107,6 +166,13 @@ def end_by_the_button_beside_it(victim: Browser, cli: Callable[..., Any], other:
     assert other.submit(action, {}, page="/account/").status_code == 302
 
 
+def prove_at(app: Flask, time: datetime | None) -> None:
+    """Let this be the time of the last proof of all sessions."""
+    with app.app_context():
+        db.session.execute(update(Session).values(proven_at=time))
+        db.session.commit()
+
+
 ENDINGS = [
     end_by_sign_out,
     end_by_disabling,
@@ -118,13 +184,50 @@ ENDINGS = [
 
 
 @practice("auth.sessions")
-@asvs("7.4.1", "7.4.2", "7.4.5")
+@asvs("7.5.2")
+@pytest.mark.parametrize("end", ENDINGS[-2:])
+def test_a_user_sees_all_sessions_and_ends_any_after_a_fresh_proof(
+    app: Flask, alice: Browser, bob: Browser, cli: Callable[..., Any], end: Callable[..., None]
+) -> None:
+    """The thief of a session must not lock its owner out by it."""
+    other = Browser(app, "198.51.100.8")
+    other.sign_in(alice.email)
+    page = alice.get("/account/").text
+    assert alice.address in page
+    assert other.address in page
+    assert bob.address not in page
+    prove_at(app, None)
+    end(other, cli, alice)
+    assert other.is_signed_in()
+    prove_at(app, now())
+    end(other, cli, alice)
+    assert not other.is_signed_in()
+    assert bob.is_signed_in()
+
+
+@practice("auth.sessions")
+@asvs("7.5.2")
+def test_a_user_sees_as_many_sessions_as_there_may_be(app: Flask, alice: Browser) -> None:
+    """The one that is not shown is the thief's."""
+    addresses = [f"198.51.100.{number}" for number in range(1, sessions.MAX_SESSIONS)]
+    with app.app_context():
+        user = db.session.scalars(select(User)).one()
+        for address in addresses:
+            sessions.start(user, address=address, device="", proof="password", proven_at=None)
+        db.session.commit()
+    page = html(alice.get("/account/")).body.text()
+    assert [it for it in (alice.address, *addresses) if it not in page] == []
+
+
+@practice("auth.sessions")
+@asvs("7.2.1", "7.4.1", "7.4.2", "7.4.5")
 @pytest.mark.parametrize("end", ENDINGS)
 def test_a_saved_cookie_is_worthless_after_the_end(
     app: Flask, alice: Browser, cli: Callable[..., Any], end: Callable[..., None]
 ) -> None:
     other = Browser(app)
     other.sign_in(alice.email)
+    prove_at(app, now())
     saved = alice.cookie()
     thief = Browser(app, "192.0.2.66")
     thief.set_cookie(saved)
@@ -211,11 +314,13 @@ def test_the_timeouts_are_those_of_owasp() -> None:
     assert timedelta(hours=12) >= sessions.ABSOLUTE_TIMEOUT
 
 
+@practice("auth.sessions")
+@asvs("2.3.2")
 def test_one_account_cannot_hoard_sessions(app: Flask, alice: Browser) -> None:
     with app.app_context():
         user = db.session.scalars(select(Session)).one().user
         for _ in range(sessions.MAX_SESSIONS):
-            sessions.start(user, address="", device="")
+            sessions.start(user, address="", device="", proof="password", proven_at=None)
         db.session.commit()
         assert len(sessions.of_user(user)) == sessions.MAX_SESSIONS
     assert not alice.is_signed_in()  # the oldest ended

@@ -138,7 +138,7 @@ def test_scripts_and_styles_are_our_files_unchanged(alice: Browser, browser: Bro
         assert not page.css("style, [style], script:not([src]), iframe, object, base")
 
 
-@asvs("3.4.3", "3.4.6")
+@asvs("3.4.3", "3.4.6", "14.2.3")
 def test_the_policy_allows_nothing_but_our_own_files(browser: Browser) -> None:
     policy = browser.get("/").headers["Content-Security-Policy"]
     directives = [directive.split() for directive in policy.split(";")]

@@ -14,13 +14,23 @@ from tests.browser import API, PROFILE, Browser
 PUBLIC = {
     *("auth.confirm", "auth.forgot", "auth.refresh", "auth.register", "auth.reset", "auth.token"),
     *("address.undo", "health.alive", "health.ready", "openapi", "security_txt"),
+    *(f"second_step.{name}" for name in ("code", "options", "passkey")),
+    *("second_step.options_alone", "second_step.passkey_alone", "rescue.keep", "rescue.unlock"),
 }
 PRIVATE = {"auth.logout", "me.change_password", "me.profile"}
 PRIVATE |= {"address.change", "address.request_change"}
 PRIVATE |= {"own_data.delete", "own_data.export_data"}
+PRIVATE |= {"rescue.keep_by_session", "step_up.options", "step_up.passkey", "step_up.prove"}
+PRIVATE |= {
+    f"second_factors.{name}"
+    for name in (
+        *("add_passkey", "begin_app", "enable_app", "index", "new_recovery_codes"),
+        *("passkey_options", "remove_app"),
+    )
+}
 OTHER_ANSWERS: dict[str, int] = {}  # what a user gets from these routes, where it is not 200
 FIELDS = {"email", "password", "current_password", "new_password", "refresh_token", "token"}
-FIELDS |= {"device_token"}
+FIELDS |= {"code", "credential", "device_token", "name", "ticket"}
 EXTRA_FIELD = "unknown"
 QUERY = dict.fromkeys((True, False), ("before", "access_token", "anything"))  # by: is it safe
 HEADERS = ("User-Agent", "Accept", "Origin", "X-Request-ID", "Cookie", "Authorization")

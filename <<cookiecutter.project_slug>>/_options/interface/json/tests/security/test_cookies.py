@@ -19,7 +19,7 @@ APP = Path(__file__).parents[2] / "app"
 NAMES = "__Host-session session access_token refresh_token token jwt sid Authorization bearer"
 
 
-@asvs("14.3.3")
+@asvs("3.3.1", "3.3.2", "3.3.3", "3.3.4", "14.3.3")
 def test_no_route_sets_a_cookie(app: Flask, alice: Browser, browser: Browser) -> None:
     for visitor in (browser, alice):
         for route in routes(app):

@@ -1,4 +1,4 @@
-"""``flask keys``: rotate the key that signs cookies and tokens."""
+"""``flask keys rotate``: a new key, and the old one as its fallback."""
 
 from __future__ import annotations
 
@@ -11,21 +11,30 @@ from pathlib import Path
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
+from flask.cli import with_appcontext
 
+from app.commands.keys import renew_all
 from app.environment import secret_file
 from app.security.logs import security_event
 
-keys_cli = AppGroup("keys", help="The keys that sign cookies and tokens.")
 
-
-@keys_cli.command("rotate")
+@click.command("rotate")
 @click.option("--env-file", default=".env", show_default=True, help="Where SECRET_KEY is set.")
-def rotate_keys(env_file: str) -> None:
+@click.option(
+    "--reencrypted",
+    is_flag=True,
+    help="Leave the database alone: `flask keys reencrypt` has just run.",
+)
+@with_appcontext
+def rotate_keys(env_file: str, reencrypted: bool) -> None:
     """Make a new SECRET_KEY; the old one stays valid as SECRET_KEY_FALLBACKS until the next time.
 
-    Nobody is signed out. Restart the service to use the new key. Rotate twice when one has leaked.
+    First, what is stored is encrypted with the old one, which then reads everything. Nobody is
+    signed out. Restart the service to use the new key. Rotate twice when one has leaked, each time
+    with a restart.
     """
+    if not reencrypted:
+        renew_all()
     try:
         changed = rotate(str(current_app.secret_key), Path(env_file))
     except (OSError, ValueError) as error:
@@ -53,11 +62,12 @@ def rotate(current: str, env_file: Path) -> Path:
             )
         # The fallback first: a crash in between leaves the old key valid, never a lost one.
         before = fallbacks_file.read_text(encoding="utf-8")
-        _replace(fallbacks_file, current + "\n")
         try:
+            _replace(fallbacks_file, current + "\n")
             _replace(key_file, new + "\n")
-        except OSError:
-            _replace(fallbacks_file, before)
+        except BaseException:  # Ctrl-C too, which may come when all is written
+            if not _holds(key_file, new) and not _holds(fallbacks_file, before):
+                _replace(fallbacks_file, before)
             raise
         return key_file
     if not env_file.exists():
@@ -69,6 +79,10 @@ def rotate(current: str, env_file: Path) -> Path:
     lines = [*kept, f"SECRET_KEY={new}", f"SECRET_KEY_FALLBACKS={current}"]
     _replace(env_file, "\n".join(lines) + "\n")
     return env_file
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.read_text(encoding="utf-8").strip() == text.strip()
 
 
 def _replace(path: Path, text: str) -> None:
@@ -84,6 +98,6 @@ def _replace(path: Path, text: str) -> None:
                 if os.geteuid() == 0:
                     os.fchown(file.fileno(), old.st_uid, old.st_gid)
             os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
+        except BaseException:  # Ctrl-C too: the file holds a key
+            Path(file.name).unlink(missing_ok=True)
             raise

@@ -1,0 +1,48 @@
+"""Guesses at codes: an attacker who has the password and the mailbox tries all six digits.
+
+A new password, or the link of :mod:`app.auth.lock`, lets failures be forgotten, so whoever has the
+mailbox would guess for ever. So wrong codes of the second step are counted apart. After 100 in a
+row, no code of the app completes a sign-in any more, right or wrong. The password with a recovery
+code or a passkey does, which nobody guesses, and with it the codes count again. A right code in a
+running session, or an operator, does the same. The owner is told by mail. NIST SP 800-63B-4 section
+3.2.2; ASVS 6.3.1, 6.5.5.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+
+from app.auth import notices, totp
+from app.auth.models import User
+from app.auth.totp import AuthenticatorApp
+from app.database.rows import change
+from app.security.logs import security_event
+
+MAX_WRONG = 100  # in a row; SP 800-63B-4 section 3.2.2
+# Shown after the right password alone.
+HINT = f"After {MAX_WRONG} wrong codes in a row, only a recovery code or a passkey counts."
+
+
+def are_used_up(user: User) -> bool:
+    """Whether so many codes were wrong that none of the app completes a sign-in any more."""
+    app = totp.find(user)
+    return app is not None and app.wrong_codes >= MAX_WRONG
+
+
+def count(user: User) -> None:
+    """Count a wrong code of the second step, and tell the owner when it was the last one.
+
+    The caller has locked the account and commits.
+    """
+    theirs = AuthenticatorApp.user_id == user.id, AuthenticatorApp.wrong_codes < MAX_WRONG
+    more = {"wrong_codes": AuthenticatorApp.wrong_codes + 1}
+    counted = change(update(AuthenticatorApp).where(*theirs).values(more), totp.OF_ALL)
+    if counted and are_used_up(user):
+        notices.send("codes_end", user)
+        security_event("authn_login_fail_max", account=user.id, failures=MAX_WRONG, reason="codes")
+
+
+def forget(user: User) -> None:
+    """Let the codes count again. The caller has locked the account and commits."""
+    theirs = AuthenticatorApp.user_id == user.id
+    change(update(AuthenticatorApp).where(theirs).values(wrong_codes=0), totp.OF_ALL)

@@ -1,0 +1,119 @@
+"""Reset of second factors: an attacker talks the operator into removing those of somebody else.
+
+Who has lost phone, passkeys and recovery codes gets in again by the operator alone, who cannot see
+who is asking. So nothing is removed for three days, nor before the mail server has had the mail for
+a day. The owner is told by that mail at once, and cancels with the link in it or with one click in
+any running session. When the time is over, the next sign-in with the right password removes
+everything, in its first step, and ends all sessions. OWASP Multifactor Authentication cheat sheet;
+ASVS 6.4.3, 6.4.4, 6.3.7, 7.4.3.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from app.auth import (
+    account_links,
+    links,
+    notices,
+    passkeys,
+    recovery_codes,
+    second_factors,
+    sessions,
+    throttling,
+    totp,
+)
+from app.auth.models import User
+from app.database import db, now
+from app.mail import outbox
+from app.security.logs import security_event
+
+DELAY = timedelta(days=3)  # ours: an owner who is away for a weekend still reads the mail
+LAPSE = timedelta(days=4)  # after the delay: as long as the link to cancel it counts, see links
+# Who cancels it. Whoever uses a second factor has one.
+OPERATOR, SESSION, MAIL = "an operator", "a session", "the link of the mail"
+FACTOR = "the use of a second factor"
+MAIL_OF_IT = "factors_end"
+
+
+def begin(user: User) -> datetime:
+    """Let the second factors end later, and tell the owner; when one is pending, it stays.
+
+    The caller has locked the account and commits.
+
+    :returns: from when on the next sign-in removes them, for :data:`LAPSE`.
+    """
+    if user.factors_end_at is None or has_lapsed(user):
+        user.factors_end_at = now() + DELAY
+        db.session.flush()
+        token = links.issue_at_once("keep", user.email, user)
+        values = {"due": user.factors_end_at, **links.shown("keep", token)}
+        outbox.add(MAIL_OF_IT, user.email, values)
+        security_event("authn_factors_reset_begun", account=user.id, by=OPERATOR)
+    return user.factors_end_at
+
+
+def has_lapsed(user: User) -> bool:
+    """Whether nobody has used a reset in time: it would wait for a thief of the password."""
+    return user.factors_end_at is not None and user.factors_end_at + LAPSE < now()
+
+
+def remove_now(user: User) -> bool:
+    """Remove the second factors of a disabled account at once; False when there are none.
+
+    A thief who has set them up cancels every delay. The caller has locked the account and commits.
+    """
+    user.factors_end_at = now()
+    return carry_out(user, by=OPERATOR)
+
+
+def cancel(user: User, by: str) -> bool:
+    """Keep the second factors, and tell the owner; False when nothing was pending.
+
+    The caller has locked the account and commits.
+
+    :param by: who has cancelled, for mail and log.
+    """
+    if user.factors_end_at is None:
+        return False
+    user.factors_end_at = None
+    account_links.end(user, "keep")
+    notices.send("factors_kept", user, by=by)
+    security_event("authn_factors_reset_cancelled", account=user.id, by=by)
+    return True
+
+
+def cancel_by_session(user: User) -> bool:
+    """The same for the signed-in user. The caller commits."""
+    return throttling.lock(user) and cancel(user, SESSION)
+
+
+def cancel_by_link(token: str) -> bool:
+    """The same by the link of the mail, once. The caller commits."""
+    user = account_links.use("keep", token)
+    return user is not None and cancel(user, MAIL)
+
+
+def carry_out(user: User, by: str = "") -> bool:
+    """Remove the second factors whose time is over, and end all sessions; whether it was so.
+
+    Call it after the right password, with the account locked. The caller commits.
+
+    :param by: who removes them without a sign-in, for the mail.
+    """
+    if user.factors_end_at is None or user.factors_end_at > now() or has_lapsed(user):
+        return False
+    if not by and outbox.has_recent(MAIL_OF_IT, user.email, user.factors_end_at - DELAY):
+        return False  # the owner has not had a day to read it: the mail server was away
+    user.factors_end_at = None
+    had = second_factors.of(user)
+    totp.remove(user)
+    passkeys.remove_all(user)
+    recovery_codes.remove(user)
+    account_links.end(user, "keep")
+    db.session.flush()
+    if had:  # not when the user has removed them in the meantime
+        sessions.end_all(user)
+        notices.send("factors_removed", user, by=by)
+        security_event("authn_factors_reset", account=user.id)
+    return bool(had)

@@ -1,0 +1,134 @@
+"""Step-up: a stolen session changes the password, adds a passkey or takes all data along.
+
+A route that could cost the owner the account asks for a fresh proof: at most ten minutes old, and
+by a second factor if the account has one (an app and a passkey count alike: the device with the
+other may be elsewhere). The route says so by :func:`app.security.access.fresh`. A proof gives the
+session a new token. With ``SECOND_FACTOR=required``, an account without one gets no further than
+setting one up. RFC 9470; OWASP Session Management cheat sheet; ASVS 7.5.1, 7.5.3, 6.3.3.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal, TypeVar
+
+from flask import current_app, request
+
+from app.auth import (
+    authentication,
+    code_guesses,
+    factor_resets,
+    passkey_ceremonies,
+    passkey_requests,
+    second_factors,
+    sessions,
+    throttling,
+    tickets,
+)
+from app.auth.models import Session
+from app.database import db, now
+from app.secret import Secret
+from app.security.logs import security_event
+
+FRESH = timedelta(minutes=10)  # ours: the time to read a page twice and to type
+PASSWORD = "password"  # the name of a proof # noqa: S105 # nosec B105
+
+log = logging.getLogger("app.step_up")
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def part_of_set_up(view: View) -> View:
+    """Open this route to an account that still has to set a second factor up."""
+    view.is_part_of_set_up = True  # type: ignore[attr-defined]
+    return view
+
+
+def needed(session: Session, fresh: bool) -> Literal["proof", "set-up"] | None:
+    """What the user of this session has to do before the present route; None when it may go on.
+
+    :param fresh: whether the route asks for a fresh proof.
+    """
+    if fresh and not is_fresh(session):
+        return "proof"
+    if second_factors.are_required() and session.proof in ("", PASSWORD):
+        view = current_app.view_functions[request.endpoint or ""]
+        if not getattr(view, "is_part_of_set_up", False):
+            return "proof" if second_factors.of(session.user) else "set-up"
+    return None
+
+
+def is_fresh(session: Session) -> bool:
+    """Whether the last proof is young enough, and by a second factor if there is one."""
+    if session.proven_at is None or now() - session.proven_at > FRESH:
+        return False
+    return session.proof != PASSWORD or not second_factors.of(session.user)
+
+
+def by_password(session: Session, password: str) -> bool:
+    """Prove by the password, where the account has no second factor. Commits when it is wrong."""
+    if second_factors.of(session.user):
+        return False
+    if not authentication.reauthenticate(session, password):
+        security_event("authn_step_up_fail", account=session.user_id)
+        return False
+    if not sessions.hold(session):
+        return False
+    _succeed(session, PASSWORD)
+    return True
+
+
+def by_code(session: Session, code: str) -> str | None:
+    """What a code of the app, or a recovery code, proves; None when it is wrong: that commits.
+
+    Failures count for this session: a thief at its page does not keep the owner out.
+    """
+    user = session.user
+    if not sessions.hold(session):
+        return None
+    early = authentication.is_early(user, session)
+    if not early and (proof := second_factors.check_code(user, code)):
+        _succeed(session, proof)
+        return proof
+    _fail(session)
+    return None
+
+
+def begin_passkey(session: Session) -> tuple[Secret, dict[str, Any]]:
+    """A ticket for the answer of a passkey of this user, and what to ask it. The caller commits."""
+    ticket, token = tickets.issue("step-up", session.user, session)
+    return token, passkey_requests.to_answer(ticket, session.user)
+
+
+def by_passkey(session: Session, token: Secret, answer: str) -> bool:
+    """Prove by the answer of a passkey. The caller commits; when it is wrong, this has."""
+    ticket = tickets.find("step-up", token, session)
+    if ticket:
+        try:
+            passkey_ceremonies.verify(ticket, answer)
+        except passkey_ceremonies.PasskeyError as error:
+            log.info("passkey refused", extra={"reason": str(error)})
+        else:
+            if sessions.hold(session) and tickets.use(ticket):
+                _succeed(session, "passkey")
+                return True
+    _fail(session)
+    return False
+
+
+def _succeed(session: Session, proof: str) -> None:
+    """Forget what failed in a row, of the account and of this session."""
+    throttling.clear(session.user)
+    throttling.clear(session)
+    code_guesses.forget(session.user)
+    if proof != PASSWORD:
+        factor_resets.cancel(session.user, factor_resets.FACTOR)
+
+
+def _fail(session: Session) -> None:
+    db.session.rollback()
+    throttling.lock(session.user)
+    authentication.count_failure(session.user, session)
+    security_event("authn_step_up_fail", account=session.user_id)
+    db.session.commit()

@@ -1,0 +1,48 @@
+"""``flask users reset-factors``: a user has lost second factor and recovery codes."""
+
+from __future__ import annotations
+
+import click
+
+from app.auth import factor_resets, second_factors, throttling
+from app.commands.accounts import TIME
+from app.commands.users import find_user, users_cli
+from app.database import db
+
+
+@users_cli.command("reset-factors")
+@click.argument("email")
+@click.option("--cancel", is_flag=True, help="Keep the second factors after all.")
+@click.option("--now", is_flag=True, help="Of a disabled account: remove what a thief has set up.")
+def reset_factors(email: str, cancel: bool, now: bool) -> None:
+    """Remove an account's second factors, at the first sign-in after three days.
+
+    A mail tells the owner at once, who can cancel; it must have been sent a day ago (flask mail
+    status). When it is pending already, its time stays. Four days later it lapses.
+    """
+    if cancel and now:
+        raise click.UsageError("Give either --cancel or --now.")
+    user = find_user(email)
+    if not throttling.lock(user):
+        raise click.ClickException("The account has just been deleted.")
+    if cancel:
+        if not factor_resets.cancel(user, factor_resets.OPERATOR):
+            raise click.ClickException(f"No reset is pending for {user.email}.")
+        db.session.commit()
+        click.echo(f"{user.email} keeps the second factors.")
+        return
+    if not second_factors.of(user):
+        raise click.ClickException(f"{user.email} has no second factor.")
+    if now:
+        if user.disabled_at is None:
+            raise click.ClickException(f"First disable it: flask users disable {user.email}")
+        factor_resets.remove_now(user)
+        db.session.commit()
+        click.echo(f"The second factors of {user.email} are removed. A mail tells the owner.")
+        return
+    due = factor_resets.begin(user)
+    db.session.commit()
+    click.echo(
+        f"The first sign-in of {user.email} after {due:{TIME}} removes the second factors."
+        " A mail tells the owner, who can cancel."
+    )

@@ -1,0 +1,50 @@
+"""``flask keys``: the key that signs, and that encrypts what must be readable again."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import sys
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from app.commands.reencryption import reencrypt
+from app.security.logs import security_event
+
+keys_cli = AppGroup("keys", help="The key that signs and encrypts.")
+
+
+@keys_cli.command("reencrypt")
+@click.option(
+    "--expect-key", is_flag=True, help="Stop unless SECRET_KEY is the one on standard input."
+)
+def reencrypt_all(expect_key: bool) -> None:
+    """Encrypt what is stored with the current SECRET_KEY, where an older one has encrypted it.
+
+    A rotation of the key begins with it: afterwards, the key that is current now reads everything.
+    """
+    if expect_key:
+        key = current_app.config["SETTINGS"].secret_key.reveal()
+        expected = sys.stdin.read().strip()
+        if not hmac.compare_digest(key.encode(), expected.encode("utf-8", "surrogatepass")):
+            raise click.ClickException(
+                "The service still runs with another SECRET_KEY."
+                # <% if cookiecutter.deployment == "systemd" %>
+                " Run `systemctl restart << cookiecutter.project_slug >>` first, to use the one"
+                # <% else %>
+                " First deploy the one"
+                # <% endif %>
+                " that you have made; a further one would lose what the running one has encrypted."
+            )
+    renew_all()
+
+
+def renew_all() -> None:
+    """Encrypt what is stored with the current key, log it, and say how much there was."""
+    done, unreadable = reencrypt()
+    security_event("sys_reencrypted", level=logging.INFO, values=done, unreadable=unreadable)
+    click.echo(f"Encrypted with the current key: {done}.")
+    if unreadable:
+        click.echo(f"No key of this service reads {unreadable} more; they were lost before.")

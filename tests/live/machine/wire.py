@@ -1,0 +1,14 @@
+"""wire.py FILE: keeps all that passes this machine's network, as an eavesdropper does."""
+
+import socket
+import sys
+
+ALL = 3  # ETH_P_ALL of the kernel's if_ether.h: every protocol
+PACKET = 65536  # bytes, of the longest one
+
+with (
+    socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(ALL)) as wire,
+    open(sys.argv[1], "wb", buffering=0) as file,
+):
+    while True:
+        file.write(wire.recv(PACKET))

@@ -1,0 +1,152 @@
+"""Somebody with a browser of their own, for the tests in real browsers."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.live.conftest import Service
+
+FIRST, SECOND = "wool-lantern-orbit-7-thistle", "quartz-ferry-meadow-3-almanac"  # passwords
+THIRD = "gravel-piano-3-umbrella-mist"
+# The narrow one is what WCAG 2.2 success criterion 1.4.10 asks for.
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
+numbers = itertools.count(1)
+
+
+class Person:
+    """Somebody with a browser of their own. Whatever goes wrong in it is in ``problems``."""
+
+    def __init__(self, browser: Browser, service: Service, axe: str) -> None:
+        self.origin = service.origin
+        self.service, self.axe = service, axe
+        self.email = f"person-{next(numbers)}@example.com"
+        self.problems: list[str] = []
+        self.context = browser.new_context(viewport=WIDE, base_url=self.origin)
+        self.context.set_default_timeout(30_000)  # milliseconds
+        self.context.add_init_script(
+            "addEventListener('securitypolicyviolation', (event) =>"
+            " console.error(`violation of ${event.violatedDirective}: ${event.blockedURI}`))"
+        )
+        self.context.on("console", lambda message: self.note(message.type, message.text))
+        self.context.on("weberror", lambda error: self.note("error", str(error.error)))
+        self.context.on("request", lambda request: self.note_request(request.url))
+        self.page = self.context.new_page()
+        self.page.on("dialog", lambda dialog: (self.note("error", "dialog"), dialog.dismiss()))
+
+    def note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.problems.append(f"{self.page.url}: {text}")
+
+    def note_request(self, url: str) -> None:
+        if not url.startswith(f"{self.origin}/"):
+            self.note("error", f"third party: {url}")
+
+    def accept(self, pattern: str) -> None:
+        """Take back the problems that were to be expected; there must be some, before long."""
+        deadline = time.monotonic() + 10
+        while not (expected := [it for it in self.problems if re.search(pattern, it)]):
+            assert time.monotonic() < deadline, self.problems
+            self.page.wait_for_timeout(50)
+        self.problems = [problem for problem in self.problems if problem not in expected]
+
+    def look(self, path: str | None = None, status: int = 200) -> None:
+        """Read a page as it is, or go to it first; everybody must be able to use it."""
+        if path:
+            response = self.page.goto(path)
+            assert response
+            assert response.status == status
+        for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
+            self.page.set_viewport_size(size)
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.evaluate(self.axe)
+            found = self.page.evaluate("() => axe.run()")["violations"]
+            assert [(it["id"], it["nodes"][0]["html"]) for it in found] == [], self.page.url
+            width = self.page.evaluate("() => document.documentElement.scrollWidth")
+            assert width <= size["width"], f"{self.page.url} is {width} pixels wide"
+        self.page.set_viewport_size(WIDE)
+
+    def fill(self, button: str, **fields: str) -> None:
+        """Fill in fields by their names and press the button."""
+        for name, value in fields.items():
+            self.page.locator(f"main [name={name}]").fill(value)
+        self.press(button)
+
+    def press(self, button: str) -> None:
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+    def arrives(self, path: str) -> None:
+        """Wait until the address is exactly this."""
+        self.page.wait_for_url(f"{self.origin}{path}")
+
+    def content(self) -> str:
+        """The page, once it does not change any more."""
+        for _ in range(60):
+            with suppress(Exception):
+                return self.page.content()
+            self.page.wait_for_timeout(500)  # milliseconds
+        raise AssertionError(f"{self.page.url} is still on its way")
+
+    def reads(self, text: str) -> None:
+        """Wait until the page shows this text."""
+        self.page.get_by_text(text).first.wait_for()
+
+    def link(self, page: str, address: str = "") -> str:
+        """The address of a page behind the newest link in the mails to this person."""
+        return f"/auth/{page}?token={self.service.ask('mail', address or self.email)}"
+
+    def open_account(self) -> None:
+        self.page.goto("/auth/register")
+        self.fill("Send the link", email=self.email)
+        self.page.wait_for_url("**/auth/login")
+        self.page.goto(self.link("confirm"))
+        self.fill("Set the password", password=FIRST, confirm=FIRST)
+        self.page.wait_for_url("**/auth/login")
+
+    def sign_up(self) -> None:
+        self.open_account()
+        self.sign_in(FIRST)
+        self.page.wait_for_url("**/notes/")
+
+    def sign_in(self, password: str) -> None:
+        self.page.goto("/auth/login")
+        self.fill("Sign in", email=self.email, password=password)
+
+    def sign_out(self) -> None:
+        self.page.get_by_role("button", name="Sign out", exact=True).click()
+        self.page.wait_for_url(f"{self.origin}/")
+
+    def write(self, title: str, body: str) -> None:
+        self.page.goto("/notes/new")
+        self.fill("Save", title=title, body=body)
+        self.page.get_by_role("link", name="Edit").wait_for()
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the thing with that name has the focus, visibly."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "() => { const element = document.activeElement;"
+            " const style = getComputedStyle(element);"
+            " return [(element.labels?.[0] ?? element).innerText.trim(),"
+            " style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2] }"
+        )
+        if focused[0] == name:
+            assert focused[1], f"{name} has the focus, but nobody sees it"
+            return
+    pytest.fail(f"Tab does not reach {name} on {page.url}")
+
+
+def enter(page: Page) -> None:
+    """Follow the link, send the form."""
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
