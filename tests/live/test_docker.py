@@ -64,6 +64,16 @@ class Client(Visitor):
             return str(secure.getpeercert()["serialNumber"])  # type: ignore[index]
         return None
 
+    def wait_for_the_certificate(self, deployment: Deployment) -> None:
+        """Wait until only the authority's certificate is shown.
+
+        In a row: while Nginx reloads, its old processes still show the certificate of before.
+        """
+        wait_until(
+            lambda: all(self.serial() for _ in range(20)),
+            lambda: deployment.compose("logs", "certbot", "nginx").stdout,
+        )
+
 
 class Pages(Client, Reader):
     """Uses the service with pages."""
@@ -108,11 +118,7 @@ def client(deployment: Deployment) -> Pages | Programs:
     """Somebody who has signed up and written a note."""
     pages = (deployment.project / "app/templates/base.html").exists()
     client = Pages(deployment) if pages else Programs(deployment)
-    # In a row: while Nginx reloads, its old processes still show the certificate of before.
-    wait_until(
-        lambda: all(client.serial() for _ in range(20)),
-        lambda: deployment.compose("logs", "certbot", "nginx").stdout,
-    )
+    client.wait_for_the_certificate(deployment)
     client.sign_up("first@example.com")
     assert client.note("The first note") in WRITTEN
     client.first = client.written
@@ -569,7 +575,7 @@ def test_a_provider_and_mariadb(docker: Docker, tmp_path: Path) -> None:
         more = {"app-1": app, "app-2": app}
         with deployed(docker, project, tmp_path, values=values, **more) as deployment:
             client = Pages(deployment)
-            wait_until(client.serial, lambda: deployment.compose("logs", "certbot").stdout)
+            client.wait_for_the_certificate(deployment)
             status, text = client.post("/auth/login")
             assert status in (302, 303), text[:2000]
             status, text = client.request("GET", authorize(client.location))
