@@ -1,4 +1,4 @@
-"""The log on another system, as the README of the deployment says it to the operator.
+"""The log on another system, as the documents say it to the operator.
 
 An attacker on the way must not read or change it, one who poses as the other system must not get
 it, and one who reaches that system must not write it. An outage must not end it for good, and a
@@ -15,9 +15,9 @@ from tests.marks import asvs, practice
 
 pytestmark = practice("logs")
 
-README = Path("deploy/<< cookiecutter.deployment >>/README.md").read_text("utf-8")
-(SECTION,) = re.findall(r"^## The log on another system\n(.*?)^## ", README, re.M | re.S)
-FILES = dict(re.findall(r"^```\w*\n# (/\S+)\n(.*?)^```$", SECTION, re.M | re.S))
+DOCUMENTS = ("docs/log-on-another-system.md", "deploy/<< cookiecutter.deployment >>/README.md")
+TEXT = "\n".join(Path(name).read_text("utf-8") for name in DOCUMENTS)
+FILES = dict(re.findall(r"^```\w*\n# (/\S+)\n(.*?)^```$", TEXT, re.M | re.S))
 SENDER, RECEIVER = "systemd-journal-upload", "systemd-journal-remote"
 FOLDER = "/etc/ssl/logs"
 

@@ -1,14 +1,14 @@
 """The log on another system: a host and a second machine, joined by a cable on which one listens.
 
-What is installed, configured and started on them is what the README of the deployment says, block
-by block. So a test fails when its words do not work.
+What is installed, configured and started on them is what the service's documents say, block by
+block. So a test fails when their words do not work.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,9 +21,10 @@ from tests.live.followed import follow, instructions
 from tests.live.machines import Machine, as_root
 from tests.template import run
 
-NAME = "logs.example.com"  # of the other system, in every README
+DOCUMENT = "docs/log-on-another-system.md"
+NAME = "logs.example.com"  # of the other system, there
 ADDRESS, OTHER_ADDRESS = "10.91.0.1", "10.91.0.2"
-CERTIFICATES = "/etc/ssl/logs"  # in every README, with the names that certify() writes
+CERTIFICATES = "/etc/ssl/logs"  # there, with the names that certify() writes
 SENDER = "systemd-journal-upload"
 REFUSED = "SSL certificate"  # what its log says of either end's
 OUTAGE = 12  # seconds; systemd by default starts nothing again that failed 5 times within 10
@@ -37,7 +38,7 @@ class Way:
 
     host: Machine
     other: Machine
-    readme: Path
+    document: Path
     folder: Path
 
     def connect(self) -> None:
@@ -57,7 +58,7 @@ class Way:
         folder = self.folder / authority
         if not folder.exists():
             folder.mkdir()
-            for commands in instructions(self.readme, "The certificates"):
+            for commands in instructions(self.document, "The certificates"):
                 made = run("sh", "-euc", commands, cwd=folder)
                 assert made.returncode == 0, made.stdout
         receives = machine is self.other
@@ -115,15 +116,22 @@ class Way:
 
 
 @contextmanager
-def sending(host: Machine, readme: Path, title: str, folder: Path) -> Iterator[Way]:
-    """A host that sends its log as the README says, below ``title``."""
+def sending(
+    host: Machine, project: Path, folder: Path, *, more: Sequence[str] = ()
+) -> Iterator[Way]:
+    """A host that sends its log as the service's document says.
+
+    :param more: blocks of the deployment's README that the host follows too.
+    """
     folder.mkdir()
+    document = project / DOCUMENT
     with machines.booted(folder / "other", machines.make_root(), {}) as other:
-        way = Way(host, other, readme, folder)
+        way = Way(host, other, document, folder)
         way.connect()
-        for machine, part in ((other, "On the other system"), (host, title)):
+        for machine, part in ((other, "On the other system"), (host, "On each host")):
             way.certify(machine)
-            follow(machine, instructions(readme, part))
+            follow(machine, instructions(document, part))
+        follow(host, more)
         try:
             yield way
         finally:

@@ -438,13 +438,14 @@ def test_the_log_reaches_another_system(
     readme = deployment.project / "deploy/docker/README.md"
     compose = deployment.project / "compose.yaml"
     (driver,) = instructions(readme, "In compose.yaml")
+    daemon = instructions(readme, "On the host of Docker")
     logging = re.compile(r"(?<=logging: &logging\n)(?:    .+\n)+")
     text, times = logging.subn(driver, compose.read_text("utf-8"))
     assert times == 1
     socket = deployment.docker.journal / "socket"
     with (
         machines.booted(tmp_path / "host", machines.make_root(), {}) as host,
-        elsewhere.sending(host, readme, "On the host", tmp_path / "sent") as way,
+        elsewhere.sending(host, deployment.project, tmp_path / "sent", more=daemon) as way,
     ):
         socket.symlink_to(f"/proc/{host.init()}/root/run/systemd/journal/socket")
         compose.write_text(text, "utf-8")

@@ -23,6 +23,7 @@ import yaml
 from tests.live import elsewhere, machines, pods, restricted
 from tests.live.compose import AIOSMTPD, POSTGRESQL, VALKEY, wait_until
 from tests.live.conftest import BUILD, HERE, program
+from tests.live.followed import instructions
 from tests.live.images import PINNED, Docker, build, stand_in
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import PROGRAM, Mailbox, mail_url
@@ -943,12 +944,12 @@ def test_the_log_reaches_another_system(sqlite: Cluster, tmp_path: Path) -> None
         folder = logs / f"demo-svc_{POD.get(name, 'web')}-77d4c9_4711" / name
         folder.mkdir(parents=True)
         os.link(sqlite.node.log(container_of(name)), folder / "0.log")
-    readme = sqlite.project / "deploy/kubernetes/README.md"
+    collector = instructions(sqlite.project / "deploy/kubernetes/README.md", "On each node")
     visitor = sqlite.visit(sqlite.certificate())
     binds = {"/var/log/pods": logs}
     with (
         machines.booted(tmp_path / "node", machines.make_root(), binds) as node,
-        elsewhere.sending(node, readme, "On each node", tmp_path / "sent") as way,
+        elsewhere.sending(node, sqlite.project, tmp_path / "sent", more=collector) as way,
     ):
         way.prove(lambda path: visitor.request("GET", path))
 

@@ -446,8 +446,7 @@ def test_the_log_is_in_the_journal(sqlite: Machine) -> None:
 def test_the_log_reaches_another_system(
     sqlite: Machine, projects: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
-    readme = projects["sqlite", "session"] / "deploy/systemd/README.md"
-    with elsewhere.sending(sqlite, readme, "On the host", tmp_path / "sent") as way:
+    with elsewhere.sending(sqlite, projects["sqlite", "session"], tmp_path / "sent") as way:
         way.prove(lambda path: sqlite.run(*CURL, f"https://{DOMAIN}{path}", check=False))
 
 
