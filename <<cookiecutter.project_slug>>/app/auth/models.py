@@ -7,6 +7,8 @@ from datetime import datetime
 from email_validator import EmailNotValidError, validate_email
 # <% if cookiecutter.auth == "oidc" %>
 from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint, text
+# <% elif cookiecutter.auth == "session" %>
+from sqlalchemy import BigInteger, ForeignKey, String, false, text
 # <% else %>
 from sqlalchemy import BigInteger, ForeignKey, String, text
 # <% endif %>
@@ -99,6 +101,10 @@ class Session(Attempts, Base):
     proven_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # <% if cookiecutter.auth == "oidc" %>
     provider_sid: Mapped[str | None] = mapped_column(String(MAX_SUBJECT), index=True)
+    # <% endif %>
+    # <% if cookiecutter.auth == "session" %>
+    # Whether the user chose to stay signed in; see app.auth.staying.
+    stays: Mapped[bool] = mapped_column(default=False, server_default=false())
     # <% endif %>
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
