@@ -43,7 +43,7 @@ def init_app(app: Flask) -> None:
     production = app.config["SETTINGS"].production
     app.jinja_env.globals["asset"] = cache(asset) if production else asset
     app.jinja_env.globals["next_page"] = next_page
-    app.jinja_env.globals["configured_url"] = app.config["SETTINGS"].footer.get
+    app.jinja_env.globals["configured_url"] = app.config["SETTINGS"].footer.__getitem__
     app.config["NAVIGATION"] = []
     app.context_processor(
         lambda: {
