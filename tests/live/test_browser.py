@@ -326,6 +326,54 @@ def test_everything_works_without_script(
     person.context.close()
 
 
+def test_times_are_those_of_the_reader(
+    chromium: Browser, service: Service, new_person: Callable[[], Person]
+) -> None:
+    """In the zone and the language of the browser; in UTC where there is no script."""
+    person = new_person()
+    person.sign_up()
+    shown = person.context.storage_state()
+    known = {"base_url": service.origin, "storage_state": shown}
+    there = chromium.new_context(**known, timezone_id="Asia/Tokyo", locale="de-DE")
+    page = there.new_page()
+    page.goto("/account/")
+    time_of = page.locator("main time").first
+    moment = time_of.get_attribute("datetime")
+    expected = page.evaluate(
+        "(moment) => new Intl.DateTimeFormat('de-DE', { dateStyle: 'medium', timeStyle: 'short',"
+        " timeZone: 'Asia/Tokyo' }).format(new Date(moment))",
+        moment,
+    )
+    assert time_of.inner_text() == expected
+    assert time_of.get_attribute("lang") == "de-DE"
+    assert time_of.get_attribute("title").endswith(" UTC")
+    there.close()
+    plain = chromium.new_context(**known, java_script_enabled=False)
+    page = plain.new_page()
+    page.goto("/account/")
+    assert page.locator("main time").first.inner_text().endswith(" UTC")
+    plain.close()
+
+
+def test_a_text_that_meets_a_limit_is_still_there(person: Person) -> None:
+    page = person.page
+    person.sign_up()
+    token = page.locator("header [name=csrf_token]").input_value()
+    for _ in range(60):
+        page.request.post(
+            "/notes/new", form={"csrf_token": token}, headers={"Origin": person.origin}
+        )
+    page.goto("/notes/new")
+    person.fill("Save", title="An hour of work", body="all of it")
+    person.reads("Your text is still here.")
+    assert page.locator("main [name=title]").input_value() == "An hour of work"
+    person.look()
+    person.accept("status of 429")
+    person.service.ask("reset", "limits")
+    person.press("Send")
+    page.get_by_role("heading", name="An hour of work").wait_for()
+
+
 def test_plain_http_leads_to_https(person: Person) -> None:
     person.problems.clear()
     response = person.page.goto(person.origin.replace("https", "http") + "/auth/login")

@@ -70,16 +70,16 @@ def start(
     :param proof: how the user has proven who it is, and ``proven_at`` when; see
         :mod:`app.auth.step_up`.
     """
-    token = Secret(secrets.token_urlsafe(32))
     # <% if cookiecutter.__interface == "json" %>
-    upkeep.delete_expired(Session, Session.last_seen_at, now() - IDLE_TIMEOUT)
+    idle = IDLE_TIMEOUT
     # <% elif cookiecutter.auth == "session" %>
-    # Those that stay as well: a list of the others alone would read past all of them.
-    longest = _lifetime().idle_of(stays=True)
-    upkeep.delete_expired(Session, Session.last_seen_at, now() - longest)
+    # Of those that stay as well: a list of the others alone would read past all of them.
+    idle = _lifetime().idle_of(stays=True)
     # <% else %>
-    upkeep.delete_expired(Session, Session.last_seen_at, now() - _lifetime().idle)
+    idle = _lifetime().idle
     # <% endif %>
+    token = Secret(secrets.token_urlsafe(32))
+    upkeep.delete_expired(Session, Session.last_seen_at, now() - idle)
     for surplus in of_user(user)[MAX_SESSIONS - 1 :]:
         end(surplus)
     session = Session(
