@@ -1,4 +1,4 @@
-"""How long sessions last; :mod:`app.settings` reads it with all others. ASVS 7.1.1, 7.3.1, 7.3.2."""
+"""How long sessions last; :mod:`app.settings` reads it. ASVS 7.1.1, 7.3.1, 7.3.2."""
 
 from __future__ import annotations
 
