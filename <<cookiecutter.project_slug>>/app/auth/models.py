@@ -7,8 +7,6 @@ from datetime import datetime
 from email_validator import EmailNotValidError, validate_email
 # <% if cookiecutter.auth == "oidc" %>
 from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint, text
-# <% elif cookiecutter.auth == "session" %>
-from sqlalchemy import BigInteger, ForeignKey, String, false, text
 # <% else %>
 from sqlalchemy import BigInteger, ForeignKey, String, text
 # <% endif %>
@@ -103,8 +101,8 @@ class Session(Attempts, Base):
     provider_sid: Mapped[str | None] = mapped_column(String(MAX_SUBJECT), index=True)
     # <% endif %>
     # <% if cookiecutter.auth == "session" %>
-    # Whether the user chose to stay signed in; see app.auth.staying.
-    stays: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Whether the user chose to stay signed in; see app.auth.staying. None: they did not.
+    stays: Mapped[bool | None] = mapped_column()
     # <% endif %>
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)

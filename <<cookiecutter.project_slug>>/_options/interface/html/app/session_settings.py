@@ -66,7 +66,7 @@ class SessionSettings:
             )
         return problems
 
-    def idle_of(self, stays: bool) -> timedelta:
+    def idle_of(self, stays: bool | None) -> timedelta:
         """After how long without a request a session ends.
 
         :param stays: whether its user chose to stay signed in. When that is not offered any more,

@@ -38,7 +38,7 @@ def remembered() -> bool:
     return bool(session.get(ENTRY))
 
 
-def keep(started: Session, chosen: bool) -> None:
+def keep(started: Session, chosen: bool | None) -> None:
     """Let this session of this browser stay, if its user chose that. The caller commits.
 
     The cookie lasts as long as the session may, from its start: to send it again adds nothing.

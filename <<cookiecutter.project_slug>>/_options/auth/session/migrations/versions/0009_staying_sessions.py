@@ -16,8 +16,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    stays = sa.Column("stays", sa.Boolean(), server_default=sa.false(), nullable=False)
-    op.add_column("sessions", stays)
+    # Without a default: databases write that of a Boolean in different ways.
+    op.add_column("sessions", sa.Column("stays", sa.Boolean(), nullable=True))
 
 
 def downgrade() -> None:
