@@ -24,7 +24,7 @@ WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
 UNREACHABLE = """() => [...document.querySelectorAll("a[href], button, input, textarea, summary")]
   .filter((it) => it.checkVisibility() && it.type !== "hidden" && !it.readOnly && !it.disabled)
   .filter((it) => it.tabIndex !== 0).map((it) => it.outerHTML)"""
-# Controls that have no edge once a user's own colours replace the backgrounds; links are underlined.
+# Controls without an edge once a user's own colours replace the backgrounds; links are underlined.
 UNSEEN = """() => [...document.querySelectorAll("button, .button, input, textarea")]
   .filter((it) => it.checkVisibility() && it.type !== "hidden" && it.type !== "checkbox")
   .filter((it) => !it.matches(".visually-hidden"))

@@ -1,4 +1,4 @@
-"""What pages say and keep: errors, the foot, timeouts that an operator sets, and staying signed in."""
+"""What pages say and keep: errors, the foot, timeouts of the operator, staying signed in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ DEFECTS = [
     ),
     pages(
         "an error page has no navigation",
-        '<nav aria-label="Main">\n      {% for endpoint, text in navigation %}{{ nav_link(endpoint, text) }}\n',
+        '<nav aria-label="Main">\n'
+        "      {% for endpoint, text in navigation %}{{ nav_link(endpoint, text) }}\n",
         '<nav aria-label="Main">\n',
         "test_a_page_that_is_not_there_keeps_the_navigation",
     ),
