@@ -95,7 +95,7 @@ DEFECTS = [
         "each answer extends the cookie",
         "            return datetime.fromtimestamp(until, UTC)\n",
         "            return datetime.now(UTC) + app.permanent_session_lifetime\n",
-        "test_to_send_the_cookie_again_does_not_extend_it",
+        STAYS,
     ),
     pages(
         "a passkey takes over the choice of somebody else",
