@@ -153,6 +153,7 @@ VALUES = {
     # <% endif %>
     # <% if cookiecutter.auth == "session" %>
     "credential": "{}",
+    "stay": "y",
     # <% elif cookiecutter.auth == "token" %>
     "credential": {"id": "AAAA"},
     "ticket": "x" * 43,

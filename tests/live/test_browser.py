@@ -326,6 +326,59 @@ def test_everything_works_without_script(
     person.context.close()
 
 
+def test_times_are_those_of_the_reader(
+    chromium: Browser, service: Service, new_person: Callable[[], Person]
+) -> None:
+    """In the zone and the language of the browser; in UTC where there is no script."""
+    person = new_person()
+    person.sign_up()
+    shown = person.context.storage_state()
+    known = {"base_url": service.origin, "storage_state": shown}
+    there = chromium.new_context(**known, timezone_id="Asia/Tokyo", locale="de-DE")
+    page = there.new_page()
+    page.goto("/account/")
+    time_of = page.locator("main time").first
+    moment = time_of.get_attribute("datetime")
+    expected = page.evaluate(
+        "(moment) => new Intl.DateTimeFormat('de-DE', { dateStyle: 'medium', timeStyle: 'short',"
+        " timeZone: 'Asia/Tokyo' }).format(new Date(moment))",
+        moment,
+    )
+    assert time_of.inner_text() == expected
+    assert time_of.get_attribute("lang") == "de-DE"
+    assert time_of.get_attribute("title").endswith(" UTC")
+    there.close()
+    plain = chromium.new_context(**known, java_script_enabled=False)
+    page = plain.new_page()
+    page.goto("/account/")
+    assert page.locator("main time").first.inner_text().endswith(" UTC")
+    plain.close()
+
+
+SEND_UNTIL_REFUSED = """async (token) => {
+  const body = new URLSearchParams({ csrf_token: token, email: "nobody@nowhere" });
+  for (let sent = 0; sent < 20; sent += 1) {
+    await fetch("/auth/register", { method: "POST", body });
+    await new Promise((done) => { setTimeout(done, 60); }); // below what Nginx allows
+  }
+}"""
+
+
+def test_a_text_that_meets_a_limit_is_still_there(person: Person) -> None:
+    page = person.page
+    page.goto("/auth/register")
+    token = page.locator("main [name=csrf_token]").input_value()
+    page.evaluate(SEND_UNTIL_REFUSED, token)
+    person.fill("Send the link", email=person.email)
+    person.reads("Your text is still here.")
+    assert page.locator("main [name=email]").input_value() == person.email
+    person.look()
+    person.accept("status of 4(22|29)")
+    person.service.ask("reset", "limits")
+    person.press("Send")
+    page.wait_for_url("**/auth/login")
+
+
 def test_plain_http_leads_to_https(person: Person) -> None:
     person.problems.clear()
     response = person.page.goto(person.origin.replace("https", "http") + "/auth/login")

@@ -115,8 +115,9 @@ DEFECTS = [
     ),
     templates(
         "a script from elsewhere",
-        '<script src="{{',
-        '<script src="https://cdn.example/htmx.js" defer></script>\n    <script src="{{',
+        """<script src="{{ asset('app.js')""",
+        """<script src="https://cdn.example/htmx.js" defer></script>
+    <script src="{{ asset('app.js')""",
         "test_a_template_keeps_every_rule",
         file="app/templates/base.html",
     ),

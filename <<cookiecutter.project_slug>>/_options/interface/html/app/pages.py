@@ -43,11 +43,13 @@ def init_app(app: Flask) -> None:
     production = app.config["SETTINGS"].production
     app.jinja_env.globals["asset"] = cache(asset) if production else asset
     app.jinja_env.globals["next_page"] = next_page
+    app.jinja_env.globals["configured_url"] = app.config["SETTINGS"].footer.__getitem__
     app.config["NAVIGATION"] = []
     app.context_processor(
         lambda: {
             "current_user": g.get("user"),
             "navigation": app.config["NAVIGATION"],
+            "footer": app.config["SETTINGS"].footer,
             "service_name": app.config["SERVICE_NAME"],
         }
     )
