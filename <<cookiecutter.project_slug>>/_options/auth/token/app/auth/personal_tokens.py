@@ -75,10 +75,10 @@ def create(
     upkeep.delete_expired(PersonalToken, PersonalToken.expires_at, now() - KEEP)
     if len(of_user(user)) >= MAX_TOKENS:
         raise Conflict(f"You have {MAX_TOKENS} tokens. Revoke one that you do not need.")
-    random, end = Secret(secrets.token_urlsafe(32)), now() + lifetime
+    drawn, end = Secret(secrets.token_urlsafe(32)), now() + lifetime
     row = PersonalToken(
         user_id=user.id,
-        token_hash=hash_secret(random),
+        token_hash=hash_secret(drawn),
         name=name,
         scopes=" ".join(sorted(set(scopes))),
         expires_at=end,
@@ -87,7 +87,7 @@ def create(
     db.session.flush()
     notices.send("personal_token", user, may=row.scopes.replace(" ", " and "), ends=end)
     security_event("authn_token_created", level=logging.INFO, account=user.id, pat=row.public_id)
-    return row, token_form.wrap(random)
+    return row, token_form.wrap(drawn)
 
 
 def find(text: str) -> PersonalToken | None:
@@ -95,8 +95,8 @@ def find(text: str) -> PersonalToken | None:
 
     Call this before anything is written: a transaction that has begun is committed.
     """
-    random = token_form.unwrap(text)
-    row = random and db.session.scalar(FIND, {"value": hash_secret(random)})
+    drawn = token_form.unwrap(text)
+    row = drawn and db.session.scalar(FIND, {"value": hash_secret(drawn)})
     if not row or row.user.disabled_at is not None:
         return None
     seen = now()
@@ -121,8 +121,8 @@ def of_user(user: User) -> list[PersonalToken]:
 
 def revoke(row: PersonalToken) -> None:
     """End a token. The caller commits."""
-    named = {"account": row.user_id, "pat": row.public_id}
-    security_event("authn_token_revoked", level=logging.INFO, **named)
+    user, pat = row.user_id, row.public_id
+    security_event("authn_token_revoked", level=logging.INFO, account=user, pat=pat)
     change(delete(PersonalToken).where(PersonalToken.id == row.id), OF_ALL)
 
 
@@ -134,5 +134,5 @@ def revoke_all(user: User) -> None:
 
 def revoke_of_everybody() -> None:
     """End all tokens of all users. The caller commits."""
-    ended = change(delete(PersonalToken), OF_ALL)
-    security_event("authn_token_revoked", level=logging.INFO, pat="all", count=ended)
+    if ended := change(delete(PersonalToken), OF_ALL):
+        security_event("authn_token_revoked", level=logging.INFO, pat="all", count=ended)

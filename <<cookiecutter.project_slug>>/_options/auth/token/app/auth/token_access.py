@@ -3,7 +3,7 @@
 It reads (safe methods) or writes (all others), as its scopes say, what features store. It opens
 nothing that concerns the account itself: password, address, second factors, sessions, tokens,
 export; nor a route that asks for a fresh proof, which no script gives. There it stands for nobody,
-also on public routes. OWASP REST Security cheat sheet; ASVS 8.2.1, 8.4.2, 10.4.11.
+also on public routes. OWASP REST Security cheat sheet; ASVS 8.2.1, 8.3.1.
 """
 
 from __future__ import annotations

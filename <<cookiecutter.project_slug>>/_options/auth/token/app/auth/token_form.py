@@ -24,9 +24,9 @@ def is_personal(text: str) -> bool:
     return text.startswith(PAT_PREFIX)
 
 
-def wrap(random: Secret) -> Secret:
+def wrap(drawn: Secret) -> Secret:
     """The token with these random characters."""
-    body = PAT_PREFIX + random.reveal()
+    body = PAT_PREFIX + drawn.reveal()
     return Secret(body + checksum(body))
 
 
