@@ -42,7 +42,7 @@ from tests.sabotage.defects import (
 MODULES = (
     *(data, inputs, browsers, accounts, devices, links, codes, addresses, mail, edge),
     *(second_factors, passkeys, factor_api, factor_pages, provider_proof, rescues),
-    *(personal_tokens,),
+    personal_tokens,
     *(operation, own_data, refusals, claims, ledger, drawn),
     *(storage, styles),
     *(construction, numbers, decisions, deployments, docker, systemd, kubernetes),

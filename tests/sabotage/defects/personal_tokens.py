@@ -78,8 +78,8 @@ DEFECTS = [
     ),
     pat(
         "the owner does not learn of a new token",
-        '    notices.send("personal_token", user, may=row.scopes.replace(" ", " and "), ends=end)\n',
-        "",
+        'notices.send("personal_token", user, may',
+        'str("personal_token").format(user=user, may',
         "test_a_mail_tells_of_a_new_token",
     ),
     pat(
@@ -96,8 +96,8 @@ DEFECTS = [
     ),
     pat(
         "scanners do not find a token",
-        '"""\\bhardened_service_pat_'.replace('"', "'"),
-        '"""\\bhardened_service_token_'.replace('"', "'"),
+        "'''\\bhardened_service_pat_",
+        "'''\\bhardened_service_token_",
         "test_scanners_of_secrets_recognise_a_token",
     ),
     pat(
