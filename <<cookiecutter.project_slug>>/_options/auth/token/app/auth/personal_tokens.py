@@ -1,6 +1,6 @@
 """Personal access tokens: a script that has the password of its user leaks all of the account.
 
-A script gets a token of its own, with a name, for reading or for writing, which ends after a year at
+A script gets a token of its own, with a name, for reading or for writing, that ends after a year at
 most. What it opens is in :mod:`app.auth.token_access`, how it looks in :mod:`app.auth.token_form`.
 The database has the SHA-256 of its random characters: whoever reads a backup signs in nowhere. The
 owner sees when it was used last, ends it alone, and ends all with the sessions: a new password, or

@@ -1,4 +1,4 @@
-"""Personal access tokens: what a script may do with one, and what somebody who finds one may not."""
+"""Personal access tokens: what a script may do with one, and whoever finds one may not."""
 
 from __future__ import annotations
 
