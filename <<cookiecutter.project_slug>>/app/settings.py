@@ -36,6 +36,9 @@ SECURITY_CONTACT = "mailto:<< cookiecutter.author_email >>"
 # <% if cookiecutter.database != "sqlite" %>
 DATABASE_NAME = "<< cookiecutter.__user >>"  # of development, and of its role
 # <% endif %>
+# <% if cookiecutter.auth == "token" %>
+PAT_PREFIX = "<< cookiecutter.__token_prefix >>"  # of personal access tokens; see .gitleaks.toml
+# <% endif %>
 KEY_HINT = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+# <% if cookiecutter.auth == "token" %>
+from datetime import timedelta
+# <% endif %>
 # <% if cookiecutter.auth != "oidc" %>
 from secrets import token_hex
 # <% endif %>
@@ -24,11 +27,20 @@ from app.auth.links import Link
 from app.auth.models import Session, User
 # <% if cookiecutter.auth != "oidc" %>
 from app.auth.passkeys import Passkey
+# <% endif %>
+# <% if cookiecutter.auth == "token" %>
+from app.auth.personal_tokens import PersonalToken
+# <% endif %>
+# <% if cookiecutter.auth != "oidc" %>
 from app.auth.recovery_codes import RecoveryCode
 from app.auth.tickets import Ticket
 from app.auth.totp import AuthenticatorApp
 # <% endif %>
+# <% if cookiecutter.auth == "token" %>
+from app.database import db, now
+# <% else %>
 from app.database import db
+# <% endif %>
 from app.notes.models import Note
 from tests.accounts import start_session
 from tests.browser import PASSWORD
@@ -110,7 +122,25 @@ PASSKEYS = Resource(
     routes=frozenset({"second_factors.remove_passkey"}),
     make=lambda owner, _: new_passkey(owner),
 )
+# <% endif %>
+# <% if cookiecutter.auth == "token" %>
+PERSONAL_TOKENS = Resource(
+    model=PersonalToken,
+    owner="user_id",
+    routes=frozenset(f"personal_tokens.{name}" for name in ("index", "create", "revoke")),
+    make=lambda owner, _: PersonalToken(
+        user_id=owner.id,
+        token_hash=token_hex(32),
+        name="Backup",
+        scopes="read",
+        expires_at=now() + timedelta(days=90),
+    ),
+)
+RESOURCES = (NOTES, SESSIONS, PASSKEYS, PERSONAL_TOKENS)
+# <% elif cookiecutter.auth == "session" %>
 RESOURCES = (NOTES, SESSIONS, PASSKEYS)
+# <% endif %>
+# <% if cookiecutter.auth != "oidc" %>
 # Models with an owner whose rows no route names: a token finds one, or there is one of each user.
 HIDDEN: frozenset[type[Any]] = frozenset({AuthenticatorApp, Device, Link, RecoveryCode, Ticket})
 # <% else %>
@@ -157,6 +187,8 @@ VALUES = {
     # <% elif cookiecutter.auth == "token" %>
     "credential": {"id": "AAAA"},
     "ticket": "x" * 43,
+    "scopes": ["read"],
+    "days": 30,
     # <% endif %>
 }
 # The variable parts of routes to what nobody owns, each with a value that is found.

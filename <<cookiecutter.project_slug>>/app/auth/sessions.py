@@ -17,6 +17,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth import throttling, upkeep
+# <% elif cookiecutter.auth == "token" %>
+from app.auth import devices, personal_tokens, throttling, tickets, totp, upkeep
 # <% else %>
 from app.auth import devices, throttling, tickets, totp, upkeep
 # <% endif %>
@@ -184,6 +186,9 @@ def end_all(user: User, *, but: Session | None = None) -> int:
     # <% else %>
     """End every session of ``user``, except ``but``, and forget all devices but this one.
 
+    # <% if cookiecutter.auth == "token" %>
+    All personal access tokens end, too: a thief may have made one.
+    # <% endif %>
     A sign-in between its two steps ends as well, and so does an authenticator app that waits for
     its first code: a thief may have begun either. The caller commits.
 
@@ -192,6 +197,9 @@ def end_all(user: User, *, but: Session | None = None) -> int:
     devices.forget_others(user)
     tickets.end_all(user)
     totp.forget_pending(user)
+    # <% endif %>
+    # <% if cookiecutter.auth == "token" %>
+    personal_tokens.revoke_all(user)
     # <% endif %>
     ended = [session for session in of_user(user) if session is not but]
     for session in ended:
@@ -217,6 +225,9 @@ def revoke_all() -> int:
         count += len(batch)
     # <% if cookiecutter.auth != "oidc" %>
     tickets.end_of_everybody()
+    # <% if cookiecutter.auth == "token" %>
+    personal_tokens.revoke_of_everybody()
+    # <% endif %>
     db.session.commit()
     # <% endif %>
     return count

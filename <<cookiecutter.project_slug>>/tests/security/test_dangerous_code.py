@@ -59,6 +59,9 @@ PARTS = {
     "shutil": "which",
     "subprocess": "CalledProcessError DEVNULL PIPE",
     "sys": "argv exit path stderr stdin",
+    # <% if cookiecutter.auth == "token" %>
+    "zlib": "crc32",
+    # <% endif %>
 }
 # Who starts programs, and which.
 PROGRAMS = {

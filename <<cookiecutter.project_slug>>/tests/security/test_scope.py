@@ -347,6 +347,9 @@ def test_only_sign_in_and_upkeep_say_unscoped() -> None:
         "auth/links.py",
         "auth/passkey_ceremonies.py",
         "auth/passkeys.py",
+        # <% if cookiecutter.auth == "token" %>
+        "auth/personal_tokens.py",
+        # <% endif %>
         "auth/recovery_codes.py",
         "auth/tickets.py",
         "auth/totp.py",
