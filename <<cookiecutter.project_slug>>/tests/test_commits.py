@@ -78,7 +78,7 @@ def test_what_is_answered_is_what_is_stored(app: Flask, alice: Browser, body: st
         row = resources.create(Sample, owner, title="A title", body=body)
         for change in ("<i>One</i><script>x()</script>", "Two"):
             resources.update(row, row.version, title="Another", body=change)
-            columns = ("title", "body", "version", "created_at", "updated_at", "public_id")
+            columns = ("title", "body", "body_html", "version", "created_at", "updated_at", "public_id")
             answered = {name: getattr(row, name) for name in columns}
             db.session.expire(row)
             assert answered == {name: getattr(row, name) for name in columns}

@@ -113,7 +113,8 @@ def test_all_that_users_write_is_counted(app: Flask, alice: Browser, resource: R
 
     def assert_counted() -> None:
         found = rows(app, resource, alice.email)
-        size = sum(len(row[name].encode()) for row in found for name in resource.texts())
+        names = [*resource.texts(), *(f"{name}_html" for name in resource.rich)]
+        size = sum(len(row[name].encode()) for row in found for name in names)
         assert counted(app)[0] == len(found)
         assert counted(app)[1] >= size
         assert found or counted(app) == (0, 0)
