@@ -218,7 +218,7 @@ def rows(app: Flask, resource: Resource, email: str) -> list[dict[str, Any]]:
     owner = select(User.id).where(User.email == email).scalar_subquery()
     query = select(columns).where(columns[resource.owner] == owner).order_by(columns.id.desc())
     with app.app_context():
-        found = db.session.execute(query).mappings()
-        stored = [{name: str(value) for name, value in row.items()} for row in found]
+        found = db.session.execute(query).all()
     sources = {f"{name}_source": name for name in resource.rich}
-    return [{sources.get(name, name): value for name, value in row.items()} for row in stored]
+    names = [sources.get(column.key, column.key) for column in columns]
+    return [dict(zip(names, map(str, row), strict=True)) for row in found]

@@ -131,9 +131,9 @@ def fill_with(resource: Resource, alice: int, others: Select[Any]) -> None:
     db.session.flush()
     row = db.session.execute(select(table).where(table.c.id == made.id)).mappings().one()
     values: dict[str, Any] = {
-        column.key: literal(row[column.key], column.type)
+        column.key: literal(row[column.name], column.type)
         for column in table.c
-        if column.name != "id" and row[column.key] is not None
+        if column.name != "id" and row[column.name] is not None
     }
     values |= {it.name: User.created_at for it in table.c if isinstance(it.type, UTCDateTime)}
     # Alice's lie between those of others: who goes through them all passes many that are not hers.

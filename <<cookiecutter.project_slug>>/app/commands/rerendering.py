@@ -36,14 +36,15 @@ def init_app(app: Flask) -> None:
         if inspect(model).composites:
             name = str(inspect(model).local_table)
             group = AppGroup(name, help=f"The table {name}.")
-            group.add_command(_command(model))
+            _add_command(group, model)
             app.cli.add_command(group)
 
 
-def _command(model: type[Resource]) -> click.Command:
-    @click.command("rerender", help="Clean the rich text of all rows again, by the present rules.")
-    @click.option("--after", default=0, help="Begin after the row with this number (0).")
+def _add_command(group: AppGroup, model: type[Resource]) -> None:
+    @group.command("rerender")
+    @click.option("--after", default=0, help="Begin after the row with this number.")
     def run(after: int) -> None:
+        """Clean the rich text of all rows again, by the present rules."""
         changed, refused = 0, 0
         for row, done in rerender(model, after):
             changed += done is True
@@ -55,8 +56,6 @@ def _command(model: type[Resource]) -> click.Command:
         click.echo(f"Changed: {changed}.")
         if refused:
             sys.exit(1)
-
-    return run
 
 
 def rerender(model: type[Resource], after: int = 0) -> Iterator[tuple[int, bool | None]]:

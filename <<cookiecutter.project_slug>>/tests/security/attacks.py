@@ -60,7 +60,7 @@ MARKDOWN = [
     "[x][r]\n\n[r]: <java&Tab;script:alert(1)> 'title'",
     "[x][r]\n\n[r]: https://x \"' onmouseover='alert(1)\"",
     "```html onload=alert(1)\n<script>alert(1)</script>\n```",
-    "~~~ \"><script>alert(1)</script>\nx\n~~~",
+    '~~~ "><script>alert(1)</script>\nx\n~~~',
     "    <script>alert(1)</script>",
     "<div>\n\n*x*<img src=x onerror=alert(1)>\n\n</div>",
     "<script>\nalert(1)\n</script>",
