@@ -20,7 +20,7 @@ from sqlalchemy import inspect, select, update
 from werkzeug.exceptions import Unauthorized
 
 from app import quotas
-from app.database import db
+from app.database import Base, db
 from app.database.rows import change
 from app.resources import Resource
 from app.security.rich_text import RichText
@@ -32,9 +32,10 @@ OF_ALL = {"unscoped": "an operator has the rich text of all users cleaned again"
 
 def init_app(app: Flask) -> None:
     """Add the command for each table with rich text, to the group that is called like it."""
-    for model in Resource.__subclasses__():
-        if inspect(model).composites:
-            name = str(inspect(model).local_table)
+    for mapper in list(Base.registry.mappers):
+        model = mapper.class_
+        if issubclass(model, Resource) and mapper.composites:
+            name = str(mapper.local_table)
             group = AppGroup(name, help=f"The table {name}.")
             _add_command(group, model)
             app.cli.add_command(group)
@@ -97,7 +98,7 @@ def _cleaned(row: Resource) -> dict[str, Any]:
         old, source = getattr(row, name), getattr(row, f"{name}_source")
         try:
             new = RichText(old)
-            found = {f"{name}_source": str(new), f"{name}_html": new.html}
+            found = {f"{name}_source": str(new), f"{name}_html": new.stored}
         except ValueError:  # the source stays for its owner to change
             found = {f"{name}_source": source, f"{name}_html": sanitize_html(old.html)}
         if found != {f"{name}_source": source, f"{name}_html": old.html}:

@@ -25,7 +25,8 @@ from app.security.sanitization import (
     MAX_HTML,
     SCHEMES,
     StoredHTML,
-    clean_markup,
+    markup,
+    sanitize_html,
 )
 
 MAX_RICH_TEXT = 10_000  # characters of Markdown; ours: five pages. The parser takes 0.1 s at most
@@ -45,21 +46,24 @@ class RichText(str):
     """
 
     html: Markup
+    stored: str  # the same; a column does not clean it again
 
     def __new__(cls, source: str | None, html: Markup | None = None) -> Self:
+        stored: str | None = html
         if html is None:
             source = _bounded(source or "")
-            html = clean_markup(render(source))
+            stored = sanitize_html(render(source))
+            html = markup(stored)
             if not html.strip():
                 raise ValueError("Write something that can be shown.")
         elif source is None:  # of a version of this service whose users wrote HTML
             source = markdown_of(html)
         text = super().__new__(cls, source)
-        text.html = html
+        text.html, text.stored = html, stored or ""
         return text
 
-    def __composite_values__(self) -> tuple[str, Markup]:
-        return str(self), self.html
+    def __composite_values__(self) -> tuple[str, str]:
+        return str(self), self.stored
 
 
 def rich_text(name: str) -> Composite[RichText]:
