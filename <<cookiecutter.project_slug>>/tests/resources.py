@@ -42,6 +42,7 @@ from app.database import db, now
 from app.database import db
 # <% endif %>
 from app.notes.models import Note
+from app.security.rich_text import RichText
 from tests.accounts import start_session
 from tests.browser import PASSWORD
 from tests.sample.models import Sample
@@ -59,7 +60,7 @@ class Resource:
     :param routes: the endpoints that read or change such rows.
     :param make: makes a row of this user with these texts, by field. It need not commit.
     :param plain: the fields that hold one line of text.
-    :param rich: the fields that hold HTML.
+    :param rich: the fields that hold Markdown.
     :param values: the other fields, each with a value that is accepted for a new row.
     :param pages: the endpoint that lists the rows page by page, from ``?before=<public id>`` on.
     """
@@ -79,6 +80,11 @@ class Resource:
     def texts(self, text: str = HARMLESS) -> dict[str, str]:
         """This text for each field that holds text."""
         return dict.fromkeys((*self.plain, *self.rich), text)
+
+    def row(self, owner: User, text: str = HARMLESS) -> Any:
+        """A row of this user with this text in each field that holds text, not yet stored."""
+        rich = dict.fromkeys(self.rich, RichText(text))
+        return self.make(owner, dict.fromkeys(self.plain, text) | rich)
 
     def fields(self, text: str = HARMLESS) -> dict[str, Any]:
         """A value for each field that is accepted; ``text`` in those that hold text."""
@@ -224,7 +230,7 @@ def add(app: Flask, resource: Resource, email: str, text: str = HARMLESS) -> str
     """Add a row of this user, with ``text`` in each field that holds text; its public id."""
     with app.app_context():
         owner = db.session.scalars(select(User).where(User.email == email)).one()
-        row = resource.make(owner, resource.texts(text))
+        row = resource.row(owner, text)
         db.session.add(row)
         db.session.commit()
         return str(row.public_id)
@@ -237,10 +243,15 @@ def add_all(app: Flask, email: str, text: str = HARMLESS) -> None:
 
 
 def rows(app: Flask, resource: Resource, email: str) -> list[dict[str, Any]]:
-    """This user's rows of a resource as they are stored, the newest first."""
+    """This user's rows of a resource as they are stored, the newest first.
+
+    A rich text has the name of its field for the Markdown, and that and ``_html`` for the HTML.
+    """
     columns = resource.model.__table__.c
     owner = select(User.id).where(User.email == email).scalar_subquery()
     query = select(columns).where(columns[resource.owner] == owner).order_by(columns.id.desc())
     with app.app_context():
-        found = db.session.execute(query).mappings()
-        return [{name: str(value) for name, value in row.items()} for row in found]
+        found = db.session.execute(query).all()
+    sources = {f"{name}_source": name for name in resource.rich}
+    names = [sources.get(column.key, column.key) for column in columns]
+    return [dict(zip(names, map(str, row), strict=True)) for row in found]

@@ -135,12 +135,12 @@ def fill() -> None:
 def fill_with(resource: Resource, alice: int, others: Select[Any]) -> None:
     """Write thousands of rows like the one that the entry of the resource makes."""
     table = resource.model.__table__
-    made = resource.make(db.session.get_one(User, alice), resource.texts())
+    made = resource.row(db.session.get_one(User, alice))
     db.session.add(made)
     db.session.flush()
     row = db.session.execute(select(table).where(table.c.id == made.id)).mappings().one()
     values: dict[str, Any] = {
-        column.name: literal(row[column.name], column.type)
+        column.key: literal(row[column.name], column.type)
         for column in table.c
         if column.name != "id" and row[column.name] is not None
     }

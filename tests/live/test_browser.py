@@ -45,7 +45,7 @@ def test_from_signing_up_to_signing_out(person: Person) -> None:
     person.look()
 
     person.look("/notes/new")
-    person.fill("Save", title="Shopping", body="<ul><li>milk</li></ul> and <strong>bread</strong>")
+    person.fill("Save", title="Shopping", body="- milk\n\nand **bread**")
     page.locator(".rich strong", has_text="bread").wait_for()
     assert page.locator(".rich li").inner_text() == "milk"
     person.look()

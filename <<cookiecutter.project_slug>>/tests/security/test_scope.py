@@ -281,7 +281,7 @@ def test_after_a_flush_queries_are_looked_at_again(app: Flask, alice: Browser) -
         db.session.flush()
         with pytest.raises(UnscopedError):
             db.session.execute(select(resource.model.__table__))
-        db.session.add(unscoped(resource.make(g.user, resource.texts()), "a test"))
+        db.session.add(unscoped(resource.row(g.user), "a test"))
         db.session.flush()
         with pytest.raises(UnscopedError):
             db.session.execute(select(resource.model.__table__))

@@ -23,7 +23,7 @@ from tests.browser import (
 def test_from_sign_up_to_sign_out(browser: Browser) -> None:
     assert browser.get("/").status_code == 200
     browser.sign_up("carol@example.com")
-    path = browser.write("Shopping", "<strong>Bread</strong> & butter")
+    path = browser.write("Shopping", "**Bread** & butter")
     page = html(browser.get(path))
     assert page.css_first("h1").text() == "Shopping"
     assert page.css_first("main strong").text() == "Bread"

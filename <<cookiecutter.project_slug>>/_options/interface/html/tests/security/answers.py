@@ -66,7 +66,7 @@ def form_of(response: TestResponse, names: Iterable[str]) -> dict[str, str]:
 
 
 def shows_source(response: TestResponse, resource: Resource) -> bool:
-    """Whether HTML is shown as text: in a form, for editing."""
+    """Whether Markdown is shown as text: in a form, for editing."""
     return bool(form_of(response, resource.rich))
 
 
