@@ -55,7 +55,7 @@ RichText = Annotated[
     AfterValidator(rich_text.RichText),
     Field(
         json_schema_extra={
-            "description": "Markdown (CommonMark without raw HTML and images) that shows something.",
+            "description": "Markdown (CommonMark without raw HTML and images); it shows something.",
             "minLength": 1,
             "maxLength": MAX_RICH_TEXT,
             "pattern": rf"^[^{CONTROLS}]*[^{CONTROLS}\s][^{CONTROLS}]*$",
