@@ -67,6 +67,9 @@ SHOWN = {
     # <% endif %>
     "sessions": (
         *("created_at", "last_seen_at", "address", "device", "proof", "proven_at"),
+        # <% if cookiecutter.auth == "session" %>
+        "stays",
+        # <% endif %>
         *ATTEMPTS,
     ),
 }

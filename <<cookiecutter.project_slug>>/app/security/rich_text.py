@@ -37,6 +37,13 @@ HEADINGS = {"h1": "h2", "h2": "h3", "h3": "h3", "h4": "h3", "h5": "h3", "h6": "h
 NO_BREAK = re.compile(r"(?<=<br>)\n|\n(?=</?(?:p|ul|ol|li|blockquote|pre|hr|h2|h3)\b)|\n\Z")
 
 
+class Parser(MarkdownIt):
+    """Makes a link of an address with an allowed scheme alone."""
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802 -- the name is the library's
+        return url.partition(":")[0].lower() in SCHEMES
+
+
 class RichText(str):
     """Markdown as a user wrote it. Templates show ``{{ row.body.html }}``; the text is the source.
 
@@ -86,9 +93,8 @@ def render(source: str) -> str:
         address more often than ``MAX_HTML`` characters hold.
     """
     # One parser per call: its rules are compiled at the first use, and threads would share them.
-    parser = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": MAX_NESTING})
+    parser = Parser("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": MAX_NESTING})
     parser.disable("image")  # it would tell another site who reads, and when
-    parser.validateLink = _is_allowed  # type: ignore[method-assign]
     environment: dict[str, object] = {}
     tokens = parser.parse(source, environment)
     if sum(map(_length_of_attributes, tokens)) > MAX_HTML:
@@ -111,10 +117,6 @@ def _bounded(source: str) -> str:
     if FORBIDDEN.search(source):
         raise ValueError("Control characters are not allowed here.")
     return source
-
-
-def _is_allowed(url: str) -> bool:
-    return url.partition(":")[0].lower() in SCHEMES
 
 
 def _length_of_attributes(token: Token) -> int:
