@@ -96,8 +96,8 @@ DEFECTS = [
     ),
     pat(
         "scanners do not find a token",
-        "'''\\bhardened_service_pat_",
-        "'''\\bhardened_service_token_",
+        "_pat_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}",
+        "_pat_[A-Za-z0-9_-]{53}[0-9A-Za-z]{6}",
         "test_scanners_of_secrets_recognise_a_token",
     ),
     pat(
