@@ -40,7 +40,7 @@ NO_BREAK = re.compile(r"(?<=<br>)\n|\n(?=</?(?:p|ul|ol|li|blockquote|pre|hr|h2|h
 class Parser(MarkdownIt):
     """Makes a link of an address with an allowed scheme alone."""
 
-    def validateLink(self, url: str) -> bool:  # noqa: N802 -- the name is the library's
+    def validateLink(self, url: str) -> bool:  # the library's name # noqa: N802
         return url.partition(":")[0].lower() in SCHEMES
 
 
