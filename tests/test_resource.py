@@ -88,7 +88,7 @@ def assert_it_is_written(service: Path, output: str) -> None:
     assert sorted(re.findall(r"^ M (.+)$", changed, re.MULTILINE)) == known
     for line in git(service, "diff", "--unified=0").splitlines():
         if re.match(r"-[^-]", line):
-            assert re.match(r"-(from app import |    \w+,$|RESOURCES = )", line), line
+            assert re.match(r"-(from (app|datetime) import |    \w+,$|RESOURCES = )", line), line
     assert {"app/line_items/"} < set(re.findall(r"^\?\? (.+)$", changed, re.MULTILINE))
     assert all(path in output for path in ("app/line_items/models.py", *known))
     modules = (service / "app/line_items").glob("*.py")

@@ -18,7 +18,7 @@ NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST = 30
 MOST = 20  # fields
 # Names that the lines of fields use: in "date: Mapped[date]" both would be the column.
-TYPES = {"date", "str", "int", "bool", "mapped_column"}
+TYPES = {"date", "str", "int", "bool", "mapped_column", "rich_text"}
 # What the service has already. This runs in the service, because only it knows all of it.
 PROGRAM = """
 import importlib, json, sys
@@ -68,6 +68,11 @@ def parse(text: str) -> list[Field]:
         if name in [field.name for field in fields]:
             refuse(f"The field {name} is there twice.")
         fields.append(Field(name, kind))
+    names = {field.name for field in fields}
+    for field in fields:
+        for other in (f"{field.name}_html", f"{field.name}_source"):
+            if field.kind == "rich" and other in names:
+                refuse(f"A field cannot be called {other}: it is a column of {field.name}.")
     if not any(field.kind == "text" for field in fields):
         refuse("Add a field of the kind text: lists show the first one as the name of a row.")
     if len(fields) > MOST:

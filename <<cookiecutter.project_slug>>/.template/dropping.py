@@ -62,6 +62,7 @@ def drop_table(changes: Changes, names: Names, deployed: bool) -> None:
         before = other.read_text("utf-8")
         if other != path and (after := without(before, names)) != before:
             changes.write(other.relative_to(ROOT), after)
+            run(*RUFF, "check", "--quiet", "--fix", "--select=I,F401", str(other), what="Sorting")
             run(*RUFF, "format", "--quiet", str(other), what="Formatting")
     last = re.findall(r'(?m)^down_revision = "(.+)"$', text)
     run(sys.executable, "-c", STAMP, last[0], what="Marking the database")

@@ -20,12 +20,14 @@ class Kind:
     :param imports: what the lines need, by the end of the name of the file.
     :param value: what a new row has in this field, as Python; accepted from pages and by the API.
     :param stored: the same as the column stores it.
+    :param lines: the lines of the source that stand for it, when they are not those of a text.
     """
 
     changes: tuple[tuple[str, str], ...] = ()
     imports: tuple[tuple[str, str], ...] = ()
     value: str = ""
     stored: str = ""
+    lines: tuple[str, ...] = ()
 
 
 def _typed(
@@ -43,7 +45,7 @@ def _typed(
 BOUND = "2**31 - 1"  # the largest number that a column of each database holds
 KINDS = {
     "text": Kind(),
-    "rich": Kind(),
+    "rich": Kind(lines=("rich", "html")),
     "date": Kind(
         _typed("date", "Date", "DateField", ", [InputRequired()]", "date"),
         (
@@ -103,8 +105,9 @@ def example_of(models: str) -> Example:
 
     :raises ShapeError: when there is not exactly one of each of both kinds.
     """
-    column = r"(?m)^    (\w+): Mapped\[str\] = mapped_column\(%s\)$"
-    found = [re.findall(column % kind, models) for kind in (r"String\(MAX_\w+\)", "RichText")]
+    line = r"(?m)^    (\w+): Mapped\[%s\] = %s$"
+    kinds = (("str", r"mapped_column\(String\(MAX_\w+\)\)"), ("RichText", r"rich_text\(\"\w+\"\)"))
+    found = [re.findall(line % kind, models) for kind in kinds]
     if [len(names) for names in found] != [1, 1]:
         raise ShapeError
     return Example(found[0][0], found[1][0])
@@ -116,12 +119,13 @@ def expanded(text: str, example: Example, fields: list[Field]) -> str:
     :raises ShapeError: when a line names a field in another way than those that are known.
     """
     limit = f"MAX_{example.text.upper()}"
-    mention = re.compile(rf"\b({example.text}|{example.rich}|{limit})\b")
-    known = re.compile(rf"\s*({example.text}|{example.rich})(: | = |=)|{limit} = ")
+    html = f"{example.rich}_html"  # what an answer has beside the source
+    mention = re.compile(rf"\b({example.text}|{example.rich}|{html}|{limit})\b")
+    known = re.compile(rf"\s*({example.text}|{example.rich}|{html})(: | = |=)|{limit} = ")
     lines, block = [], dict[str, str]()
     for line in text.split("\n"):
         if found := known.match(line):
-            kind = "rich" if found[1] == example.rich else "text"
+            kind = {example.rich: "rich", html: "html"}.get(found[1], "text")
             if kind in block:
                 raise ShapeError
             block[kind] = line
@@ -141,8 +145,9 @@ def expanded(text: str, example: Example, fields: list[Field]) -> str:
 def _for_each(block: dict[str, str], example: Example, fields: list[Field]) -> list[str]:
     """The lines of each field, in the order of the fields."""
     lines = []
-    for field in fields:
-        line = block.get("rich" if field.kind == "rich" else "text")
+    wanted = ((it, kind) for it in fields for kind in (KINDS[it.kind].lines or ("text",)))
+    for field, kind in wanted:
+        line = block.get(kind)
         if line is None:
             continue
         for pattern, replacement in KINDS[field.kind].changes:
@@ -150,7 +155,7 @@ def _for_each(block: dict[str, str], example: Example, fields: list[Field]) -> l
         if field.kind not in ("text", "rich") and "MAX_" in line:
             continue  # the limit of a text
         old = example.rich if field.kind == "rich" else example.text
-        line = re.sub(rf"\b{old}\b", field.name, line)
+        line = re.sub(rf"\b{old}(?=\b|_html\b)", field.name, line)
         line = line.replace(f"MAX_{old.upper()}", f"MAX_{field.name.upper()}")
         lines.append(line.replace(f'"{label(old)}"', f'"{label(field.name)}"'))
     return lines

@@ -82,7 +82,7 @@ def _page(text: str, example: Example, fields: list[Field]) -> str:
     lines = []
     first = next(field for field in fields if field.kind == "text")
     for line in text.split("\n"):
-        if f"row.{example.rich} " in line:
+        if f"row.{example.rich}.html " in line:
             for field in fields:
                 indent = line[: len(line) - len(line.lstrip())]
                 value = (
@@ -91,7 +91,7 @@ def _page(text: str, example: Example, fields: list[Field]) -> str:
                     else f"row.{field.name}"
                 )
                 if field.kind == "rich":
-                    lines.append(line.replace(f"row.{example.rich} ", f"row.{field.name} "))
+                    lines.append(line.replace(f"row.{example.rich}.", f"row.{field.name}."))
                 elif field is not first:
                     lines.append(f"{indent}<p>{label(field.name)}: {{{{ {value} }}}}</p>")
         elif not ("{#" in line and all(field.kind != "rich" for field in fields)):

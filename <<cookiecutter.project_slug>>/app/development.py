@@ -8,6 +8,9 @@ from threading import Event
 from flask import Flask, request
 from werkzeug.wrappers import Response
 
+# <% if cookiecutter.__interface == "html" %>
+from app import components
+# <% endif %>
 from app.mail import delivery
 from app.security.logs import JSONFormatter
 from app.security.safe_methods import SAFE
@@ -24,6 +27,9 @@ def init_app(app: Flask) -> None:
     # The service logs each request; the line of the development server would be a second one.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     app.jinja_env.auto_reload = True
+    # <% if cookiecutter.__interface == "html" %>
+    components.init_app(app)
+    # <% endif %>
     if not app.config["SETTINGS"].mail.url.reveal():
         app.after_request(write_mails)
 

@@ -20,7 +20,7 @@ from app import quotas
 from app.auth.models import User
 from app.database import UTCDateTime, db, now
 from app.security.access import Owned
-from app.security.sanitization import RichText, sanitize_html
+from app.security.rich_text import RichText
 
 PAGE = 20  # rows
 
@@ -116,14 +116,14 @@ def remove(row: Resource) -> None:
 def _write(row: Resource, values: dict[str, Any]) -> None:
     """Set these columns. Rich text is cleaned now: what is answered and counted is what is stored.
 
-    :raises TypeError: for a name that is no column.
+    :raises TypeError: for a name that is no column and no rich text.
     """
-    columns = _columns(row)
+    columns, texts = _columns(row), inspect(type(row)).composites
     for name, value in values.items():
-        if name not in columns:
+        if name not in columns and name not in texts:
             raise TypeError(f"{type(row).__name__} has no column {name!r}")
-        rich = isinstance(columns[name].type, RichText) and value is not None
-        setattr(row, name, sanitize_html(value) if rich else value)
+        written = name in texts and not isinstance(value, RichText)
+        setattr(row, name, RichText(value) if written else value)
 
 
 def _size_of(row: Resource) -> int:

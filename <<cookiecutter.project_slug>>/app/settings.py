@@ -16,6 +16,9 @@ from app.database import dialect
 from app.database_settings import NO_DEFAULTS, DatabaseSettings, development_urls
 # <% endif %>
 from app.environment import HOST_NAME, HTTPS_URL, read_value, redis_problem
+# <% if cookiecutter.__interface == "html" %>
+from app.footer_settings import read_footer
+# <% endif %>
 from app.mail_settings import MailSettings
 # <% if cookiecutter.auth == "oidc" %>
 from app.oidc_settings import OIDCSettings
@@ -24,11 +27,17 @@ from app.oidc_settings import OIDCSettings
 from app.passkey_origins import origin_problems
 # <% endif %>
 from app.secret import Secret
+# <% if cookiecutter.__interface == "html" %>
+from app.session_settings import SessionSettings
+# <% endif %>
 
 SERVICE_NAME = "<< cookiecutter.project_name >>"
 SECURITY_CONTACT = "mailto:<< cookiecutter.author_email >>"
 # <% if cookiecutter.database != "sqlite" %>
 DATABASE_NAME = "<< cookiecutter.__user >>"  # of development, and of its role
+# <% endif %>
+# <% if cookiecutter.auth == "token" %>
+PAT_PREFIX = "<< cookiecutter.__token_prefix >>"  # of personal access tokens; see .gitleaks.toml
 # <% endif %>
 KEY_HINT = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
@@ -66,6 +75,10 @@ class Settings:
     :param passkey_origins: the apps that may ask for passkeys; empty means none.
     :param cors_origins: whose pages may read the answers of this API; empty means nobody's.
     # <% endif %>
+    # <% if cookiecutter.__interface == "html" %>
+    :param sessions: how long sessions last.
+    :param footer: the pages at the foot of each page, by the texts of their links.
+    # <% endif %>
     # <% if cookiecutter.auth == "oidc" %>
     :param oidc: the OpenID Connect provider, and who may sign in.
     # <% endif %>
@@ -93,6 +106,10 @@ class Settings:
     # <% if cookiecutter.__interface == "json" %>
     passkey_origins: tuple[str, ...]
     cors_origins: tuple[str, ...]
+    # <% endif %>
+    # <% if cookiecutter.__interface == "html" %>
+    sessions: SessionSettings
+    footer: Mapping[str, str]
     # <% endif %>
     # <% if cookiecutter.auth == "oidc" %>
     oidc: OIDCSettings
@@ -205,6 +222,14 @@ class Settings:
             # <% if cookiecutter.__interface == "json" %>
             cors_origins=tuple(read("CORS_ORIGINS").replace(",", " ").split()),
             passkey_origins=passkey_origins,
+            # <% endif %>
+            # <% if cookiecutter.auth == "session" %>
+            sessions=SessionSettings.read(read, problems, read("STAY_SIGNED_IN", "off")),
+            # <% elif cookiecutter.auth == "oidc" %>
+            sessions=SessionSettings.read(read, problems),
+            # <% endif %>
+            # <% if cookiecutter.__interface == "html" %>
+            footer=read_footer(read, problems),
             # <% endif %>
             # <% if cookiecutter.auth == "oidc" %>
             oidc=OIDCSettings.read(read, problems, development=development),

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+# <% if cookiecutter.auth == "token" %>
+from datetime import timedelta
+# <% endif %>
 # <% if cookiecutter.auth != "oidc" %>
 from secrets import token_hex
 # <% endif %>
@@ -24,12 +27,22 @@ from app.auth.links import Link
 from app.auth.models import Session, User
 # <% if cookiecutter.auth != "oidc" %>
 from app.auth.passkeys import Passkey
+# <% endif %>
+# <% if cookiecutter.auth == "token" %>
+from app.auth.personal_tokens import PersonalToken
+# <% endif %>
+# <% if cookiecutter.auth != "oidc" %>
 from app.auth.recovery_codes import RecoveryCode
 from app.auth.tickets import Ticket
 from app.auth.totp import AuthenticatorApp
 # <% endif %>
+# <% if cookiecutter.auth == "token" %>
+from app.database import db, now
+# <% else %>
 from app.database import db
+# <% endif %>
 from app.notes.models import Note
+from app.security.rich_text import RichText
 from tests.accounts import start_session
 from tests.browser import PASSWORD
 from tests.sample.models import Sample
@@ -47,7 +60,7 @@ class Resource:
     :param routes: the endpoints that read or change such rows.
     :param make: makes a row of this user with these texts, by field. It need not commit.
     :param plain: the fields that hold one line of text.
-    :param rich: the fields that hold HTML.
+    :param rich: the fields that hold Markdown.
     :param values: the other fields, each with a value that is accepted for a new row.
     :param pages: the endpoint that lists the rows page by page, from ``?before=<public id>`` on.
     """
@@ -67,6 +80,11 @@ class Resource:
     def texts(self, text: str = HARMLESS) -> dict[str, str]:
         """This text for each field that holds text."""
         return dict.fromkeys((*self.plain, *self.rich), text)
+
+    def row(self, owner: User, text: str = HARMLESS) -> Any:
+        """A row of this user with this text in each field that holds text, not yet stored."""
+        rich = dict.fromkeys(self.rich, RichText(text))
+        return self.make(owner, dict.fromkeys(self.plain, text) | rich)
 
     def fields(self, text: str = HARMLESS) -> dict[str, Any]:
         """A value for each field that is accepted; ``text`` in those that hold text."""
@@ -110,7 +128,25 @@ PASSKEYS = Resource(
     routes=frozenset({"second_factors.remove_passkey"}),
     make=lambda owner, _: new_passkey(owner),
 )
+# <% endif %>
+# <% if cookiecutter.auth == "token" %>
+PERSONAL_TOKENS = Resource(
+    model=PersonalToken,
+    owner="user_id",
+    routes=frozenset(f"personal_tokens.{name}" for name in ("index", "create", "revoke")),
+    make=lambda owner, _: PersonalToken(
+        user_id=owner.id,
+        token_hash=token_hex(32),
+        name="Backup",
+        scopes="read",
+        expires_at=now() + timedelta(days=90),
+    ),
+)
+RESOURCES = (NOTES, SESSIONS, PASSKEYS, PERSONAL_TOKENS)
+# <% elif cookiecutter.auth == "session" %>
 RESOURCES = (NOTES, SESSIONS, PASSKEYS)
+# <% endif %>
+# <% if cookiecutter.auth != "oidc" %>
 # Models with an owner whose rows no route names: a token finds one, or there is one of each user.
 HIDDEN: frozenset[type[Any]] = frozenset({AuthenticatorApp, Device, Link, RecoveryCode, Ticket})
 # <% else %>
@@ -153,9 +189,12 @@ VALUES = {
     # <% endif %>
     # <% if cookiecutter.auth == "session" %>
     "credential": "{}",
+    "stay": "y",
     # <% elif cookiecutter.auth == "token" %>
     "credential": {"id": "AAAA"},
     "ticket": "x" * 43,
+    "scopes": ["read"],
+    "days": 30,
     # <% endif %>
 }
 # The variable parts of routes to what nobody owns, each with a value that is found.
@@ -191,7 +230,7 @@ def add(app: Flask, resource: Resource, email: str, text: str = HARMLESS) -> str
     """Add a row of this user, with ``text`` in each field that holds text; its public id."""
     with app.app_context():
         owner = db.session.scalars(select(User).where(User.email == email)).one()
-        row = resource.make(owner, resource.texts(text))
+        row = resource.row(owner, text)
         db.session.add(row)
         db.session.commit()
         return str(row.public_id)
@@ -204,10 +243,15 @@ def add_all(app: Flask, email: str, text: str = HARMLESS) -> None:
 
 
 def rows(app: Flask, resource: Resource, email: str) -> list[dict[str, Any]]:
-    """This user's rows of a resource as they are stored, the newest first."""
+    """This user's rows of a resource as they are stored, the newest first.
+
+    A rich text has the name of its field for the Markdown, and that and ``_html`` for the HTML.
+    """
     columns = resource.model.__table__.c
     owner = select(User.id).where(User.email == email).scalar_subquery()
     query = select(columns).where(columns[resource.owner] == owner).order_by(columns.id.desc())
     with app.app_context():
-        found = db.session.execute(query).mappings()
-        return [{name: str(value) for name, value in row.items()} for row in found]
+        found = db.session.execute(query).all()
+    sources = {f"{name}_source": name for name in resource.rich}
+    names = [sources.get(column.key, column.key) for column in columns]
+    return [dict(zip(names, map(str, row), strict=True)) for row in found]

@@ -22,7 +22,7 @@ def fill(app: Flask) -> None:
         owner = db.session.scalars(select(User)).one()
         for number in range(60):
             for resource in WRITABLE:
-                db.session.add(resource.make(owner, resource.texts()))
+                db.session.add(resource.row(owner))
             db.session.add(User(**account(f"user{number}@example.com")))
         db.session.commit()
 

@@ -29,7 +29,12 @@ pytestmark = practice("errors")
 WRITES = ("INSERT", "UPDATE", "DELETE")
 # An answer of the provider is marked as used before its exchange, and the challenge of a passkey or
 # a try before it is judged: after a failure, start again.
+# <% if cookiecutter.auth == "token" %>
+# So is the last use of a personal access token, before what it asks for is read.
+USED_UP = ("used_once", "UPDATE tickets", "UPDATE personal_tokens")
+# <% else %>
 USED_UP = ("used_once", "UPDATE tickets")
+# <% endif %>
 
 
 @pytest.fixture
@@ -70,15 +75,18 @@ def test_each_request_that_is_stored_answers_success(
     assert len(committed) >= (7 if PAGES else 8)
 
 
-@pytest.mark.parametrize("body", ["<b>B</b><script>x()</script> & C", "B"])
+@pytest.mark.parametrize("body", ["**B**<script>x()</script> & C", "B"])
 def test_what_is_answered_is_what_is_stored(app: Flask, alice: Browser, body: str) -> None:
     """The version above all: the next change names it."""
     with app.app_context():
         owner = db.session.scalars(select(User)).one()
         row = resources.create(Sample, owner, title="A title", body=body)
-        for change in ("<i>One</i><script>x()</script>", "Two"):
+        for change in ("*One*<script>x()</script>", "Two"):
             resources.update(row, row.version, title="Another", body=change)
-            columns = ("title", "body", "version", "created_at", "updated_at", "public_id")
+            columns = (
+                *("title", "body", "body_html", "version", "created_at", "updated_at"),
+                "public_id",
+            )
             answered = {name: getattr(row, name) for name in columns}
             db.session.expire(row)
             assert answered == {name: getattr(row, name) for name in columns}

@@ -18,6 +18,7 @@ from app.database import db
 from app.mail import outbox
 from app.mail.models import Mail
 # <% endif %>
+from app.security.rich_text import RichText
 from tests.browser import CHALLENGED, PAGES, SAMPLES, Browser
 from tests.decisions import DOCUMENT, classes
 from tests.marks import asvs, practice
@@ -164,7 +165,7 @@ def test_it_takes_no_memory_and_holds_no_connection(app: Flask, alice: Browser) 
     with app.app_context():
         user = db.session.scalars(select(User)).one()
         for number in range(300):
-            db.session.add(Sample(owner_id=user.id, title=f"{number}", body="x" * 10_000))
+            db.session.add(Sample(owner_id=user.id, title=f"{number}", body=RichText("x" * 10_000)))
             db.session.commit()  # a text is cleaned for so long that the database would not wait
     with app.test_request_context(SAMPLES):
         g.user = db.session.scalars(select(User)).one()

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app import resources
 from app.auth.models import User
 from app.database import db, now
+from app.security.rich_text import RichText
 from tests.browser import Browser
 from tests.sample.models import Sample
 
@@ -21,9 +22,10 @@ def test_every_row_is_on_one_page(app: Flask, alice: Browser, bob: Browser, at_o
     with app.app_context():
         owner, other = db.session.scalars(select(User).order_by(User.id)).all()
         for number in range(2 * resources.PAGE + 5):
+            text = RichText("B")
             moment = now() - timedelta(hours=1, seconds=number // at_once)
             for user in (owner, other):
-                db.session.add(Sample(owner_id=user.id, title="A", body="B", created_at=moment))
+                db.session.add(Sample(owner_id=user.id, title="A", body=text, created_at=moment))
         db.session.commit()
         mine = select(Sample.id).where(Sample.owner_id == owner.id)
         wanted = db.session.scalars(mine.order_by(Sample.created_at.desc(), Sample.id.desc())).all()

@@ -30,7 +30,7 @@ from app.database import (
     is_migrated,
     migration_engine,
 )
-from app.security.sanitization import RichText
+from app.security.sanitization import StoredHTML
 from tests.browser import account
 from tests.database import flask_db
 
@@ -109,7 +109,7 @@ def probes() -> Iterator[Table]:
         Column("id", Integer, primary_key=True),
         Column("public_id", PublicId, unique=True, nullable=False),
         Column("owner_id", ForeignKey("users.id", ondelete="CASCADE"), index=True, nullable=False),
-        Column("body", RichText, nullable=False),
+        Column("body", StoredHTML, nullable=False),
         Column("due_at", UTCDateTime, nullable=True),
     )
     yield table

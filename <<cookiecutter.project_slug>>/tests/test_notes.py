@@ -1,17 +1,22 @@
-"""Notes from before there were quotas."""
+"""Notes from before there were quotas, and from before there was Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from flask import Flask
-from sqlalchemy import MetaData, Table, insert, select
+from sqlalchemy import MetaData, Table, insert, select, update
 
+from app import resources
 from app.auth.models import Session, User
 from app.database import db, migration_engine, now
 from app.notes.models import Note
-from tests.browser import account
+from app.security.rich_text import RichText
+from app.security.scope import unscoped
+from tests.browser import Browser, account
 from tests.database import flask_db
+
+OF_ALL = {"unscoped": "a test"}
 
 
 def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(
@@ -39,3 +44,38 @@ def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(
             assert len(db.session.scalars(select(Note)).all()) == 2
             assert len(db.session.scalars(select(Session)).all()) == 1
         assert flask_db(empty, "downgrade", "0001").exit_code == 0
+
+
+def test_notes_in_html_can_be_read_and_edited_and_are_still_there_after_a_downgrade(
+    make_app: Callable[..., Flask], own_database: dict[str, str]
+) -> None:
+    app = make_app(**own_database)
+    assert flask_db(app, "upgrade").exit_code == 0
+    Browser(app).sign_up("a@example.com")
+    with app.app_context():
+        owner = db.session.scalars(select(User)).one()
+        new = resources.create(Note, owner, title="T", body="**ä**")
+        values = {"body_source": None, "body_html": "<p>old <i>HTML</i></p>"}
+        old = unscoped(Note(owner_id=owner.id, title="T", body=RichText("x")), "a test")
+        db.session.add(old)
+        db.session.flush()
+        this = update(Note).where(Note.id == old.id).values(**values)
+        db.session.execute(this, execution_options=OF_ALL)
+        db.session.commit()
+        db.session.expire_all()
+        assert (old.body, old.body.html) == ("old *HTML*", "<p>old <i>HTML</i></p>")
+        before = owner.stored_bytes
+        numbers = old.id, new.id
+    assert flask_db(app, "downgrade", "--", "-1").exit_code == 0
+    with app.app_context(), migration_engine().begin() as connection:
+        notes = Table("notes", MetaData(), autoload_with=connection)
+        rows = connection.execute(select(notes.c.id, notes.c.body)).all()
+        assert dict(tuple(row) for row in rows) == {
+            numbers[0]: "<p>old <i>HTML</i></p>",
+            numbers[1]: "<p><strong>ä</strong></p>",
+        }
+        count = connection.scalar(select(User.stored_bytes))
+        assert count == before - len("**ä**".encode())
+    assert flask_db(app, "upgrade").exit_code == 0
+    with app.app_context():
+        assert db.session.get_one(Note, numbers[1], execution_options=OF_ALL).body == "**ä**"

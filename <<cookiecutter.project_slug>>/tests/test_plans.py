@@ -108,6 +108,15 @@ def fill() -> None:
         values |= dict.fromkeys(("credential_id", "public_key", "name"), literal("x"))
         values |= {"sign_count": literal(0), "created_at": User.created_at}
         copy(Base.metadata.tables["passkeys"], values, others)
+    # <% if cookiecutter.auth == "token" %>
+    personal = Base.metadata.tables["personal_tokens"]
+    for moment, part in ((old, User.id <= last), (now(), User.id > last)):
+        values = dict.fromkeys(("public_id", "token_hash"), NUMBER) | {"user_id": User.id}
+        values |= dict.fromkeys(("name", "scopes"), literal("read"))
+        values |= {"created_at": User.created_at}
+        ends = literal(moment - timedelta(days=20), UTCDateTime)
+        copy(personal, values | {"expires_at": ends}, others.where(part))
+    # <% endif %>
     mails = (
         {"recipient": f"user{n}@example.com", "state": "waiting" if n % 100 == 0 else "sent"}
         for n in range(ROWS)
@@ -126,12 +135,12 @@ def fill() -> None:
 def fill_with(resource: Resource, alice: int, others: Select[Any]) -> None:
     """Write thousands of rows like the one that the entry of the resource makes."""
     table = resource.model.__table__
-    made = resource.make(db.session.get_one(User, alice), resource.texts())
+    made = resource.row(db.session.get_one(User, alice))
     db.session.add(made)
     db.session.flush()
     row = db.session.execute(select(table).where(table.c.id == made.id)).mappings().one()
     values: dict[str, Any] = {
-        column.name: literal(row[column.name], column.type)
+        column.key: literal(row[column.name], column.type)
         for column in table.c
         if column.name != "id" and row[column.name] is not None
     }

@@ -46,7 +46,8 @@ def stored(app: Flask) -> tuple[int, int]:
     """What is really there."""
     with app.app_context():
         found = db.session.scalars(select(Sample)).all()
-        return len(found), sum(len(f"{row.title}{row.body}".encode()) for row in found)
+        texts = "".join(f"{row.title}{row.body}{row.body_html}" for row in found)
+        return len(found), len(texts.encode())
 
 
 @asvs("2.3.2", "2.4.1")
@@ -71,17 +72,17 @@ def test_the_last_row_fits_and_no_other(
 @asvs("2.3.2", "2.4.1")
 def test_bytes_are_counted_and_an_edit_counts_the_difference(app: Flask, alice: Browser) -> None:
     keeps(app, 0, MAX_BYTES - 1000)
-    path = alice.write("T", "a" * 599)  # 600 bytes
-    assert alice.try_to_write("T", "b" * 599).status_code == REFUSED
+    path = alice.write("T", "a" * 296)  # 600 bytes: a title, the source, and as much in <p></p>
+    assert alice.try_to_write("T", "b" * 296).status_code == REFUSED
     assert stored(app)[0] == 1
-    assert edit(alice, path, "c" * 999).status_code == DONE
-    longer = "ä" * 500  # 1000 bytes in 500 letters, and one of the title
+    assert edit(alice, path, "c" * 496).status_code == DONE
+    longer = "ä" * 249  # 1004 bytes in 506 letters
     refused = edit(alice, path, longer)
     assert refused.status_code == REFUSED
     assert_refused(refused, FULL, longer)
-    assert text_of(alice, path) == "c" * 999
+    assert text_of(alice, path) == "c" * 496
     assert edit(alice, path, "d").status_code == DONE
-    assert counted(app) == (1, MAX_BYTES - 1000 + 2)
+    assert counted(app) == (1, MAX_BYTES - 1000 + 10)
     assert remove(alice, path).status_code < 400
     assert counted(app) == (0, MAX_BYTES - 1000)
 
@@ -113,7 +114,8 @@ def test_all_that_users_write_is_counted(app: Flask, alice: Browser, resource: R
 
     def assert_counted() -> None:
         found = rows(app, resource, alice.email)
-        size = sum(len(row[name].encode()) for row in found for name in resource.texts())
+        names = [*resource.texts(), *(f"{name}_html" for name in resource.rich)]
+        size = sum(len(row[name].encode()) for row in found for name in names)
         assert counted(app)[0] == len(found)
         assert counted(app)[1] >= size
         assert found or counted(app) == (0, 0)
@@ -148,7 +150,7 @@ def test_one_account_is_not_limited_by_another(app: Flask, alice: Browser) -> No
 
 
 @asvs("2.3.2", "2.3.4", "15.4.2")
-@pytest.mark.parametrize(("room", "size"), [(3, 10**6), (100, 3 * 8)], ids=["rows", "bytes"])
+@pytest.mark.parametrize(("room", "size"), [(3, 10**6), (100, 3 * 22)], ids=["rows", "bytes"])
 def test_of_writes_at_once_no_more_are_stored_than_there_is_room_for(
     app: Flask, alice: Browser, room: int, size: int
 ) -> None:
@@ -171,8 +173,8 @@ def test_of_writes_at_once_no_more_are_stored_than_there_is_room_for(
         answers = at_once(*[write] * 8)
         assert "busy" not in answers
         assert answers.count("stored") in (3, 0)
-    assert stored(app) == (3, 3 * 8)
-    assert counted(app) == (MAX_ROWS - room + 3, MAX_BYTES - size + 24)
+    assert stored(app) == (3, 3 * 22)
+    assert counted(app) == (MAX_ROWS - room + 3, MAX_BYTES - size + 66)
 
 
 def test_a_feature_charges_for_many_rows_at_once(app: Flask, alice: Browser) -> None:

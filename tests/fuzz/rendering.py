@@ -32,7 +32,7 @@ MARKS = {
     "domain_name": "mark-of-the-domain.example",
 }
 TAG = re.compile(r"<<|# <[%#]")
-SLUG_CUT = "__user"
+DERIVED = ("__user", "__token_prefix")  # parts of the slug
 
 Answers = Mapping[str, str]
 
@@ -93,7 +93,7 @@ class Expected:
 
     def __init__(self, choices: tuple[str, ...]) -> None:
         context = completed(MARKS | dict(zip(AXES, choices, strict=True)))
-        marks = {name: context[name] for name in (*TEXTS, SLUG_CUT)}
+        marks = {name: context[name] for name in (*TEXTS, *DERIVED)}
         self.names = {mark: name for name, mark in marks.items()}
         longest_first = sorted(self.names, key=len, reverse=True)
         self.mark = re.compile("|".join(map(re.escape, longest_first)))

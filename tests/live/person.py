@@ -19,6 +19,19 @@ FIRST, SECOND = "wool-lantern-orbit-7-thistle", "quartz-ferry-meadow-3-almanac" 
 THIRD = "gravel-piano-3-umbrella-mist"
 # The narrow one is what WCAG 2.2 success criterion 1.4.10 asks for.
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
+# What can be used and the keyboard does not reach, in order. The one field of a password manager's
+# that nobody types into is left out of the order on purpose: it is read-only.
+UNREACHABLE = """() => [...document.querySelectorAll("a[href], button, input, textarea, summary")]
+  .filter((it) => it.checkVisibility() && it.type !== "hidden" && !it.readOnly && !it.disabled)
+  .filter((it) => it.tabIndex !== 0).map((it) => it.outerHTML)"""
+# Controls without an edge once a user's own colours replace the backgrounds; links are underlined.
+UNSEEN = """() => [...document.querySelectorAll("button, .button, input, textarea")]
+  .filter((it) => it.checkVisibility() && it.type !== "hidden" && it.type !== "checkbox")
+  .filter((it) => !it.matches(".visually-hidden"))
+  .filter((it) => { const style = getComputedStyle(it);
+    return !(parseFloat(style.borderTopWidth) >= 1 && style.borderTopStyle !== "none")
+      && !style.textDecorationLine.includes("underline"); })
+  .map((it) => it.outerHTML)"""
 numbers = itertools.count(1)
 
 
@@ -70,9 +83,21 @@ class Person:
             self.page.evaluate(self.axe)
             found = self.page.evaluate("() => axe.run()")["violations"]
             assert [(it["id"], it["nodes"][0]["html"]) for it in found] == [], self.page.url
-            width = self.page.evaluate("() => document.documentElement.scrollWidth")
-            assert width <= size["width"], f"{self.page.url} is {width} pixels wide"
+            self.fits(size["width"])
         self.page.set_viewport_size(WIDE)
+        self.page.evaluate("() => { document.documentElement.style.fontSize = '200%' }")
+        self.fits(WIDE["width"])
+        self.page.evaluate("() => { document.documentElement.style.fontSize = '' }")
+        assert self.page.evaluate(UNREACHABLE) == [], self.page.url
+        self.page.emulate_media(forced_colors="active", reduced_motion="reduce")
+        assert self.page.evaluate(UNSEEN) == [], self.page.url
+        assert self.page.evaluate("() => document.getAnimations().length") == 0, self.page.url
+        self.page.emulate_media(forced_colors="none", reduced_motion="no-preference")
+
+    def fits(self, width: int) -> None:
+        """Nobody has to scroll to the side."""
+        found = self.page.evaluate("() => document.documentElement.scrollWidth")
+        assert found <= width, f"{self.page.url} is {found} pixels wide"
 
     def fill(self, button: str, **fields: str) -> None:
         """Fill in fields by their names and press the button."""

@@ -45,7 +45,7 @@ def test_from_signing_up_to_signing_out(person: Person) -> None:
     person.look()
 
     person.look("/notes/new")
-    person.fill("Save", title="Shopping", body="<ul><li>milk</li></ul> and <strong>bread</strong>")
+    person.fill("Save", title="Shopping", body="- milk\n\nand **bread**")
     page.locator(".rich strong", has_text="bread").wait_for()
     assert page.locator(".rich li").inner_text() == "milk"
     person.look()
@@ -324,6 +324,60 @@ def test_everything_works_without_script(
     person.write("Without script", "plain")
     person.sign_out()
     person.context.close()
+
+
+def test_times_are_those_of_the_reader(
+    chromium: Browser, service: Service, new_person: Callable[[], Person]
+) -> None:
+    """In the zone and the language of the browser; in UTC where there is no script."""
+    person = new_person()
+    person.sign_up()
+    shown = person.context.storage_state()
+    known = {"base_url": service.origin, "storage_state": shown}
+    there = chromium.new_context(**known, timezone_id="Asia/Tokyo", locale="de-DE")
+    page = there.new_page()
+    page.goto("/account/")
+    time_of = page.locator("main time").first
+    moment = time_of.get_attribute("datetime")
+    expected = page.evaluate(
+        "(moment) => new Intl.DateTimeFormat('de-DE', { dateStyle: 'medium', timeStyle: 'short',"
+        " timeZone: 'Asia/Tokyo' }).format(new Date(moment))",
+        moment,
+    )
+    assert time_of.inner_text() == expected
+    assert time_of.get_attribute("lang") == "de-DE"
+    assert time_of.get_attribute("title").endswith(" UTC")
+    there.close()
+    plain = chromium.new_context(**known, java_script_enabled=False)
+    page = plain.new_page()
+    page.goto("/account/")
+    assert page.locator("main time").first.inner_text().endswith(" UTC")
+    plain.close()
+
+
+SEND_UNTIL_REFUSED = """async (token) => {
+  const body = new URLSearchParams({ csrf_token: token, title: "" });
+  for (let sent = 0; sent < 60; sent += 1) {
+    await fetch("/notes/new", { method: "POST", body });
+    await new Promise((done) => { setTimeout(done, 60); }); // below what Nginx allows
+  }
+}"""
+
+
+def test_a_text_that_meets_a_limit_is_still_there(person: Person) -> None:
+    page = person.page
+    person.sign_up()
+    page.goto("/notes/new")
+    token = page.locator("main [name=csrf_token]").input_value()
+    page.evaluate(SEND_UNTIL_REFUSED, token)
+    person.fill("Save", title="Written for an hour", body="*All of it*")
+    person.reads("Your text is still here.")
+    assert page.locator("main [name=body]").input_value() == "*All of it*"
+    person.look()
+    person.accept("status of 4(22|29)")
+    person.service.ask("reset", "limits")
+    person.press("Send")
+    page.locator("h1", has_text="Written for an hour").wait_for()
 
 
 def test_plain_http_leads_to_https(person: Person) -> None:

@@ -81,7 +81,7 @@ class Pages(Client, Reader):
     listing = "/notes/"
 
     def note(self, title: str) -> int:
-        status = self.post("/notes/new", title=title, body="<em>rich</em>")[0]
+        status = self.post("/notes/new", title=title, body="*rich*")[0]
         self.written = self.location
         return status
 
@@ -92,7 +92,7 @@ class Programs(Client, Program):
     listing = "/api/v1/notes"
 
     def note(self, title: str) -> int:
-        status, text = self.post("notes", title=title, body="<em>rich</em>")
+        status, text = self.post("notes", title=title, body="*rich*")
         self.written = f"{self.listing}/{json.loads(text).get('id')}"
         return status
 

@@ -103,7 +103,7 @@ class Reader(Visitor):
         return self.post("/auth/login", email=email, password=password)[0]
 
     def write(self, title: str) -> None:
-        assert self.post("/notes/new", title=title, body="<em>rich</em>")[0] in (302, 303)
+        assert self.post("/notes/new", title=title, body="*rich*")[0] in (302, 303)
 
     def notes(self) -> str:
         return self.request("GET", "/notes/")[1]
@@ -137,7 +137,7 @@ class Program(Visitor):
         return status
 
     def write(self, title: str) -> None:
-        status, text = self.post("notes", title=title, body="<em>rich</em>")
+        status, text = self.post("notes", title=title, body="*rich*")
         assert status == 201, text
 
     def notes(self) -> str:

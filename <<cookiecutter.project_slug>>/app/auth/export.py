@@ -57,6 +57,9 @@ SHOWN = {
     "authenticator_apps": ("created_at", "enabled_at"),
     "passkeys": ("name", "created_at", "used_at"),
     "recovery_codes": (),  # how many there are
+    # <% if cookiecutter.auth == "token" %>
+    "personal_tokens": ("name", "scopes", "created_at", "expires_at", "last_used_at"),
+    # <% endif %>
     "tickets": ("purpose", "expires_at"),
     "links": ("purpose", "email", "expires_at", "mails", "mailed_at"),
     "devices": ("seen_at",),
@@ -64,6 +67,9 @@ SHOWN = {
     # <% endif %>
     "sessions": (
         *("created_at", "last_seen_at", "address", "device", "proof", "proven_at"),
+        # <% if cookiecutter.auth == "session" %>
+        "stays",
+        # <% endif %>
         *ATTEMPTS,
     ),
 }

@@ -100,6 +100,10 @@ class Session(Attempts, Base):
     # <% if cookiecutter.auth == "oidc" %>
     provider_sid: Mapped[str | None] = mapped_column(String(MAX_SUBJECT), index=True)
     # <% endif %>
+    # <% if cookiecutter.auth == "session" %>
+    # Whether the user chose to stay signed in; see app.auth.staying. None: they did not.
+    stays: Mapped[bool | None] = mapped_column()
+    # <% endif %>
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 

@@ -9,11 +9,16 @@ import logging
 import secrets
 from datetime import datetime, timedelta
 
+# <% if cookiecutter.__interface == "html" %>
+from flask import current_app
+# <% endif %>
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth import throttling, upkeep
+# <% elif cookiecutter.auth == "token" %>
+from app.auth import devices, personal_tokens, throttling, tickets, totp, upkeep
 # <% else %>
 from app.auth import devices, throttling, tickets, totp, upkeep
 # <% endif %>
@@ -22,6 +27,11 @@ from app.database import db, new_public_id, now
 from app.secret import Secret, hash_secret
 from app.security.logs import security_event
 from app.security.scope import unscoped
+# <% if cookiecutter.__interface == "html" %>
+from app.session_settings import ABSOLUTE_TIMEOUT as ABSOLUTE_TIMEOUT
+from app.session_settings import IDLE_TIMEOUT as IDLE_TIMEOUT
+from app.session_settings import SessionSettings
+# <% endif %>
 
 # <% if cookiecutter.__interface == "json" %>
 # A refresh token is good for one use within the idle time: an app that is opened once a week keeps
@@ -34,11 +44,6 @@ ABSOLUTE_TIMEOUT = timedelta(days=14)
 # 15 minutes are common.
 ACCESS_LIFETIME = timedelta(minutes=10)
 LEEWAY = timedelta(seconds=10)  # by which the clocks of two instances may differ; RFC 7519: minutes
-# <% else %>
-# OWASP Session Management cheat sheet: 15 to 30 minutes idle for a low-risk application, 4 to 8
-# hours absolute for an office day; NIST SP 800-63B-4 allows 24 hours. PyPI ends sessions after 12.
-IDLE_TIMEOUT = timedelta(minutes=30)
-ABSOLUTE_TIMEOUT = timedelta(hours=12)
 # <% endif %>
 TOUCH_EVERY = timedelta(minutes=1)  # precision of "last seen": a write per request costs too much
 MAX_SESSIONS = 10  # per user; one more ends the oldest
@@ -67,8 +72,16 @@ def start(
     :param proof: how the user has proven who it is, and ``proven_at`` when; see
         :mod:`app.auth.step_up`.
     """
+    # <% if cookiecutter.__interface == "json" %>
+    idle = IDLE_TIMEOUT
+    # <% elif cookiecutter.auth == "session" %>
+    # Of those that stay as well: a list of the others alone would read past all of them.
+    idle = _lifetime().idle_of(stays=True)
+    # <% else %>
+    idle = _lifetime().idle
+    # <% endif %>
     token = Secret(secrets.token_urlsafe(32))
-    upkeep.delete_expired(Session, Session.last_seen_at, now() - IDLE_TIMEOUT)
+    upkeep.delete_expired(Session, Session.last_seen_at, now() - idle)
     for surplus in of_user(user)[MAX_SESSIONS - 1 :]:
         end(surplus)
     session = Session(
@@ -111,10 +124,17 @@ def find(value: str) -> Session | None:
     if session is None:
         return None
     seen = now()
+    # <% if cookiecutter.__interface == "json" %>
+    idle, absolute = IDLE_TIMEOUT, ABSOLUTE_TIMEOUT
+    # <% elif cookiecutter.auth == "session" %>
+    idle, absolute = _lifetime().idle_of(session.stays), _lifetime().absolute
+    # <% else %>
+    idle, absolute = _lifetime().idle, _lifetime().absolute
+    # <% endif %>
     if (
         session.user.disabled_at is not None
-        or seen - session.last_seen_at > IDLE_TIMEOUT
-        or seen - session.created_at > ABSOLUTE_TIMEOUT
+        or seen - session.last_seen_at > idle
+        or seen - session.created_at > absolute
     ):
         security_event("session_expired", level=logging.INFO, user=session.user_id)
         upkeep.attempt(delete(Session).where(Session.id == session.id))
@@ -129,6 +149,12 @@ def find(value: str) -> Session | None:
     return session
 
 
+# <% if cookiecutter.__interface == "html" %>
+def _lifetime() -> SessionSettings:
+    return current_app.config["SETTINGS"].sessions  # type: ignore[no-any-return]
+
+
+# <% endif %>
 def of_user(user: User) -> list[Session]:
     """The sessions of any user, the last seen first."""
     theirs = NEWEST.where(Session.user_id == user.id)
@@ -160,6 +186,9 @@ def end_all(user: User, *, but: Session | None = None) -> int:
     # <% else %>
     """End every session of ``user``, except ``but``, and forget all devices but this one.
 
+    # <% if cookiecutter.auth == "token" %>
+    All personal access tokens end, too: a thief may have made one.
+    # <% endif %>
     A sign-in between its two steps ends as well, and so does an authenticator app that waits for
     its first code: a thief may have begun either. The caller commits.
 
@@ -168,6 +197,9 @@ def end_all(user: User, *, but: Session | None = None) -> int:
     devices.forget_others(user)
     tickets.end_all(user)
     totp.forget_pending(user)
+    # <% endif %>
+    # <% if cookiecutter.auth == "token" %>
+    personal_tokens.revoke_all(user)
     # <% endif %>
     ended = [session for session in of_user(user) if session is not but]
     for session in ended:
@@ -193,6 +225,9 @@ def revoke_all() -> int:
         count += len(batch)
     # <% if cookiecutter.auth != "oidc" %>
     tickets.end_of_everybody()
+    # <% if cookiecutter.auth == "token" %>
+    personal_tokens.revoke_of_everybody()
+    # <% endif %>
     db.session.commit()
     # <% endif %>
     return count

@@ -10,9 +10,9 @@ from flask.cli import AppGroup
 
 from app import security
 # <% if cookiecutter.auth == "oidc" %>
-from app.commands import accounts
+from app.commands import accounts, rerendering
 # <% else %>
-from app.commands import accounts, factor_resets, mailboxes
+from app.commands import accounts, factor_resets, mailboxes, rerendering
 # <% endif %>
 # <% if cookiecutter.deployment == "systemd" %>
 from app.commands.key_rotation import rotate_keys
@@ -35,6 +35,7 @@ def init_app(app: Flask) -> None:
     """Register the commands."""
     for group in (db_cli, users_cli, sessions_cli, keys_cli, mail_cli, security_cli):
         app.cli.add_command(group)
+    rerendering.init_app(app)
     # <% if cookiecutter.deployment == "systemd" %>
     keys_cli.add_command(rotate_keys)
     # <% endif %>

@@ -26,6 +26,16 @@ from app.security.error_formats import answer
 from app.security.logs import request_id
 
 HOST_REFUSED = "This service is not known under that host name."
+# In place of Werkzeug's sentences, which speak of servers and URLs. A row of somebody else and one
+# that is not there have the same.
+SENTENCES = {
+    400: "This request could not be understood.",
+    401: "Please sign in.",
+    403: "This is not allowed.",
+    404: "There is nothing at this address, or it belongs to somebody else.",
+    405: "This address does not take requests of this kind.",
+    413: "This is more than the service accepts.",
+}
 RETRY_AFTER = 5  # seconds; ours: how long a database is down is not known
 
 
@@ -62,8 +72,7 @@ def respond(error: HTTPException, headers: Mapping[str, str] | None = None) -> R
         "type": "about:blank",
         "title": error.name,
         "status": status,
-        # Werkzeug's text for a refused host repeats what the client sent.
-        "detail": HOST_REFUSED if isinstance(error, SecurityError) else error.description,
+        "detail": _detail(error),
         "request_id": request_id(),
         # <% if cookiecutter.__interface == "json" %>
         **getattr(error, "members", {}),  # of InvalidInput: what is wrong, field by field
@@ -75,6 +84,14 @@ def respond(error: HTTPException, headers: Mapping[str, str] | None = None) -> R
     response.headers.update({k: v for k, v in error.get_headers() if k in kept})
     response.headers.update(headers or {})
     return response
+
+
+def _detail(error: HTTPException) -> str | None:
+    if isinstance(error, SecurityError):  # Werkzeug's text repeats what the client sent
+        return HOST_REFUSED
+    if error.description == type(error).description:
+        return SENTENCES.get(error.code or 500, error.description)
+    return error.description
 
 
 def unexpected(error: Exception) -> ResponseReturnValue:

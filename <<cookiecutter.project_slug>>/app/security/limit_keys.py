@@ -41,3 +41,10 @@ def signed_in_session() -> str:
     The client's address when nobody is signed in.
     """
     return f"session:{g.session.id}" if g.get("session") else client_address()
+# <% if cookiecutter.auth == "token" %>
+
+
+def personal_token() -> str:
+    """The personal access token of this request: each has a limit of its own."""
+    return f"personal token:{g.personal_token.id}"
+# <% endif %>

@@ -14,14 +14,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+# <% if cookiecutter.auth == "token" %>
+from flask import Flask, current_app, g, request
+# <% else %>
 from flask import Flask, current_app, request
+# <% endif %>
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limit, Limiter, RateLimitExceeded
 from limits.storage import MemoryStorage
 
 from app.environment import redis_risk
 from app.security.errors import respond
+# <% if cookiecutter.auth == "token" %>
+from app.security.limit_keys import client_address, personal_token, signed_in_account
+# <% else %>
 from app.security.limit_keys import client_address, signed_in_account
+# <% endif %>
 from app.security.limit_storage import PREFIX
 from app.security.logs import security_event
 from app.security.safe_methods import CHANGING
@@ -40,6 +48,9 @@ ADDRESS_CHANGE = "10 per hour"  # each may send a mail to a stranger
 SECOND_FACTOR = "5 per 5 minutes"  # by the account, or the session; six digits take 200,000 tries
 PASSKEY_OPTIONS = "60 per 5 minutes"  # each writes a ticket
 WRITE = "60 per minute"
+# <% if cookiecutter.auth == "token" %>
+SCRIPT = "120 per minute"  # of a personal access token, reads as well: a script may ask without end
+# <% endif %>
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,9 @@ class RateLimit:
 
 UNLIMITED = RateLimit("", "", ())
 BY_DEFAULT = RateLimit("write", WRITE, (signed_in_account,))
+# <% if cookiecutter.auth == "token" %>
+BY_TOKEN = RateLimit("personal_token", SCRIPT, (personal_token,))
+# <% endif %>
 
 
 def limited(name: str, rate: str, key: Key, other_key: Key | None = None) -> Callable[[View], View]:
@@ -86,6 +100,10 @@ def requested_limit() -> RateLimit:
     if (rule := request.url_rule) is None:
         return UNLIMITED
     limit = getattr(current_app.view_functions[rule.endpoint], "rate_limit", None)
+    # <% if cookiecutter.auth == "token" %>
+    if limit is None and g.get("user") and g.get("personal_token"):
+        return BY_TOKEN  # so that a script does not use up what its owner may do
+    # <% endif %>
     if CHANGING.isdisjoint(rule.methods or ()):
         return limit or UNLIMITED
     return (limit or BY_DEFAULT) if request.method in CHANGING else UNLIMITED

@@ -1,9 +1,10 @@
 """Input validation and sanitization: text that a browser takes for code (XSS), or that is too big.
 
 Input has limits: size and parts of the body, length and characters of a text. Plain text is stored
-as it is and escaped wherever it is shown. Rich text is cleaned once, on its way in: Bleach keeps
-what is listed below and nh3 serializes the result, because Bleach has had its last release. A
-column of :class:`RichText` stores nothing else, and no other code tells templates not to escape.
+as it is and escaped wherever it is shown. The HTML of rich text (:mod:`app.security.rich_text`) is
+cleaned once, on its way in: Bleach keeps what is listed below and nh3 serializes it, as Bleach has
+had its last release. A column of :class:`StoredHTML` stores nothing else, and no other code tells
+templates not to escape.
 OWASP XSS Prevention cheat sheet; ASVS 1.1.1, 1.2.1, 1.3.1, 1.3.3, 2.2.1, 2.2.2.
 """
 
@@ -29,11 +30,11 @@ LIMITS = {
     "MAX_FORM_PARTS": 50,  # multipart fields; the largest form here has 4
 }
 # Bleach is quadratic in nested tags: 10,000 characters of "<ul><li>" take 0.16 s, 100,000 take
-# 16 s. With 500 "<", the worst text that we found takes 0.02 s.
-MAX_RICH_TEXT = 10_000
+# 16 s. With 500 "<", the worst that we found takes 0.02 s. A column of MySQL holds 64 KiB.
+MAX_HTML = 15_000
 MAX_TAGS = 500
 TAGS = {"p", "br", "strong", "em", "b", "i", "a", "ul", "ol", "li", "blockquote", "code", "pre"}
-TAGS |= {"h2", "h3"}
+TAGS |= {"h2", "h3", "hr"}
 LINK_ATTRIBUTES = ["href", "title"]  # of <a>; no other tag keeps any
 SCHEMES = {"https", "mailto"}
 # NUL and other controls end strings early in C code and forge log lines, a lone surrogate cannot be
@@ -46,8 +47,8 @@ class CleanHTML(str):
     """What :func:`sanitize_html` returns. A part of it, or more than it, is an ordinary text."""
 
 
-class RichText(TypeDecorator[str]):
-    """A column of rich text: clean on write, Markup on read (``{{ row.body }}`` in a template).
+class StoredHTML(TypeDecorator[str]):
+    """A column of HTML: clean on write, Markup on read, which templates do not escape.
 
     :raises sqlalchemy.exc.StatementError: on write, for text that :func:`sanitize_html` refuses.
     """
@@ -99,7 +100,7 @@ def sanitize_html(text: str) -> CleanHTML:
     """The allowed part of ``text``, as HTML in Unicode NFC. A clean text is returned at once.
 
     :raises ValueError: with a sentence for the user, when the text has a forbidden character, more
-        than ``MAX_RICH_TEXT`` characters or more than ``MAX_TAGS`` "<", before or after cleaning.
+        than ``MAX_HTML`` characters or more than ``MAX_TAGS`` "<", before or after cleaning.
     """
     if isinstance(text, CleanHTML):
         return text
@@ -113,10 +114,15 @@ def sanitize_html(text: str) -> CleanHTML:
     raise ValueError("The HTML cannot be cleaned. Remove some tags and try again.")
 
 
+def markup(html: CleanHTML) -> Markup:
+    """Clean HTML for a template that shows it before it is stored."""
+    return Markup(html)  # clean by its type # nosec B704 # noqa: S704
+
+
 def _clean(text: str) -> str:
     _refuse(text)
     # Bleach would show the code in <script> and <style> as text; nh3 drops it with its tag.
-    text = normalize(_nh3(text), MAX_RICH_TEXT).replace("\r", "\n")
+    text = normalize(_nh3(text), MAX_HTML).replace("\r", "\n")
     # Every parser drops the first line break in <pre>: one more would go with each edit.
     text = re.sub("<pre>\n+", "<pre>", text)
     _refuse(text)
@@ -132,9 +138,10 @@ def _nh3(text: str) -> str:
 
 
 def _refuse(text: str) -> None:
-    if len(text) > MAX_RICH_TEXT or text.count("<") > MAX_TAGS:
+    if len(text) > MAX_HTML or text.count("<") > MAX_TAGS:
         raise ValueError(
-            f"Enter at most {MAX_RICH_TEXT} characters of HTML, with at most {MAX_TAGS} '<' in it."
+            f"This is too much formatting: the text becomes HTML, of which at most {MAX_HTML:,}"
+            f" characters with {MAX_TAGS} '<' are stored."
         )
     if FORBIDDEN.search(text):
         raise ValueError("Control characters are not allowed here.")

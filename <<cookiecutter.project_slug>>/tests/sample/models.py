@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.resources import Resource
-from app.security.sanitization import RichText
+from app.security.rich_text import RichText, rich_text
 
 MAX_TITLE = 120  # characters
 
@@ -18,7 +18,7 @@ class Sample(Resource, Base):
     __tablename__ = "samples"
 
     title: Mapped[str] = mapped_column(String(MAX_TITLE))
-    body: Mapped[str] = mapped_column(RichText)
+    body: Mapped[RichText] = rich_text("body")
 
 
 Base.metadata.remove(Sample.__table__)  # no migration makes it

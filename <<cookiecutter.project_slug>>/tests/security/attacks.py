@@ -29,7 +29,8 @@ def classes(name: str) -> Iterator[tuple[str, str]]:
             yield line, heading
 
 
-CLASSES = {attack: name for file in ("xss.txt", "sqli.txt") for attack, name in classes(file)}
+FILES = ("xss.txt", "markdown.txt", "sqli.txt")
+CLASSES = {attack: name for file in FILES for attack, name in classes(file)}
 
 
 def corpus(name: str) -> list[str]:
@@ -49,6 +50,29 @@ XSS = [
     "<" * 2 + "script>alert(1)//" + "<" * 2 + "/script>",
     "a\u202etxt.exe",
     "<b>" * 200 + "<img src=x onerror=alert(1)>",
+]
+MARKDOWN = [
+    *corpus("markdown.txt"),
+    "[x](java\tscript:alert(1))",
+    "[x](<java\nscript:alert(1)>)",
+    "[x](\x01javascript:alert(1))",
+    "[x][r]\n\n[r]: javascript:alert(1)",
+    "[x][r]\n\n[r]: <java&Tab;script:alert(1)> 'title'",
+    "[x][r]\n\n[r]: https://x \"' onmouseover='alert(1)\"",
+    "```html onload=alert(1)\n<script>alert(1)</script>\n```",
+    '~~~ "><script>alert(1)</script>\nx\n~~~',
+    "    <script>alert(1)</script>",
+    "<div>\n\n*x*<img src=x onerror=alert(1)>\n\n</div>",
+    "<script>\nalert(1)\n</script>",
+    "- <iframe src=https://evil.example>\n  > <svg onload=alert(1)>",
+    "x\n===<img src=x onerror=alert(1)>",
+    "*a **b " * 300,
+    "*" * 400 + "a" + "*" * 400,
+    "> " * 500 + "<img src=x onerror=alert(1)>",
+    "- " * 500 + "<img src=x onerror=alert(1)>",
+    "[" * 2000 + "a" + "](https://x)" * 500,
+    "![" * 1000,
+    "`" + "``" * 500 + "<img src=x onerror=alert(1)>",
 ]
 SQL_INJECTION = corpus("sqli.txt")
 

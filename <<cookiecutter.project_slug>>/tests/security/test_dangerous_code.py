@@ -27,7 +27,7 @@ MODULES = frozenset(
     """
     __future__ _typeshed.wsgi addresses base64 collections.abc contextlib dataclasses datetime
     email.headerregistry email.message email.policy email.utils functools getpass hashlib hmac
-    http.client io ipaddress itertools json logging math pathlib posixpath re signal smtplib socket
+    html.parser http.client io ipaddress itertools json logging math pathlib posixpath re signal smtplib socket
     sqlite3 ssl string tempfile threading time typing unicodedata urllib.parse
     alembic alembic.autogenerate.api alembic.autogenerate.rewriter alembic.command alembic.config
     alembic.context alembic.op alembic.operations alembic.operations.ops alembic.runtime.migration
@@ -36,7 +36,7 @@ MODULES = frozenset(
     cryptography.hazmat.primitives.hashes cryptography.hazmat.primitives.kdf.hkdf cryptography.x509
     email_validator flask flask.cli flask.sessions flask.typing flask_limiter flask_sqlalchemy_lite
     flask_wtf flask_wtf.csrf gunicorn.glogging itsdangerous joserfc joserfc.errors joserfc.jwk
-    joserfc.jws joserfc.jwt jwt limits.storage markupsafe nh3 psycopg psycopg.conninfo
+    joserfc.jws joserfc.jwt jwt limits.storage markdown_it markdown_it.token markupsafe nh3 psycopg psycopg.conninfo
     psycopg.errors psycopg.pq psycopg.sql pydantic pydantic.json_schema pydantic_core
     pydantic_core.core_schema pymysql pyotp redis requests requests.adapters segno sqlalchemy
     sqlalchemy.event sqlalchemy.exc sqlalchemy.orm sqlalchemy.orm.attributes sqlalchemy.orm.exc
@@ -59,6 +59,9 @@ PARTS = {
     "shutil": "which",
     "subprocess": "CalledProcessError DEVNULL PIPE",
     "sys": "argv exit path stderr stdin",
+    # <% if cookiecutter.auth == "token" %>
+    "zlib": "crc32",
+    # <% endif %>
 }
 # Who starts programs, and which.
 PROGRAMS = {
@@ -76,13 +79,14 @@ REFUSED = frozenset(
 # Through these names no code is reached; through others, such as __globals__, all of it.
 DUNDERS = frozenset(
     """
-    __all__ __doc__ __file__ __init__ __mapper_args__ __module__ __name__ __slots__ __table__
-    __table_args__ __tablename__
+    __all__ __doc__ __file__ __init__ __mapper_args__ __module__ __name__ __new__ __slots__
+    __table__ __table_args__ __tablename__
     """.split()
 )
 # Who takes attributes whose names are computed, and which.
 COMPUTED = {
     "app/resources.py": "the columns of a row",
+    "app/commands/rerendering.py": "the columns of a row",
     "app/auth/export.py": "the columns of a user",
     "app/auth/pending.py": "the fields of a dataclass",
     "app/security/scope.py": "the columns of a model",

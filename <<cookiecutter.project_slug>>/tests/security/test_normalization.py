@@ -21,7 +21,8 @@ from app import normalization
 from app.auth.models import normalize_email
 from app.normalization import MAX_MARKS, SHORT_TEXT, normalize
 from app.security.passwords import password_problem
-from app.security.sanitization import LIMITS, MAX_RICH_TEXT, clean_line, sanitize_html
+from app.security.rich_text import MAX_RICH_TEXT, RichText
+from app.security.sanitization import LIMITS, MAX_HTML, clean_line, sanitize_html
 from tests.browser import CREATE_ACCOUNT, CREATE_OPTIONS, SIGN_IN, Browser
 from tests.marks import asvs, practice, slow
 from tests.security.attacks import some
@@ -63,7 +64,7 @@ def normalized(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def is_quick(text: str) -> bool:
     """Whether an old CPython takes a few milliseconds for it."""
     runs = max(map(len, MARK.findall(text)), default=0)
-    return len(text) <= SHORT_TEXT or (len(text) <= 4 * MAX_RICH_TEXT and runs <= MAX_MARKS)
+    return len(text) <= SHORT_TEXT or (len(text) <= 4 * MAX_HTML and runs <= MAX_MARKS)
 
 
 # --- The function ------------------------------------------------------------------------------
@@ -106,11 +107,11 @@ def test_no_other_module_normalizes() -> None:
 @asvs("15.2.2")
 @pytest.mark.parametrize(
     "text",
-    [LONGEST, IN_TURNS, worst(MAX_RICH_TEXT), "&#789;&#768;" * (MAX_RICH_TEXT // 12)],
+    [LONGEST, IN_TURNS, worst(MAX_HTML), "&#789;&#768;" * (MAX_RICH_TEXT // 12)],
     ids=["longest", "in turns", "as long as a rich text", "entities"],
 )
 def test_every_function_refuses_it(app: Flask, normalized: list[str], text: str) -> None:
-    for function in (sanitize_html, lambda it: clean_line(it, 120), normalize_email):
+    for function in (RichText, sanitize_html, lambda it: clean_line(it, 120), normalize_email):
         with pytest.raises(ValueError, match=r"at most|combining"):
             function(text)
     assert "at most 128" in str(password_problem(text))

@@ -25,7 +25,11 @@ from app.auth.step_up import PASSWORD
 # <% endif %>
 from app.security.access import is_public, needs_fresh_proof
 from app.security.passwords import password_problem
+# <% if cookiecutter.auth == "token" %>
+from app.security.rate_limits import BY_DEFAULT, BY_TOKEN
+# <% else %>
 from app.security.rate_limits import BY_DEFAULT
+# <% endif %>
 from app.settings import SERVICE_NAME
 from tests.decisions import DOCUMENT, HELD, check, named, rows, tables
 from tests.marks import asvs, practice
@@ -38,7 +42,7 @@ pytestmark = practice("audits")
 
 # Modules whose constants are decisions, all but the details of how they do it.
 DECIDED = ["app/quotas.py", "app/auth/code_guesses.py", "app/auth/sessions.py"]
-DECIDED += ["app/auth/throttling.py", "app/auth/tickets.py"]
+DECIDED += ["app/auth/throttling.py", "app/auth/tickets.py", "app/session_settings.py"]
 DETAILS = {"BATCH", "LEEWAY", "MAX_DEVICE", "TOUCH_EVERY"}
 
 
@@ -95,7 +99,11 @@ def test_each_row_that_names_its_proof_has_one() -> None:
 @asvs("2.1.3", "6.1.1")
 def test_each_rate_limit_is_documented(app: Flask) -> None:
     marked = {getattr(view, "rate_limit", None) for view in app.view_functions.values()}
+    # <% if cookiecutter.auth == "token" %>
+    limits = [it for it in {BY_DEFAULT, BY_TOKEN, *marked} if it and it.name]
+    # <% else %>
     limits = [it for it in {BY_DEFAULT, *marked} if it and it.name]
+    # <% endif %>
     row_to_add = "| {} | how often | `client_address` | what it stops | `app....RATE` |"
     check("Limit", {it.name for it in limits}, row_to_add)
     for row in rows("Limit"):

@@ -15,6 +15,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+# <% if cookiecutter.auth == "token" %>
+from app.settings import PAT_PREFIX
+# <% endif %>
 from tests import conftest
 from tests.marks import practice
 from tests.security.make import ROOT
@@ -46,6 +49,16 @@ PYTEST = {
 }
 GITLEAKS = {
     "extend": {"useDefault": True},
+    # <% if cookiecutter.auth == "token" %>
+    "rules": [
+        {
+            "id": "personal-access-token",
+            "description": "A personal access token of this service",
+            "regex": rf"\b{PAT_PREFIX}[A-Za-z0-9_-]{{43}}[0-9A-Za-z]{{6}}\b",
+            "keywords": [PAT_PREFIX],
+        }
+    ],
+    # <% endif %>
     "allowlist": {"regexes": ["kelp-drizzle-9-anvil-tooth"]},  # the password of the tests
 }
 # Files from which a judge would read its settings as well, or instead.

@@ -77,7 +77,7 @@ if interface == "session":
     notes = send("/notes/", None)
     for title in titles:
         if title not in notes:
-            post_form("/notes/new", title=title, body="<em>Hello</em>")
+            post_form("/notes/new", title=title, body="*Hello*")
     print(send("/notes/", None))
 else:
     if not known:
@@ -91,5 +91,5 @@ else:
     notes = json.dumps(call("/api/v1/notes", **bearer))
     for title in titles:
         if title not in notes:
-            call("/api/v1/notes", {"title": title, "body": "<em>Hello</em>"}, **bearer)
+            call("/api/v1/notes", {"title": title, "body": "*Hello*"}, **bearer)
     print(json.dumps(call("/api/v1/notes", **bearer)))

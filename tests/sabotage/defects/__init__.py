@@ -28,7 +28,9 @@ from tests.sabotage.defects import (
     numbers,
     operation,
     own_data,
+    pages,
     passkeys,
+    personal_tokens,
     provider_proof,
     refusals,
     rescues,
@@ -41,7 +43,7 @@ from tests.sabotage.defects import (
 MODULES = (
     *(data, inputs, browsers, accounts, devices, links, codes, addresses, mail, edge),
     *(second_factors, passkeys, factor_api, factor_pages, provider_proof, rescues),
-    *(operation, own_data, refusals, claims, ledger, drawn),
+    *(operation, own_data, pages, personal_tokens, refusals, claims, ledger, drawn),
     *(storage, styles),
     *(construction, numbers, decisions, deployments, docker, systemd, kubernetes),
 )

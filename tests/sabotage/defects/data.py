@@ -16,8 +16,8 @@ plans = partial(Defect, "plans")
 DEFECTS = [
     sanitization(
         "a frame is allowed",
-        'TAGS |= {"h2", "h3"}',
-        'TAGS |= {"h2", "h3", "iframe"}',
+        'TAGS |= {"h2", "h3", "hr"}',
+        'TAGS |= {"h2", "h3", "hr", "iframe"}',
         "test_rich_text_keeps_only_what_is_listed",
     ),
     sanitization(
@@ -57,6 +57,54 @@ DEFECTS = [
         "test_a_rich_text_is_cleaned_once",
     ),
     sanitization(
+        "Markdown may contain HTML",
+        '"html": False',
+        '"html": True',
+        "test_the_parser_alone_lets_nothing_through",
+    ),
+    sanitization(
+        "links in Markdown have any scheme",
+        'return url.partition(":")[0].lower() in SCHEMES',
+        "return True",
+        "test_the_parser_alone_lets_nothing_through",
+    ),
+    sanitization(
+        "what Markdown becomes is not cleaned",
+        "stored = sanitize_html(render(source))",
+        "stored = render(source)",
+        "test_the_sanitizers_alone_let_nothing_through",
+    ),
+    sanitization(
+        "references repeat an address without a bound",
+        "tokens)) > MAX_HTML:",
+        "tokens)) > MAX_HTML**3:",
+        "test_no_text_becomes_more_than_its_length_allows",
+    ),
+    sanitization(
+        "Markdown is parsed before its length is known",
+        'source = _bounded(source or "")',
+        'source = source or ""',
+        "test_a_text_is_bounded_before_it_is_parsed",
+    ),
+    sanitization(
+        "a preview is stored",
+        'if "preview" in request.args:',
+        'if "preview" in request.form:',
+        "test_it_shows_the_text_and_stores_nothing",
+    ),
+    sanitization(
+        "cleaning again overwrites an edit",
+        "where(model.id == row.id, model.version == row.version)",
+        "where(model.id == row.id)",
+        "test_an_edit_meanwhile_is_not_overwritten",
+    ),
+    sanitization(
+        "a full account keeps what the rules refuse",
+        "size=more - less, always=True)",
+        "size=more - less)",
+        "test_a_full_account_does_not_keep_the_old_html",
+    ),
+    sanitization(
         "text may contain direction marks",
         r"\ud800-\udfff\u202a-\u202e\u2066-\u2069]",
         r"\ud800-\udfff]",
@@ -88,8 +136,8 @@ DEFECTS = [
     ),
     templates(
         "a template uses the filter safe",
-        '<div class="rich">{{ row.body }}</div>',
-        '<div class="rich">{{ row.body|safe }}</div>',
+        '<div class="rich">{{ row.body.html }}</div>',
+        '<div class="rich">{{ row.body.html|safe }}</div>',
         "test_a_template_keeps_every_rule",
     ),
     templates(
@@ -115,8 +163,9 @@ DEFECTS = [
     ),
     templates(
         "a script from elsewhere",
-        '<script src="{{',
-        '<script src="https://cdn.example/htmx.js" defer></script>\n    <script src="{{',
+        """<script src="{{ asset('app.js')""",
+        """<script src="https://cdn.example/htmx.js" defer></script>
+    <script src="{{ asset('app.js')""",
         "test_a_template_keeps_every_rule",
         file="app/templates/base.html",
     ),

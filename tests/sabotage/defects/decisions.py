@@ -59,8 +59,8 @@ DEFECTS = [
     ),
     decisions(
         "a session lasts longer than documented",
-        "| 12 hours | `app.auth.sessions.ABSOLUTE_TIMEOUT` |",
-        "| 8 hours | `app.auth.sessions.ABSOLUTE_TIMEOUT` |",
+        "| 12 hours | `app.session_settings.ABSOLUTE_TIMEOUT` |",
+        "| 8 hours | `app.session_settings.ABSOLUTE_TIMEOUT` |",
         "test_each_number_of_a_decision_is_that_of_the_service",
     ),
     decisions(

@@ -116,6 +116,7 @@ DEFECTS = [
         END,
         "test_any_sign_in_can_be_ended_after_a_fresh_proof",
         answers={"auth": "token"},
+        file="app/auth/session_views.py",
     ),
     sessions(
         "a stolen session of the API ends all others",

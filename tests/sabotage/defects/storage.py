@@ -24,8 +24,8 @@ DEFECTS = [
     ),
     errors(
         "the answer is what was sent, not what is stored",
-        "setattr(row, name, sanitize_html(value) if rich else value)",
-        "setattr(row, name, value)",
+        "html = markup(stored)",
+        "html = Markup(render(source) + ' ')",
         "test_what_is_answered_is_what_is_stored",
     ),
     upkeep(

@@ -61,11 +61,15 @@ WRONG_FORMS |= {"/account/second-factors/authenticator": 422}
 FORM_REFUSED = 400  # a form that another site made, without our token
 # The fields of the forms about accounts.
 FIELDS = {"email", "password", "confirm", "current_password", "new_password", "token"}
-FIELDS |= {"code", "name", "credential"}
+FIELDS |= {"code", "name", "credential", "stay"}
 # Of pages that show a form only between two steps, or to an account that has set something up.
 SHOWN_LATER = {"second_step.code": {"code"}, "second_step.passkey": {"credential"}}
 SHOWN_LATER |= {"step_up.prove": {"code"}, "step_up.passkey": {"credential"}}
 SHOWN_LATER |= {"second_factors.app": {"code"}}
+SHOWN_LATER |= {
+    "auth.login": {"stay"},
+    "second_step.passkey_alone": {"stay"},
+}  # where it is offered
 
 
 def account(name: str) -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Flask
 
 from tests.address_scenario import use_address
-from tests.browser import API, ASKED, CHANGED, PASSWORD, PASSWORD_SET, SIGNED_IN, Browser
+from tests.browser import API, ASKED, CHANGED, PASSWORD, PASSWORD_SET, SAMPLES, SIGNED_IN, Browser
 from tests.factor_scenario import use_factors
 from tests.mailbox import newest_token
 from tests.password_actions import ask_for_reset, set_password
+from tests.token_actions import TOKENS, make_token, revoke_token, script
 
 NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
 SESSIONS = f"{API}/me/sessions"
@@ -25,11 +26,20 @@ def use_account(app: Flask, alice: Browser) -> None:
     code = newest_token(app, alice.email)
     assert set_password(alice, code, NEW_PASSWORD).status_code == PASSWORD_SET
     assert alice.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN
+    use_personal_token(app, alice)
     end_sessions(app, alice)
     used = alice.refresh_token
     assert alice.refresh().status_code == SIGNED_IN
     assert alice.refresh(used).status_code == 401  # the second use ends the sign-in
     assert alice.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN
+
+
+def use_personal_token(app: Flask, alice: Browser) -> None:
+    """Make a token, read with it, see it in the list, and revoke it."""
+    answer = make_token(alice, "read")
+    assert script(app, answer.json["token"]).get(SAMPLES).status_code == 200
+    assert [row["id"] for row in alice.get(TOKENS).json["tokens"]] == [answer.json["id"]]
+    assert revoke_token(alice, answer.json["id"]).status_code == 204
 
 
 def end_sessions(app: Flask, alice: Browser) -> None:

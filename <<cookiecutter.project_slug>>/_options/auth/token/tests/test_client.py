@@ -62,7 +62,7 @@ def signed_in(wire: Wire) -> Any:
 
 
 def test_it_writes_reads_and_signs_out(signed_in: Any, wire: Wire) -> None:
-    row = signed_in.request("POST", "/samples", {"title": "T", "body": "<em>B</em>"})
+    row = signed_in.request("POST", "/samples", {"title": "T", "body": "*B*"})
     assert signed_in.request("GET", f"/samples/{row['id']}") == row
     assert signed_in.request("DELETE", f"/samples/{row['id']}") is None
     access = signed_in.access_token

@@ -11,11 +11,12 @@ from wtforms.form import BaseForm
 from wtforms.validators import StopValidation
 
 from app.security.refusals import unknown_fields
-from app.security.sanitization import MAX_RICH_TEXT, clean_line, sanitize_html
+from app.security.rich_text import MAX_RICH_TEXT, RichText
+from app.security.sanitization import clean_line
 
 RICH_TEXT_HINT = (
-    "Plain text, or a little HTML: strong, em, a, ul, ol, li, blockquote, code, pre, h2, h3, p, br."
-    " Anything else is removed."
+    "Plain text, or Markdown: **bold**, *italic*, [link](https://example.org), lines that begin"
+    " with - for a list, with > for a quote, with # for a heading."
 )
 
 
@@ -56,7 +57,7 @@ class PlainText:
 
 
 class RichTextField(TextAreaField):
-    """A text area for a ``RichText`` column: its data are clean HTML after validation."""
+    """A text area for Markdown: its data are a ``RichText`` after validation."""
 
     def __init__(self, label: str, **kwargs: Any) -> None:
         known = {"description": RICH_TEXT_HINT, "render_kw": {"rows": 14, "data-toolbar": True}}
@@ -66,13 +67,10 @@ class RichTextField(TextAreaField):
 
     def pre_validate(self, form: BaseForm) -> None:
         try:
-            self.data = sanitize_html(self.data or "")
+            self.data = RichText(self.data)
         except ValueError as error:
             raise StopValidation(str(error)) from error
-        if not self.data.strip():
-            raise StopValidation("Write something. (Tags that are not allowed do not count.)")
 
     def _value(self) -> str:
-        # After an error the user sees what was typed. A stored body is Markup, which a text area
-        # would not escape: a saved "&lt;script&gt;" would come back as a tag and be removed.
+        # After an error and in a preview the user sees what was typed.
         return str(self.raw_data[0] if self.raw_data else self.data or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from flask import request
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import Conflict
 from wtforms import IntegerField
@@ -20,7 +21,12 @@ Row = TypeVar("Row", bound=Resource)
 
 
 class RowForm(TextForm):
-    """A form whose fields are called like the columns of a row."""
+    """A form whose fields are called like the columns of a row.
+
+    ``is_previewed`` has the page show what a rich text becomes; nothing is stored.
+    """
+
+    is_previewed = False
 
     def values(self) -> dict[str, Any]:
         """What was entered, by field."""
@@ -39,10 +45,13 @@ def save(form: RowForm, write: Callable[[], Row], row: Row | None = None) -> tup
     :param write: calls :func:`app.resources.create` or ``update``.
     :param row: the row that is changed, for a form that is :class:`Versioned`.
     :return: the row as it is stored; or None and the status of the page that shows the form, with
-        the reason in its errors.
+        the reason in its errors or the preview.
     """
     if not form.validate_on_submit():
         return None, 422 if form.is_submitted() else 200
+    if "preview" in request.args:  # the button "Preview" sends the form there
+        form.is_previewed = True
+        return None, 200
     try:
         return write(), 302
     except (Conflict, StaleDataError):

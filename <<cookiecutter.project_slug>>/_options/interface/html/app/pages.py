@@ -43,16 +43,23 @@ def init_app(app: Flask) -> None:
     production = app.config["SETTINGS"].production
     app.jinja_env.globals["asset"] = cache(asset) if production else asset
     app.jinja_env.globals["next_page"] = next_page
+    app.jinja_env.globals["configured_url"] = configured_url
     app.config["NAVIGATION"] = []
     app.context_processor(
         lambda: {
             "current_user": g.get("user"),
             "navigation": app.config["NAVIGATION"],
+            "footer": app.config["SETTINGS"].footer,
             "service_name": app.config["SERVICE_NAME"],
         }
     )
     app.add_url_rule("/", "home", home)
     app.after_request(cache_static)
+
+
+def configured_url(text: str) -> str:
+    """Where a link of the footer leads: the settings were checked at start-up."""
+    return str(current_app.config["SETTINGS"].footer[text])
 
 
 def add_to_navigation(app: Flask, endpoint: str, text: str) -> None:

@@ -25,7 +25,7 @@ JINJA_RULES = {
     "safe filter": r"\|\s*safe\b|{%-?\s*filter\s+safe\b",
     "autoescape block": r"{%[-+]?\s*autoescape\b",
     "url from data": (
-        r"\b(?:href|src|action|formaction)\s*=\s*[\"']?\s*{{(?!-?\s*(?:url_for|asset)\()"
+        r"\b(?:href|src|action|formaction)\s*=\s*[\"']?\s*{{(?!-?\s*(?:url_for|asset|configured_url)\()"
     ),
 }
 # Read in the HTML alone: see `markup_of`.
@@ -97,6 +97,7 @@ BAD_SAMPLES = [
     ("autoescape block", "{% autoescape false %}{{ row.body }}{% endautoescape %}"),
     ("autoescape block", "{%- autoescape flag -%}{{ row.body }}{%- endautoescape -%}"),
     ("url from data", '<a href="{{ row.link }}">more</a>'),
+    ("url from data", '<a href="{{ configured }}">more</a>'),
     ("url from data", "<form method='get' action='{{ target }}'></form>"),
     ("inline script", "<script>start()</script>"),
     ("inline script", '<SCRIPT type="module">start()</SCRIPT>'),
@@ -154,6 +155,7 @@ def test_no_rule_is_without_a_sample() -> None:
         '<p title="row {{ row.title }}">{{ row.body }}, on = 1</p>',
         '<form method="post">{{ form.hidden_tag() }}</form>',
         '<form method="post"><input name="csrf_token" value="{{ csrf_token() }}"></form>',
+        '<a href="{{ configured_url("Terms") }}">checked at start-up</a>',
         "{# |safe is forbidden #}",
     ],
 )

@@ -12,7 +12,9 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, core_schema
 
 from app.database import PUBLIC_ID_LENGTH
-from app.security.sanitization import MAX_RICH_TEXT, clean_line, sanitize_html
+from app.security import rich_text
+from app.security.rich_text import MAX_RICH_TEXT
+from app.security.sanitization import clean_line
 
 # The ranges of sanitization.FORBIDDEN and LINE_BREAK.
 CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
@@ -47,20 +49,13 @@ class PlainText:
         }
 
 
-def rich_text(text: str) -> str:
-    cleaned = sanitize_html(text)
-    if not cleaned.strip():
-        raise ValueError("Write something. (Tags that are not allowed do not count.)")
-    return cleaned
-
-
-# A text for a column of app.security.sanitization.RichText.
+# A text for a column of app.security.rich_text; its value has the HTML as well.
 RichText = Annotated[
     str,
-    AfterValidator(rich_text),
+    AfterValidator(rich_text.RichText),
     Field(
         json_schema_extra={
-            "description": "HTML. Tags that are not allowed are removed; some text must remain.",
+            "description": "Markdown (CommonMark without raw HTML and images); it shows something.",
             "minLength": 1,
             "maxLength": MAX_RICH_TEXT,
             "pattern": rf"^[^{CONTROLS}]*[^{CONTROLS}\s][^{CONTROLS}]*$",

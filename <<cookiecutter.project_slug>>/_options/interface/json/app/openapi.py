@@ -9,7 +9,9 @@ from flask.typing import ResponseReturnValue
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from app import openapi_page
 from app.api import Operation, Problem, operation_of
+from app.auth import token_access
 from app.openapi_paths import path, variables
 from app.security.access import is_public, public
 from app.settings import SERVICE_NAME
@@ -41,8 +43,10 @@ HEADERS = {201: "Location", 401: "WWW-Authenticate", 429: "Retry-After", 503: "R
 
 
 def init_app(app: Flask) -> None:
-    """Register the description."""
+    """Register the description, and in development a page with it."""
     app.add_url_rule("/api/v1/openapi.json", "openapi", description)
+    if not app.config["SETTINGS"].production:
+        openapi_page.init_app(app, document)
 
 
 @public
@@ -77,7 +81,12 @@ def document(app: Flask) -> dict[str, Any]:
         "components": {
             "schemas": schemas["$defs"],
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "personal_token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A personal access token with the scope read or write",
+                },
             },
         },
     }
@@ -96,11 +105,14 @@ def _operation(
     ]
     query = schemas.get(operation.query.__name__, {}).get("properties", {})
     parameters += [_parameter("query", name, schema, False) for name, schema in query.items()]
+    schemes = [] if open_to_all else ["bearer"]
+    if schemes and token_access.is_open(app, rule.rule, rule.endpoint):
+        schemes.append("personal_token")
     described: dict[str, Any] = {
         "operationId": rule.endpoint,
         "summary": operation.summary,
         "tags": [rule.endpoint.split(".")[0]],
-        "security": [] if open_to_all else [{"bearer": []}],
+        "security": [{scheme: []} for scheme in schemes],
         "parameters": parameters,
         "responses": {
             str(operation.status): _response(operation.status, operation.answer),

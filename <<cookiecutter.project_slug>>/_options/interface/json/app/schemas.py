@@ -19,7 +19,8 @@ class Versioned(Model):
 class Row(Model):
     """The base of an answer with a row. It lists its fields: a new column is not shown by itself.
 
-    Rich text is clean HTML; a client that shows it as text escapes it, as any text.
+    Of a rich text ``body``, ``body`` is the Markdown as it was written and ``body_html`` the clean
+    HTML. A client that shows either as text escapes it, as any text.
     """
 
     id: str = Field(validation_alias="public_id")

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 from app.resources import Resource
-from app.security.sanitization import RichText
+from app.security.rich_text import RichText, rich_text
 
 MAX_NAME = 80  # characters
 
@@ -20,5 +20,5 @@ class Project(Resource, Base):
     __tablename__ = "projects"
 
     name: Mapped[str] = mapped_column(String(MAX_NAME))
-    goal: Mapped[str] = mapped_column(RichText)
+    goal: Mapped[RichText] = rich_text("goal")
     due: Mapped[date] = mapped_column()

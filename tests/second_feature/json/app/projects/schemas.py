@@ -28,6 +28,7 @@ class ProjectAnswer(Row):
 
     name: str
     goal: str
+    goal_html: str
     due: date
 
 

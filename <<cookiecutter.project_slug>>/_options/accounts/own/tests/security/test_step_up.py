@@ -78,6 +78,7 @@ WITHOUT_PROOF = {
     "me.profile",
     "second_factors.index",
     "sessions.index",
+    "personal_tokens.index",
     # It takes the proof.
     "step_up.prove",
     "step_up.options",

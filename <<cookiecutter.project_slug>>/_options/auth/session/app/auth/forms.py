@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from wtforms import Field, Form, HiddenField, PasswordField, StringField, ValidationError
+from wtforms import (
+    BooleanField,
+    Field,
+    Form,
+    HiddenField,
+    PasswordField,
+    StringField,
+    ValidationError,
+)
 from wtforms.validators import EqualTo, InputRequired, Length
 
 from app.auth.models import MAX_EMAIL, normalize_email
@@ -24,6 +32,7 @@ class LoginForm(TextForm):
 
     email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)])
     password = PasswordField("Password", [InputRequired()])
+    stay = BooleanField("Stay signed in on this device")  # shown where app.auth.staying offers it
 
 
 class AddressForm(TextForm):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import code_guesses, passkeys, sign_in, ticket_cookie, views
+from app.auth import code_guesses, passkeys, sign_in, staying, ticket_cookie, views
 from app.auth.factor_forms import CodeForm
 from app.auth.forms import LoginForm
 from app.auth.second_factors import WRONG_CODE, WRONG_PASSKEY
@@ -35,7 +35,7 @@ def code() -> ResponseReturnValue:
     form = CodeForm()
     if form.validate_on_submit():
         if found := sign_in.by_code(ticket_cookie.kept(), form.code.data or ""):
-            return views.go_on(found)
+            return views.go_on(found, stays=staying.remembered())
         form.code.errors = [f"{WRONG_CODE} {code_guesses.HINT}"]
     return _page(form)
 
@@ -56,7 +56,7 @@ def passkey() -> ResponseReturnValue:
     """Complete the sign-in by a passkey after the password."""
     answer = request.form.get("credential", "")
     if found := sign_in.by_passkey("second factor", ticket_cookie.kept(), answer):
-        return views.go_on(found)
+        return views.go_on(found, stays=staying.remembered())
     return _page(CodeForm(), WRONG_PASSKEY)
 
 
@@ -75,11 +75,11 @@ def options_alone() -> ResponseReturnValue:
 @limited("sign_in", rate_limits.SIGN_IN, client_address)
 def passkey_alone() -> ResponseReturnValue:
     """Sign in by a passkey alone, without address or password."""
-    answer = request.form.get("credential", "")
+    answer, form = request.form.get("credential", ""), LoginForm()
     if found := sign_in.by_passkey("passkey", ticket_cookie.kept(), answer):
-        return views.go_on(found)
+        return views.go_on(found, stays=form.stay.data)
     error = f"{WRONG_PASSKEY} Try again, or sign in with your password."
-    return render_template("auth/login.html", form=LoginForm(), error=error), 401
+    return render_template("auth/login.html", form=form, error=error), 401
 
 
 def _page(form: CodeForm, error: str | None = None) -> ResponseReturnValue:

@@ -15,6 +15,7 @@ from app.auth import (
     identity,
     links,
     sign_in,
+    staying,
     throttling,
     ticket_cookie,
 )
@@ -107,21 +108,25 @@ def login() -> ResponseReturnValue:
         if form.validate() and (
             found := sign_in.by_password(form.email.data or "", form.password.data or "")
         ):
-            return go_on(found)
+            return go_on(found, stays=form.stay.data)
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"
     return render_template("auth/login.html", form=form, error=error), 401 if error else 200
 
 
-def go_on(found: sign_in.SignIn) -> ResponseReturnValue:
-    """Start the session of a complete sign-in, or ask for the second factor. Commits."""
+def go_on(found: sign_in.SignIn, *, stays: bool) -> ResponseReturnValue:
+    """Start the session of a complete sign-in, or ask for the second factor. Commits.
+
+    :param stays: whether the user chose to stay signed in.
+    """
     target = next_page()
     identity.leave()
     if found.ticket is not None:
         security_event("authn_second_factor_asked", level=logging.INFO, account=found.user.id)
         ticket_cookie.keep(found.ticket)
+        staying.remember(stays)
         answer = redirect(url_for("second_step.code", next=target))
     else:
-        identity.start_session(found.user, str(found.proof), now())
+        staying.keep(identity.start_session(found.user, str(found.proof), now()), stays)
         answer = redirect(target or first_page())
     db.session.commit()
     return answer
@@ -145,9 +150,9 @@ def change_password() -> ResponseReturnValue:
     if form.validate_on_submit():
         current, new = form.current_password.data or "", form.new_password.data or ""
         this = identity.current_session()
-        proof, proven_at = this.proof, this.proven_at
+        proof, proven_at, stays = this.proof, this.proven_at, this.stays
         if accounts.change_password(this, current, new):
-            identity.start_session(user, proof, proven_at)
+            staying.keep(identity.start_session(user, proof, proven_at), stays)
             db.session.commit()
             flash("Your password is changed. You are signed out everywhere else.")
             return redirect(url_for("account.index"))

@@ -37,6 +37,10 @@ async function answer(form) {
     return;
   }
   form.elements.credential.value = JSON.stringify(credential.toJSON());
+  const stay = document.getElementById("stay"); // the box of the other form counts here as well
+  if (form.elements.stay && stay?.checked) {
+    form.elements.stay.value = stay.value;
+  }
   form.submit();
 }
 

@@ -13,6 +13,7 @@ from app.auth import (
     second_step,
     session_views,
     step_up_views,
+    token_views,
     views,
 )
 from app.security import access
@@ -28,5 +29,6 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(passkey_views.blueprint)
     app.register_blueprint(address_views.blueprint)
     app.register_blueprint(session_views.blueprint)
+    app.register_blueprint(token_views.blueprint)
     app.register_blueprint(own_data.blueprint)
     app.register_blueprint(rescue_views.blueprint)

@@ -1,4 +1,4 @@
-"""The user who sends this request, found by the access token in the Authorization header.
+"""The user who sends this request, found by the token in the Authorization header.
 
 A token is accepted nowhere else: any page that a browser shows could send a cookie, and an address
 with a token in it ends up in logs and histories (RFC 6750, sections 5.3 and 2.3).
@@ -15,18 +15,27 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 from app import validation
-from app.auth import sessions, step_up, tokens
+from app.auth import personal_tokens, sessions, step_up, token_access, token_form, tokens
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.auth.schemas import TokenPair
 from app.security.limit_keys import hashed_key
+from app.security.logs import security_event
 
 
 def identify() -> None:
-    """Set ``g.user`` and ``g.session``, or None for both."""
-    g.user = g.session = None
+    """Set ``g.user``, and ``g.session`` or ``g.personal_token``; None for all that is not there.
+
+    A personal access token that does not open this route stands for nobody.
+    """
+    g.user = g.session = g.personal_token = None
     # By hand: Werkzeug's request.authorization fails on "Basic" with letters that are not ASCII.
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
+        return
+    if token_form.is_personal(token):
+        g.personal_token = personal_tokens.find(token)
+        if g.personal_token and token_access.refusal(g.personal_token) is None:
+            g.user = g.personal_token.user
         return
     g.session = tokens.session_of(token)
     if g.session is not None:
@@ -44,8 +53,13 @@ def current_user() -> User:
 
 
 def current_session() -> Session:
-    """The session this request belongs to; see :func:`current_user`."""
+    """The session this request belongs to; see :func:`current_user`.
+
+    :raises Unauthorized: also for a personal access token, which has none.
+    """
     current_user()
+    if g.session is None:
+        raise unauthorized(token_access.NOT_ACCOUNT)
     return cast(Session, g.session)
 
 
@@ -85,7 +99,13 @@ def challenge() -> ResponseReturnValue:
     """Answer an anonymous request for a private route: 401, and how to sign in.
 
     A forged, an expired and a revoked token get the same answer: the reason helps only a forger.
+
+    :raises Forbidden: for a personal access token that does not open this route.
     """
+    if g.personal_token and (reason := token_access.refusal(g.personal_token)):
+        pat = g.personal_token.public_id
+        security_event("authz_fail", reason=reason, route=request.endpoint, pat=pat)
+        raise Forbidden(reason)
     sent_token = "Authorization" in request.headers
     raise unauthorized("Please sign in.", "invalid_token" if sent_token else None)
 
@@ -97,6 +117,8 @@ def step_up_first(fresh: bool) -> ResponseReturnValue | None:
     :raises Unauthorized: with ``insufficient_user_authentication`` and ``max_age``.
     :raises Forbidden: when a second factor has to be set up first.
     """
+    if g.session is None:
+        return None  # a personal access token: token_access has decided
     match step_up.needed(current_session(), fresh):
         case "proof":
             age = str(int(step_up.FRESH.total_seconds()))

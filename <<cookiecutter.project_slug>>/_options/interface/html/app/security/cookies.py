@@ -11,15 +11,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from flask import Flask
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
+
+UNTIL = "until"  # the entry of a cookie that outlives the browser: its end, in seconds since 1970
 
 
 class SHA256CookieSession(SecureCookieSessionInterface):
     """Flask's signed cookie, with SHA-256 in place of SHA-1."""
 
     digest_method = staticmethod(hashlib.sha256)
+
+    def get_expiration_time(self, app: Flask, session: SessionMixin) -> datetime | None:
+        """When the browser forgets the cookie; None: when it is closed, unless it is told more.
+
+        A fixed moment: a period would begin anew each time that the cookie is sent.
+        """
+        if until := session.get(UNTIL):
+            return datetime.fromtimestamp(until, UTC)
+        return super().get_expiration_time(app, session)
 
 
 def init_app(app: Flask) -> None:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app, make_response, render_template, request
+from typing import Any
 
+from flask import Response, current_app, g, make_response, render_template, request
+from flask_wtf.csrf import generate_csrf
+from werkzeug.exceptions import SecurityError
+
+from app.security.kept_forms import kept_fields
+
+# What was refused for a while, or failed: its text is shown, to be sent again.
+AGAIN = (429, 500, 503)
 PROBLEM_JSON = "application/problem+json"  # RFC 9457
 OFFERED = ("text/html", PROBLEM_JSON, "application/json")
 
@@ -19,5 +27,21 @@ def answer(problem: dict[str, object]) -> Response:
     :param problem: the members of RFC 9457, and ``request_id``.
     """
     if wants_page():
-        return make_response(render_template("error.html", **problem))
+        return make_response(render_template("error.html", **problem, **_known(problem)))
     return Response(current_app.json.dumps(problem), content_type=PROBLEM_JSON)
+
+
+def _known(problem: dict[str, object]) -> dict[str, Any]:
+    """What the page may use of the rest of the service, which may be why there is an error.
+
+    After a failure it asks nobody who is signed in: everybody gets the same navigation, and no
+    database is needed. Under a refused host name there are no addresses of pages at all.
+    """
+    fields = kept_fields() if problem["status"] in AGAIN else []
+    known: dict[str, Any] = {
+        "fields": fields,
+        "token": generate_csrf() if fields else "",
+        "has_pages": not isinstance(request.routing_exception, SecurityError),
+        "knows_reader": "user" in g and int(str(problem["status"])) < 500,
+    }
+    return known if known["knows_reader"] else known | {"current_user": None}

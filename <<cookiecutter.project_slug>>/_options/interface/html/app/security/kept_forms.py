@@ -11,7 +11,6 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf
 
-from app.security.error_formats import wants_page
 from app.security.logs import SECRET_NAME, request_id
 
 SECRET = ("confirm", "code", "credential")  # fields whose names do not look like it
@@ -23,7 +22,7 @@ def kept_fields() -> list[tuple[str, str]]:
     Empty for a request that did not come from a form of this site, and for one without text.
     """
     own = request.headers.get("Sec-Fetch-Site") == "same-origin"
-    if request.method != "POST" or not own or not wants_page():
+    if request.method != "POST" or not own or not request.accept_mimetypes.accept_html:
         return []
     secret = {name for name in request.form if name in SECRET or SECRET_NAME.search(name)}
     fields = [it for it in request.form.items(multi=True) if it[0] not in secret]

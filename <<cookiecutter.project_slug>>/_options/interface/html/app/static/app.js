@@ -3,12 +3,11 @@
 "use strict";
 
 // The text before and after the caret after a button has wrapped the selected text.
-const items = (text) => text.split("\n").join("</li>\n<li>");
 const FORMATS = [
-  { label: "Bold", name: "Bold", parts: (text) => [`<strong>${text}`, "</strong>"] },
-  { label: "Italic", name: "Italic", parts: (text) => [`<em>${text}`, "</em>"] },
-  { label: "Link", name: "Link", parts: (text) => ['<a href="https://', `">${text}</a>`] },
-  { label: "List", name: "List, one item a line", parts: (text) => [`<ul>\n<li>${items(text)}`, "</li>\n</ul>"] },
+  { label: "Bold", name: "Bold", parts: (text) => [`**${text}`, "**"] },
+  { label: "Italic", name: "Italic", parts: (text) => [`*${text}`, "*"] },
+  { label: "Link", name: "Link", parts: (text) => [`[${text}](https://`, ")"] },
+  { label: "List", name: "List, one item a line", parts: (text) => [`\n- ${text.split("\n").join("\n- ")}`, "\n"] },
 ];
 
 function wrapSelection(area, parts) {

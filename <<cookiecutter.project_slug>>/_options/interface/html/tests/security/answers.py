@@ -26,8 +26,8 @@ def assert_challenged(response: TestResponse, method: str) -> None:
 def without_request_id(response: TestResponse) -> str:
     """The answer, without the parts that are different each time."""
     page = html(response)
-    for code in page.css("code"):
-        code.decompose()
+    for different in page.css("code, input[name=csrf_token]"):
+        different.decompose()
     return str(page.html)
 
 
@@ -66,7 +66,7 @@ def form_of(response: TestResponse, names: Iterable[str]) -> dict[str, str]:
 
 
 def shows_source(response: TestResponse, resource: Resource) -> bool:
-    """Whether HTML is shown as text: in a form, for editing."""
+    """Whether Markdown is shown as text: in a form, for editing."""
     return bool(form_of(response, resource.rich))
 
 

@@ -36,7 +36,10 @@ OTHER_ANSWERS = browser.OTHER_ANSWERS  # what a user gets from these routes, whe
 FIELDS = browser.FIELDS  # those of accounts that the pages have
 EXTRA_FIELD = "csrf_token"
 # By: is it safe.
-QUERY = {True: ("next", "before", "token", "v", "anything"), False: ("next", "before")}
+QUERY = {
+    True: ("next", "before", "token", "v", "preview", "anything"),
+    False: ("next", "before", "preview"),
+}
 ARGUMENT = re.compile(r"""request\.args(?:\.get(?:list)?\(|\[)\s*["'](\w+)""")
 HEADERS = ("User-Agent", "Referer", "Accept", "Accept-Language", "X-Request-ID", "Cookie")
 HEADER_PATHS = ("/", PROFILE)

@@ -26,6 +26,7 @@ class NoteAnswer(Row):
 
     title: str
     body: str
+    body_html: str
 
 
 class NotePage(Page):

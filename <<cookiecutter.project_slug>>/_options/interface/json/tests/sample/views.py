@@ -33,6 +33,7 @@ class SampleAnswer(Row):
 
     title: str
     body: str
+    body_html: str
 
 
 class SamplePage(Page):

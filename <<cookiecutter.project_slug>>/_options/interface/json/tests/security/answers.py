@@ -48,7 +48,7 @@ def content(response: TestResponse) -> str:
 
 
 def shows_source(response: TestResponse, resource: Resource) -> bool:
-    """Whether HTML is shown as text: always, and what a client makes of it is looked at."""
+    """Whether Markdown is shown as text: always, and what a client makes of it is looked at."""
     return True
 
 
@@ -64,7 +64,8 @@ def rich_texts(answer: Any, resource: Resource) -> Iterator[str]:
         for it in answer:
             yield from rich_texts(it, resource)
     for name, value in answer.items() if isinstance(answer, dict) else ():
-        yield from [value] if name in resource.rich else rich_texts(value, resource)
+        is_html = name.endswith("_html") and name.removesuffix("_html") in resource.rich
+        yield from [value] if is_html else rich_texts(value, resource)
 
 
 def assert_harmless(response: TestResponse, resource: Resource) -> None:

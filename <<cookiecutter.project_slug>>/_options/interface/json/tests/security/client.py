@@ -31,6 +31,7 @@ PRIVATE |= {
 OTHER_ANSWERS: dict[str, int] = {}  # what a user gets from these routes, where it is not 200
 FIELDS = {"email", "password", "current_password", "new_password", "refresh_token", "token"}
 FIELDS |= {"code", "credential", "device_token", "name", "ticket"}
+FIELDS |= {"days", "scopes"}
 EXTRA_FIELD = "unknown"
 QUERY = dict.fromkeys((True, False), ("before", "access_token", "anything"))  # by: is it safe
 HEADERS = ("User-Agent", "Accept", "Origin", "X-Request-ID", "Cookie", "Authorization")

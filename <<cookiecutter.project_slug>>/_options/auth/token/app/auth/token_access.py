@@ -1,0 +1,37 @@
+"""What a personal access token opens: a token from a repository takes over the whole account.
+
+It reads (safe methods) or writes (all others), as its scopes say, what features store. It opens
+nothing that concerns the account itself: password, address, second factors, sessions, tokens,
+export; nor a route that asks for a fresh proof, which no script gives. There it stands for nobody,
+also on public routes. OWASP REST Security cheat sheet; ASVS 8.2.1, 8.3.1.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, current_app, request
+
+from app.auth import second_factors
+from app.auth.personal_tokens import PersonalToken
+from app.security.access import needs_fresh_proof
+from app.security.safe_methods import SAFE
+
+# Where the routes of the account are. A test compares it with where their views are: app.auth.
+ACCOUNT = ("/api/v1/auth/", "/api/v1/me")
+NOT_ACCOUNT = "A personal access token does not open this. Sign in."
+
+
+def is_open(app: Flask, rule: str, endpoint: str) -> bool:
+    """Whether personal access tokens open a route, each by its scopes."""
+    return not rule.startswith(ACCOUNT) and not needs_fresh_proof(app, endpoint)
+
+
+def refusal(token: PersonalToken) -> str | None:
+    """Why this token does not open the present route; None when it does."""
+    if not is_open(current_app, str(request.url_rule), str(request.endpoint)):
+        return NOT_ACCOUNT
+    scope = "read" if request.method in SAFE else "write"
+    if scope not in token.scopes.split():
+        return f"This personal access token may not {scope}."
+    if second_factors.are_required() and not second_factors.of(token.user):
+        return "This service requires a second factor. Set one up first."
+    return None

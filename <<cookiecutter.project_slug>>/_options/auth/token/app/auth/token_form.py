@@ -1,0 +1,47 @@
+"""The form of a personal access token: one is left in a repository, and no scanner finds it.
+
+A prefix that no other service has, 256 random bits in base64url, and a checksum: as GitHub, npm and
+PyPI make theirs. ``.gitleaks.toml`` has the prefix for ``make secrets``; a scanner of a code host
+takes the same pattern. By the checksum, whatever is none is refused before the database is asked.
+It is the CRC-32 of all that stands before it and keeps no secret: anybody can compute it.
+"""
+
+from __future__ import annotations
+
+import string
+import zlib
+
+from app.secret import Secret
+from app.settings import PAT_PREFIX
+
+DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase  # base62, as GitHub has it
+RANDOM = 43  # characters of 256 bits in base64url
+CHECKSUM = 6  # characters of 32 bits in base62
+
+
+def is_personal(text: str) -> bool:
+    """Whether a text is to be a personal access token, valid or not."""
+    return text.startswith(PAT_PREFIX)
+
+
+def wrap(drawn: Secret) -> Secret:
+    """The token with these random characters."""
+    body = PAT_PREFIX + drawn.reveal()
+    return Secret(body + checksum(body))
+
+
+def unwrap(text: str) -> Secret | None:
+    """The random characters of a token; None for what cannot be one."""
+    body, end = text[:-CHECKSUM], text[-CHECKSUM:]
+    if not is_personal(text) or len(text) != len(PAT_PREFIX) + RANDOM + CHECKSUM:
+        return None
+    return Secret(body[len(PAT_PREFIX) :]) if checksum(body) == end else None
+
+
+def checksum(text: str) -> str:
+    """The CRC-32 of a text in base62, the most significant digit first."""
+    number, digits = zlib.crc32(text.encode("utf-8", "surrogatepass")), ""
+    for _ in range(CHECKSUM):
+        number, digit = divmod(number, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return digits

@@ -1,0 +1,106 @@
+"""What pages say and keep: errors, the foot, timeouts of the operator, staying signed in."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+pages = partial(Defect, "pages")
+
+FAILED = "test_after_a_failure_nobody_is_asked_and_everybody_reads_the_same"
+STAYS = "test_only_who_ticks_the_box_stays"
+
+DEFECTS = [
+    pages(
+        "the page of a failure shows who is signed in",
+        '"user" in g and int(str(problem["status"])) < 500',
+        '"user" in g',
+        FAILED,
+    ),
+    pages(
+        "an error page has no navigation",
+        '<nav aria-label="Main">\n'
+        "      {% for endpoint, text in navigation %}{{ nav_link(endpoint, text) }}\n",
+        '<nav aria-label="Main">\n',
+        "test_a_page_that_is_not_there_keeps_the_navigation",
+    ),
+    pages(
+        "a page that is not there speaks of the server",
+        "    if error.description == type(error).description:\n",
+        "    if not error.description:\n",
+        "test_every_error_speaks_plain_words",
+    ),
+    pages(
+        "a text is lost when the database fails",
+        "AGAIN = (429, 500, 503)",
+        "AGAIN = (429, 500)",
+        "test_a_text_survives_a_failure",
+    ),
+    pages(
+        "a text is lost behind a limit",
+        "AGAIN = (429, 500, 503)",
+        "AGAIN = (500, 503)",
+        "test_a_text_survives_a_limit",
+    ),
+    pages(
+        "a link at the foot runs a script",
+        "        if url and not HTTPS_URL.fullmatch(url) and not OWN_PAGE.fullmatch(url):\n",
+        '        if " " in url:\n',
+        "test_what_is_no_address_stops_the_start",
+    ),
+    pages(
+        "a path at the foot leads to another site",
+        'OWN_PAGE = re.compile(r"/([A-Za-z0-9._~-][A-Za-z0-9/._~-]*)?")',
+        'OWN_PAGE = re.compile(r"/[A-Za-z0-9/._~-]*")',
+        "test_what_is_no_address_stops_the_start",
+    ),
+    pages(
+        "production has the page of developers",
+        "    if not settings.production:\n        development.init_app(app)\n",
+        "    development.init_app(app)\n",
+        "test_production_does_not_have_it",
+    ),
+    pages(
+        "a timeout may be as long as one likes",
+        "if not SHORTEST <= self.absolute <= LONGEST:",
+        "if not SHORTEST <= self.absolute:",
+        "test_what_is_too_short_or_too_long_stops_the_start",
+    ),
+    pages(
+        "the timeout of the operator does not count",
+        "    idle, absolute = _lifetime().idle_of(session.stays), _lifetime().absolute\n",
+        "    idle, absolute = IDLE_TIMEOUT, ABSOLUTE_TIMEOUT\n",
+        "test_a_session_ends_when_the_setting_says",
+    ),
+    pages(
+        "whoever sends the field stays",
+        "    if chosen and offered():\n",
+        "    if chosen:\n",
+        "test_it_is_off_unless_it_is_offered",
+    ),
+    pages(
+        "everybody stays",
+        "    if chosen and offered():\n",
+        "    if offered():\n",
+        STAYS,
+    ),
+    pages(
+        "staying outlasts the absolute timeout",
+        "        or seen - session.created_at > absolute\n",
+        "        or (seen - session.created_at > absolute and not session.stays)\n",
+        "test_a_session_that_stays_ends_as_well",
+    ),
+    pages(
+        "each answer extends the cookie",
+        "            return datetime.fromtimestamp(until, UTC)\n",
+        "            return datetime.now(UTC) + app.permanent_session_lifetime\n",
+        STAYS,
+    ),
+    pages(
+        "a passkey takes over the choice of somebody else",
+        "        return views.go_on(found, stays=form.stay.data)\n",
+        "        return views.go_on(found, stays=form.stay.data or staying.remembered())\n",
+        "test_an_abandoned_choice_is_not_taken_over_by_a_passkey",
+    ),
+]
