@@ -11,7 +11,6 @@ import tempfile
 from datetime import UTC, datetime
 
 from gunicorn.glogging import Logger
-from prometheus_client import multiprocess
 
 
 class JSONFormatter(logging.Formatter):
@@ -81,6 +80,7 @@ logger_class = JSONLogger
 control_socket_disable = True  # a second way in, and a file outside of the project
 
 # Workers count in files of a folder that is new with each start; a reload goes on in the same one.
+# prometheus_client looks for it when it is imported: not before this line.
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 if METRICS and FOLDER not in os.environ:
     os.environ[FOLDER] = tempfile.mkdtemp(prefix="metrics-")
@@ -97,14 +97,17 @@ def pre_fork(server, worker):
 
 def post_fork(server, worker):
     """Tell the app its number."""
-    from app import metrics
+    if METRICS:
+        from app import metrics
 
-    metrics.slot = worker.slot
+        metrics.slot = worker.slot
 
 
 def child_exit(server, worker):
     """Forget what a dead worker held, such as connections; what it has counted stays."""
     if METRICS:
+        from prometheus_client import multiprocess
+
         multiprocess.mark_process_dead(worker.slot)
 
 
