@@ -81,8 +81,8 @@ def init_app(app: Flask) -> None:
     # A registry that nobody asks: over several processes, the numbers are read from their files.
     unread = CollectorRegistry()
     app.url_value_preprocessor(remember_route)
-    app.wsgi_app = counted(app.wsgi_app, unread)  # type: ignore[assignment, method-assign]
-    app.wsgi_app = answering(app.wsgi_app, port, Numbers(app))  # type: ignore[assignment, method-assign]
+    within = answering(counted(app.wsgi_app, unread), port, Numbers(app))
+    app.wsgi_app = within  # type: ignore[assignment, method-assign]
     connections = Gauge("app_database_connections", "Connections of the pool that are in use",
                         registry=unread, multiprocess_mode="livesum")  # fmt: skip
     with app.app_context():
@@ -91,7 +91,7 @@ def init_app(app: Flask) -> None:
 
 
 def remember_route(endpoint: str | None, arguments: dict[str, Any] | None) -> None:
-    """Keep the template of the route, such as ``/notes/<public_id>``."""
+    """Keep the template of the route, such as ``/<public_id>/edit``."""
     if request.url_rule:
         request.environ[ROUTE] = request.url_rule.rule
 

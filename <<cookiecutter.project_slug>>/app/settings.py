@@ -196,7 +196,8 @@ class Settings:
         metrics_address = read("METRICS_ADDRESS")
         if metrics_address and not METRICS_ADDRESS.fullmatch(metrics_address):
             problems.append(
-                f"METRICS_ADDRESS is {metrics_address!r}; write ADDRESS:PORT, such as 127.0.0.1:9464"
+                f"METRICS_ADDRESS is {metrics_address!r}; "
+                "write ADDRESS:PORT, such as 127.0.0.1:9464"
             )
             metrics_address = ""
         hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]") if development else ()
