@@ -9,9 +9,6 @@ import logging
 import secrets
 from datetime import datetime, timedelta
 
-# <% if cookiecutter.__interface == "html" %>
-from flask import current_app
-# <% endif %>
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -30,7 +27,7 @@ from app.security.scope import unscoped
 # <% if cookiecutter.__interface == "html" %>
 from app.session_settings import ABSOLUTE_TIMEOUT as ABSOLUTE_TIMEOUT
 from app.session_settings import IDLE_TIMEOUT as IDLE_TIMEOUT
-from app.session_settings import SessionSettings
+from app.session_settings import lifetime
 # <% endif %>
 
 # <% if cookiecutter.__interface == "json" %>
@@ -76,9 +73,9 @@ def start(
     idle = IDLE_TIMEOUT
     # <% elif cookiecutter.auth == "session" %>
     # Of those that stay as well: a list of the others alone would read past all of them.
-    idle = _lifetime().idle_of(stays=True)
+    idle = lifetime().idle_of(stays=True)
     # <% else %>
-    idle = _lifetime().idle
+    idle = lifetime().idle
     # <% endif %>
     token = Secret(secrets.token_urlsafe(32))
     upkeep.delete_expired(Session, Session.last_seen_at, now() - idle)
@@ -127,9 +124,9 @@ def find(value: str) -> Session | None:
     # <% if cookiecutter.__interface == "json" %>
     idle, absolute = IDLE_TIMEOUT, ABSOLUTE_TIMEOUT
     # <% elif cookiecutter.auth == "session" %>
-    idle, absolute = _lifetime().idle_of(session.stays), _lifetime().absolute
+    idle, absolute = lifetime().idle_of(session.stays), lifetime().absolute
     # <% else %>
-    idle, absolute = _lifetime().idle, _lifetime().absolute
+    idle, absolute = lifetime().idle, lifetime().absolute
     # <% endif %>
     if (
         session.user.disabled_at is not None
@@ -149,12 +146,6 @@ def find(value: str) -> Session | None:
     return session
 
 
-# <% if cookiecutter.__interface == "html" %>
-def _lifetime() -> SessionSettings:
-    return current_app.config["SETTINGS"].sessions  # type: ignore[no-any-return]
-
-
-# <% endif %>
 def of_user(user: User) -> list[Session]:
     """The sessions of any user, the last seen first."""
     theirs = NEWEST.where(Session.user_id == user.id)

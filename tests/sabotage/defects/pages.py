@@ -69,7 +69,7 @@ DEFECTS = [
     ),
     pages(
         "the timeout of the operator does not count",
-        "    idle, absolute = _lifetime().idle_of(session.stays), _lifetime().absolute\n",
+        "    idle, absolute = lifetime().idle_of(session.stays), lifetime().absolute\n",
         "    idle, absolute = IDLE_TIMEOUT, ABSOLUTE_TIMEOUT\n",
         "test_a_session_ends_when_the_setting_says",
     ),

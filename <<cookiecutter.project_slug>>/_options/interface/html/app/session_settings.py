@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from flask import current_app
+
 # Where nothing is set. OWASP Session Management cheat sheet: 15 to 30 minutes idle for a low-risk
 # application, 4 to 8 hours absolute for an office day; NIST SP 800-63B-4 allows 24 hours. PyPI ends
 # sessions after 12.
@@ -73,6 +75,11 @@ class SessionSettings:
             the sessions that stayed end as all others.
         """
         return (self.stay if stays else None) or self.idle
+
+
+def lifetime() -> SessionSettings:
+    """How long the sessions of this service last."""
+    return current_app.config["SETTINGS"].sessions  # type: ignore[no-any-return]
 
 
 def duration(name: str, text: str, problems: list[str]) -> timedelta | None:

@@ -8,18 +8,13 @@ ASVS 7.1.1, 7.3.1, 7.3.2.
 
 from __future__ import annotations
 
-from flask import current_app, session
+from flask import session
 
 from app.auth.models import Session
 from app.security.cookies import UNTIL
-from app.session_settings import SessionSettings
+from app.session_settings import lifetime
 
 ENTRY = "stay"  # of the cookie, between the password and the second factor
-
-
-def lifetime() -> SessionSettings:
-    """How long sessions last."""
-    return current_app.config["SETTINGS"].sessions  # type: ignore[no-any-return]
 
 
 def offered() -> bool:
