@@ -95,7 +95,8 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
             else:
                 self._record_answer()
                 return answer
-        return question(self.memory)
+        with self._lock:  # threads that start a counter at the same moment would lose counts
+            return question(self.memory)
 
     def _may_ask_redis(self) -> bool:
         """False during the pause. After it one thread tries, and the others do not wait."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from redis import BusyLoadingError, OutOfMemoryError, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from app.security.limit_storage import FallbackStorage
 from tests.browser import FORM_REFUSED, SIGN_IN, WRITE, Browser
 from tests.conftest import running_redis
 from tests.live import wait_until
@@ -170,6 +173,22 @@ def test_the_fault_and_its_end_are_logged_once(
     assert server.client.keys("LIMITS:*")
     events = [line["event"] for line in log() if line["event"].startswith("sys_rate_limits")]
     assert events == ["sys_rate_limits_degraded", "sys_rate_limits_restored"]
+
+
+@asvs("15.4.1")
+def test_threads_that_start_a_counter_at_the_same_moment_all_count(tmp_path: Path) -> None:
+    # Guesses sent together would pass as one, each time that a window begins.
+    storage = FallbackStorage(f"fallback+redis+unix://{tmp_path}/nobody.sock")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # seconds: threads take turns inside of each step
+    try:
+        for number in range(1_000):
+            key = f"counter {number}"
+            count = partial(storage.acquire_sliding_window_entry, key, 100, 600)
+            assert at_once(*[count] * 6) == [True] * 6
+            assert storage.get_sliding_window(key, 600)[2] == 6
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_the_limits_return_to_redis_though_nobody_asks_for_readiness(

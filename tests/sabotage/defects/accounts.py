@@ -326,6 +326,13 @@ DEFECTS = [
         "test_the_fault_and_its_end_are_logged_once",
     ),
     rate_limits(
+        "threads that start a counter at once lose counts",
+        "        with self._lock:  # threads that start a counter at the same moment would lose"
+        " counts\n            return question(self.memory)\n",
+        "        return question(self.memory)\n",
+        "test_threads_that_start_a_counter_at_the_same_moment_all_count",
+    ),
+    rate_limits(
         "a flood evicts the counter of a victim",
         "--maxmemory-policy noeviction",
         "--maxmemory-policy volatile-ttl",
