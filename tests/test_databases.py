@@ -16,6 +16,7 @@ import pytest
 from tests.template import (
     AXES,
     OPTIONS,
+    SERVICE,
     TIMEOUT,
     environment,
     files,
@@ -58,12 +59,21 @@ ROLES = {  # a server has three roles and an administrator, a file has none
     # A file uses the number of a deleted row again, unless it is told not to.
     *("migrations/versions/0001_first_tables.py", "migrations/versions/0004_outbox.py"),
 }
-# Tests of processes, connections and roles: whoever signs in, and how, is not in them. Each server
-# meets them with session, each auth style with SQLite.
-OF_PROCESSES = """
-    test_backups test_connections test_floods test_guard test_instances test_mail_delivery
-    test_mail_process test_mail_watchdog test_provisioning test_roles test_traceability
-    security/test_bites security/test_https security/test_storage_faults
+# Tests of what an auth style stores and how it asks for it: with token and oidc, a server meets
+# these. Session takes every test to each server, and each auth style takes every test to SQLite.
+OF_STORING = """
+    test_account_races test_address_races test_addresses test_client test_codes test_commits
+    test_deletion test_dialect test_export test_factor_api test_factor_data test_factor_mails
+    test_imports test_lists test_mail_outbox test_members test_migrations test_notes test_notices
+    test_operators test_own_sessions test_plans test_private_data test_provider_proof test_quotas
+    test_races test_read_only test_reencryption test_replays test_rerendering test_rows
+    test_session_races test_throttling test_token_races test_tokens
+    security/test_access security/test_browser_code security/test_change_of_address
+    security/test_code_guesses security/test_confirmation security/test_devices
+    security/test_factor_resets security/test_links security/test_lock security/test_normalization
+    security/test_passkeys security/test_personal_tokens security/test_queries
+    security/test_refusals security/test_resources security/test_safe_methods security/test_scope
+    security/test_second_factors security/test_step_up security/test_stored_text
 """.split()
 MODULES = {"app/database/dialect.py", "app/database/dumps.py"}  # the same names everywhere
 DRIVERS = {
@@ -208,8 +218,9 @@ def test_a_backup_comes_back(service: Service) -> None:
 def test_the_suite_of_the_service_passes(service: Service) -> None:
     # All attacks meet each way to sign in once, with SQLite; those on statements, each database.
     once = service.auth == "session"
-    without = () if once else OF_PROCESSES
-    pass_checks(service.folder, service.values, all_attacks=False, without=without)
+    storing = (f"tests/{name}.py" for name in OF_STORING)
+    only = () if once else [name for name in storing if (service.folder / name).exists()]
+    pass_checks(service.folder, service.values, all_attacks=False, only=only)
     if once:
         python = service.folder / ".venv" / "bin" / "python"
         command = [python, "-m", "pytest", "--quiet", "tests/security/test_queries.py"]
@@ -217,6 +228,13 @@ def test_the_suite_of_the_service_passes(service: Service) -> None:
         assert result.returncode == 0, result.stdout[-20_000:]
     left = service.server.query(service.server.databases.format(service.slug))
     assert left == [service.slug], "the tests remove their databases"
+
+
+def test_every_file_of_tests_that_is_named_exists() -> None:
+    folders = [SERVICE / "tests", *OPTIONS.glob("*/*/tests")]
+    assert [
+        name for name in OF_STORING if not any((it / f"{name}.py").exists() for it in folders)
+    ] == []
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(AXES["database"], 2)))
