@@ -232,9 +232,8 @@ def test_nobody_waits_for_a_frozen_server_and_new_mail_goes_out_afterwards(
     with delivering(values, tmp_path, server):
         write(app, ALICE)
         wait_until(lambda: "MAIL" in server.seen, WAIT)
-        started = time.monotonic()
         write(app, BOB)
-        assert time.monotonic() - started < 2, "what writes a mail does not wait for the server"
+        assert server.seen == ["MAIL"], "what writes a mail has waited for the server"
         assert Browser(app).get("/readyz").status_code == 200
         thawed.set()
         wait_until(lambda: states(app) == ["sent", "sent"], WAIT)
