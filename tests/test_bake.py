@@ -39,6 +39,7 @@ TOP_LEVEL = {
     *("Makefile", "README.md", "SECURITY.md", "pyproject.toml", "wsgi.py"),
     *("app", "deploy", "docs", "migrations", "requirements.lock", "tests"),
     *("requirements-audit.lock", "requirements-dev.lock", ".gitleaks.toml", ".template"),
+    ".devcontainer",
 }
 SECRET = re.compile(r"^SECRET_KEY=(\S{64})$", re.MULTILINE)
 PIN = re.compile(
@@ -150,14 +151,15 @@ def test_bandit_finds_nothing(project: Path) -> None:
         *("app", "deploy", "migrations", "wsgi.py"),
         cwd=project,
     )
-    assert result.returncode == 0, result.stdout
+    # A warning that is no finding hides the next one that is.
+    assert (result.returncode, result.stdout) == (0, "")
 
 
 # --- Safe to commit
 
 
 # What judges deploy/ needs none of the service's packages.
-JUDGES = "deployment deployment_scripts images network_policies rollouts".split()
+JUDGES = "deployment deployment_scripts images network_policies release rollouts".split()
 
 
 def test_what_is_deployed_passes_the_service_s_own_policy(project: Path) -> None:
