@@ -19,9 +19,9 @@ COSIGN = """case "$*" in
     "sign --yes "*) ;;
     *) exit 1 ;;
 esac"""
-GIT = """case "$*" in
+GIT = r"""case "$*" in
     "rev-parse HEAD") echo "$COMMIT" ;;
-    describe*) [ "$TAG" ] && echo "$TAG" ;;
+    tag*HEAD*) if [ "$TAG" ]; then printf '%s\n' $TAG; fi ;;
 esac"""
 STANDINS = {"cosign": COSIGN, "git": GIT}
 LABEL = '"image inspect --format"*revision*) echo "$LABEL" ;;'  # a case of Docker's stand-in

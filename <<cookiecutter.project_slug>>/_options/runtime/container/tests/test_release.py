@@ -66,9 +66,16 @@ def test_a_genuine_release_is_pulled_by_its_digests(scratch: Scratch) -> None:
     assert [call.split()[-1] for call in outcome.of("cosign")] == IMAGES[:2]
 
 
+def test_a_commit_may_have_the_tag_of_a_candidate_as_well(scratch: Scratch) -> None:
+    for tags in ("v1.2.3-rc1 v1.2.3", "v1.2.3 v1.2.4"):
+        outcome = verify(scratch, TAG=tags)
+        assert (outcome.status, outcome.said.split()) == (0, IMAGES[:2]), outcome.said
+
+
 REFUSED = {
     "a branch of whoever may push": ({"SIGNER": f"{WORKFLOW}@refs/heads/main"}, "no signature"),
     "another tag": ({"SIGNER": f"{WORKFLOW}@refs/tags/v9"}, "no signature"),
+    "none of the tags": ({"TAG": "v1.2.3-rc1 v1.2.4"}, "no signature"),
     "another workflow": ({"SIGNER": WORKFLOW.replace("release", "ci")}, "no signature"),
     "a fork": ({"SIGNER": GENUINE["SIGNER"].replace("team", "thief")}, "no signature"),
     "another issuer": ({"ISSUER": "https://issuer.test"}, "no signature"),

@@ -22,8 +22,19 @@ if [ -z "$workflow" ] || [ -z "$issuer" ]; then
     fail "write RELEASE_WORKFLOW and RELEASE_ISSUER into deploy/release/settings.env"
 fi
 head=$(git rev-parse HEAD) || fail "this is no checkout of git, so RELEASE cannot be compared with it"
-tag=$(git describe --exact-match --tags --match 'v*' HEAD) \
-    || fail "check out the tag of the release first: git fetch --tags && git checkout v1.2.3"
+tags=$(git tag --points-at HEAD --list 'v*' | tr '\n' ' ')
+if [ -z "$tags" ]; then fail "check out the tag of the release first: git fetch --tags && git checkout v1.2.3"; fi
+
+signed() { # IMAGE: whether the workflow has signed it at this commit and one of its tags (v1.2.3-rc1 and v1.2.3)
+    # The whole identity, not a pattern: anybody who may push a branch or another tag has a workflow there, too. The
+    # commit as well: a tag can be moved.
+    for tag in $tags; do
+        if said=$(cosign verify --certificate-identity "$workflow@refs/tags/$tag" --certificate-oidc-issuer "$issuer" \
+            --certificate-github-workflow-sha "$head" "$1" 2>&1 >/dev/null); then return; fi
+    done
+    printf '%s\n' "$said" >&2
+    return 1
+}
 
 images=''
 for target; do
@@ -32,11 +43,7 @@ for target; do
         || fail "RELEASE names no image REGISTRY/PATH/$target@sha256:DIGEST (64 hexadecimal digits)"
     if [ "$(printf '%s\n' "$image" | wc -l)" -ne 1 ]; then fail "RELEASE names more than one image $target"; fi
 
-    # The whole identity, not a pattern: anybody who may push a branch or another tag has a workflow there, too. The
-    # commit as well: a tag can be moved.
-    cosign verify --certificate-identity "$workflow@refs/tags/$tag" --certificate-oidc-issuer "$issuer" \
-        --certificate-github-workflow-sha "$head" "$image" >/dev/null \
-        || fail "$image has no signature of $workflow at $tag, commit $head"
+    signed "$image" || fail "$image has no signature of $workflow at ${tags% }, commit $head"
     "$engine" pull --quiet "$image" >/dev/null || fail "cannot pull $image"
     revision=$("$engine" image inspect --format '{{index .Config.Labels "org.opencontainers.image.revision"}}' "$image")
     if [ "$revision" != "$head" ]; then
