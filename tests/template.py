@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import yaml
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,6 +142,13 @@ def serving(command: str, folder: Path, values: dict[str, str], log: Path) -> It
         process.wait(10)
 
 
+def gitlab(folder: Path, job: str) -> list[str]:
+    """Return the one command of a job in docs/gitlab-ci.yml of a service."""
+    jobs = yaml.safe_load((folder / "docs/gitlab-ci.yml").read_text(encoding="utf-8"))
+    (command,) = jobs[job]["script"]
+    return shlex.split(command)
+
+
 def pass_checks(
     folder: Path,
     values: dict[str, str],
@@ -147,7 +156,7 @@ def pass_checks(
     all_attacks: bool = True,
     only: Iterable[str] = (),
 ) -> None:
-    """Run `make check` of a service: all checks of its CI.
+    """Run `make check` of a service: all checks of its CI, as the snippet for GitLab calls them.
 
     Mypy gets what it has found out in the service before. It compares the hash of each file and
     the options, and reads the same packages only once.
@@ -155,7 +164,11 @@ def pass_checks(
     :param all_attacks: false if another service sends all attacks to the same code.
     :param only: the files of tests to run; empty for all.
     """
-    command = ["make", "check", f"JOBS={SERVICE_JOBS}", f"ARGS={' '.join(only)}"]
+    command = [
+        *gitlab(folder, "check"),
+        f"JOBS={SERVICE_JOBS}",
+        f"ARGS={' '.join(only)}",
+    ]
     attacks = {} if all_attacks else {"ATTACKS": "sample"}
     if CHECKED:
         known, own = (it / ".mypy_cache" for it in (CHECKED[-1], folder))

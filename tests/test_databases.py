@@ -34,6 +34,7 @@ INLINE = {
     "app/database/backups.py",  # how a restore is undone, and the roles that get their rights
     "app/database/commands.py",  # flask db create
     ".github/workflows/ci.yml",  # starts the server
+    *(".devcontainer/Dockerfile", "docs/gitlab-ci.yml"),  # install and start it
     ".template/answers.yaml",
     "Dockerfile",  # the tools of backup and restore
     "compose.yaml",  # the server

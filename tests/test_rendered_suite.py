@@ -16,6 +16,7 @@ from tests.template import (
     TIMEOUT,
     environment,
     get,
+    gitlab,
     pass_checks,
     render,
     run,
@@ -176,6 +177,20 @@ def test_the_audit_hands_out_reports(demo: tuple[Path, str], values: dict[str, s
     components = json.loads((folder / "build" / "sbom.json").read_text("utf-8"))["components"]
     locked = re.findall(r"^([a-z0-9-]+)==", (folder / "requirements.lock").read_text("utf-8"), re.M)
     assert {component["name"].lower() for component in components} == set(locked)
+
+
+AUDITS = ["with Bandit", "workflows", "of Nginx", "Dockerfile", "all commits", "vulnerabilities"]
+
+
+def test_gitlab_runs_the_whole_audit(demo: tuple[Path, str], values: dict[str, str]) -> None:
+    """It may end at a vulnerability of today, or where nobody can be asked for them."""
+    folder, _ = demo
+    if not shutil.which("gitleaks"):
+        pytest.skip("needs gitleaks (apt-get install gitleaks)")
+    result = run(*gitlab(folder, "audit"), cwd=folder, env=values, timeout=TIMEOUT)
+    assert [name for name in AUDITS if name not in result.stdout] == []
+    ended = "Failed: see the vulnerabilities" in result.stdout
+    assert (result.returncode == 0) == ("build/sbom.json" in result.stdout) == (not ended)
 
 
 def test_the_audit_fails_when_nobody_can_be_asked(

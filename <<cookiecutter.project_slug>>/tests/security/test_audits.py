@@ -33,7 +33,8 @@ def bandit(*paths: str | Path) -> subprocess.CompletedProcess[str]:
 @asvs("1.2.5", "1.3.2", "1.5.2", "13.4.2")
 def test_bandit_finds_nothing() -> None:
     result = bandit(*CODE)
-    assert result.returncode == 0, result.stdout
+    # Nor does it warn: among warnings that are no problem, nobody sees the next one that is.
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 PLANTED = {

@@ -16,6 +16,7 @@ UPDATES = {
     ("pip", "/"): "pyproject.toml",
     ("npm", "/tests/provider"): "tests/provider/package.json",
     ("docker", "/"): "Dockerfile",
+    ("docker", "/.devcontainer"): ".devcontainer/Dockerfile",
     ("docker-compose", "/"): "compose.yaml",
     ("github-actions", "/"): ".github/workflows",
 }

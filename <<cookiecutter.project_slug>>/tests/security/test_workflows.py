@@ -14,7 +14,7 @@ import yaml
 
 from app.database import dialect
 from tests.marks import asvs, practice
-from tests.security.test_gates import AUDITS
+from tests.security.test_gates import AUDITS, CONTAINER
 
 pytestmark = practice("audits")
 
@@ -26,6 +26,17 @@ KEEP = {"uses": "actions/upload-artifact", "with": {"name": "sbom", "path": "bui
 SHOW = {
     "uses": "github/codeql-action/upload-sarif",
     "with": {"sarif_file": "build/bandit.sarif", "category": "bandit"},
+}
+SIGNER = {"uses": "sigstore/cosign-installer", "with": {"cosign-release": "v3.0.6"}}
+TARGETS = "app nginx certbot" if Path("compose.yaml").exists() else "app nginx"
+PUBLISH = {
+    "run": f'sh deploy/release/publish.sh {TARGETS} >> "$GITHUB_STEP_SUMMARY"',
+    "env": {
+        "IMAGE": "${{ vars.IMAGE }}",
+        "VERSION": "${{ github.ref_name }}",
+        "REGISTRY_USER": "${{ vars.REGISTRY_USER }}",
+        "REGISTRY_PASSWORD": "${{ secrets.REGISTRY_PASSWORD }}",
+    },
 }
 SUMMARY = {
     "if": "${{ !cancelled() }}",
@@ -59,6 +70,8 @@ def packages(names: str) -> dict[str, Any]:
 
 SERVERS = packages("nginx-light openssl redis-server")
 READ, REPORT = {"contents": "read"}, {"contents": "read", "security-events": "write"}
+SIGN = {"contents": "read", "id-token": "write"}
+RIGHTS = {"scanning": REPORT, "images": SIGN}
 EVENTS = {"push": None, "pull_request": None}  # of every branch, with every file
 WEEKLY = {"schedule": [{"cron": "23 4 * * 1"}]}
 OWN = "github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name =="
@@ -88,11 +101,19 @@ JOBS: dict[str, Any] = {
         "permissions": REPORT,
         "steps": [CHECKOUT, python("3.13"), {"run": "make sarif"}, SHOW],
     },
+    "images": {
+        "timeout-minutes": 60,
+        "environment": "release",  # its rules say who must agree
+        "permissions": SIGN,
+        "steps": [CHECKOUT, SIGNER, packages("binfmt-support qemu-user-static"), PUBLISH],
+    },
 }
 WORKFLOWS = {
     "ci.yml": (EVENTS, {"check"}),
     "security.yml": (EVENTS | WEEKLY, {"audit", "scanning"}),
 }
+if CONTAINER:  # a tag alone: a pull request must not get the password of the registry
+    WORKFLOWS["release.yml"] = ({"push": {"tags": ["v*"]}}, {"images"})
 
 
 def load(path: Path) -> dict[Any, Any]:
@@ -105,7 +126,8 @@ def load(path: Path) -> dict[Any, Any]:
 def test_a_workflow_runs_its_targets_and_nothing_else(name: str) -> None:
     workflow = load(FOLDER / name)
     events, jobs = WORKFLOWS[name]
-    group = {"group": "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": True}
+    cancel = name != "release.yml"  # half of one would be images without a signature
+    group = {"group": "${{ github.workflow }}-${{ github.ref }}", "cancel-in-progress": cancel}
     assert workflow.keys() == {"name", "on", "permissions", "concurrency", "jobs"}  # no env
     assert workflow["on"] == events
     assert workflow["concurrency"] == group
@@ -126,7 +148,7 @@ def test_every_workflow_may_only_read_and_takes_nothing_by_a_tag(path: Path) -> 
     assert workflow["on"].keys() <= {"push", "pull_request", "schedule"}
     assert workflow["permissions"] == {}
     for name, job in workflow["jobs"].items():
-        assert job["permissions"] == (REPORT if name == "scanning" else READ)
+        assert job["permissions"] == RIGHTS.get(name, READ)
         for action in (step for step in [job, *job["steps"]] if "uses" in step):
             pinned = re.escape(action["uses"]) + r" # v\d+\.\d+\.\d+\n"
             assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action["uses"])

@@ -13,6 +13,8 @@ postgresql = partial(docker, answers={"database": "postgresql"})
 mysql = partial(docker, answers={"database": "mysql"})
 oidc = partial(docker, answers={"auth": "oidc"})
 
+RELEASE_TEST = "test_what_the_release_workflow_has_not_signed_is_refused"
+
 DEFECTS = [
     docker(
         "Nginx runs as root",
@@ -451,5 +453,41 @@ DEFECTS = [
         "    MAIL_URL=smtp://?* | MAIL_URL=smtps://?*) ;;\n",
         "    MAIL_URL=?*) ;;\n",
         "test_nothing_is_deployed_without_a_mail_server",
+    ),
+    docker(
+        "a release that another branch has signed",
+        '--certificate-identity "$workflow@refs/tags/$tag"',
+        '--certificate-identity-regexp "^$workflow@"',
+        "test_a_genuine_release_is_pulled_by_its_digests",
+    ),
+    docker(
+        "a release of a tag that was moved",
+        '--certificate-github-workflow-sha "$head" "$1"',
+        '"$1"',
+        "test_a_genuine_release_is_pulled_by_its_digests",
+    ),
+    docker(
+        "a release whose signature is not valid",
+        'signed "$image" || fail "',
+        'signed "$image" || echo "',
+        RELEASE_TEST,
+    ),
+    docker(
+        "a release of another commit",
+        'if [ "$revision" != "$head" ]; then',
+        'if [ -z "$revision" ]; then',
+        RELEASE_TEST,
+    ),
+    docker(
+        "a release by its tag",
+        "/$target@sha256:[0-9a-f]{64}",
+        "/$target(:[a-z0-9.]+|@sha256:[0-9a-f]{64})",
+        "test_a_release_is_one_digest_for_each_image",
+    ),
+    docker(
+        "a release is signed by its tag",
+        'cosign sign --yes "$IMAGE/$target@$digest"',
+        'cosign sign --yes "$IMAGE/$target:$VERSION"',
+        "test_what_is_published_is_what_is_accepted",
     ),
 ]

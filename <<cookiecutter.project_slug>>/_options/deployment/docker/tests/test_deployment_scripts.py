@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import released
 from tests.deployment_policy import SECRETS
 from tests.marks import asvs, practice
 from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
@@ -41,9 +42,10 @@ STEPS = [
     "up --detach --no-deps certbot backup",
     "ps",
 ]
-DOCKER = """case "$*" in
-    *"${FAILS:-nothing fails}"*) exit 1 ;;
-    *" ps --services "*) for name in ${RUNNING-app-1 app-2 mail nginx}; do echo "$name"; done ;;
+DOCKER = f"""case "$*" in
+    {released.LABEL}
+    *"${{FAILS:-nothing fails}}"*) exit 1 ;;
+    *" ps --services "*) for name in ${{RUNNING-app-1 app-2 mail nginx}}; do echo "$name"; done ;;
     *" exec "*) cat >>given ;;
 esac"""
 # What Docker noted of the keys that an instance is started with.
@@ -56,8 +58,10 @@ esac"""
 @pytest.fixture
 def scratch(tmp_path: Path) -> Scratch:
     copied(Path("deploy/docker"), tmp_path / "deploy/docker")
+    released.written(tmp_path)
     shutil.copy("compose.yaml", tmp_path)
-    return Scratch(tmp_path, PROGRAMS.split(), {"docker": f"{DOCKER}\n{KEYS}"})
+    standins = {"docker": f"{DOCKER}\n{KEYS}", **released.STANDINS}
+    return Scratch(tmp_path, [*PROGRAMS.split(), *released.PROGRAMS], standins)
 
 
 def run(scratch: Scratch, name: str, *arguments: str, **values: str) -> Outcome:
@@ -85,6 +89,30 @@ def test_a_step_that_fails_is_the_last(scratch: Scratch, step: str) -> None:
     outcome = run(scratch, "deploy.sh", FAILS=step)
     assert outcome.status != 0
     assert steps(outcome) == STEPS[: STEPS.index(step) + 1]
+
+
+def test_a_release_takes_the_place_of_the_build(scratch: Scratch) -> None:
+    outcome = run(scratch, "deploy.sh", **released.GENUINE)
+    assert outcome.status == 0, outcome.said
+    compose = [call for call in outcome.of("docker") if call.startswith("docker compose ")]
+    assert [call.removeprefix("docker compose ") for call in compose] == [
+        step for step in STEPS if step != "build"
+    ]
+    # Under the names that compose.yaml has: nothing else by these names may run.
+    named = [call.split()[2:] for call in outcome.of("docker") if call.startswith("docker tag ")]
+    slug = "<< cookiecutter.project_slug >>"
+    targets = ("app", "nginx", "certbot")
+    assert named == [[released.image(target), f"{slug}-{target}"] for target in targets]
+    assert f"image: {slug}-app\n" in Path("compose.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("values", [{"SIGNER": "thief"}, {"LABEL": ""}, {"RELEASE": "app:v1"}])
+def test_no_other_release_is_started(scratch: Scratch, values: dict[str, str]) -> None:
+    outcome = run(scratch, "deploy.sh", **(released.GENUINE | values))
+    assert outcome.status == 1
+    assert "Nothing was deployed" in outcome.said
+    touched = [call for call in outcome.of("docker") if " compose " in call or " tag " in call]
+    assert touched == ["docker compose config --quiet"]
 
 
 @practice("audits")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import released
 from tests.deployment_policy import FILES, VALKEY_USER
 from tests.manifests import BASE, FOLDER, kustomization
 from tests.marks import asvs, practice
@@ -36,6 +37,7 @@ KUBECTL = """case "$*" in
     *" exec "*) echo "what is in it" ;;
 esac"""
 ENGINE = f"""case "$*" in
+    {released.LABEL}
     *inspect*) for image; do :; done; echo "$image@sha256:{DIGEST}" ;;
 esac"""
 GIVEN = {
@@ -64,6 +66,7 @@ REENCRYPTION = " exec -i deployment/web -c app -- flask keys reencrypt --expect-
 def scratch(tmp_path: Path) -> Scratch:
     folder = tmp_path / "deploy/kubernetes"
     copied(FOLDER, folder)
+    released.written(tmp_path)
     # What deploy.sh asks an operator for.
     for name in ("base/settings.env", "base/egress.yaml"):
         if (path := folder / name).exists():
@@ -75,7 +78,8 @@ def scratch(tmp_path: Path) -> Scratch:
     (tmp_path / "manifests").write_text(text, "utf-8")
     kinds = {f"{it['apiVersion']} true {it['kind']}" for it in BASE}
     (tmp_path / "kinds").write_text("\n".join(sorted(kinds)) + "\n", "utf-8")
-    return Scratch(tmp_path, PROGRAMS, {"kubectl": KUBECTL, "docker": ENGINE})
+    standins = {"kubectl": KUBECTL, "docker": ENGINE, **released.STANDINS}
+    return Scratch(tmp_path, [*PROGRAMS, *released.PROGRAMS], standins)
 
 
 def run(scratch: Scratch, name: str, *arguments: str, **values: str) -> Outcome:
@@ -122,6 +126,34 @@ def test_a_deployment_is_these_steps(scratch: Scratch) -> None:
     ]
     assert len(applied) == 2, "and in the cluster"
     # <% endif %>
+
+
+def test_a_release_takes_the_place_of_the_build(scratch: Scratch) -> None:
+    outcome = run(scratch, "deploy.sh", "production", **released.GENUINE)
+    assert (outcome.status, steps(outcome)) == (0, list(ORDER)[1:]), outcome.said
+    release = (scratch.folder / "deploy/kubernetes/release/kustomization.yaml").read_text("utf-8")
+    for target in ("app", "nginx"):
+        name, digest = released.image(target).split("@")
+        assert f"  - name: {target}\n    newName: {name}\n    digest: {digest}\n" in release
+    assert not [call for call in outcome.of("docker") if " build " in call]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"SIGNER": "thief"}, {"LABEL": ""}, {"RELEASE": "app:v1"}, {"registry": "registry.test"}],
+    ids=str,
+)
+def test_no_other_release_is_started(scratch: Scratch, values: dict[str, str]) -> None:
+    given = dict(values)
+    arguments = ["production", given.pop("registry")] if "registry" in given else ["production"]
+    outcome = run(scratch, "deploy.sh", *arguments, **(released.GENUINE | given))
+    assert outcome.status == 1
+    assert "Nothing was deployed" in outcome.said or "leave out the registry" in outcome.said
+    assert steps(outcome) == []
+    release = Path("release/kustomization.yaml")
+    assert (scratch.folder / "deploy/kubernetes" / release).read_text() == (
+        FOLDER / release
+    ).read_text()
 
 
 def test_a_migration_that_fails_is_the_last_step(scratch: Scratch) -> None:

@@ -36,7 +36,7 @@ from tests.statements import recorded
 
 pytestmark = practice("auth.confirmation")
 
-OTHER_PASSWORD = "gravel-piano-3-umbrella-mist"
+OTHER_PASSWORD = "thistle-7-orbit-lantern-wool"
 DISABLED = "disabled@example.com"
 
 both = pytest.mark.parametrize("flow", FLOWS, ids=str)

@@ -14,7 +14,7 @@ check() { # PROGRAM ARGUMENTS
     "$@" || failed=1
 }
 
-check shellcheck --severity=style deploy/docker/*.sh deploy/container/*.sh
+check shellcheck --severity=style deploy/docker/*.sh deploy/container/*.sh deploy/release/*.sh
 check hadolint Dockerfile
 check gixy deploy/nginx/nginx.conf
 if docker compose version >/dev/null 2>&1; then

@@ -2,6 +2,8 @@
 # Deploys this checkout, the first time and for each update: secrets, images, database, migrations, then one
 # instance of the app after the other, so that no request is lost. It stops at the first step that fails; the old
 # containers then continue.
+#   sh deploy/docker/deploy.sh
+#   RELEASE='...' sh deploy/docker/deploy.sh   takes the signed images of a release: deploy/release/README.md
 set -eu
 cd "$(dirname "$0")/../.."
 [ -x "$(command -v docker)" ] || { echo "Install Docker first: deploy/docker/README.md" >&2; exit 1; }
@@ -18,7 +20,16 @@ sh deploy/docker/setup.sh
 docker compose config --quiet
 
 step "Images"
-docker compose build
+if [ "${RELEASE:-}" ]; then
+    images=$(sh deploy/release/verify.sh app nginx certbot)
+    # Under the names of compose.yaml, so that every later command runs them too.
+    for image in $images; do
+        target=${image%@*}
+        docker tag "$image" "<< cookiecutter.project_slug >>-${target##*/}"
+    done
+else
+    docker compose build
+fi
 
 step "Database"
 # <% if cookiecutter.database == "sqlite" %>

@@ -22,7 +22,7 @@ check() { # COMMAND...: runs it where it is installed
 }
 
 check yamllint --strict --config-file deploy/kubernetes/.yamllint deploy/kubernetes
-check shellcheck --severity style deploy/kubernetes/*.sh deploy/container/*.sh
+check shellcheck --severity style deploy/kubernetes/*.sh deploy/container/*.sh deploy/release/*.sh
 check hadolint Dockerfile
 for overlay in production gateway; do
     manifests=$temporary/$overlay.yaml

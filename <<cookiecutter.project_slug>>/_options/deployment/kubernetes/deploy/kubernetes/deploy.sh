@@ -4,6 +4,7 @@
 # OVERLAY is production or gateway. With REGISTRY (registry.example.com/team), to which you and the cluster
 # have access, it builds and pushes the images and writes their digests into release/; without REGISTRY, it
 # deploys the images that release/ names. ENGINE=podman builds with Podman. kubectl's current context is the cluster.
+#   RELEASE='...' sh deploy/kubernetes/deploy.sh OVERLAY   takes the signed images of a release: deploy/release/README.md
 set -eu
 
 overlay=${1:-} registry=${2:-}
@@ -59,6 +60,14 @@ patient() { # COMMAND...: runs it; a signal does not wait for its end
     wait "$child" || result=$?
     child=''
     return "$result"
+}
+
+name_images() { # APP NGINX, each as NAME@DIGEST: writes them into release/ and the manifests
+    sed -e "s|newName: .*/app$|newName: ${1%@*}|" -e "s|newName: .*/nginx$|newName: ${2%@*}|" \
+        -e "/\/app$/{n;s|digest: .*|digest: ${1#*@}|;}" -e "/\/nginx$/{n;s|digest: .*|digest: ${2#*@}|;}" \
+        release/kustomization.yaml >"$temporary/release"
+    cat "$temporary/release" >release/kustomization.yaml
+    kubectl kustomize "overlays/$overlay" >"$manifests"
 }
 
 push() { # TARGET: builds its image and pushes it; prints the digest
@@ -123,16 +132,17 @@ if [ "$unknown" ]; then
 $unknown"
 fi
 
-if [ "$registry" ]; then
+if [ "${RELEASE:-}" ]; then
+    say "Images of the release"
+    if [ "$registry" ]; then fail "RELEASE names images that are built: leave out the registry"; fi
+    sh ../release/verify.sh app nginx >"$temporary/images"
+    name_images "$(sed -n 1p "$temporary/images")" "$(sed -n 2p "$temporary/images")"
+elif [ "$registry" ]; then
     say "Images"
     app=$(push app)
     nginx=$(push nginx)
     if [ -z "$app" ] || [ -z "$nginx" ]; then fail "the registry returned no digest"; fi
-    sed -e "s|newName: .*/app$|newName: $registry/$slug/app|" -e "s|newName: .*/nginx$|newName: $registry/$slug/nginx|" \
-        -e "/\/app$/{n;s|digest: .*|digest: $app|;}" -e "/\/nginx$/{n;s|digest: .*|digest: $nginx|;}" \
-        release/kustomization.yaml >"$temporary/release"
-    cat "$temporary/release" >release/kustomization.yaml
-    kubectl kustomize "overlays/$overlay" >"$manifests"
+    name_images "$registry/$slug/app@$app" "$registry/$slug/nginx@$nginx"
 fi
 if grep -q 'sha256:0000000000' release/kustomization.yaml; then
     fail "no image was built yet: add the registry to the command"
