@@ -91,7 +91,7 @@ pictures: $(INSTALLED) ## Make the pictures of README.md and of the services fro
 
 site: $(INSTALLED) ## Write the documents as pages into build/site; open build/site/index.html
 	@echo "Writing build/site"
-	@$(RUN) tools.site
+	@$(RUN) tools.website
 
 lint: $(INSTALLED) ## Check the template's own code and workflows
 	@echo "Checking style, format and workflows"
