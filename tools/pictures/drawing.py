@@ -76,9 +76,11 @@ def nginx(service: Path) -> Iterator[Row]:
             answers = re.findall(r"if \((.*?)\) \{\s*(return [^;]+)", body)
             does = [f"{code} unless {re.sub(r'[^A-Z|]', '', test)}" for test, code in answers]
             does += re.findall(r"(?m)^        (return [^;]+|include proxy.conf|root [^;]+);", body)
-            short = path if len(path) < LONG else f"{path.partition(' ')[0]} ..."
-            does[0] = does[0] if short == path else f"{path}: {does[0]}"
-            yield f"{port} {short}{other}", "deploy/nginx/site.conf", "; ".join(does)
+            kind, _, pattern = path.partition(" ")
+            long = len(path) > LONG
+            text = f"{pattern}: " * long + "; ".join(does).replace("include ", "")
+            name = f"{kind} ..." if long else path
+            yield f"{port} {name}{other}", "deploy/nginx/site.conf", text
 
 
 def steps(service: Path, python: Path | str) -> dict[str, list[Row]]:

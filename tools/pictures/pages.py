@@ -68,7 +68,7 @@ PICTURES = {
             Shot("/notes/"),
             Shot("/edit", "dark", entry=True, press="Preview"),
             Shot("", "dark", entry=True),
-            Shot("/account/email"),
+            Shot("/account/second-factors"),
         ),
     ),
     "phone.webp": (
@@ -179,7 +179,7 @@ def photographed(browser: Browser, scene: Scene, size: tuple[int, int], shot: Sh
         if shot.press:
             page.get_by_role("button", name=shot.press, exact=True).click()
             page.locator(".preview").wait_for()
-            page.evaluate("() => scrollTo(0, 0)")
+            page.evaluate("() => scrollTo(0, document.querySelector('textarea').offsetTop - 80)")
         return shown(page)
 
 
