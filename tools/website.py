@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -81,8 +80,9 @@ th, td, pre { border: 1px solid #8886; padding: .3rem .6rem; text-align: left; }
 pre, code { overflow-x: auto; overflow-wrap: anywhere; }
 img { height: auto; max-width: 100%; }
 """
+DOCUMENTS = "README.md SECURITY.md docs/security-decisions.md docs/log-on-another-system.md".split()
 AUTH = tuple(AXES["auth"])
-MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+MARKDOWN = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}).enable("table")
 
 
 @dataclass
@@ -110,8 +110,7 @@ class Site:
                 self.places.setdefault((part.service, part.path), file)
 
     def html(self, part: Part) -> str:
-        text = re.sub(r"(?s)<!--.*?-->", "", part.text)
-        tokens = MARKDOWN.parse(text)
+        tokens = MARKDOWN.parse(re.sub(r"(?s)<!--.*?-->", "", part.text))
         used: set[str] = set()
         for number, token in enumerate(tokens):
             token.attrs.pop("style", None)  # the alignment of a cell
@@ -156,8 +155,7 @@ class Site:
             shutil.copy(drawing, target / f"request-{auth}.svg")
         (target / "site.css").write_text(STYLE, encoding="utf-8")
         for file, (title, parts) in self.pages.items():
-            content = "\n".join(self.html(part) for part in parts)
-            page = PAGE.format(title=escape(title), content=content)
+            page = PAGE.format(title=escape(title), content="\n".join(map(self.html, parts)))
             (target / file).write_text(page, encoding="utf-8")
 
 
@@ -184,9 +182,7 @@ def described(name: str, known: dict[str, dict[str, dict]]) -> Iterator[str]:
             kinds.setdefault(found[name]["text"], []).append(auth)
     for text, styles in kinds.items():
         it = known[styles[0]][name]
-        yield f"## {it['title'].replace('``', '`')}" + (
-            f" ({', '.join(styles)})" if len(kinds) > 1 else ""
-        )
+        yield f"## {it['title'].replace('``', '`')}" + f" ({styles[0]})" * (len(kinds) > 1)
         yield f"`{it['module']}`, with {' and '.join(f'`auth={style}`' for style in styles)}"
         yield text
         yield f"### Tests of `{it['module']}`"
@@ -203,19 +199,11 @@ def built(folder: Path) -> Site:
     services = {auth: committed(folder / auth, auth) for auth in AXES["auth"]}
     known = {auth: practices(service) for auth, service in services.items()}
     site.known = {name for found in known.values() for name in found}
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme, changelog = ((ROOT / it).read_text("utf-8") for it in ("README.md", "CHANGELOG.md"))
     site.add("readme.html", "Read me", Part(readme, "README.md"))
-    site.add(
-        "changelog.html",
-        "Changelog",
-        Part((ROOT / "CHANGELOG.md").read_text("utf-8"), "CHANGELOG.md"),
-    )
-    groups: dict[str, list[str]] = {
-        "Practices": [],
-        "Options": [],
-        "Flows": [],
-        "Documents": ["readme.html"],
-    }
+    site.add("changelog.html", "Changelog", Part(changelog, "CHANGELOG.md"))
+    groups: dict[str, list[str]] = {it: [] for it in ("Practices", "Options", "Flows")}
+    groups["Documents"] = ["readme.html", "changelog.html"]
     for kind, lists in (("Practices", PRACTICES), ("Flows", FLOWS)):
         for title, names in lists.items():
             row = re.search(rf"(?m)^\| {title} \| (.*) \| (.*) \|$", readme)
@@ -236,12 +224,7 @@ def built(folder: Path) -> Site:
             site.add(file, f"{axis}: {choice}", Part(text), document)
             groups["Options"].append(file)
     for auth, service in services.items():
-        for path in (
-            "README.md",
-            "SECURITY.md",
-            "docs/security-decisions.md",
-            "docs/log-on-another-system.md",
-        ):
+        for path in DOCUMENTS:
             file = f"service-{auth}-{slug(Path(path).stem)}.html"
             title = f"{Path(path).stem} of a service with {auth}"
             site.add(file, title, Part((service / path).read_text("utf-8"), path, auth))
@@ -255,7 +238,6 @@ def built(folder: Path) -> Site:
         title = text.partition("\n")[0].lstrip("# ")
         site.add(f"doc-{path.stem}.html", title, Part(text, f"docs/{path.name}"))
         groups["Documents"].append(f"doc-{path.stem}.html")
-    groups["Documents"].append("changelog.html")
     index = ["# Hardened Flask"]
     for group, files in groups.items():
         index += [f"## {group}", "\n".join(f"- [{site.pages[it][0]}]({it})" for it in files)]
@@ -265,4 +247,4 @@ def built(folder: Path) -> Site:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
-        built(Path(place)).write(Path(sys.argv[1]) if sys.argv[1:] else TARGET)
+        built(Path(place)).write(TARGET)
