@@ -8,6 +8,7 @@ PORT ?= 5000
 ARGS ?=
 JOBS ?= 2
 ONLY ?=
+REPORT ?=
 DATABASES ?=
 AUTH ?=
 EXAMPLES ?= 20000
@@ -26,14 +27,14 @@ DEMO := build/demo
 override ANSWERS := $(value ANSWERS)
 override A := $(value A)
 override B := $(value B)
-export ANSWERS NO_INPUT OUTPUT A B ONLY DATABASES AUTH
+export ANSWERS NO_INPUT OUTPUT A B ONLY DATABASES AUTH REPORT
 
 # Rebuild a virtual environment whose Python is missing or too old.
 ifneq ($(shell $(VENV)/bin/python -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null),True)
 .PHONY: $(INSTALLED)
 endif
 
-.PHONY: help new test fuzz sabotage demo lint format lock upgrade bench scale cluster compare choices manifest leaked picture clean
+.PHONY: help new test fuzz sabotage demo lint format lock upgrade bench scale cluster compare choices manifest leaked pictures site clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,9 +85,13 @@ leaked: $(INSTALLED) ## Write the list of leaked passwords that a service refuse
 	@echo "Reading leaked passwords from packages"
 	@$(VENV)/bin/python tools/leaked.py
 
-picture: $(INSTALLED) ## Draw docs/new.svg, the picture in README.md, from a run of make new
-	@echo "Drawing docs/new.svg"
-	@$(VENV)/bin/python tools/picture.py
+pictures: $(INSTALLED) ## Make the pictures of README.md and of the services from running ones (ONLY="terminal drawings pages report")
+	@echo "Making the pictures; that of the report runs all tests of a service (REPORT=FILE for one that was made)"
+	@$(RUN) tools.pictures $(ONLY)
+
+site: $(INSTALLED) ## Write the documents as pages into build/site; open build/site/index.html
+	@echo "Writing build/site"
+	@$(RUN) tools.website
 
 lint: $(INSTALLED) ## Check the template's own code and workflows
 	@echo "Checking style, format and workflows"

@@ -28,10 +28,12 @@ def committed(output: Path, auth: str) -> Path:
     return folder
 
 
-def make(service: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+def make(
+    service: Path, *words: str, timeout: int = TIMEOUT, **more: str
+) -> subprocess.CompletedProcess[str]:
     values = environment(service.parent, GIT_CONFIG_NOSYSTEM="1") | more
     command = ("make", "--no-print-directory", *words)
-    return run(*command, cwd=service, env=values, timeout=TIMEOUT)
+    return run(*command, cwd=service, env=values, timeout=timeout)
 
 
 def python(service: Path, *words: str) -> str:

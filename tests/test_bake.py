@@ -98,6 +98,14 @@ def test_no_folder_is_empty_and_nothing_is_a_link(project: Path) -> None:
     assert [path for path in project.rglob("*") if path.is_symlink()] == []
 
 
+def test_the_contents_of_the_readme_are_its_headings(project: Path) -> None:
+    text = re.sub(r"(?ms)^```.*?^```", "", (project / "README.md").read_text(encoding="utf-8"))
+    headings = re.findall(r"(?m)^## (.+)$", text)
+    anchors = [re.sub(r"[^\w\- ]", "", it.lower()).replace(" ", "-") for it in headings]
+    contents = re.findall(r"(?m)^- \[(.+)\]\(#(.+)\)$", text.partition("\n## ")[0])
+    assert contents == list(zip(headings, anchors, strict=True))
+
+
 def test_answers_reach_the_package(longest: Path) -> None:
     package = tomllib.loads((longest / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert package["name"] == LONGEST["project_slug"]

@@ -19,7 +19,7 @@ import pytest
 from cookiecutter.exceptions import FailedHookException
 
 from tests.template import ROOT, environment, render, run
-from tools import picture
+from tools.pictures.terminal import wait_for_readline
 
 NOTICE = "Nothing was rendered. These answers are invalid:"
 
@@ -154,7 +154,7 @@ class Screen:
         return shown
 
     def type(self, keys: bytes) -> None:
-        picture.wait_for_readline(self.descriptor)
+        wait_for_readline(self.descriptor)
         os.write(self.descriptor, keys)
 
 

@@ -104,11 +104,15 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.fixture(scope="session")
-def tools() -> Path:
+def installed_tools() -> Path:
     """The folder with the judges written in Python: gixy, schemathesis and sslyze."""
     wheels, sdists = HERE / "requirements.txt", HERE / "requirements-sdist.txt"
     return virtual_environment("tools", [wheels], [sdists])
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    return installed_tools()
 
 
 @pytest.fixture(scope="session")
@@ -221,14 +225,20 @@ def docker() -> Iterator[Docker]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def playwright(tools: Path) -> Iterator[Playwright]:
+@contextmanager
+def browsers() -> Iterator[Playwright]:
     """The library that drives a browser, from the judges' virtual environment."""
-    (packages,) = tools.parent.glob("lib/python*/site-packages")
+    (packages,) = installed_tools().parent.glob("lib/python*/site-packages")
     site.addsitedir(str(packages))
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with browsers() as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""``make picture``: draw docs/new.svg from the output of ``make new`` in a terminal.
+"""docs/new.svg: the output of ``make new`` in a terminal.
 
 The picture contains no path of this machine, no date and no font from another server, so two runs
 draw the same picture.
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "docs" / "new.svg"
 ROWS, COLUMNS = 60, 80
 TIMEOUT = 30  # seconds without new output
@@ -111,8 +111,3 @@ def drawn() -> str:
     console.print(Text.from_ansi(f"\x1b[1m$ make new\x1b[0m\n{shown.rstrip()}"))
     svg = console.export_svg(title="make new", theme=MONOKAI, code_format=FRAME, unique_id="new")
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
-
-
-if __name__ == "__main__":
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(drawn(), encoding="utf-8")
