@@ -35,7 +35,7 @@ LIBRARIES = {
     ),
 }
 SINGLE = ("ssl_protocols", "client_max_body_size", "limit_req", "limit_conn")
-WIDTH, LEFT, HEAD, LINE, GAP = 1180, 24, 30, 21, 30  # pixels
+WIDTH, LEFT, HEAD, LINE, GAP = 1230, 24, 30, 21, 30  # pixels
 COLUMNS = (16, 280, 510)  # of a box
 LONG = 40  # letters of a location
 STYLE = """\
