@@ -44,7 +44,7 @@ wsgi_app = "wsgi:app"
 SOCKET = "unix:/run/<< cookiecutter.project_slug >>/app.sock"
 bind = os.environ.get("GUNICORN_BIND", SOCKET)
 # A second listener, on a port, for Prometheus alone: it answers /metrics and nothing else, and the
-# socket above does not answer it (app/metrics.py). docs/monitoring.md says who may reach it.
+# socket above does not answer it (app/metrics/). docs/monitoring.md says who may reach it.
 METRICS = os.environ.get("METRICS_ADDRESS", "")
 if METRICS:
     bind = [bind, METRICS]

@@ -7,14 +7,20 @@ import signal
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import pytest
 from flask import Flask
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import ServiceUnavailable
 
-from app import metrics
 from app.mail import upkeep
+from app.metrics import remember_route, watch_passwords
+from app.metrics.collector import Numbers
+from app.metrics.counting import METHODS
+from app.security import passwords
 from tests import live
 from tests.browser import HOME, SIGN_IN
 from tests.live import Site
@@ -120,10 +126,35 @@ def test_metrics_are_not_on_the_socket_of_the_service(scraped: Scraped) -> None:
 def test_without_the_setting_nothing_is_counted(make_app: Callable[..., Flask]) -> None:
     app = make_app()
     assert app.config["SETTINGS"].metrics_port is None
-    assert metrics.remember_route not in app.url_value_preprocessors.get(None, [])
+    assert remember_route not in app.url_value_preprocessors.get(None, [])
 
 
 # --- The numbers
+
+
+def test_passwords_are_counted_while_they_are_hashed_and_when_they_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry, seen = CollectorRegistry(), []
+
+    def value(name: str) -> float | None:
+        return registry.get_sample_value(name)
+
+    class Hasher:
+        def hash(self, password: bytes) -> str:
+            seen.append(value("app_password_hashes"))
+            with pytest.raises(ServiceUnavailable):
+                passwords.hash_password("one more at the same time")
+            return ""
+
+    monkeypatch.setattr(passwords, "watch", None)  # as it is when nobody asks, and again after
+    watch_passwords(registry)
+    monkeypatch.setattr(passwords, "slots", BoundedSemaphore(1))
+    monkeypatch.setattr(passwords, "HASHER", Hasher())
+    passwords.hash_password("correct horse battery staple")
+    assert seen == [1]
+    assert value("app_password_hashes") == 0
+    assert value("app_password_hashes_refused_total") == 1
 
 
 @needs_nginx
@@ -139,7 +170,7 @@ def test_no_client_chooses_a_label(scraped: Scraped) -> None:
     assert not [labels for labels in samples if "canary" in "".join(labels).lower()]
     methods = {labels[1] for labels in samples if labels[0] == "app_requests_total"}
     assert "other" in methods
-    assert methods <= metrics.METHODS | {"other"}
+    assert methods <= METHODS | {"other"}
 
 
 @needs_nginx
@@ -196,7 +227,7 @@ def test_without_the_database_the_other_numbers_stay(
     def fail() -> None:
         raise OperationalError("SELECT", {}, Exception("canary"))
 
-    numbers = metrics.Numbers(make_app())
+    numbers = Numbers(make_app())
     names = [it.name for it in numbers.collect()]
     assert names == ["app", "app_outbox_readable", "app_outbox_mails", "app_outbox_oldest_seconds"]
     monkeypatch.setattr(upkeep, "waiting", fail)
