@@ -62,4 +62,33 @@ DEFECTS = [
         'if trace := environ.get("HTTP_TRACEPARENT", "")[3:35]:',
         "test_a_well_formed_trace_is_in_the_log_lines",
     ),
+    logs(
+        "a password that was hashed counts as being hashed for ever",
+        "        slots.release()\n        _tell(-1)",
+        "        slots.release()",
+        "test_passwords_are_counted_while_they_are_hashed_and_when_they_are_refused",
+    ),
+    logs(
+        "an alert mixes this service with others",
+        'absent(app_info{job="{slug}"})',
+        "absent(app_info)",
+        "test_the_dashboard_and_the_alerts_are_about_this_service_alone",
+    ),
+    logs(
+        "an alert that never fires",
+        "- time() < 14 * 86400",
+        "- time() < 14 * 864",
+        "test_prometheus_takes_the_alerts",
+    ),
+    logs(
+        "every pod of the cluster named Prometheus reads the metrics",
+        "            matchLabels: {kubernetes.io/metadata.name: monitoring}\n"
+        "          podSelector:\n"
+        "            matchLabels: {app.kubernetes.io/name: prometheus}",
+        "            matchLabels: {kubernetes.io/metadata.name: monitoring}\n"
+        "        - podSelector:\n"
+        "            matchLabels: {app.kubernetes.io/name: prometheus}",
+        "test_the_component_opens_the_port_to_prometheus_alone",
+        {"deployment": "kubernetes"},
+    ),
 ]
