@@ -6,9 +6,9 @@ Run from the project's folder: ``gunicorn --config deploy/gunicorn.conf.py``.
 import json
 import logging
 import os
-import shutil
 import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 from gunicorn.glogging import Logger
 
@@ -112,6 +112,10 @@ def child_exit(server, worker):
 
 
 def on_exit(server):
-    """Remove the folder."""
+    """Remove what was counted, and the folder; not what else an operator's own folder has."""
     if METRICS:
-        shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
+        folder = Path(os.environ[FOLDER])
+        for counted in folder.glob("*.db"):
+            counted.unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()
