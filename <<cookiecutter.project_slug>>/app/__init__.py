@@ -10,6 +10,7 @@ from app import (
     database,
     development,
     health,
+    metrics,
     notes,
     # <% if cookiecutter.__interface == "json" %>
     openapi,
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     notes.init_app(app)
     health.init_app(app)
     commands.init_app(app)
+    metrics.init_app(app)
 
     speedups.init_app(app)
     security.enforce(app)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")  # RFC 1123
 HTTPS_URL = re.compile(r"https://[a-z0-9.-]{1,253}(:[1-9][0-9]{0,4})?(/[A-Za-z0-9/._~-]*)?")
+METRICS_ADDRESS = re.compile(r"([0-9.]+|\[[0-9a-f:]+\]):[1-9][0-9]{0,4}")
 REDIS_VERIFIED = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}  # redis-py's defaults
 REDIS_TLS_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 

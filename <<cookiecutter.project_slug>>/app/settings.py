@@ -15,7 +15,7 @@ from app.database import dialect
 # <% else %>
 from app.database_settings import NO_DEFAULTS, DatabaseSettings, development_urls
 # <% endif %>
-from app.environment import HOST_NAME, HTTPS_URL, read_value, redis_problem
+from app.environment import HOST_NAME, HTTPS_URL, METRICS_ADDRESS, read_value, redis_problem
 # <% if cookiecutter.__interface == "html" %>
 from app.footer_settings import read_footer
 # <% endif %>
@@ -65,6 +65,7 @@ class Settings:
     :param trusted_hosts: names this service answers to, without port.
     :param redis_url: storage of the rate limits; empty means in memory (development only).
     :param redis_private_host: the one host to which ``redis_url`` may speak without TLS.
+    :param metrics_port: the port of the listener that answers ``/metrics``; None means no metrics.
     :param mail: the mail server, the sender, and where links in mails lead.
     # <% if cookiecutter.auth != "oidc" %>
     :param sign_up: who may open an account: ``open`` everybody, ``invite`` whom an operator
@@ -95,6 +96,7 @@ class Settings:
     # <% endif %>
     redis_url: Secret
     redis_private_host: str
+    metrics_port: int | None
     mail: MailSettings
     # <% if cookiecutter.auth != "oidc" %>
     sign_up: str
@@ -191,6 +193,13 @@ class Settings:
             problems.append(
                 f"BREACHED_PASSWORDS_URL is {breached_passwords_url!r}; write https://host/path"
             )
+        metrics_address = read("METRICS_ADDRESS")
+        if metrics_address and not METRICS_ADDRESS.fullmatch(metrics_address):
+            problems.append(
+                f"METRICS_ADDRESS is {metrics_address!r}; "
+                "write ADDRESS:PORT, such as 127.0.0.1:9464"
+            )
+            metrics_address = ""
         hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]") if development else ()
         if domain_name:
             hosts += (domain_name,)
@@ -211,6 +220,7 @@ class Settings:
             # <% endif %>
             redis_url=Secret(redis_url),
             redis_private_host=read("REDIS_PRIVATE_HOST"),
+            metrics_port=int(metrics_address.rpartition(":")[2]) if metrics_address else None,
             mail=MailSettings.read(read, problems, domain_name, development=development),
             # <% if cookiecutter.auth != "oidc" %>
             sign_up=sign_up,

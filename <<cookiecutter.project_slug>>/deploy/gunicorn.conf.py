@@ -6,7 +6,9 @@ Run from the project's folder: ``gunicorn --config deploy/gunicorn.conf.py``.
 import json
 import logging
 import os
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 from gunicorn.glogging import Logger
 
@@ -41,6 +43,11 @@ wsgi_app = "wsgi:app"
 # trusts. The socket is for its owner and group (0660); Nginx's user belongs to the group.
 SOCKET = "unix:/run/<< cookiecutter.project_slug >>/app.sock"
 bind = os.environ.get("GUNICORN_BIND", SOCKET)
+# A second listener, on a port, for Prometheus alone: it answers /metrics and nothing else, and the
+# socket above does not answer it (app/metrics/). docs/monitoring.md says who may reach it.
+METRICS = os.environ.get("METRICS_ADDRESS", "")
+if METRICS:
+    bind = [bind, METRICS]
 umask = 0o117
 # On a Unix socket gunicorn trusts its peer, whatever its address; no other peer is trusted.
 forwarded_allow_ips = ""
@@ -71,3 +78,44 @@ accesslog = None  # the app writes a line of JSON for each request
 errorlog = "-"
 logger_class = JSONLogger
 control_socket_disable = True  # a second way in, and a file outside of the project
+
+# Workers count in files of a folder that is new with each start; a reload goes on in the same one.
+# prometheus_client looks for it when it is imported: not before this line.
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+if METRICS and FOLDER not in os.environ:
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix="metrics-")
+
+
+def pre_fork(server, worker):
+    """Give the worker the lowest free number. Its successor goes on in its files.
+
+    By the number of the process, each of the many workers that follow each other would leave files.
+    """
+    used = {other.slot for other in server.WORKERS.values()}
+    worker.slot = min(set(range(1, len(used) + 2)) - used)
+
+
+def post_fork(server, worker):
+    """Tell the app its number."""
+    if METRICS:
+        from app import metrics
+
+        metrics.slot = worker.slot
+
+
+def child_exit(server, worker):
+    """Forget what a dead worker held, such as connections; what it has counted stays."""
+    if METRICS:
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.slot)
+
+
+def on_exit(server):
+    """Remove what was counted, and the folder; not what else an operator's own folder has."""
+    if METRICS:
+        folder = Path(os.environ[FOLDER])
+        for counted in folder.glob("*.db"):
+            counted.unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()

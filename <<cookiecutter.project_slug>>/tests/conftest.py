@@ -38,7 +38,7 @@ SLOW = {
     *("test_account_races.py", "test_bites.py", "test_connections.py", "test_floods.py"),
     *("test_full_disk.py", "test_guard.py", "test_identity_provider.py", "test_imports.py"),
     *("test_instances.py", "test_mail_process.py", "test_mail_role.py", "test_outages.py"),
-    *("test_provider_outages.py", "test_provisioning.py"),
+    *("test_prometheus.py", "test_provider_outages.py", "test_provisioning.py"),
     *("test_restart.py", "test_roles.py", "test_secrets_stay_secret.py", "test_server_outages.py"),
     *("test_storage_faults.py", "test_tls.py", "test_token_outages.py", "test_traceability.py"),
 }

@@ -20,6 +20,7 @@ from tools.bench.measure import ROOT, Place, Result
 PARTS = (
     "layers",
     "overhead",
+    "metrics",
     "signin",
     "signup",
     "memory",

@@ -50,6 +50,14 @@ def troubled() -> Sequence[Mail]:
     return db.session.scalars(troubled.limit(SHOWN)).all()
 
 
+def waiting() -> tuple[int, datetime | None]:
+    """How many mails wait, and when the oldest of them was written."""
+    count, oldest = db.session.execute(
+        select(func.count(), func.min(Mail.created_at)).where(Mail.state == "waiting")
+    ).one()
+    return count, oldest
+
+
 def is_stuck() -> bool:
     """Whether a mail waits for longer than :data:`STUCK`."""
     old = select(Mail.id).where(Mail.state == "waiting", Mail.created_at < now() - STUCK)

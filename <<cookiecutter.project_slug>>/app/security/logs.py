@@ -22,6 +22,7 @@ from sqlalchemy import inspect
 from werkzeug.wsgi import ClosingIterator
 
 from app.secret import REDACTED
+from app.security.trace_context import trace_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -77,6 +78,8 @@ class JSONFormatter(logging.Formatter):
         if has_request_context():
             user = g.get("user")
             entry |= {"request_id": request_id(), "address": request.remote_addr}
+            if trace := request.environ.get("app.trace"):
+                entry["trace_id"] = trace
             # Not user.id: after a failed write it would ask a database that does not answer.
             entry["user"] = inspect(user).identity[0] if user else None
         entry |= {
@@ -121,6 +124,8 @@ def with_access_line(wsgi_app: WSGIApplication) -> WSGIApplication:
             "path": environ.get("PATH_INFO", ""),  # no query: it may hold a token
             "status": 500,
         }
+        if trace := trace_id(environ.get("HTTP_TRACEPARENT", "")):
+            environ["app.trace"] = fields["trace_id"] = trace
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             fields["status"] = int(status.split(" ", 1)[0])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -41,6 +41,8 @@ FLOORS = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
 # well: one thread is always left for signed-in users.
 SLOTS = 3
 slots = threading.BoundedSemaphore(SLOTS)
+# Told of each slot that is taken (+1), free again (-1), or refused (0): app/metrics.
+watch: Callable[[int], None] | None = None
 
 
 def init_app(app: Flask) -> None:
@@ -119,14 +121,22 @@ def password_problem(password: str, *context: str) -> str | None:
 @contextmanager
 def _slot() -> Iterator[None]:
     if not slots.acquire(blocking=False):
+        _tell(0)
         security_event("excess_rate_limit_exceeded", limit=f"{SLOTS} password hashes at once")
         raise ServiceUnavailable(
             "Too many people are signing in. Please try again shortly.", retry_after=RETRY_AFTER
         )
     try:
+        _tell(+1)
         yield
     finally:
         slots.release()
+        _tell(-1)
+
+
+def _tell(change: int) -> None:
+    if watch:
+        watch(change)
 
 
 @cache

@@ -37,7 +37,8 @@ MODULES = frozenset(
     email_validator flask flask.cli flask.sessions flask.typing flask_limiter flask_sqlalchemy_lite
     flask_wtf flask_wtf.csrf gunicorn.glogging itsdangerous joserfc joserfc.errors joserfc.jwk
     joserfc.jws joserfc.jwt jwt limits.storage markdown_it markdown_it.token markupsafe nh3 psycopg psycopg.conninfo
-    psycopg.errors psycopg.pq psycopg.sql pydantic pydantic.json_schema pydantic_core
+    prometheus_client prometheus_client.core prometheus_client.multiprocess prometheus_client.registry
+    prometheus_client.values psycopg.errors psycopg.pq psycopg.sql pydantic pydantic.json_schema pydantic_core
     pydantic_core.core_schema pymysql pyotp redis requests requests.adapters segno sqlalchemy
     sqlalchemy.event sqlalchemy.exc sqlalchemy.orm sqlalchemy.orm.attributes sqlalchemy.orm.exc
     sqlalchemy.pool sqlalchemy.schema sqlalchemy.sql.elements sqlalchemy.types urllib3.exceptions
@@ -55,6 +56,7 @@ PARTS = {
     "importlib.metadata": "PackageNotFoundError version",
     "importlib.util": "find_spec",  # of a name in the code, not of input
     "os": "SEEK_END defpath environ fchmod fchown fsync geteuid path replace",
+    "platform": "python_version",
     "secrets": "token_bytes token_hex token_urlsafe",
     "shutil": "which",
     "subprocess": "CalledProcessError DEVNULL PIPE",

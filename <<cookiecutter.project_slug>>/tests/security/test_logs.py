@@ -129,6 +129,42 @@ def test_a_well_formed_request_id_is_kept(browser: Browser, log: Log) -> None:
         assert kept or re.fullmatch("[0-9a-f]{32}", identifier)
 
 
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACED = [f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00", f"cc-{TRACE}-{SPAN}-01-more.x"]
+NOT_TRACED = [
+    "",
+    TRACE,
+    f"ff-{TRACE}-{SPAN}-01",
+    f"00-{TRACE.upper()}-{SPAN}-01",
+    f"00-{'0' * 32}-{SPAN}-01",
+    f"00-{TRACE}-{'0' * 16}-01",
+    f"00-{TRACE}-{SPAN}-01-more",
+    f"00-{TRACE}-{SPAN}-01-",
+    f"00-{TRACE}-{SPAN}-1",
+    f"00-{TRACE}-{SPAN}-01,00-{TRACE}-{SPAN}-01",
+    f"cc-{TRACE}-{SPAN}-01.more",
+    f"cc-{TRACE}-{SPAN}-01-{'a' * 500}",
+    f"00-{TRACE[:-1]}\u0663-{SPAN}-01",  # a digit, but not one of ours
+    f" 00-{TRACE}-{SPAN}-01",
+]
+
+
+@asvs("16.4.1")
+def test_a_well_formed_trace_is_in_the_log_lines(browser: Browser, log: Log) -> None:
+    for sent in TRACED:
+        response = browser.open(
+            "POST", SIGN_IN, headers={"traceparent": sent, "Sec-Fetch-Site": "cross-site"}
+        )
+        lines = log()
+        assert len(lines) > 1
+        assert {line["trace_id"] for line in lines} == {TRACE}, sent
+        assert {line["request_id"] for line in lines} == {response.headers["X-Request-ID"]}
+        assert TRACE not in response.headers["X-Request-ID"]
+    for sent in NOT_TRACED:
+        browser.get("/nothing", headers={"traceparent": header(sent)})
+        assert [line for line in log() if "trace_id" in line] == [], sent
+
+
 def test_request_ids_do_not_repeat(browser: Browser) -> None:
     assert len({browser.get("/healthz").headers["X-Request-ID"] for _ in range(20)}) == 20
 

@@ -25,6 +25,7 @@ from tests.sabotage.defects import (
     ledger,
     links,
     mail,
+    metrics,
     numbers,
     operation,
     own_data,
@@ -44,7 +45,7 @@ MODULES = (
     *(data, inputs, browsers, accounts, devices, links, codes, addresses, mail, edge),
     *(second_factors, passkeys, factor_api, factor_pages, provider_proof, rescues),
     *(operation, own_data, pages, personal_tokens, refusals, claims, ledger, drawn),
-    *(storage, styles),
+    *(metrics, storage, styles),
     *(construction, numbers, decisions, deployments, docker, systemd, kubernetes),
 )
 ALL = [defect for module in MODULES for defect in module.DEFECTS]

@@ -1,0 +1,236 @@
+"""Metrics: on a listener of their own alone, right over several workers, and no client's labels."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import BoundedSemaphore
+
+import pytest
+from flask import Flask
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import ServiceUnavailable
+
+from app.mail import upkeep
+from app.metrics import remember_route, watch_passwords
+from app.metrics.collector import Numbers
+from app.metrics.counting import METHODS
+from app.security import passwords
+from tests import live
+from tests.browser import HOME, SIGN_IN
+from tests.live import Site
+from tests.marks import asvs, practice
+from tests.test_instances import processes
+
+pytestmark = practice("logs")
+
+needs_nginx = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
+REQUESTS = 12
+Samples = dict[tuple[str, ...], float]
+
+
+class Scraped:
+    """A service behind Nginx, with a listener for Prometheus."""
+
+    def __init__(self, site: Site, port: int, socket: Path) -> None:
+        self.site = site
+        self.port = port
+        self.socket = socket
+
+    def ask(self, method: str, path: str) -> tuple[int, str]:
+        """The listener's answer: status and body."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=live.ANSWER_TIMEOUT)
+        try:
+            connection.request(method, path, headers={"Host": self.site.domain})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def samples(self) -> Samples:
+        """The value of each sample, by its name and the values of its labels."""
+        status, body = self.ask("GET", "/metrics")
+        assert status == 200
+        return {
+            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(body)
+            for sample in family.samples
+        }
+
+    def counted(self) -> float:
+        """How many requests were counted, of all routes."""
+        return sum(
+            value for (name, *_), value in self.samples().items() if name == "app_requests_total"
+        )
+
+
+@pytest.fixture(scope="module")
+def scraped(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scraped]:
+    folder = tmp_path_factory.mktemp("metrics")
+    port, _ = live.free_ports("127.0.0.1")
+    values = {**environment, "METRICS_ADDRESS": f"127.0.0.1:{port}", "TMPDIR": str(folder)}
+    with live.gunicorn(folder, values) as app, live.nginx(folder, app) as site:
+        yield Scraped(site, port, app)
+    assert not list(folder.glob("metrics-*")), "the folder of the workers stays"
+
+
+# --- One listener answers /metrics and nothing else; no other does
+
+
+@needs_nginx
+@asvs("13.4.5")
+def test_the_listener_of_metrics_answers_nothing_else(scraped: Scraped) -> None:
+    status, body = scraped.ask("GET", "/metrics")
+    assert status == 200
+    assert "app_info" in body
+    for path in (HOME, "/healthz", "/readyz", "/metrics/", "/metrics/x", "//metrics", SIGN_IN):
+        assert scraped.ask("GET", path) == (404, ""), path
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert scraped.ask(method, "/metrics") == (404, ""), method
+
+
+@needs_nginx
+@asvs("13.4.5")
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/metrics?x=1", "/%6detrics", "//metrics", "/./metrics"]
+)
+def test_metrics_are_not_reached_through_nginx(scraped: Scraped, path: str) -> None:
+    # Each of them would choose the listener by what a client sends.
+    asked = {"X-Forwarded-Port": str(scraped.port), "X-Forwarded-Host": f"127.0.0.1:{scraped.port}"}
+    for headers in ({}, asked, {"Forwarded": f"host=127.0.0.1:{scraped.port}"}):
+        answer = scraped.site.request("GET", path, headers=headers)
+        assert answer.status in (400, 404)
+        assert "app_requests" not in answer.body
+
+
+@needs_nginx
+@asvs("13.4.5")
+def test_metrics_are_not_on_the_socket_of_the_service(scraped: Scraped) -> None:
+    for host in (scraped.site.domain, f"127.0.0.1:{scraped.port}"):
+        with live.connect_unix(scraped.socket) as connection:
+            connection.request("GET", "/metrics", headers={
+                "Host": host, "X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1",
+            })  # fmt: skip
+            answer = connection.getresponse()
+            assert answer.status in (400, 404)
+            assert b"app_requests" not in answer.read()
+
+
+def test_without_the_setting_nothing_is_counted(make_app: Callable[..., Flask]) -> None:
+    app = make_app()
+    assert app.config["SETTINGS"].metrics_port is None
+    assert remember_route not in app.url_value_preprocessors.get(None, [])
+
+
+# --- The numbers
+
+
+def test_passwords_are_counted_while_they_are_hashed_and_when_they_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry, seen = CollectorRegistry(), []
+
+    def value(name: str) -> float | None:
+        return registry.get_sample_value(name)
+
+    class Hasher:
+        def hash(self, password: bytes) -> str:
+            seen.append(value("app_password_hashes"))
+            with pytest.raises(ServiceUnavailable):
+                passwords.hash_password("one more at the same time")
+            return ""
+
+    monkeypatch.setattr(passwords, "watch", None)  # as it is when nobody asks, and again after
+    watch_passwords(registry)
+    monkeypatch.setattr(passwords, "slots", BoundedSemaphore(1))
+    monkeypatch.setattr(passwords, "HASHER", Hasher())
+    passwords.hash_password("correct horse battery staple")
+    assert seen == [1]
+    assert value("app_password_hashes") == 0
+    assert value("app_password_hashes_refused_total") == 1
+
+
+@needs_nginx
+def test_no_client_chooses_a_label(scraped: Scraped) -> None:
+    for path in ("/canary-1", f"{HOME}?canary=1", "/static/canary.js", "/%0acanary{", "/canary-2"):
+        scraped.site.get(path)
+    scraped.site.request("CANARY", HOME)
+    scraped.site.request("GET", HOME, headers={"User-Agent": "canary", "Host": "canary.test"})
+    with live.connect_unix(scraped.socket) as connection:  # a method that Nginx would refuse
+        connection.request("CANARY", "/canary", headers={"Host": scraped.site.domain})
+        connection.getresponse().read()
+    samples = scraped.samples()
+    assert not [labels for labels in samples if "canary" in "".join(labels).lower()]
+    methods = {labels[1] for labels in samples if labels[0] == "app_requests_total"}
+    assert "other" in methods
+    assert methods <= METHODS | {"other"}
+
+
+@needs_nginx
+@asvs("16.3.3")
+def test_requests_and_events_are_counted_by_their_kind(scraped: Scraped) -> None:
+    before = scraped.samples()
+    for path in (HOME, HOME, "/nothing"):
+        scraped.site.get(path)
+    scraped.site.request("POST", SIGN_IN, body=b"x", headers={"Sec-Fetch-Site": "cross-site"})
+    after = scraped.samples()
+
+    def more(*labels: str) -> float:
+        return after.get(labels, 0) - before.get(labels, 0)
+
+    assert more("app_requests_total", "GET", HOME, "2xx") == 2
+    assert more("app_requests_total", "GET", "none", "4xx") == 1
+    posts = [it for it in after if it[:2] == ("app_requests_total", "POST") and it[3] == "4xx"]
+    assert sum(more(*it) for it in posts) == 1
+    assert more("app_request_seconds_count", HOME) == 2
+    assert more("app_request_seconds_bucket", "+Inf", HOME) == 2
+    assert sum(more(*it) for it in after if it[0] == "app_security_events_total") >= 1
+    assert after["app_database_connections",] == 0  # all are back in the pool
+    assert after["app_outbox_readable",] == 1
+    assert after["app_outbox_mails",] >= 0
+    assert ("app_outbox_oldest_seconds",) in after
+
+
+@needs_nginx
+def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
+    before = scraped.counted()
+    for _ in range(REQUESTS):
+        assert scraped.site.get("/healthz").status == 200
+    assert scraped.counted() - before == REQUESTS
+
+    _, *workers = processes(scraped.socket)
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    live.wait_until(lambda: workers[0] not in processes(scraped.socket))
+    live.wait_until(lambda: len(processes(scraped.socket)) == 3)
+
+    assert scraped.counted() - before == REQUESTS
+    for _ in range(REQUESTS):
+        assert scraped.site.get("/healthz").status == 200
+    assert scraped.counted() - before == 2 * REQUESTS
+    # The successor goes on in the files of the dead: a service that runs for months fills no disk.
+    (folder,) = scraped.site.directory.glob("metrics-*")
+    assert {it.stem.rpartition("_")[2] for it in folder.glob("*.db")} <= {"0", "1", "2"}
+
+
+@practice("errors")
+@asvs("16.5.2")
+def test_without_the_database_the_other_numbers_stay(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OperationalError("SELECT", {}, Exception("canary"))
+
+    numbers = Numbers(make_app())
+    names = [it.name for it in numbers.collect()]
+    assert names == ["app", "app_outbox_readable", "app_outbox_mails", "app_outbox_oldest_seconds"]
+    monkeypatch.setattr(upkeep, "waiting", fail)
+    found = {it.name: it.samples[0].value for it in numbers.collect()}
+    assert found == {"app": 1, "app_outbox_readable": 0}

@@ -1,0 +1,190 @@
+"""Alert rules, dashboard and the ways to Prometheus: they name numbers that there are."""
+
+from __future__ import annotations
+
+import json
+# <% if cookiecutter.deployment != "kubernetes" %>
+import os
+# <% endif %>
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from flask import Flask
+from prometheus_client import CollectorRegistry
+# <% if cookiecutter.deployment != "kubernetes" %>
+from prometheus_client.parser import text_string_to_metric_families
+# <% endif %>
+
+from app.metrics.collector import Numbers
+from app.metrics.counting import counted
+from tests.marks import practice
+
+pytestmark = practice("logs")
+
+FOLDER = Path("deploy/monitoring")
+DOCUMENT = Path("docs/monitoring.md").read_text("utf-8")
+NAME = re.compile(r"\bapp_[a-z_]+")
+RULES_TEST = "tests/alerts_test.yml"
+OUTSIDE = {"app_backup_time_seconds"}  # written by the operator, see docs/monitoring.md
+
+
+def known(app: Flask) -> set[str]:
+    """The names of the samples that the service has."""
+    registry = CollectorRegistry()
+    registry.register(Numbers(app))
+    counted(app.wsgi_app, registry)
+    names = {
+        name
+        for family in registry.collect()
+        for name in (family.name, f"{family.name}_{family.type}", f"{family.name}_total")
+    }
+    # Each process has them for itself: see app/metrics/__init__.py.
+    gauges = {"app_database_connections", "app_password_hashes"}
+    return names | gauges | {"app_request_seconds_bucket", "app_password_hashes_refused_total"}
+
+
+def test_alerts_and_dashboard_name_numbers_that_there_are(app: Flask) -> None:
+    there = known(app) | OUTSIDE
+    for name in ("alerts.yml", "dashboard.json"):
+        found = set(NAME.findall((FOLDER / name).read_text("utf-8")))
+        assert len(found) > 3, name
+        assert found <= there, name
+
+
+def test_every_number_is_explained(app: Flask) -> None:
+    table = DOCUMENT.split("## How Prometheus")[0]
+    explained = set(re.findall(r"`(app_[a-z_]+)`", table))
+    assert explained <= known(app) | {"app_request_seconds"}
+    with_total = {"app_requests_total", "app_security_events_total"}
+    assert explained >= with_total | {it.name for it in Numbers(app).collect()} - {"app"}
+
+
+def test_the_alerts_are_rules() -> None:
+    (group,) = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"]
+    for rule in group["rules"]:
+        assert rule.keys() - {"for"} == {"alert", "expr", "labels", "annotations"}
+        assert rule["labels"]["severity"] in ("page", "ticket")
+    assert len({it["alert"] for it in group["rules"]}) == len(group["rules"])
+
+
+def test_each_alert_has_a_day_on_which_it_fires() -> None:
+    (group,) = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"]
+    names = {it["alert"] for it in group["rules"]}
+    good, bad, _ = yaml.safe_load(Path(RULES_TEST).read_text("utf-8"))["tests"]
+    assert {it["alertname"] for it in good["alert_rule_test"]} == names
+    (fires,) = bad["promql_expr_test"]
+    found = (re.search(r'alertname="(\w+)"', it["labels"]) for it in fires["exp_samples"])
+    assert {it[1] for it in found if it} == names
+
+
+@pytest.mark.parametrize(
+    "words", [("check", "rules", str(FOLDER / "alerts.yml")), ("test", "rules", RULES_TEST)]
+)
+def test_prometheus_takes_the_alerts(words: tuple[str, ...]) -> None:
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("no promtool on this machine; install it (apt-get install prometheus)")
+    checked = subprocess.run([program, *words], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_dashboard_shows_panels() -> None:
+    board = json.loads((FOLDER / "dashboard.json").read_text("utf-8"))
+    assert all(target["expr"] for panel in board["panels"] for target in panel["targets"])
+
+
+def test_the_dashboard_and_the_alerts_are_about_this_service_alone() -> None:
+    (job,) = (it["job_name"] for it in scrape_configuration()["scrape_configs"])
+    board = json.loads((FOLDER / "dashboard.json").read_text("utf-8"))
+    (group,) = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"]
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    for expression in (*asked, *(rule["expr"] for rule in group["rules"])):
+        names = set(NAME.findall(expression)) - OUTSIDE
+        selected = re.findall(rf'\b(app_[a-z_]+)\{{job="{job}"', expression)
+        assert set(selected) == names, expression
+
+
+def scrape_configuration() -> Any:
+    return yaml.safe_load(re.findall(r"```yaml\n(scrape_configs:\n.*?)```", DOCUMENT, re.DOTALL)[0])
+# <% if cookiecutter.deployment != "kubernetes" %>
+
+
+def test_the_documented_way_publishes_no_port() -> None:
+    """Whoever follows it must not open the numbers to the world."""
+    snippet = re.findall(r"```(?:yaml|ini)\n(.*?)```", DOCUMENT, re.DOTALL)[0]
+    # <% if cookiecutter.deployment == "docker" %>
+    assert "ports" not in snippet
+    assert "metrics: { internal: true }" in snippet
+    assert snippet.count('METRICS_ADDRESS: "0.0.0.0:9464"') == 2
+    # <% else %>
+    assert snippet.splitlines() == [
+        "[Socket]",
+        "ListenStream=127.0.0.1:9464",
+        "IPAddressDeny=any",
+        "IPAddressAllow=localhost",
+    ]
+    # <% endif %>
+
+
+def test_the_documented_lines_write_the_age_of_the_newest_backup(tmp_path: Path) -> None:
+    (lines,) = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
+    (folder,) = re.findall(r"\$\(find (\S+) ", lines)
+    lines = lines.replace("/var/lib/prometheus/node-exporter", str(tmp_path / "collected"))
+    lines = lines.replace(folder, str(tmp_path / "backups"))
+    for name in ("collected", "backups"):
+        (tmp_path / name).mkdir()
+    for time, expected in ((0, 0), (1000, 1000), (3000, 3000), (2000, 3000)):
+        if time:
+            backup = tmp_path / "backups" / str(time)
+            backup.touch()
+            os.utime(backup, (time, time))
+        subprocess.run(["sh", "-euc", lines], check=True)
+        (written,) = (tmp_path / "collected").iterdir()
+        families = text_string_to_metric_families(written.read_text())
+        ((sample,),) = [family.samples for family in families]
+        assert (sample.name, sample.value) == ("app_backup_time_seconds", expected)
+        assert f'{{service="{sample.labels["service"]}"}}' in (FOLDER / "alerts.yml").read_text()
+# <% else %>
+
+
+def test_the_component_opens_the_port_to_prometheus_alone() -> None:
+    folder = Path("deploy/kubernetes/metrics")
+    policy = yaml.safe_load((folder / "network.yaml").read_text("utf-8"))["spec"]
+    assert policy["policyTypes"] == ["Ingress"]
+    (way,) = policy["ingress"]
+    (peer,) = way["from"]  # one peer with both: two peers would be the one or the other
+    assert peer == {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+    }
+    assert way["ports"] == [{"protocol": "TCP", "port": 9464}]
+    for name in Path("deploy/kubernetes/overlays").glob("*/kustomization.yaml"):
+        assert "../../metrics" not in name.read_text("utf-8")  # off by default
+
+
+@pytest.mark.parametrize("overlay", ["production", "gateway"])
+def test_an_overlay_with_the_component_has_the_listener(overlay: str, tmp_path: Path) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl on this machine; it renders the manifests")
+    shutil.copytree("deploy/kubernetes", tmp_path / "kubernetes")
+    place = tmp_path / "kubernetes" / "overlays" / overlay
+    text = (place / "kustomization.yaml").read_text("utf-8")
+    assert text.count("  - ../../release\n") == 1
+    text = text.replace("  - ../../release\n", "  - ../../release\n  - ../../metrics\n")
+    (place / "kustomization.yaml").write_text(text)
+    command = ["kubectl", "kustomize", str(place)]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = {(it["kind"], it["metadata"]["name"]): it for it in yaml.safe_load_all(rendered)}
+    assert ("NetworkPolicy", "web-from-prometheus") in found
+    web = found["Deployment", "web"]["spec"]["template"]["spec"]
+    (app,) = (it for it in web["containers"] if it["name"] == "app")
+    assert app["ports"] == [{"containerPort": 9464, "name": "metrics"}]
+    (settings,) = (it["configMapRef"]["name"] for it in app["envFrom"])
+    assert found["ConfigMap", settings]["data"]["METRICS_ADDRESS"] == "0.0.0.0:9464"
+    assert "9464" not in str(found["Service", "web"])
+# <% endif %>

@@ -1,0 +1,94 @@
+"""Metrics: who reaches them, what a client puts into them, and what they lose."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+logs = partial(Defect, "logs")
+
+DEFECTS = [
+    logs(
+        "metrics on every listener",
+        "if not isinstance(address, tuple) or address[1] != port:  # text: a Unix socket",
+        'if environ["PATH_INFO"] != "/metrics":',
+        "test_metrics_are_not_reached_through_nginx",
+    ),
+    logs(
+        "the listener of metrics is chosen by a header",
+        "if not isinstance(address, tuple) or address[1] != port:  # text: a Unix socket",
+        'if not environ.get("HTTP_HOST", "").endswith(f":{port}") and '
+        "not isinstance(address, tuple):",
+        "test_metrics_are_not_on_the_socket_of_the_service",
+    ),
+    logs(
+        "the service itself is on the listener of metrics",
+        '            start_response("404 Not Found", [("Content-Length", "0")])\n'
+        "            return []\n"
+        "        registry",
+        "            return wsgi_app(environ, start_response)\n        registry",
+        "test_the_listener_of_metrics_answers_nothing_else",
+    ),
+    logs(
+        "the path of a request is a label",
+        'route = environ.get(ROUTE, "none")',
+        'route = environ.get(ROUTE, environ["PATH_INFO"])',
+        "test_no_client_chooses_a_label",
+    ),
+    logs(
+        "the method of a request is a label as it is sent",
+        'method = method if method in METHODS else "other"',
+        "method = method.upper()",
+        "test_no_client_chooses_a_label",
+    ),
+    logs(
+        "workers share one file of counts",
+        "        metrics.slot = worker.slot",
+        "        metrics.slot = 1",
+        "test_a_killed_worker_loses_no_count",
+    ),
+    logs(
+        "a database that does not answer takes all metrics away",
+        "        except SQLAlchemyError:\n"
+        '            log.warning("metrics: the outbox cannot be read", exc_info=True)',
+        "        except ZeroDivisionError:\n"
+        '            log.warning("metrics: the outbox cannot be read", exc_info=True)',
+        "test_without_the_database_the_other_numbers_stay",
+    ),
+    logs(
+        "a trace is taken over without a look at it",
+        'if trace := trace_id(environ.get("HTTP_TRACEPARENT", "")):',
+        'if trace := environ.get("HTTP_TRACEPARENT", "")[3:35]:',
+        "test_a_well_formed_trace_is_in_the_log_lines",
+    ),
+    logs(
+        "a password that was hashed counts as being hashed for ever",
+        "        slots.release()\n        _tell(-1)",
+        "        slots.release()",
+        "test_passwords_are_counted_while_they_are_hashed_and_when_they_are_refused",
+    ),
+    logs(
+        "an alert mixes this service with others",
+        'absent(app_info{job="{slug}"})',
+        "absent(app_info)",
+        "test_the_dashboard_and_the_alerts_are_about_this_service_alone",
+    ),
+    logs(
+        "an alert that never fires",
+        "- time() < 14 * 86400",
+        "- time() < 14 * 864",
+        "test_prometheus_takes_the_alerts",
+    ),
+    logs(
+        "every pod of the cluster named Prometheus reads the metrics",
+        "            matchLabels: {kubernetes.io/metadata.name: monitoring}\n"
+        "          podSelector:\n"
+        "            matchLabels: {app.kubernetes.io/name: prometheus}",
+        "            matchLabels: {kubernetes.io/metadata.name: monitoring}\n"
+        "        - podSelector:\n"
+        "            matchLabels: {app.kubernetes.io/name: prometheus}",
+        "test_the_component_opens_the_port_to_prometheus_alone",
+        {"deployment": "kubernetes"},
+    ),
+]
