@@ -33,6 +33,7 @@ SETTINGS = {
     "OIDC_CLIENT_SECRET": secrets.token_urlsafe(48),
 }
 Row = tuple[str, str, str]  # name, place, what it does
+WATCH = re.compile(r"watch\(app, (\w+)\)")  # how a practice has each statement looked at
 
 
 def row(called: Any) -> Row:
@@ -75,9 +76,9 @@ def listeners() -> Iterator[Row]:
                 listens = any("listens_for" in ast.unparse(it) for it in node.decorator_list)
                 if listens and "flush" not in node.name:  # which tell the last look to wait
                     yield node.name, str(path), sentence(ast.get_docstring(node))
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "watch":
+            elif isinstance(node, ast.Call) and (given := WATCH.fullmatch(ast.unparse(node))):
                 module = import_module(".".join(path.with_suffix("").parts))
-                yield row(getattr(module, ast.unparse(node.args[1])))
+                yield row(getattr(module, given[1]))
 
 
 def feature(views: str) -> Iterator[Row]:
