@@ -30,13 +30,13 @@ def remember_route(endpoint: str | None, arguments: dict[str, Any] | None) -> No
 
 def counted(wsgi_app: WSGIApplication, registry: CollectorRegistry) -> WSGIApplication:
     """WSGI middleware: counts each request, its time, and its security events."""
-    requests = Counter("app_requests", "Answered requests", ["route", "method", "status"],
-                       registry=registry)  # fmt: skip
+    answers = Counter("app_requests", "Answered requests", ["route", "method", "status"],
+                      registry=registry)  # fmt: skip
     seconds = Histogram("app_request_seconds", "Time until an answer was sent", ["route"],
                         registry=registry, buckets=BUCKETS)  # fmt: skip
     events = Counter("app_security_events", "Security events", ["event"], registry=registry)
     # Looking a child up takes longer than counting. There are few: no client chooses a label.
-    request_of, seconds_of = cache(requests.labels), cache(seconds.labels)
+    answer_of, seconds_of = cache(answers.labels), cache(seconds.labels)
     event_of = cache(events.labels)
 
     def counting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -51,7 +51,7 @@ def counted(wsgi_app: WSGIApplication, registry: CollectorRegistry) -> WSGIAppli
             route = environ.get(ROUTE, "none")
             method = environ["REQUEST_METHOD"]
             method = method if method in METHODS else "other"
-            request_of(route, method, f"{statuses[0][0]}xx").inc()
+            answer_of(route, method, f"{statuses[0][0]}xx").inc()
             seconds_of(route).observe(time.perf_counter() - started)
             for kind in environ.get(EVENTS, ()):
                 event_of(kind).inc()

@@ -342,11 +342,11 @@ def test_a_typed_address_asks_nobody() -> None:
 
 
 @asvs("13.4.6")
-def test_nobody_but_the_audit_knows_a_version() -> None:
-    """What no page can say, an attacker has to guess."""
+def test_nobody_but_the_audit_and_the_metrics_knows_a_version() -> None:
+    """What no page can say, an attacker has to guess. Metrics have a listener of their own."""
     known = {"importlib.metadata", "pkg_resources", "platform", "sys.version", "sys.version_info"}
     found = {path for path, tree in sources() if among(tree, known)}
-    assert found == {"app/security/audits.py"}
+    assert found == {"app/security/audits.py", "app/metrics/collector.py"}
 
 
 def nginx_lines() -> list[str]:

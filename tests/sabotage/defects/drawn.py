@@ -251,7 +251,7 @@ DEFECTS = [
         "a page tells a version",
         '    return {"status": "ok"}\n',
         '    import platform\n\n    return {"status": "ok", "python": platform.python_version()}\n',
-        "test_nobody_but_the_audit_knows_a_version",
+        "test_nobody_but_the_audit_and_the_metrics_knows_a_version",
     ),
     # 15: construction
     Defect(
