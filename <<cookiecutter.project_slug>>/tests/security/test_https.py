@@ -607,16 +607,19 @@ def test_only_owner_and_group_reach_the_socket(echo: Path) -> None:
 
 # Floods
 
+# A busy machine sends no 20 requests a second. Nginx holds the rate, test_numbers the number.
+SLOWLY = {"rate=20r/s": "rate=1r/m"}
+
 
 @practice("rate_limits")
 @asvs("2.4.1")
 @needs_nginx
-def test_a_flood_is_limited_by_address_whatever_it_asks_for(edge: Site) -> None:
-    flood = [edge.request("GET", "/status/404", source="127.0.0.20") for _ in range(80)]
-    statuses = [answer.status for answer in flood]
-    assert statuses[:41] == [404] * 41  # the burst of 40, and one
-    assert_own_error(flood[statuses.index(429)], 429, retry_after="1")
-    assert edge.request("GET", "/", source="127.0.0.21").status == 200
+def test_a_flood_is_limited_by_address_whatever_it_asks_for(tmp_path: Path, echo: Path) -> None:
+    with live.nginx(tmp_path, echo, changes=SLOWLY) as edge:
+        flood = [edge.request("GET", "/status/404", source="127.0.0.20") for _ in range(50)]
+        assert edge.request("GET", "/", source="127.0.0.21").status == 200
+    assert [it.status for it in flood] == [404] * 41 + [429] * 9  # the burst of 40, and one
+    assert_own_error(flood[-1], 429, retry_after="1")
 
 
 @practice("rate_limits")
@@ -624,10 +627,10 @@ def test_a_flood_is_limited_by_address_whatever_it_asks_for(edge: Site) -> None:
 @needs_nginx
 def test_an_ipv6_subscriber_counts_as_one(tmp_path: Path, echo: Path) -> None:
     extra = "set_real_ip_from 127.0.0.0/8; real_ip_header X-Test-Address;\n"
-    with live.nginx(tmp_path, echo, extra=extra) as edge:
-        same = [edge.get("/", x_test_address=f"2001:db8:0:1:{i:x}::1") for i in range(1, 81)]
-        other = [edge.get("/", x_test_address=f"2001:db8:0:{i:x}::1") for i in range(2, 82)]
-    assert {answer.status for answer in same} == {200, 429}
+    with live.nginx(tmp_path, echo, extra=extra, changes=SLOWLY) as edge:
+        same = [edge.get("/", x_test_address=f"2001:db8:0:1:{i:x}::1") for i in range(1, 51)]
+        other = [edge.get("/", x_test_address=f"2001:db8:0:{i:x}::1") for i in range(2, 52)]
+    assert [answer.status for answer in same] == [200] * 41 + [429] * 9
     assert {answer.status for answer in other} == {200}
 
 
