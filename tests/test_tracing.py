@@ -74,7 +74,7 @@ def test_opentelemetry_sends_no_secret(service: Path) -> None:
     assert "ERROR" in found
     change(service / "app/tracing.py", "Redacted(exporter)", "exporter")
     found = sent(service, "opentelemetry")
-    assert canaries(found) >= BOTH
+    assert canaries(found) >= BOTH | {"unknown"}
     assert "192.0.2.77" in found
 
 

@@ -36,6 +36,7 @@ def ask(app: Flask, within: Callable[[], Any]) -> None:
     )
     if answer.status_code != 500:
         raise SystemExit(f"answered {answer.status}")
+    client.get("/nothing/canary-unknown")
 
 
 def opentelemetry() -> str:
