@@ -46,7 +46,7 @@ def watch_connections(app: Flask, registry: CollectorRegistry) -> None:
 
 
 def watch_passwords(registry: CollectorRegistry) -> None:
-    """Count the passwords that are hashed at this moment, and those refused: a flood of sign-ins."""
+    """Count the passwords that are hashed now, and those refused: a flood of sign-ins."""
     in_flight = Gauge("app_password_hashes", "Passwords that are hashed at this moment",
                       registry=registry, multiprocess_mode="livesum")  # fmt: skip
     refused = Counter("app_password_hashes_refused", "Passwords refused, all slots being taken",

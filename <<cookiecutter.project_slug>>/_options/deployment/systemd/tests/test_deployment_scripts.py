@@ -35,7 +35,7 @@ MODES = [
     *((name, "0644") for name in ("*.conf", "*.service", "*.socket", "*.timer", "*.pem", "*.py")),
     *((f"etc/{SLUG}/{name}", "0644") for name in ("acme", "environment", "outside")),
     *((f"etc/{SLUG}/{name}", "0644") for name in ("hosts", "mail-hosts")),
-    ("opt/*/deploy/systemd/*", "0644"),
+    *((f"opt/*/deploy/{name}/*", "0644") for name in ("monitoring", "systemd")),
     *((f"opt/*/{name}", "0644") for name in ("requirements.lock", "complete")),
     *((f"opt/{SLUG}/{name}", "link") for name in ("current", "previous")),
     *((f"opt/*/{name}", "link") for name in (".venv", "backups")),
