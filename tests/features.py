@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from tests.live.conftest import virtual_environment
 from tests.template import commit, environment, git, render, run
@@ -43,6 +45,12 @@ def python(service: Path, *words: str) -> str:
     result = run(*command, cwd=service, env=values, timeout=TIMEOUT)
     assert result.returncode == 0, result.stdout[-5000:]
     return result.stdout
+
+
+def practices(service: Path, python: Path) -> list[dict[str, Any]]:
+    """What `make practices` knows of a service, asked by a Python that has its packages."""
+    said = run(python, "-m", "tests.traceability", "--json", cwd=service)
+    return json.loads(said.stdout)["practices"]  # type: ignore[no-any-return]
 
 
 def lint(service: Path) -> None:

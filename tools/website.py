@@ -7,7 +7,6 @@ the lists of which module belongs to which practice or flow; a test compares the
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
@@ -20,8 +19,8 @@ from posixpath import join, normpath
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tests.features import committed
-from tests.template import AXES, ROOT, render, run
+from tests.features import committed, practices
+from tests.template import AXES, ROOT, render
 from tools.pictures.drawing import TARGETS
 
 TARGET = ROOT / "build" / "site"
@@ -164,10 +163,9 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
 
 
-def practices(service: Path) -> dict[str, dict]:
-    """What `make practices` knows, with the whole docstring of each module."""
-    said = run(service / ".venv/bin/python", "-m", "tests.traceability", "--json", cwd=service)
-    found = {it["name"]: it for it in json.loads(said.stdout)["practices"]}
+def with_docstrings(service: Path) -> dict[str, dict]:
+    """The practices of a service by their names, with the whole docstring of each module."""
+    found = {it["name"]: it for it in practices(service, service / ".venv/bin/python")}
     for it in found.values():
         text = (service / it["module"]).read_text("utf-8").split('"""')[1]
         it["text"] = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text).replace("``", "`")
@@ -197,7 +195,7 @@ def built(folder: Path) -> Site:
     """All pages."""
     site = Site()
     services = {auth: committed(folder / auth, auth) for auth in AXES["auth"]}
-    known = {auth: practices(service) for auth, service in services.items()}
+    known = {auth: with_docstrings(service) for auth, service in services.items()}
     site.known = {name for found in known.values() for name in found}
     readme, changelog = ((ROOT / it).read_text("utf-8") for it in ("README.md", "CHANGELOG.md"))
     site.add("readme.html", "Read me", Part(readme, "README.md"))

@@ -7,11 +7,10 @@ services differ by a few percent, each time that they start; so several pairs st
 from __future__ import annotations
 
 import socket
-from functools import partial
 from statistics import median
 
-from tools.bench.measure import Place, Result, alternately, http_request, ratio
-from tools.bench.overhead import BROWSER, PAGES, add_account, sign_in
+from tools.bench.measure import Place, Result, ratio
+from tools.bench.overhead import PAGES, add_account, in_turns, sign_in
 
 PAIRS = 8  # of services, one after the other
 ROUNDS = 8  # of each pair
@@ -37,12 +36,9 @@ def measure(place: Place) -> Result:
                 service.gunicorn(environment | metrics) as counting,
             ):
                 credentials = credentials or sign_in(without, pages=True)
-                sides = {"without": without, "counting": counting}
+                sides = {"without": (without, credentials), "counting": (counting, credentials)}
                 for kind in KINDS:
-                    headers = BROWSER | (credentials if kind.signed_in else {})
-                    request = http_request("GET", kind.path, headers)
-                    turns = {k: partial(it.load, request, REQUESTS) for k, it in sides.items()}
-                    found = alternately(ROUNDS, turns)
+                    found = in_turns(kind, sides, ROUNDS, REQUESTS)
                     for name in sides:
                         costs[kind.label][name] += [it.cpu_per_request for it in found[name]]
                     both = ([it.cpu for it in found[name]] for name in ("counting", "without"))

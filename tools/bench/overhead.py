@@ -100,14 +100,21 @@ def beside_bare(
         sides["bare"] = (bare, sign_in_to_bare(bare, pages=pages))
         found = {}
         for kind in kinds:
-            turns = {}
-            for name, (server, credentials) in sides.items():
-                headers = BROWSER | (credentials if kind.signed_in else {})
-                request = http_request("GET", kind.path, headers)
-                turns[name] = partial(server.load, request, REQUESTS)
-            found[kind] = alternately(ROUNDS, turns)
+            found[kind] = in_turns(kind, sides, ROUNDS, REQUESTS)
             print(f"  {kind.label}", flush=True)
         return found
+
+
+def in_turns(
+    kind: Kind, sides: Mapping[str, tuple[Server, dict[str, str]]], rounds: int, requests: int
+) -> dict[str, list[Load]]:
+    """The loads of this kind of request on each side: its server, and who is signed in there."""
+    turns = {}
+    for name, (server, credentials) in sides.items():
+        headers = BROWSER | (credentials if kind.signed_in else {})
+        request = http_request("GET", kind.path, headers)
+        turns[name] = partial(server.load, request, requests)
+    return alternately(rounds, turns)
 
 
 def bare_app(service: Service, environment: Mapping[str, str]) -> AbstractContextManager[Server]:

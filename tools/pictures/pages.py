@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.features import practices
 from tests.live.visitor import Reader
-from tests.template import run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -138,11 +138,10 @@ def sources(scene: Scene, python: Path) -> dict[str, dict[str, str]]:
 
 def report_sources(project: Path, python: Path) -> dict[str, str]:
     """The page of the report, and the practices in it; not the numbers of tests, nor the date."""
-    said = run(python, "-m", "tests.traceability", "--json", cwd=project).stdout
-    practices = [[it["title"], it["attack"], it["module"]] for it in json.loads(said)["practices"]]
+    found = [[it["title"], it["attack"], it["module"]] for it in practices(project, python)]
     return {
         "page": digest((project / "tests/report.html").read_bytes()),
-        "practices": digest(json.dumps(practices)),
+        "practices": digest(json.dumps(found)),
     }
 
 
