@@ -55,6 +55,7 @@ def alive() -> dict[str, str]:
 if Path("app/templates/base.html").exists():
     from app.auth.forms import LoginForm
     from app.pages import Asset
+    from app.security.redirects import next_page
 
     class Form(LoginForm):
         class Meta:
@@ -65,8 +66,9 @@ if Path("app/templates/base.html").exists():
     app.jinja_env.globals["asset"] = lambda name: Asset(
         f"/static/{name}?v=0123456789abcdef", "sha384-" + 64 * "A"
     )
+    app.jinja_env.globals["next_page"] = next_page
     app.jinja_env.globals["csrf_token"] = lambda: 91 * "A"
-    app.config["SETTINGS"] = {"sign_up": "open"}
+    app.config["SETTINGS"] = {"sign_up": "open", "sessions": {"stay": None}}
     app.context_processor(
         lambda: {
             "current_user": g.get("user"),
@@ -78,6 +80,8 @@ if Path("app/templates/base.html").exists():
         "/auth/register": "auth.register",
         "/auth/forgot": "auth.forgot",
         "/auth/logout": "auth.logout",
+        "/auth/passkey": "second_step.passkey_alone",
+        "/auth/passkey/options": "second_step.options_alone",
         "/account/": "account.index",
         "/notes/new": "notes.create",
         "/notes/<public_id>": "notes.show",
