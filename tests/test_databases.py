@@ -60,8 +60,8 @@ ROLES = {  # a server has three roles and an administrator, a file has none
     # A file uses the number of a deleted row again, unless it is told not to.
     *("migrations/versions/0001_first_tables.py", "migrations/versions/0004_outbox.py"),
 }
-# Tests of what an auth style stores and how it asks for it: with token and oidc, a server meets
-# these. Session takes every test to each server, and each auth style takes every test to SQLite.
+# Tests of what an auth style stores and how it asks for it: a server meets these with each auth
+# style. Each auth style takes every test to SQLite.
 OF_STORING = """
     test_account_races test_address_races test_addresses test_client test_codes test_commits
     test_deletion test_dialect test_export test_factor_api test_factor_data test_factor_mails
@@ -75,6 +75,13 @@ OF_STORING = """
     security/test_passkeys security/test_personal_tokens security/test_queries
     security/test_refusals security/test_resources security/test_safe_methods security/test_scope
     security/test_second_factors security/test_step_up security/test_stored_text
+""".split()
+# Tests of a server itself, the same for each auth style: it meets these once, with session.
+OF_SERVER = """
+    test_backups test_cli test_connections test_health test_instances test_mail_delivery
+    test_mail_process test_mail_role test_metrics test_outages test_prometheus test_provisioning
+    test_roles test_server_outages test_settings test_tls
+    security/test_secrets_stay_secret security/test_storage_faults security/test_storage_tls
 """.split()
 MODULES = {"app/database/dialect.py", "app/database/dumps.py"}  # the same names everywhere
 DRIVERS = {
@@ -217,10 +224,10 @@ def test_a_backup_comes_back(service: Service) -> None:
 
 
 def test_the_suite_of_the_service_passes(service: Service) -> None:
-    # All attacks meet each way to sign in once, with SQLite; those on statements, each database.
     once = service.auth == "session"
-    storing = (f"tests/{name}.py" for name in OF_STORING)
-    only = () if once else [name for name in storing if (service.folder / name).exists()]
+    files = (f"tests/{name}.py" for name in OF_STORING + (OF_SERVER if once else []))
+    only = [name for name in files if (service.folder / name).exists()]
+    # All attacks meet each way to sign in once, with SQLite; those on statements, each database.
     pass_checks(service.folder, service.values, all_attacks=False, only=only)
     if once:
         python = service.folder / ".venv" / "bin" / "python"
@@ -234,7 +241,9 @@ def test_the_suite_of_the_service_passes(service: Service) -> None:
 def test_every_file_of_tests_that_is_named_exists() -> None:
     folders = [SERVICE / "tests", *OPTIONS.glob("*/*/tests")]
     assert [
-        name for name in OF_STORING if not any((it / f"{name}.py").exists() for it in folders)
+        name
+        for name in OF_STORING + OF_SERVER
+        if not any((it / f"{name}.py").exists() for it in folders)
     ] == []
 
 
