@@ -122,7 +122,7 @@ def test_the_documented_way_publishes_no_port() -> None:
     assert "metrics: { internal: true }" in snippet
     assert snippet.count('METRICS_ADDRESS: "0.0.0.0:9464"') == 2
     # <% else %>
-    assert snippet.splitlines() == [
+    assert snippet.splitlines()[1:] == [
         "[Socket]",
         "ListenStream=127.0.0.1:9464",
         "IPAddressDeny=any",
@@ -132,7 +132,7 @@ def test_the_documented_way_publishes_no_port() -> None:
 
 
 def test_the_documented_lines_write_the_age_of_the_newest_backup(tmp_path: Path) -> None:
-    (lines,) = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
+    *_, lines = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
     (folder,) = re.findall(r"\$\(find (\S+) ", lines)
     lines = lines.replace("/var/lib/prometheus/node-exporter", str(tmp_path / "collected"))
     lines = lines.replace(folder, str(tmp_path / "backups"))

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.live import elsewhere, machines
-from tests.live.compose import ADDRESS, Deployment, deployed, wait_until
+from tests.live.compose import ADDRESS, AIOSMTPD, Deployment, deployed, wait_until
 from tests.live.conftest import program, virtual_environment
 from tests.live.followed import instructions
-from tests.live.images import Docker
+from tests.live.images import Docker, stand_in
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import mail_url
 from tests.live.visitor import PASSWORD, Program, Reader, Visitor
@@ -451,6 +452,36 @@ def test_the_log_reaches_another_system(
         compose.write_text(text, "utf-8")
         deployment.script("deploy.sh")
         way.prove(lambda path: client.request("GET", path))
+
+
+READ = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
+
+
+@pytest.mark.parametrize("deployment", PAIRS[1:], indirect=True, ids="-".join)
+def test_prometheus_reads_the_numbers_and_visitors_do_not(
+    client: Pages | Programs, deployment: Deployment
+) -> None:
+    """As docs/monitoring.md says it, with another container in Prometheus' place."""
+    document = deployment.project / "docs/monitoring.md"
+    override, scrape = instructions(document, "How Prometheus gets them")[:2]
+    (deployment.project / "compose.override.yaml").write_text(override, "utf-8")
+    files = deployment.environment["COMPOSE_FILE"].split(os.pathsep)
+    files.insert(1, "compose.override.yaml")  # which Compose reads where nobody names files
+    deployment.environment["COMPOSE_FILE"] = os.pathsep.join(files)
+    deployment.script("deploy.sh")
+    network = ["--network", f"{deployment.project.name}_metrics"]
+    (job,) = yaml.safe_load(scrape)["scrape_configs"]
+    (group,) = job["static_configs"]
+    assert len(group["targets"]) == 2
+    for target in group["targets"]:
+        reader = [*network, stand_in(deployment.docker, MAILBOX, AIOSMTPD), "python3", "-c", READ]
+        numbers = deployment.docker("run", "--rm", *reader, f"http://{target}/metrics")
+        assert 'app_requests_total{method="GET"' in numbers
+        other = deployment.docker.run("run", "--rm", *reader, f"http://{target}/healthz")
+        assert "HTTP Error 404" in other.stdout, "this listener has the numbers alone"
+    assert client.request("GET", "/metrics")[0] == 404, "through Nginx there is no such page"
+    for name in ("app-1", "app-2"):
+        assert not deployment.containers()[name]["HostConfig"]["PortBindings"]
 
 
 @once

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import elsewhere, machines
+from tests.live.followed import follow, instructions
 from tests.live.machines import Machine
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import PASSWORD as MAIL_PASSWORD
@@ -448,6 +449,26 @@ def test_the_log_reaches_another_system(
 ) -> None:
     with elsewhere.sending(sqlite, projects["sqlite", "session"], tmp_path / "sent") as way:
         way.prove(lambda path: sqlite.run(*CURL, f"https://{DOMAIN}{path}", check=False))
+
+
+def test_prometheus_reads_the_numbers_and_visitors_do_not(
+    sqlite: Machine, projects: dict[tuple[str, str], Path]
+) -> None:
+    """As docs/monitoring.md says it."""
+    document = projects["sqlite", "session"] / "docs/monitoring.md"
+    kept = sqlite.run("cat", f"/etc/{SLUG}/environment")
+    follow(sqlite, instructions(document, "How Prometheus gets them")[:2])
+    try:
+        ready(sqlite)
+        numbers = sqlite.run(*CURL, "http://127.0.0.1:9464/metrics")
+        assert "app_requests_total{" in numbers
+        for there in ("http://127.0.0.1:9464/healthz", f"https://{DOMAIN}/metrics"):
+            assert "HTTP Error 404" in sqlite.run(*CURL, there, check=False), there
+    finally:
+        sqlite.run("rm", "-r", f"/etc/systemd/system/{SLUG}.socket.d")
+        sqlite.write(f"/etc/{SLUG}/environment", f"{kept}\n")
+        sqlite.shell(f"systemctl daemon-reload; systemctl stop {SLUG}.service")
+        sqlite.shell(f"systemctl restart {SLUG}.socket; systemctl start {SLUG}.service")
 
 
 BAD = [

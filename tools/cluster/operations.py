@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from tools.cluster.environment import ClusterError
+from tools.cluster.environment import ClusterError, kubectl, wait_until
 from tools.cluster.loops import first_answer
 from tools.cluster.service import Service
 from tools.cluster.testbed import Testbed, image, pods, settle
@@ -59,6 +59,47 @@ def rotation(testbed: Testbed) -> None:
 
     testbed.each(rotate)
     testbed.each(settle)
+
+
+ASK = """
+import sys, time, urllib.request
+for _ in range(10):
+    try:
+        text = urllib.request.urlopen(sys.argv[1], timeout=2).read().decode()
+        sys.exit("app_requests_total{" not in text)
+    except OSError:
+        time.sleep(0.5)
+sys.exit("no answer")
+"""
+
+
+def metrics(testbed: Testbed) -> None:
+    """The listener of docs/monitoring.md, under load; a pod that is not Prometheus gets nothing."""
+    kubectl("create", "namespace", "monitoring")
+
+    def ends(name: str) -> str:
+        path = "jsonpath={.status.phase}"
+        asked = ("--namespace", "monitoring", "get", "pod", name, "--output", path)
+        wait_until(f"{name} has ended", lambda: kubectl(*asked) in ("Succeeded", "Failed"))
+        return kubectl(*asked)
+
+    def read(service: Service) -> None:
+        release = r"(\n +- \.\./\.\./)release\n"
+        listed = r"\1release\1metrics\n"
+        service.change("overlays/production/kustomization.yaml", release, listed)
+        service.script("deploy.sh", "production")
+        settle(service)
+        address = f"http://{pods(service)[0]['status']['podIP']}:9464/metrics"
+        for who, expected in (("prometheus", "Succeeded"), ("stranger", "Failed")):
+            name = f"{who}-{service.name}"
+            labels = f"--labels=app.kubernetes.io/name={who}"
+            start = ["run", name, "--namespace=monitoring", labels, "--restart=Never"]
+            command = ["--command", "--", "python", "-c", ASK, address]
+            kubectl(*start, f"--image={image(service)}", *command)
+            if ends(name) != expected:
+                raise ClusterError(f"{service.name}: {name} has not {expected.lower()}")
+
+    testbed.each(read)
 
 
 def backup(testbed: Testbed) -> None:

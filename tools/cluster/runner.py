@@ -13,7 +13,7 @@ from tools.cluster.testbed import Row, Testbed
 AFTER = 25
 # In these no request may get lost, where a service has more than one pod; and none be refused, but
 # for a rotation: a form of a pod with the new key is no good at one with the old key (README.md).
-WITHOUT_LOSS = ("update", "again", "rollback", "rotation", "drain")
+WITHOUT_LOSS = ("update", "again", "rollback", "rotation", "metrics", "drain")
 
 
 def faults(name: str, database: str, phase: Phase) -> list[str]:

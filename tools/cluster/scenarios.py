@@ -13,6 +13,7 @@ SCENARIOS: dict[str, Callable[[Testbed], None]] = {
     "again": operations.again,
     "rollback": operations.rollback,
     "rotation": operations.rotation,
+    "metrics": operations.metrics,
     "killed-pod": failures.killed_pod,
     "drain": failures.drain,
     "killed-node": failures.killed_node,
