@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -34,6 +35,11 @@ REQUESTS = 12
 Samples = dict[tuple[str, ...], float]
 
 
+def totals(samples: Samples) -> Samples:
+    """Those that only rise."""
+    return {labels: value for labels, value in samples.items() if labels[0].endswith("_total")}
+
+
 class Scraped:
     """A service behind Nginx, with a listener for Prometheus."""
 
@@ -53,7 +59,19 @@ class Scraped:
             connection.close()
 
     def samples(self) -> Samples:
-        """The value of each sample, by its name and the values of its labels."""
+        """The value of each sample, by its name and the values of its labels.
+
+        A request is counted when its answer was sent, so the client may be ahead for a moment.
+        """
+        before = self.read()
+        while True:
+            time.sleep(0.2)
+            after = self.read()
+            if totals(after) == totals(before):
+                return after
+            before = after
+
+    def read(self) -> Samples:
         status, body = self.ask("GET", "/metrics")
         assert status == 200
         return {
@@ -64,9 +82,10 @@ class Scraped:
 
     def counted(self) -> float:
         """How many requests were counted, of all routes."""
-        return sum(
-            value for (name, *_), value in self.samples().items() if name == "app_requests_total"
-        )
+        return sum(value for it, value in self.samples().items() if it[0] == "app_requests_total")
+
+    def wait_until_counted(self, number: float) -> None:
+        live.wait_until(lambda: self.counted() == number)
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +195,11 @@ def test_no_client_chooses_a_label(scraped: Scraped) -> None:
 @needs_nginx
 @asvs("16.3.3")
 def test_requests_and_events_are_counted_by_their_kind(scraped: Scraped) -> None:
-    before = scraped.samples()
+    before, count = scraped.samples(), scraped.counted()
     for path in (HOME, HOME, "/nothing"):
         scraped.site.get(path)
     scraped.site.request("POST", SIGN_IN, body=b"x", headers={"Sec-Fetch-Site": "cross-site"})
+    scraped.wait_until_counted(count + 4)
     after = scraped.samples()
 
     def more(*labels: str) -> float:
@@ -203,7 +223,7 @@ def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
     before = scraped.counted()
     for _ in range(REQUESTS):
         assert scraped.site.get("/healthz").status == 200
-    assert scraped.counted() - before == REQUESTS
+    scraped.wait_until_counted(before + REQUESTS)
 
     _, *workers = processes(scraped.socket)
     assert len(workers) == 2
@@ -214,7 +234,7 @@ def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
     assert scraped.counted() - before == REQUESTS
     for _ in range(REQUESTS):
         assert scraped.site.get("/healthz").status == 200
-    assert scraped.counted() - before == 2 * REQUESTS
+    scraped.wait_until_counted(before + 2 * REQUESTS)
     # The successor goes on in the files of the dead: a service that runs for months fills no disk.
     (folder,) = scraped.site.directory.glob("metrics-*")
     assert {it.stem.rpartition("_")[2] for it in folder.glob("*.db")} <= {"0", "1", "2"}
