@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from tests.groups import group
 from tests.live.person import Person
 from tests.template import ROOT, render, run
 
@@ -102,6 +103,20 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network_interfaces(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let browsers wait for containers and machines, and these for browsers.
+
+    Chromium drops its connections when a network interface appears, as one does with each of them.
+    """
+    locks = {"browsers": fcntl.LOCK_EX, "containers": fcntl.LOCK_SH, "machines": fcntl.LOCK_SH}
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "interfaces.lock").open("w") as lock:
+        if how := locks.get(group(request.node.nodeid)):
+            fcntl.flock(lock, how)
+        yield
 
 
 def installed_tools() -> Path:

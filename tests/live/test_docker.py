@@ -336,6 +336,7 @@ def test_a_killed_gunicorn_costs_no_reader_a_request(
     deployment.wait_until_healthy(*SERVED)
 
 
+@once
 def test_whatever_is_killed_comes_back(client: Pages | Programs, deployment: Deployment) -> None:
     for name, found in deployment.containers().items():
         deployment.kill(name)
@@ -362,6 +363,7 @@ def test_a_mail_arrives(client: Pages | Programs, deployment: Deployment) -> Non
     assert deployment.domain in first
 
 
+@once
 def test_a_mail_is_written_while_nobody_can_send_it(
     client: Pages | Programs, deployment: Deployment
 ) -> None:
