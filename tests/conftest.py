@@ -8,7 +8,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.groups import FIRST, group
-from tests.template import COMBINATIONS, copied, render
+from tests.template import COMBINATIONS, PAIRWISE, copied, render
 
 
 class Groups(LoadScopeScheduling):
@@ -35,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 )
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The service with each combination of choices; defaults for the other answers."""
+    return render(tmp_path_factory.mktemp("rendered"), **request.param)
+
+
+@pytest.fixture(scope="session", params=PAIRWISE, ids=lambda answers: "-".join(answers.values()))
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with nine of the combinations, for what takes seconds."""
     return render(tmp_path_factory.mktemp("rendered"), **request.param)
 
 

@@ -28,6 +28,8 @@ OPTIONS = SERVICE / "_options"
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 AXES: dict[str, list[str]] = QUESTIONS["_choices"]
 COMBINATIONS = [dict(zip(AXES, choices, strict=True)) for choices in product(*AXES.values())]
+# Nine of them, in which each pair of two choices meets once.
+PAIRWISE = [it for it in COMBINATIONS if sum(AXES[axis].index(it[axis]) for axis in AXES) % 3 == 0]
 # The longest answers that are allowed, in letters that take two columns where letters are free.
 LONGEST = {
     "project_name": "界" * 40,

@@ -41,11 +41,9 @@ def test_the_drawing_of_a_request_is_current(auth: str, tmp_path: Path) -> None:
     assert shows((project / "README.md").read_text("utf-8"), "docs/request.svg")
 
 
-def test_the_drawing_of_every_choice_has_its_nginx(project: Path) -> None:
-    picture = (project / "docs/request.svg").read_text("utf-8")
-    missing = [
-        it for row in drawing.nginx(project) for it in row if f">{escape(it)}<" not in picture
-    ]
+def test_the_drawing_of_every_choice_has_its_nginx(pair: Path) -> None:
+    picture = (pair / "docs/request.svg").read_text("utf-8")
+    missing = [it for row in drawing.nginx(pair) for it in row if f">{escape(it)}<" not in picture]
     assert missing == []
 
 

@@ -29,8 +29,8 @@ def states(ledger: str) -> dict[str, str]:
     return {line[0]: line[3].partition(": ")[0] for line in lines}
 
 
-def test_what_is_proven_has_a_test_and_what_a_test_names_is_proven(project: Path) -> None:
-    said, tests = states((project / LEDGER).read_text("utf-8")), named(project)
+def test_what_is_proven_has_a_test_and_what_a_test_names_is_proven(pair: Path) -> None:
+    said, tests = states((pair / LEDGER).read_text("utf-8")), named(pair)
     assert len(said) > 253
     assert sorted(number for number, it in said.items() if it in BY_TESTS) == sorted(
         number for number in tests if said.get(number) != "documented"

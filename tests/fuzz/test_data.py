@@ -1,6 +1,6 @@
 """Every answer is refused in plain words, or stays data in every file that it lands in.
 
-2,000 examples, the same every time; ``make fuzz EXAMPLES=50000`` takes that many others. Only the
+1,000 examples, the same every time; ``make fuzz EXAMPLES=50000`` takes that many others. Only the
 files with tags are rendered, in this process: test_program.py says why that is enough.
 """
 
@@ -19,7 +19,7 @@ from tests.fuzz import formats, rendering, strategies
 from tests.template import AXES, COMBINATIONS, QUESTIONS
 from tools import new
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1000"))
 DEFAULTS = dict(zip(AXES, (choices[0] for choices in AXES.values()), strict=True))
 
 

@@ -17,7 +17,7 @@ from tests.fuzz import rendering, strategies
 from tests.fuzz.test_data import DEFAULTS, wrong
 from tests.template import AXES, COMBINATIONS, QUESTIONS, ROOT, environment, files, render, run
 
-EXAMPLES = 40
+EXAMPLES = 24
 REPLAY = "home/.cookiecutter_replay"
 
 

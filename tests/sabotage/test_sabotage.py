@@ -1,7 +1,7 @@
 """Small defects, each planted alone: the service's own checks must find every one.
 
-``make sabotage`` plants all; otherwise it is the first of each practice, in a service with the
-default answers.
+``make sabotage`` plants all; otherwise it is one for each of the nine practices and a few more, in
+a service with the default answers.
 """
 
 from __future__ import annotations
