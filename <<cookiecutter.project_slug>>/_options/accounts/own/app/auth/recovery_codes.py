@@ -49,12 +49,12 @@ def renew(user: User) -> list[Secret]:
     return [Secret(_grouped(code.reveal())) for code in codes]
 
 
-def use(user: User, code: str) -> bool:
+def use(user: User, code: Secret) -> bool:
     """End a code of any user, and whether it counted: of two requests, one gets True.
 
     The caller commits.
     """
-    typed = Secret("".join(code.split()).replace("-", "").lower())
+    typed = Secret("".join(code.reveal().split()).replace("-", "").lower())
     theirs = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == _hash(user, typed)
     return change(delete(RecoveryCode).where(*theirs), OF_ALL) == 1
 
