@@ -70,11 +70,16 @@ RichText = Annotated[
     ),
 ]
 # A password, a code or a token in a body: a Secret from the moment it is read, so that a log or a
-# traceback that has the body does not show it. No answer has one: each names what it reveals.
+# traceback that has the body does not show it. It stays one in model_dump(), and JSON does not take
+# it: an answer has the text that the view reveals.
 SecretText = Annotated[
     Secret,
     GetPydanticSchema(
-        lambda _, handler: core_schema.no_info_after_validator_function(Secret, handler(str))
+        lambda _, handler: core_schema.no_info_after_validator_function(
+            Secret,
+            handler(str),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda secret: secret),
+        )
     ),
 ]
 PublicId = Annotated[str, Field(pattern=f"^[A-Za-z0-9_-]{{{PUBLIC_ID_LENGTH}}}$")]

@@ -74,5 +74,5 @@ def _hash(user: User, code: Secret) -> str:
     return hash_secret(Secret(f"{user.id} {code.reveal()}"))
 
 
-def _grouped(code: str) -> str:
-    return "-".join(code[start : start + GROUP] for start in range(0, len(code), GROUP))
+def _grouped(text: str) -> str:
+    return "-".join(text[start : start + GROUP] for start in range(0, len(text), GROUP))

@@ -244,7 +244,7 @@ def test_a_stolen_session_has_a_hundred_guesses_as_well(app: Flask) -> None:
         assert not authentication.reauthenticate(session, Secret(PASSWORD))
         db.session.execute(update(Session).values(failures=0, failed_at=None))
         db.session.commit()
-        assert step_up.by_password(session, PASSWORD), "guesses at the sign-in are others'"
+        assert step_up.by_password(session, Secret(PASSWORD)), "guesses at the sign-in are others'"
 
 
 @asvs("15.4.2")

@@ -81,8 +81,7 @@ def choose_password(
     purpose: links.Purpose, finish: Callable[[Secret, Secret], User | None], done: str
 ) -> ResponseReturnValue:
     """Ask for a password behind a link. To open the page changes nothing: mail scanners do it."""
-    sent = request.form if request.method == "POST" else request.args
-    token = Secret(sent.get("token", ""))
+    token = Secret((request.form if request.method == "POST" else request.args).get("token", ""))
     link = links.find(purpose, token)
     if link is not None:
         form = NewPasswordForm(link.email, token)

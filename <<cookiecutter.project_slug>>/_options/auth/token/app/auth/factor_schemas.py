@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from app.auth.passkeys import MAX_NAME
-from app.auth.schemas import DeviceToken, Hidden, TokenPair
+from app.auth.schemas import Hidden, TokenPair
 from app.fields import PlainText, SecretText
 from app.validation import Model
 
@@ -28,7 +28,7 @@ class CodeAnswer(Model):
 
     ticket: SecretText
     code: SecretText
-    device_token: DeviceToken = None
+    device_token: SecretText | None = None
 
 
 class PasskeyAnswer(Model):
@@ -36,7 +36,7 @@ class PasskeyAnswer(Model):
 
     ticket: SecretText
     credential: Credential
-    device_token: DeviceToken = None
+    device_token: SecretText | None = None
 
 
 class PasskeyProof(Model):

@@ -23,8 +23,8 @@ NewPassword = Annotated[
 ]
 # What the repr of a body or an answer leaves out; a log or a traceback may show one.
 Hidden = Annotated[str, Field(repr=False)]
-# By which a device is known, see app.auth.devices: None before the first sign-in, and in an answer
-# when the client already has it.
+# By which a device is known, see app.auth.devices: None when the client already has it. A body has
+# none before the first sign-in.
 DeviceToken = Annotated[str | None, Field(repr=False)]
 
 
@@ -39,7 +39,7 @@ class LinkPassword(Model):
 
     token: SecretText
     password: NewPassword
-    device_token: DeviceToken = None
+    device_token: SecretText | None = None
 
 
 class LinkToken(Model):
@@ -53,7 +53,7 @@ class Credentials(Model):
 
     email: Hidden
     password: SecretText
-    device_token: DeviceToken = None
+    device_token: SecretText | None = None
 
 
 class RefreshToken(Model):
@@ -88,7 +88,7 @@ class PasswordChange(Model):
 
     current_password: SecretText
     new_password: NewPassword
-    device_token: DeviceToken = None
+    device_token: SecretText | None = None
 
 
 class Profile(Model):
