@@ -40,7 +40,7 @@ def start_session(user: User, address: str) -> tuple[Session, Secret]:
 @cache
 def hash_once(hasher: PasswordHasher, password: str) -> str:
     """The hash by ``hasher``, which a test may have replaced with a cheaper one."""
-    return passwords.hash_password(password)
+    return passwords.hash_password(Secret(password))
 
 
 class RememberingHasher(PasswordHasher):

@@ -21,6 +21,7 @@ from app.mail import upkeep
 from app.metrics import remember_route, watch_passwords
 from app.metrics.collector import Numbers
 from app.metrics.counting import METHODS
+from app.secret import Secret
 from app.security import passwords
 from tests import live
 from tests.browser import HOME, SIGN_IN
@@ -163,14 +164,14 @@ def test_passwords_are_counted_while_they_are_hashed_and_when_they_are_refused(
         def hash(self, password: bytes) -> str:
             seen.append(value("app_password_hashes"))
             with pytest.raises(ServiceUnavailable):
-                passwords.hash_password("one more at the same time")
+                passwords.hash_password(Secret("one more at the same time"))
             return ""
 
     monkeypatch.setattr(passwords, "watch", None)  # as it is when nobody asks, and again after
     watch_passwords(registry)
     monkeypatch.setattr(passwords, "slots", BoundedSemaphore(1))
     monkeypatch.setattr(passwords, "HASHER", Hasher())
-    passwords.hash_password("correct horse battery staple")
+    passwords.hash_password(Secret("correct horse battery staple"))
     assert seen == [1]
     assert value("app_password_hashes") == 0
     assert value("app_password_hashes_refused_total") == 1

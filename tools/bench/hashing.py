@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from app.secret import Secret
 from app.security.passwords import hash_password
 
 HASHES = 24  # for each number of threads
@@ -24,7 +25,7 @@ def main() -> None:
     for threads in (1, 3):
         with ThreadPoolExecutor(threads) as pool:
             cpu, started = time.process_time(), time.perf_counter()
-            list(pool.map(hash_password, [f"password {n}" for n in range(HASHES)]))
+            list(pool.map(hash_password, [Secret(f"password {n}") for n in range(HASHES)]))
             seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         memory = (peak() - before) / threads
         found.append({"rate": HASHES / seconds, "cpu": cpu / HASHES, "memory": memory})

@@ -128,10 +128,11 @@ def add_account(service: Service, environment: Mapping[str, str]) -> None:
     create = f"""
 from app.auth import accounts
 from app.database import db
+from app.secret import Secret
 from wsgi import app
 
 with app.app_context():
-    accounts.register({EMAIL!r}, {PASSWORD!r})
+    accounts.register({EMAIL!r}, Secret({PASSWORD!r}))
     db.session.commit()
 """
     service.run("-c", create, environment=environment)

@@ -24,11 +24,12 @@ from app.auth import (
 )
 from app.auth.models import Session, User
 from app.database import db, now
+from app.secret import Secret
 from app.security.logs import security_event
 from app.security.passwords import hash_password
 
 
-def register(email: str, password: str) -> User | None:
+def register(email: str, password: Secret) -> User | None:
     """Create an account; None when the address is taken.
 
     The database decides, not a query before: of two sign-ups at the same time, one succeeds. The
@@ -45,7 +46,7 @@ def register(email: str, password: str) -> User | None:
     return user
 
 
-def change_password(session: Session, current: str, new: str) -> bool:
+def change_password(session: Session, current: Secret, new: Secret) -> bool:
     """Set a new password and end every session; False when ``current`` is wrong or too early.
 
     Of the devices, only this one stays known: the notice of the change tells what a new one would.

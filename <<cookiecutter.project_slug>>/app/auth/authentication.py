@@ -21,11 +21,12 @@ from app.auth import lock, throttling
 from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db
+from app.secret import Secret
 from app.security.logs import security_event
 from app.security.passwords import hash_password, needs_rehash, verify_password
 
 
-def authenticate(email: str, password: str) -> User | None:
+def authenticate(email: str, password: Secret) -> User | None:
     """The user with this address and password; None when there is none.
 
     Also None when the account is disabled, or when the attempt comes too early after many failures.
@@ -58,7 +59,7 @@ def authenticate(email: str, password: str) -> User | None:
 # <% if cookiecutter.auth == "oidc" %>
 
 
-def reauthenticate(user: User, password: str) -> bool:
+def reauthenticate(user: User, password: Secret) -> bool:
     """Whether the signed-in user has entered the right password, from now until the commit.
 
     Also False when the attempt comes too early after many failures. If False, the failure is
@@ -68,7 +69,7 @@ def reauthenticate(user: User, password: str) -> bool:
 # <% else %>
 
 
-def reauthenticate(session: Session, password: str) -> bool:
+def reauthenticate(session: Session, password: Secret) -> bool:
     """Whether the user of this session has entered the right password, from now until the commit.
 
     Also False when the attempt comes too early after many failures in this session: the thief of a
@@ -79,7 +80,7 @@ def reauthenticate(session: Session, password: str) -> bool:
 
 
 # <% if cookiecutter.auth == "oidc" %>
-def _confirm(user: User, password: str) -> bool:
+def _confirm(user: User, password: Secret) -> bool:
     """Whether ``password`` is right and the account enabled, from now until the commit.
 
     If not, the failure is counted and committed.
@@ -88,7 +89,7 @@ def _confirm(user: User, password: str) -> bool:
     password would then open a session. So the row is locked and read again.
     """
 # <% else %>
-def _confirm(user: User, password: str, session: Session | None = None) -> bool:
+def _confirm(user: User, password: Secret, session: Session | None = None) -> bool:
     """Whether ``password`` is right and the account enabled, from now until the commit.
 
     If not, the failure is counted and committed. What was counted stays until the sign-in is
@@ -149,7 +150,7 @@ def count_failure(user: User, session: Session | None = None, *, judged: bool = 
 
 
 # <% endif %>
-def _refuse(name: str, password: str) -> bool:
+def _refuse(name: str, password: Secret) -> bool:
     """Do the same for an unknown account as for a wrong password."""
     verify_password(None, password)
     # <% if cookiecutter.auth == "oidc" %>

@@ -18,6 +18,7 @@ from app.auth.models import User, normalize_email
 # <% endif %>
 from app.database import db
 # <% if cookiecutter.auth == "oidc" %>
+from app.secret import Secret
 from app.security.logs import security_event
 from app.security.passwords import hash_password, password_problem
 from app.settings import SERVICE_NAME
@@ -53,12 +54,17 @@ def new_address(text: str) -> str:
 # <% if cookiecutter.auth == "oidc" %>
 @users_cli.command("create-operator")
 @click.argument("email")
-@click.option("--password", help="Asked for when not given: a command line is visible to others.")
-def create_user(email: str, password: str | None) -> None:
+@click.option(
+    "--password",
+    type=Secret,
+    metavar="TEXT",
+    help="Asked for when not given: a command line is visible to others.",
+)
+def create_user(email: str, password: Secret | None) -> None:
     """Create your own account for emergencies. It can sign in while EMERGENCY_LOGIN=1."""
     address = new_address(email)
     if password is None:
-        password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+        password = Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     if problem := password_problem(password, SERVICE_NAME, address):
         raise click.ClickException(problem)
     local = {"issuer": LOCAL, "subject": address}

@@ -17,6 +17,7 @@ from pathlib import Path
 from zxcvbn import zxcvbn
 
 from app.normalization import fold
+from app.secret import Secret
 
 # The first 8 hexadecimal digits of SHA-256 of each folded password, sorted: 10,000 passwords that
 # no search of this repository finds. They are 32 bits, so that a good password is refused by
@@ -36,18 +37,18 @@ MIN_WORD = 4  # letters of a word that is taken out of a password; ours
 MAX_CONTEXT = 256  # characters of a name that count; an e-mail address has up to 254
 
 
-def is_leaked(password: str) -> bool:
+def is_leaked(password: Secret) -> bool:
     """Whether the list has the password, whatever its letter case and separators.
 
     What is put before and after it to please a form, "123" and "!", makes no difference either.
 
     :raises ValueError: for a password that :func:`app.normalization.normalize` refuses as too long.
     """
-    folded = fold(password, MAX_CONTEXT)
+    folded = fold(password.reveal(), MAX_CONTEXT)
     return any(_is_listed(it) for it in (folded, folded.strip(string.digits + string.punctuation)))
 
 
-def is_guessable(password: str, *context: str) -> bool:
+def is_guessable(password: Secret, *context: str) -> bool:
     """Whether fewer than ``MIN_GUESSES`` guesses find the password.
 
     :param context: what a guesser knows: the service's name, the user's e-mail address.
@@ -57,7 +58,7 @@ def is_guessable(password: str, *context: str) -> bool:
     for known in (name[:MAX_CONTEXT] for name in (*KNOWN, *context)):  # can have any length
         parts = [known, *known.split("@"), *re.split(r"[\W_]+", known)]
         words += [folded for part in parts if (folded := fold(part, MAX_CONTEXT))]
-    judged = whole = fold(password, MAX_CONTEXT)
+    judged = whole = fold(password.reveal(), MAX_CONTEXT)
     for word in sorted(words, key=len, reverse=True):
         if len(word) >= MIN_WORD:  # cut in two below, half of it would count as unknown
             judged = judged.replace(word, "")

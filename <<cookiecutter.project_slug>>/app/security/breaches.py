@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from flask import current_app
 
 from app.database import db
+from app.secret import Secret
 from app.security.logs import security_event
 
 TOLD = 5  # digits of 40, as the interface has it: about a thousand leaked passwords share them
@@ -28,17 +29,18 @@ TIMEOUT = 3  # seconds to connect to each address, and again for the whole answe
 MAX_ANSWER = 256 * 1024  # bytes; a padded answer has about 40,000
 
 
-def is_breached(encoded: bytes) -> bool:
+def is_breached(password: Secret) -> bool:
     """Whether the service knows the password. False when it does not answer, or none is set.
 
-    :param encoded: the password in UTF-8, as it is hashed for storage.
+    :param password: normalized, as it is hashed for storage.
     """
     url = current_app.config["SETTINGS"].breached_passwords_url
     if not url:
         return False
     db.session.commit()  # the database ends a transaction that is idle for as long as this may take
     # SHA-1 is the interface's; nothing is stored or signed with it.
-    digest = hashlib.sha1(encoded, usedforsecurity=False).hexdigest().upper()
+    hashed = hashlib.sha1(password.reveal().encode("utf-8", "surrogatepass"), usedforsecurity=False)
+    digest = hashed.hexdigest().upper()
     try:
         lines = _answer(url, digest[:TOLD]).split()
         counts = {suffix: int(count) for suffix, _, count in (it.partition(":") for it in lines)}

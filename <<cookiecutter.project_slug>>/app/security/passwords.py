@@ -22,6 +22,7 @@ from flask import Flask
 from werkzeug.exceptions import ServiceUnavailable
 
 from app.normalization import normalize
+from app.secret import Secret
 from app.security.blocklist import is_guessable, is_leaked
 from app.security.breaches import is_breached
 from app.security.errors import RETRY_AFTER
@@ -61,18 +62,18 @@ def check(app: Flask) -> Iterator[str]:
         yield "HASHER: hash or salt is too short; set hash_len=32 and salt_len=16"
 
 
-def hash_password(password: str) -> str:
+def hash_password(password: Secret) -> str:
     """The hash to store, with its parameters and a random salt: about 100 characters.
 
     :raises ServiceUnavailable: when all slots are taken.
     :raises ValueError: for a password that :func:`password_problem` finds too long.
     """
-    encoded = _encode(password)
+    normal = _normalize(password)
     with _slot():
-        return HASHER.hash(encoded)
+        return HASHER.hash(_encode(normal))
 
 
-def verify_password(stored: str | None, password: str) -> bool:
+def verify_password(stored: str | None, password: Secret) -> bool:
     """Whether ``stored`` is a hash of ``password``.
 
     :param stored: None for an unknown user: the result is False, after the same time. A password
@@ -80,12 +81,12 @@ def verify_password(stored: str | None, password: str) -> bool:
     :raises ServiceUnavailable: when all slots are taken, whether the user exists or not.
     """
     try:
-        encoded = _encode(password)
+        normal = _normalize(password)
     except ValueError:
         return False
     with _slot():
         try:
-            return HASHER.verify(stored or _dummy_hash(HASHER), encoded) and bool(stored)
+            return HASHER.verify(stored or _dummy_hash(HASHER), _encode(normal)) and bool(stored)
         except (VerificationError, ValueError):
             return False
 
@@ -98,7 +99,7 @@ def needs_rehash(stored: str) -> bool:
         return True
 
 
-def password_problem(password: str, *context: str) -> str | None:
+def password_problem(password: Secret, *context: str) -> str | None:
     """Why a user must not choose ``password``, as a sentence; None when it is good.
 
     :param context: what a guesser knows: the service's name, the user's e-mail address.
@@ -113,7 +114,7 @@ def password_problem(password: str, *context: str) -> str | None:
         return f"Use at most {MAX_LENGTH} characters."
     if is_guessable(password, *context):
         return "This is easy to guess: it consists of common passwords, names or patterns."
-    if is_leaked(password) or is_breached(_encode(password)):
+    if is_leaked(password) or is_breached(_normalize(password)):
         return LEAKED
     return None
 
@@ -144,11 +145,11 @@ def _dummy_hash(hasher: PasswordHasher) -> str:
     return hasher.hash(secrets.token_bytes(32))
 
 
-def _normalize(password: str) -> str:
+def _normalize(password: Secret) -> Secret:
     # Keyboards compose the same letters differently. SP 800-63B-4 section 3.1.1.2 and RFC 8265
     # section 4.2 ask for NFC. ASVS 6.2.8 wants no change at all: SECURITY.md has the deviation.
-    return normalize(password, MAX_LENGTH)
+    return Secret(normalize(password.reveal(), MAX_LENGTH))
 
 
-def _encode(password: str) -> bytes:
-    return _normalize(password).encode("utf-8", "surrogatepass")  # JSON can bring lone surrogates
+def _encode(normal: Secret) -> bytes:
+    return normal.reveal().encode("utf-8", "surrogatepass")  # JSON can bring lone surrogates

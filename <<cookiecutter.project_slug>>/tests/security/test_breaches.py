@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.secret import Secret
 from app.security import breaches
 from app.security.passwords import password_problem
 from app.settings import ConfigurationError
@@ -108,7 +109,7 @@ def asking(make_app: Callable[..., Flask], service: Service) -> Flask:
 
 def problem(app: Flask, password: str = GOOD) -> str | None:
     with app.app_context():
-        return password_problem(password)
+        return password_problem(Secret(password))
 
 
 @asvs("6.2.12")

@@ -20,6 +20,7 @@ import app as package
 from app import normalization
 from app.auth.models import normalize_email
 from app.normalization import MAX_MARKS, SHORT_TEXT, normalize
+from app.secret import Secret
 from app.security.passwords import password_problem
 from app.security.rich_text import MAX_RICH_TEXT, RichText
 from app.security.sanitization import LIMITS, MAX_HTML, clean_line, sanitize_html
@@ -114,11 +115,11 @@ def test_every_function_refuses_it(app: Flask, normalized: list[str], text: str)
     for function in (RichText, sanitize_html, lambda it: clean_line(it, 120), normalize_email):
         with pytest.raises(ValueError, match=r"at most|combining"):
             function(text)
-    assert "at most 128" in str(password_problem(text))
+    assert "at most 128" in str(password_problem(Secret(text)))
     # A form hands over the address as it was sent, even where it is none.
     with app.app_context():
         good = "purple otter juggles nine lamps"
-        assert password_problem(good, text, f"{text}@example.com") is None
+        assert password_problem(Secret(good), text, f"{text}@example.com") is None
 
 
 # --- The service -------------------------------------------------------------------------------

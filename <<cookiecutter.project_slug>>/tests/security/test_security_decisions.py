@@ -23,6 +23,7 @@ from app.auth.step_up import BY_PASSWORD, BY_PROVIDER
 from app.auth import second_factors, sessions, sign_in
 from app.auth.step_up import PASSWORD
 # <% endif %>
+from app.secret import Secret
 from app.security.access import is_public, needs_fresh_proof
 from app.security.passwords import password_problem
 # <% if cookiecutter.auth == "token" %>
@@ -124,7 +125,7 @@ def test_the_words_of_the_context_make_no_password(app: Flask) -> None:
     for word in (SERVICE_NAME, address, "alexandra", "lighthouse", "harbour"):
         for password in (f"{word * 15}"[:128], f"{word}12345" * 3):
             with app.app_context():
-                assert password_problem(password, SERVICE_NAME, address), password
+                assert password_problem(Secret(password), SERVICE_NAME, address), password
 
 
 @asvs("6.1.3")

@@ -119,8 +119,8 @@ DEFECTS = [
     ),
     codes(
         "a traceback shows the code",
-        "    token: Hidden\n    password: NewPassword\n",
+        "    token: SecretText\n    password: NewPassword\n",
         "    token: str\n    password: NewPassword\n",
-        "test_a_body_shows_no_secret_of_itself",
+        "test_each_field_for_a_secret_is_one",
     ),
 ]

@@ -162,6 +162,29 @@ DEFECTS = [
         "test_no_secret_is_written_anywhere",
         OIDC,
     ),
+    secret(
+        "a form keeps what was typed beside the secret",
+        "        self.raw_data = [Secret(text) for text in valuelist]\n"
+        "        self.data = self.raw_data[0] if valuelist",
+        "        self.data = Secret(valuelist[0]) if valuelist",
+        "test_a_form_shows_no_secret_of_itself",
+    ),
+    secret(
+        "a password waits as a text until it is hashed",
+        "    normal = _normalize(password)\n"
+        "    with _slot():\n"
+        "        return HASHER.hash(_encode(normal))\n",
+        "    text = _normalize(password).reveal()\n"
+        "    with _slot():\n"
+        "        return HASHER.hash(text.encode())\n",
+        "test_an_error_while_a_password_is_hashed_shows_it_nowhere",
+    ),
+    secret(
+        "a function takes a code as a text",
+        "def check_code(user: User, code: Secret,",
+        "def check_code(user: User, code: str,",
+        "test_no_function_takes_a_password_or_a_code_as_text",
+    ),
     routes(
         "a route that nobody marked has no limit",
         "    return (limit or BY_DEFAULT) if request.method in CHANGING else UNLIMITED\n",

@@ -15,8 +15,8 @@ ACCEPTED = "| Accepted weakness | Severity | Found | Until | Why it does no harm
 DEFECTS = [
     decisions(
         "a field of a form without a rule",
-        '    code = StringField("Code", [InputRequired()',
-        '    remember = StringField("Remember")\n    code = StringField("Code", [InputRequired()',
+        '    code = SecretField("Code", [InputRequired()',
+        '    remember = StringField("Remember")\n    code = SecretField("Code", [InputRequired()',
         "test_each_field_of_a_request_has_its_rule",
     ),
     decisions(

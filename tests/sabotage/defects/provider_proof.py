@@ -163,7 +163,7 @@ DEFECTS = [
     ),
     step_up(
         "any password proves an emergency account",
-        "if form.validate() and authentication.reauthenticate(session.user, password):\n"
+        "if form.validate() and authentication.reauthenticate(session.user, form.password.data):\n"
         "            identity.prove(",
         "if form.validate():\n            identity.prove(",
         "test_guesses_at_an_emergency_account_are_counted",

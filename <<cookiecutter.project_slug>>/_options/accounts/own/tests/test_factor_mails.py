@@ -7,6 +7,7 @@ from flask import Flask
 
 from app.auth import devices, second_factors
 from app.database import db
+from app.secret import Secret
 from tests.browser import Browser
 from tests.factors import asking, user_of, with_app, with_codes
 from tests.mailbox import Received, mails
@@ -57,7 +58,7 @@ def test_a_recovery_code_says_how_many_are_left(app: Flask, used: int, said: str
     codes = with_codes(app, ALICE)
     with asking(app):
         for code in codes[:used]:
-            assert second_factors.check_code(user_of(ALICE), code) == "recovery code"
+            assert second_factors.check_code(user_of(ALICE), Secret(code)) == "recovery code"
         db.session.commit()
     assert said in newest(app, "recovery_code_used").text
     assert all(code not in str(mails(app)) for code in codes)

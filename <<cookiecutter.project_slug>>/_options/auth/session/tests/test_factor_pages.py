@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 from app.auth import recovery_codes
 from app.auth.qr import QUIET
 from app.database import db
+from app.secret import Secret
 from tests.authenticator import Authenticator
 from tests.browser import (
     PASSWORD,
@@ -310,7 +311,7 @@ def test_few_recovery_codes_are_told(app: Flask, alice: Browser, clock: Clock) -
     prove(app, alice.email, "code")
     codes = shown_codes(new_recovery_codes(alice))
     with app.app_context():
-        assert all(recovery_codes.use(user_of(alice.email), code) for code in codes[:7])
+        assert all(recovery_codes.use(user_of(alice.email), Secret(code)) for code in codes[:7])
         db.session.commit()
     assert "Make new recovery codes: 3 left" in advice(alice)
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from app.auth.models import User
 from app.database import db
+from app.secret import Secret
 from app.security.passwords import verify_password
 from tests.browser import CONFIRM, PASSWORD, SIGN_UP, Browser, html
 from tests.mailbox import newest_token
@@ -50,7 +51,7 @@ def test_nobody_makes_themselves_enabled_or_verified(app: Flask, browser: Browse
         assert user.id != 999
         assert user.email == "eve@example.com"
         assert user.created_at.year > 2000
-        assert verify_password(user.password_hash, PASSWORD)
+        assert verify_password(user.password_hash, Secret(PASSWORD))
 
 
 @practice("cookies")

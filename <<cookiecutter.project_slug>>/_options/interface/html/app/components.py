@@ -6,9 +6,10 @@ Development alone has it (:mod:`app.development`): production answers 404.
 from __future__ import annotations
 
 from flask import Flask, render_template
-from wtforms import BooleanField, Form, PasswordField, StringField, TextAreaField
+from wtforms import BooleanField, Form, StringField, TextAreaField
 
 from app.database import now
+from app.fields import SecretField
 from app.security.access import public
 
 PATH = "/dev/components"
@@ -19,7 +20,7 @@ class Parts(Form):
 
     text = StringField("A field", description="A hint below the label.")
     wrong = StringField("A field with an error", description="Every error says what to do.")
-    password = PasswordField("A password")
+    password = SecretField("A password")
     long = TextAreaField("A long text")
     box = BooleanField("A box to tick")
 

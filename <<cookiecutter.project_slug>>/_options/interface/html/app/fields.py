@@ -9,7 +9,9 @@ from flask_wtf import FlaskForm
 from wtforms import Field, Form, TextAreaField
 from wtforms.form import BaseForm
 from wtforms.validators import StopValidation
+from wtforms.widgets import PasswordInput
 
+from app.secret import Secret
 from app.security.refusals import unknown_fields
 from app.security.rich_text import MAX_RICH_TEXT, RichText
 from app.security.sanitization import clean_line
@@ -37,6 +39,29 @@ class TextForm(FlaskForm):  # type: ignore[misc]
         if unknown := request.form.keys() - self.data.keys():
             unknown_fields(unknown)
         return bool(super().validate(extra_validators))
+
+
+class SecretField(Field):
+    """A password or a code that somebody types, or a token in a hidden field.
+
+    Its data are a :class:`Secret` from the moment they are read, empty when nothing was sent: a log
+    or a traceback that has the form, or what a validator got, does not show them.
+
+    :param widget: of another look; only that of a password leaves out in the page what was typed.
+    """
+
+    widget = PasswordInput()
+    data: Secret
+
+    def process_data(self, value: Secret | None) -> None:
+        self.data = value or Secret("")
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.raw_data = [Secret(text) for text in valuelist]
+        self.data = self.raw_data[0] if valuelist else Secret("")
+
+    def _value(self) -> str:
+        return self.data.reveal()
 
 
 class PlainText:

@@ -8,10 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    GetPydanticSchema,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from app.database import PUBLIC_ID_LENGTH
+from app.secret import Secret
 from app.security import rich_text
 from app.security.rich_text import MAX_RICH_TEXT
 from app.security.sanitization import clean_line
@@ -60,6 +67,19 @@ RichText = Annotated[
             "maxLength": MAX_RICH_TEXT,
             "pattern": rf"^[^{CONTROLS}]*[^{CONTROLS}\s][^{CONTROLS}]*$",
         }
+    ),
+]
+# A password, a code or a token in a body: a Secret from the moment it is read, so that a log or a
+# traceback that has the body does not show it. It stays one in model_dump(), and JSON does not take
+# it: an answer has the text that the view reveals.
+SecretText = Annotated[
+    Secret,
+    GetPydanticSchema(
+        lambda _, handler: core_schema.no_info_after_validator_function(
+            Secret,
+            handler(str),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda secret: secret),
+        )
     ),
 ]
 PublicId = Annotated[str, Field(pattern=f"^[A-Za-z0-9_-]{{{PUBLIC_ID_LENGTH}}}$")]

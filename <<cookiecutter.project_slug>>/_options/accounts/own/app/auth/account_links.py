@@ -13,6 +13,7 @@ from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, name
 from app.auth.models import User
 from app.database import db, now
 from app.database.rows import change
+from app.secret import Secret
 
 
 def end(user: User, purpose: Purpose, *, after: int = 0) -> None:
@@ -24,7 +25,7 @@ def end(user: User, purpose: Purpose, *, after: int = 0) -> None:
     change(update(Link).where(*theirs).values(token_hash=None), OF_ALL)
 
 
-def use(purpose: Purpose, token: str) -> User | None:
+def use(purpose: Purpose, token: Secret) -> User | None:
     """The account whose owner has opened this link, once; locked until the commit.
 
     None when the link does not count (any more), or went to an address that the account had before.

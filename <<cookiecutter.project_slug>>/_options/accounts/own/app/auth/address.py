@@ -20,6 +20,7 @@ from app.auth.links import Link
 from app.auth.models import User
 from app.database import db, rows
 from app.mail import outbox
+from app.secret import Secret
 from app.security.logs import security_event
 from app.security.passwords import hash_password
 
@@ -42,13 +43,13 @@ def request_change(user: User, email: str) -> None:
         outbox.add(KIND, email, values, deliver=few and not taken)
 
 
-def pending(token: str, user: User) -> Link | None:
+def pending(token: Secret, user: User) -> Link | None:
     """The link that changes the address of this account, if it still counts."""
     link = links.find("email", token)
     return link if link and link.user_id == user.id else None
 
 
-def change(token: str, user: User) -> bool:
+def change(token: Secret, user: User) -> bool:
     """Change the address by a link; False when the link does not count. The caller commits.
 
     :raises Conflict: when another account has the address by now.
@@ -72,7 +73,7 @@ def change(token: str, user: User) -> bool:
     return True
 
 
-def undo(token: str, password: str) -> User | None:
+def undo(token: Secret, password: Secret) -> User | None:
     """Give the account its old address back, by the link in the notice, and a new password.
 
     Every session ends, and each change after the undone one, with its link: a thief who moves an

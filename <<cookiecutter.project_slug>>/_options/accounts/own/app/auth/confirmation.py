@@ -19,6 +19,7 @@ from app.auth import account_links, accounts, devices, links, notices, sessions,
 from app.auth.models import User
 from app.database import db
 from app.mail import outbox
+from app.secret import Secret
 from app.security.logs import security_event
 from app.security.passwords import hash_password
 
@@ -44,7 +45,7 @@ def request_sign_up(email: str) -> None:
         outbox.add(kind, email, {"address": notices.client(), **links.shown("confirm", token)})
 
 
-def sign_up(token: str, password: str) -> User | None:
+def sign_up(token: Secret, password: Secret) -> User | None:
     """Open the account that a link is for; None when it does not count (any more).
 
     The caller commits.
@@ -69,7 +70,7 @@ def request_reset(email: str) -> None:
         outbox.add("reset", email, values, deliver=exists)
 
 
-def reset(token: str, password: str) -> User | None:
+def reset(token: Secret, password: Secret) -> User | None:
     """Set a new password by a link and end every session; None when the link does not count.
 
     The caller commits.

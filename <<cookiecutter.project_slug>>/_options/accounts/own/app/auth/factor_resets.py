@@ -26,6 +26,7 @@ from app.auth import (
 from app.auth.models import User
 from app.database import db, now
 from app.mail import outbox
+from app.secret import Secret
 from app.security.logs import security_event
 
 DELAY = timedelta(days=3)  # ours: an owner who is away for a weekend still reads the mail
@@ -88,7 +89,7 @@ def cancel_by_session(user: User) -> bool:
     return throttling.lock(user) and cancel(user, SESSION)
 
 
-def cancel_by_link(token: str) -> bool:
+def cancel_by_link(token: Secret) -> bool:
     """The same by the link of the mail, once. The caller commits."""
     user = account_links.use("keep", token)
     return user is not None and cancel(user, MAIL)

@@ -114,10 +114,10 @@ def shown(purpose: Purpose, token: Secret) -> dict[str, str]:
     return {"link": link, "code": token.reveal()}
 
 
-def find(purpose: Purpose, token: str) -> Link | None:
+def find(purpose: Purpose, token: Secret) -> Link | None:
     """The link with this token, if it still counts."""
     query = select(Link).where(
-        Link.token_hash == hash_secret(Secret(token)),
+        Link.token_hash == hash_secret(token),
         Link.purpose.in_(_counting(purpose)),
         Link.expires_at > now(),
     )

@@ -39,7 +39,7 @@ def mail_nobody(name: str) -> None:
     _write(email, links.issue_at_once("unlock", email), deliver=False)
 
 
-def unlock(token: str) -> User | None:
+def unlock(token: Secret) -> User | None:
     """Forget the failures of an account, by the link of a mail; None when it does not count.
 
     The caller commits.

@@ -49,12 +49,12 @@ def renew(user: User) -> list[Secret]:
     return [Secret(_grouped(code.reveal())) for code in codes]
 
 
-def use(user: User, code: str) -> bool:
+def use(user: User, code: Secret) -> bool:
     """End a code of any user, and whether it counted: of two requests, one gets True.
 
     The caller commits.
     """
-    typed = Secret("".join(code.split()).replace("-", "").lower())
+    typed = Secret("".join(code.reveal().split()).replace("-", "").lower())
     theirs = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == _hash(user, typed)
     return change(delete(RecoveryCode).where(*theirs), OF_ALL) == 1
 
@@ -74,5 +74,5 @@ def _hash(user: User, code: Secret) -> str:
     return hash_secret(Secret(f"{user.id} {code.reveal()}"))
 
 
-def _grouped(code: str) -> str:
-    return "-".join(code[start : start + GROUP] for start in range(0, len(code), GROUP))
+def _grouped(text: str) -> str:
+    return "-".join(text[start : start + GROUP] for start in range(0, len(text), GROUP))

@@ -43,7 +43,7 @@ def are_required() -> bool:
     return bool(current_app.config["SETTINGS"].second_factor == "required")
 
 
-def check_code(user: User, code: str, *, of_app: bool = True) -> str | None:
+def check_code(user: User, code: Secret, *, of_app: bool = True) -> str | None:
     """What a typed code proves: ``code`` or ``recovery code``; None when it does not count.
 
     The caller has locked the account, has counted the try, and commits. A notice tells of a
@@ -61,7 +61,7 @@ def check_code(user: User, code: str, *, of_app: bool = True) -> str | None:
     return None
 
 
-def set_app_up(session: Session, code: str) -> list[Secret] | None:
+def set_app_up(session: Session, code: Secret) -> list[Secret] | None:
     """Enable the app that was begun; one before it counts no more, and all other sessions end.
 
     The caller has locked the account and commits.

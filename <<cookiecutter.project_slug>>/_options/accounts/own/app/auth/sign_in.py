@@ -44,7 +44,7 @@ class SignIn:
     ticket: Secret | None = None
 
 
-def by_password(email: str, password: str) -> SignIn | None:
+def by_password(email: str, password: Secret) -> SignIn | None:
     """The first step: complete for an account without a second factor. The caller commits.
 
     None when the password is wrong or comes too early, see :mod:`app.auth.authentication`.
@@ -59,7 +59,7 @@ def by_password(email: str, password: str) -> SignIn | None:
     return _complete(user, PASSWORD)
 
 
-def by_code(token: Secret, code: str) -> SignIn | None:
+def by_code(token: Secret, code: Secret) -> SignIn | None:
     """The second step by a code of the app or a recovery code. The caller commits.
 
     None when the ticket does not count (any more), or the code is wrong: that is counted.

@@ -66,7 +66,7 @@ def is_fresh(session: Session) -> bool:
     return session.proof != PASSWORD or not second_factors.of(session.user)
 
 
-def by_password(session: Session, password: str) -> bool:
+def by_password(session: Session, password: Secret) -> bool:
     """Prove by the password, where the account has no second factor. Commits when it is wrong."""
     if second_factors.of(session.user):
         return False
@@ -79,7 +79,7 @@ def by_password(session: Session, password: str) -> bool:
     return True
 
 
-def by_code(session: Session, code: str) -> str | None:
+def by_code(session: Session, code: Secret) -> str | None:
     """What a code of the app, or a recovery code, proves; None when it is wrong: that commits.
 
     Failures count for this session: a thief at its page does not keep the owner out.

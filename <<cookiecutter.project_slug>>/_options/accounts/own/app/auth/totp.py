@@ -10,7 +10,6 @@ ASVS 6.5.1, 6.5.4, 6.5.5, 6.5.8.
 
 from __future__ import annotations
 
-import hmac
 import logging
 import time
 from datetime import datetime
@@ -86,7 +85,7 @@ def pending(session: Session) -> Secret | None:
     return _readable(app.new_secret) if app and app.session_id == session.id else None
 
 
-def enable(session: Session, code: str) -> bool:
+def enable(session: Session, code: Secret) -> bool:
     """Enable the app that this session has begun, by its first code. The caller commits."""
     app = find(session.user)
     step = _step(app.new_secret, code) if app and app.session_id == session.id else None
@@ -98,7 +97,7 @@ def enable(session: Session, code: str) -> bool:
     return change(enable.values(new_secret=None, **values), OF_ALL) == 1
 
 
-def verify(user: User, code: str) -> bool:
+def verify(user: User, code: Secret) -> bool:
     """Whether ``code`` is one of the enabled app, and not used before. The caller commits.
 
     Then none of its step or before counts any more: of two requests, one gets True.
@@ -139,15 +138,15 @@ def uri(user: User, secret: Secret) -> str:
     return _codes(secret).provisioning_uri(name=user.email, issuer_name=name)
 
 
-def _step(stored: str | None, code: str) -> int | None:
+def _step(stored: str | None, code: Secret) -> int | None:
     """The step that a code belongs to, when it is one of this secret and counts now."""
     secret = _readable(stored)
     if secret is None:
         return None
     codes, at = _codes(secret), time.time()
-    typed = code.replace(" ", "").encode("utf-8", "surrogatepass")
+    typed = Secret(code.reveal().replace(" ", ""))
     for offset in range(-DRIFT, DRIFT + 1):
-        if hmac.compare_digest(codes.at(at, counter_offset=offset).encode(), typed):
+        if typed == codes.at(at, counter_offset=offset):
             return int(at) // STEP + offset
     return None
 

@@ -16,6 +16,7 @@ from app.auth.models import Session, User
 from app.database import db, now
 from app.mail import outbox
 from app.mail.models import Mail
+from app.secret import Secret
 from tests.browser import NO_LINK, PASSWORD, SIGNED_IN, Browser
 from tests.factor_actions import code_step, is_complete, password_step
 from tests.factors import asking, factors_of, user_of, with_app, with_codes, with_foreign_passkey
@@ -59,7 +60,7 @@ def kinds(app: Flask) -> list[str]:
 def is_asked_for_a_factor(app: Flask) -> bool:
     """Whether the right password is not enough."""
     with asking(app):
-        found = sign_in.by_password(ALICE, PASSWORD)
+        found = sign_in.by_password(ALICE, Secret(PASSWORD))
         db.session.rollback()
         assert found is not None
         return found.proof is None
@@ -247,7 +248,7 @@ def test_of_a_sign_in_and_a_cancellation_at_once_one_comes_first(
 
     def enter() -> None:
         with asking(app):
-            sign_in.by_password(ALICE, PASSWORD)
+            sign_in.by_password(ALICE, Secret(PASSWORD))
             db.session.commit()
 
     at_once(cancel, enter)
@@ -266,13 +267,13 @@ def test_a_cancellation_that_overtakes_a_sign_in_counts(
     make_due(app)
     keep, verify = ready_to_keep(alice), sign_in.authentication.verify_password
 
-    def overtaken(*given: str) -> bool:
+    def overtaken(*given: Any) -> bool:
         at_once(keep)
         return verify(*given)
 
     with monkeypatch.context() as patch, asking(app):
         patch.setattr(sign_in.authentication, "verify_password", overtaken)
-        found = sign_in.by_password(ALICE, PASSWORD)
+        found = sign_in.by_password(ALICE, Secret(PASSWORD))
         assert found is not None
         assert found.proof is None
         db.session.commit()

@@ -18,6 +18,7 @@ from app.auth import accounts, confirmation, upkeep
 from app.auth.links import FIRST_PAUSE, LIFETIMES, LONGEST_PAUSE, Link
 from app.auth.models import User
 from app.database import Base, db, dialect, now
+from app.secret import Secret
 from tests.browser import ASKED, NO_LINK, PASSWORD, SIGNED_IN, Browser
 from tests.flows import FLOWS, RESET, Flow, pass_time
 from tests.mailbox import mails, tokens
@@ -197,7 +198,7 @@ def test_a_link_that_ends_meanwhile_opens_nothing_and_logs_no_success(
         pass_time(app, FIRST_PAUSE)
         flow.token(app)
 
-    def hash_meanwhile(password: str) -> str:
+    def hash_meanwhile(password: Secret) -> str:
         with ThreadPoolExecutor(1) as another_visitor:
             another_visitor.submit(ask_again).result()
         return hashed(password)
@@ -306,7 +307,7 @@ def test_nobody_waits_while_a_password_is_hashed(
     token = flow.token(app)
     hash_password = accounts.hash_password
 
-    def ask_meanwhile(password: str) -> str:
+    def ask_meanwhile(password: Secret) -> str:
         ask = lambda: flow.ask(Browser(app, "192.0.2.9"), flow.email)  # noqa: E731
         answered.extend(it.status_code for it in at_once(ask))
         return hash_password(password)

@@ -24,6 +24,7 @@ from app.auth.links import LIFETIMES, Link
 from app.auth.models import Decoy, Session, User
 from app.database import db, now
 from app.mail.models import Mail
+from app.secret import Secret
 from tests.browser import NO_LINK, PASSWORD, SIGNED_IN, Browser
 from tests.factors import asking, user_of, with_app
 from tests.flows import pass_time
@@ -212,9 +213,9 @@ def test_wrong_codes_count_as_wrong_passwords_do(app: Flask) -> None:
         token = ticket_of(app)
         wrong = f"{(int(codes.now()) + 500_000) % 1_000_000:06}"
         for number in (98, 99, 100):
-            assert sign_in.by_code(token, wrong) is None
+            assert sign_in.by_code(token, Secret(wrong)) is None
             assert failures(app) == number
-        assert sign_in.by_code(token, codes.now()) is None, "locked: right or wrong"
+        assert sign_in.by_code(token, Secret(codes.now())) is None, "locked: right or wrong"
     assert [it.kind for it in mails(app, ALICE)] == ["unlock"]
     assert not enters(app)
 
@@ -240,10 +241,10 @@ def test_a_stolen_session_has_a_hundred_guesses_as_well(app: Flask) -> None:
     with asking(app):
         (session,) = sessions.of_user(user_of(ALICE))
         g.user = session.user
-        assert not authentication.reauthenticate(session, PASSWORD)
+        assert not authentication.reauthenticate(session, Secret(PASSWORD))
         db.session.execute(update(Session).values(failures=0, failed_at=None))
         db.session.commit()
-        assert step_up.by_password(session, PASSWORD), "guesses at the sign-in are others'"
+        assert step_up.by_password(session, Secret(PASSWORD)), "guesses at the sign-in are others'"
 
 
 @asvs("15.4.2")

@@ -280,7 +280,7 @@ def test_a_ticket_is_for_one_purpose(app: Flask, clock: Clock, secret: str) -> N
         for purpose in ("passkey", "new passkey", "step-up"):
             _, token = tickets.issue(purpose, user(app))
             db.session.commit()
-            assert sign_in.by_code(token, clock.code(secret)) is None
+            assert sign_in.by_code(token, Secret(clock.code(secret))) is None
             assert sign_in.passkey_options(token) is None
             assert sign_in.by_passkey("second factor", token, "{}") is None
 
@@ -374,7 +374,7 @@ def test_tries_at_once_are_all_counted(
     thieves = [Browser(app, f"203.0.113.{n}") for n in range(number)]
     for thief in thieves:
         copy_ticket(browser, thief)
-    judged: list[str] = []
+    judged: list[Secret] = []
     with monkeypatch.context() as patch:
         patch.setattr(tickets, "find", meeting(number, tickets.find))
         patch.setattr(second_factors, "check_code", lambda _, code, **__: judged.append(code))
@@ -604,10 +604,10 @@ def test_a_new_factor_ends_the_link_that_moves_the_account(app: Flask, alice: Br
     change_address(alice, "elsewhere@example.com")
     token = newest_token(app, "elsewhere@example.com")
     with asking(app):
-        assert links.find("email", token)
+        assert links.find("email", Secret(token))
         second_factors.added(user_of(ALICE), "code")
         db.session.commit()
-        assert links.find("email", token) is None
+        assert links.find("email", Secret(token)) is None
 
 
 def test_a_secret_is_new_each_time(app: Flask, alice: Browser, clock: Clock) -> None:

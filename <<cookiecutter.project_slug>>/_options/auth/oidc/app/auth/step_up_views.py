@@ -53,8 +53,7 @@ def by_password(target: str | None) -> ResponseReturnValue:
         abort(403, "The emergency sign-in is switched off.")
     form, session, error = ProofForm(), identity.current_session(), None
     if form.is_submitted():
-        password = form.password.data or ""
-        if form.validate() and authentication.reauthenticate(session.user, password):
+        if form.validate() and authentication.reauthenticate(session.user, form.password.data):
             identity.prove(step_up.BY_PASSWORD)
             return _go_on(session, target)
         security_event("authn_step_up_fail", account=session.user_id, reason="password")

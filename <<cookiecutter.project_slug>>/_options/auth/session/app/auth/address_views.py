@@ -9,6 +9,7 @@ from app.auth import address, identity
 from app.auth.forms import NewAddressForm
 from app.auth.views import choose_password
 from app.database import db
+from app.secret import Secret
 from app.security import rate_limits
 from app.security.access import fresh, public
 
@@ -38,13 +39,12 @@ def change() -> ResponseReturnValue:
     if g.user is None:
         return render_template("auth/sign_in_first.html"), 401
     if request.method == "POST":
-        if address.change(request.form.get("token", ""), g.user):
+        if address.change(Secret(request.form.get("token", "")), g.user):
             db.session.commit()
             flash("Your address is changed.")
             return redirect(url_for("account.index"))
         db.session.rollback()
-    elif link := address.pending(request.args.get("token", ""), g.user):
-        token = request.args["token"]
+    elif link := address.pending(token := Secret(request.args.get("token", "")), g.user):
         return render_template("auth/new_address.html", token=token, address=link.email)
     return render_template("auth/link_ended.html", purpose="email"), 404
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from wtforms import HiddenField, PasswordField, StringField
+from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
+from wtforms.widgets import TextInput
 
 from app.auth.passkeys import MAX_NAME
-from app.fields import PlainText, TextForm
+from app.fields import PlainText, SecretField, TextForm
 
 MAX_CODE = 64  # characters: a recovery code has 32, and some people type spaces
 
@@ -14,13 +15,13 @@ MAX_CODE = 64  # characters: a recovery code has 32, and some people type spaces
 class CodeForm(TextForm):
     """A code of the authenticator app, or a recovery code."""
 
-    code = StringField("Code", [InputRequired(), Length(max=MAX_CODE)])
+    code = SecretField("Code", [InputRequired(), Length(max=MAX_CODE)], widget=TextInput())
 
 
 class ProofForm(TextForm):
     """The password, as a fresh proof of who the user is."""
 
-    password = PasswordField("Password", [InputRequired()])
+    password = SecretField("Password", [InputRequired()])
 
 
 class PasskeyForm(TextForm):

@@ -51,7 +51,7 @@ def app() -> ResponseReturnValue:
     """Show the secret for the app, and enable the app by its first code."""
     form = CodeForm()
     if form.validate_on_submit():
-        codes = second_factors.set_app_up(identity.held_session(), form.code.data or "")
+        codes = second_factors.set_app_up(identity.held_session(), form.code.data)
         if codes is not None:
             identity.prove("code")
             return done("The authenticator app is set up.", codes)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from wtforms import (
-    BooleanField,
-    Field,
-    Form,
-    HiddenField,
-    PasswordField,
-    StringField,
-    ValidationError,
-)
+from wtforms import BooleanField, Field, Form, StringField, ValidationError
 from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.widgets import HiddenInput
 
 from app.auth.models import MAX_EMAIL, normalize_email
-from app.fields import TextForm
+from app.fields import SecretField, TextForm
+from app.secret import Secret
 from app.security.passwords import password_problem
 from app.settings import SERVICE_NAME
 
@@ -31,7 +25,7 @@ class LoginForm(TextForm):
     """Sign-in. The rules for new passwords do not apply: an old one must still work."""
 
     email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)])
-    password = PasswordField("Password", [InputRequired()])
+    password = SecretField("Password", [InputRequired()])
     stay = BooleanField("Stay signed in on this device")  # shown where app.auth.staying offers it
 
 
@@ -56,13 +50,11 @@ class NewAddressForm(AddressForm):
 class NewPasswordForm(TextForm):
     """A password for the account whose address is ``email``, by the link of a mail."""
 
-    token = HiddenField(validators=[InputRequired()])
-    password = PasswordField("Password", [InputRequired()])
-    confirm = PasswordField(
-        "Repeat the password", [EqualTo("password", "The two passwords differ.")]
-    )
+    token = SecretField(widget=HiddenInput(), validators=[InputRequired()])
+    password = SecretField("Password", [InputRequired()])
+    confirm = SecretField("Repeat the password", [EqualTo("password", "The two passwords differ.")])
 
-    def __init__(self, email: str, token: str) -> None:
+    def __init__(self, email: str, token: Secret) -> None:
         super().__init__(data={"token": token})
         self.owner_email = email
 
@@ -74,9 +66,9 @@ class NewPasswordForm(TextForm):
 class PasswordForm(TextForm):
     """Change of one's own password; the new one must not repeat ``email``."""
 
-    current_password = PasswordField("Current password", [InputRequired()])
-    new_password = PasswordField("New password", [InputRequired()])
-    confirm = PasswordField(
+    current_password = SecretField("Current password", [InputRequired()])
+    new_password = SecretField("New password", [InputRequired()])
+    confirm = SecretField(
         "Repeat the new password", [EqualTo("new_password", "The two passwords differ.")]
     )
 

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.auth import factor_resets, identity, links, lock
 from app.auth.step_up import part_of_set_up
 from app.database import db
+from app.secret import Secret
 from app.security import rate_limits
 from app.security.access import public
 
@@ -34,16 +35,16 @@ def keep() -> ResponseReturnValue:
 
 
 def _confirm(
-    purpose: links.Purpose, finish: Callable[[str], bool], done: str
+    purpose: links.Purpose, finish: Callable[[Secret], bool], done: str
 ) -> ResponseReturnValue:
     """Ask for a click behind a link. To open the page changes nothing: mail scanners do it."""
     if request.method == "POST":
-        if finish(request.form.get("token", "")):
+        if finish(Secret(request.form.get("token", ""))):
             db.session.commit()
             flash(done)
             return redirect(url_for("auth.login"))
         db.session.rollback()
-    elif link := links.find(purpose, token := request.args.get("token", "")):
+    elif link := links.find(purpose, token := Secret(request.args.get("token", ""))):
         return render_template(f"auth/{purpose}.html", token=token, address=link.email)
     return render_template("auth/link_ended.html", purpose=purpose), 404
 

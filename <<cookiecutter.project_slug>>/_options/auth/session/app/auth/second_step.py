@@ -34,7 +34,7 @@ def code() -> ResponseReturnValue:
     """Ask for a code of the authenticator app, or a recovery code, after the password."""
     form = CodeForm()
     if form.validate_on_submit():
-        if found := sign_in.by_code(ticket_cookie.kept(), form.code.data or ""):
+        if found := sign_in.by_code(ticket_cookie.kept(), form.code.data):
             return views.go_on(found, stays=staying.remembered())
         form.code.errors = [f"{WRONG_CODE} {code_guesses.HINT}"]
     return _page(form)

@@ -29,13 +29,13 @@ def prove() -> ResponseReturnValue:
     if second_factors.of(session.user):
         form = CodeForm()
         if form.validate_on_submit():
-            if proof := step_up.by_code(session, form.code.data or ""):
+            if proof := step_up.by_code(session, form.code.data):
                 return _proven(proof)
             form.code.errors = [f"{WRONG_CODE} {throttling.HINT}"]
         return _page(form)
     form = ProofForm()
     if form.validate_on_submit():
-        if step_up.by_password(session, form.password.data or ""):
+        if step_up.by_password(session, form.password.data):
             return _proven(step_up.PASSWORD)
         form.password.errors = [f"This is not your password. {throttling.HINT}"]
     return _page(form)

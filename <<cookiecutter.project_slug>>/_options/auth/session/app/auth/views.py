@@ -23,6 +23,7 @@ from app.auth.forms import AddressForm, LoginForm, NewPasswordForm, PasswordForm
 from app.auth.models import User
 from app.database import db, now
 from app.pages import first_page
+from app.secret import Secret
 from app.security import rate_limits
 from app.security.access import fresh, public
 from app.security.limit_keys import client_address
@@ -77,10 +78,10 @@ def _mail_link(request_link: Callable[[str], None], template: str) -> ResponseRe
 
 
 def choose_password(
-    purpose: links.Purpose, finish: Callable[[str, str], User | None], done: str
+    purpose: links.Purpose, finish: Callable[[Secret, Secret], User | None], done: str
 ) -> ResponseReturnValue:
     """Ask for a password behind a link. To open the page changes nothing: mail scanners do it."""
-    token = (request.form if request.method == "POST" else request.args).get("token", "")
+    token = Secret((request.form if request.method == "POST" else request.args).get("token", ""))
     link = links.find(purpose, token)
     if link is not None:
         form = NewPasswordForm(link.email, token)
@@ -89,7 +90,7 @@ def choose_password(
             return render_template(
                 "auth/choose.html", form=form, purpose=purpose, address=link.email
             ), status
-        if finish(token, form.password.data or ""):
+        if finish(token, form.password.data):
             db.session.commit()
             flash(done)
             return redirect(url_for("auth.login"))
@@ -106,7 +107,7 @@ def login() -> ResponseReturnValue:
     error = None
     if form.is_submitted():
         if form.validate() and (
-            found := sign_in.by_password(form.email.data or "", form.password.data or "")
+            found := sign_in.by_password(form.email.data or "", form.password.data)
         ):
             return go_on(found, stays=form.stay.data)
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"
@@ -148,7 +149,7 @@ def change_password() -> ResponseReturnValue:
     user = identity.current_user()
     form = PasswordForm(user.email)
     if form.validate_on_submit():
-        current, new = form.current_password.data or "", form.new_password.data or ""
+        current, new = form.current_password.data, form.new_password.data
         this = identity.current_session()
         proof, proven_at, stays = this.proof, this.proven_at, this.stays
         if accounts.change_password(this, current, new):

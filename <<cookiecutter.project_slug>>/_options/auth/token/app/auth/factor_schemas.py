@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from app.auth.passkeys import MAX_NAME
-from app.auth.schemas import DeviceToken, Hidden, TokenPair
-from app.fields import PlainText
+from app.auth.schemas import Hidden, TokenPair
+from app.fields import PlainText, SecretText
 from app.validation import Model
 
 # The JSON of a PublicKeyCredential, as its toJSON() writes it: WebAuthn level 3 section 5.1.
@@ -20,37 +20,37 @@ Credential = Annotated[dict[str, Any], Field(repr=False)]
 class TicketOnly(Model):
     """The ticket of a sign-in that waits for its second factor."""
 
-    ticket: Hidden
+    ticket: SecretText
 
 
 class CodeAnswer(Model):
     """The second step of a sign-in: a code of the app, or a recovery code."""
 
-    ticket: Hidden
-    code: Hidden
-    device_token: DeviceToken = None
+    ticket: SecretText
+    code: SecretText
+    device_token: SecretText | None = None
 
 
 class PasskeyAnswer(Model):
     """A sign-in by a passkey, alone or as the second step."""
 
-    ticket: Hidden
+    ticket: SecretText
     credential: Credential
-    device_token: DeviceToken = None
+    device_token: SecretText | None = None
 
 
 class PasskeyProof(Model):
     """A fresh proof by a passkey."""
 
-    ticket: Hidden
+    ticket: SecretText
     credential: Credential
 
 
 class Proof(Model):
     """A fresh proof: the password, or where the account has a second factor, a code of it."""
 
-    password: Annotated[str | None, Field(repr=False)] = None
-    code: Annotated[str | None, Field(repr=False)] = None
+    password: SecretText | None = None
+    code: SecretText | None = None
 
 
 class Options(Model):
@@ -71,7 +71,7 @@ class Challenge(Model):
 class Code(Model):
     """The first code of an authenticator app."""
 
-    code: Hidden
+    code: SecretText
 
 
 class AppSecret(Model):
@@ -99,7 +99,7 @@ class FactorAdded(TokenPair):
 class NewPasskey(Model):
     """What the authenticator has made, and a name by which its owner knows it."""
 
-    ticket: Hidden
+    ticket: SecretText
     name: Annotated[str, PlainText(1, MAX_NAME)]
     credential: Credential
 

@@ -18,6 +18,7 @@ from app import validation
 from app.auth import personal_tokens, sessions, step_up, token_access, token_form, tokens
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.auth.schemas import TokenPair
+from app.secret import Secret
 from app.security.limit_keys import hashed_key
 from app.security.logs import security_event
 
@@ -159,4 +160,5 @@ def attempted_session() -> str:
     A token that we did not sign is counted only by address: anybody who knows the id of a session
     could use up the limit of its owner.
     """
-    return hashed_key("session", tokens.refresh_parts(validation.peek("refresh_token"))[0])
+    sent = Secret(validation.peek("refresh_token"))
+    return hashed_key("session", tokens.refresh_parts(sent)[0])

@@ -21,7 +21,6 @@ from app.auth.factor_schemas import Challenge, NewPasskey, Options, PasskeyAdded
 from app.auth.factor_views import shown, texts
 from app.auth.step_up import part_of_set_up
 from app.database import db
-from app.secret import Secret
 from app.security import rate_limits
 from app.security.access import fresh
 from app.validation import InvalidInput
@@ -57,7 +56,7 @@ def passkey_options() -> Challenge:
 )
 def add_passkey(body: NewPasskey) -> tuple[PasskeyAdded, dict[str, str]]:
     session = identity.current_session()
-    ticket = tickets.find("new passkey", Secret(body.ticket), session)
+    ticket = tickets.find("new passkey", body.ticket, session)
     try:
         if ticket is None:
             raise passkey_ceremonies.PasskeyError("no ticket, or it has expired")

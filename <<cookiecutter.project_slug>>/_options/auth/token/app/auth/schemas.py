@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from app.auth.models import MAX_EMAIL, normalize_email
+from app.fields import SecretText
 from app.security.passwords import MAX_LENGTH, MIN_LENGTH
 from app.validation import Model
 
@@ -18,12 +19,12 @@ Email = Annotated[
 ]
 # Only for the API's description: :func:`password_problem` decides, and counts after normalization.
 NewPassword = Annotated[
-    str, Field(repr=False, json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH})
+    SecretText, Field(json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH})
 ]
 # What the repr of a body or an answer leaves out; a log or a traceback may show one.
 Hidden = Annotated[str, Field(repr=False)]
-# By which a device is known, see app.auth.devices: None before the first sign-in, and in an answer
-# when the client already has it.
+# By which a device is known, see app.auth.devices: None when the client already has it. A body has
+# none before the first sign-in.
 DeviceToken = Annotated[str | None, Field(repr=False)]
 
 
@@ -36,29 +37,29 @@ class Address(Model):
 class LinkPassword(Model):
     """A password, and the code of a mail that allows to set it."""
 
-    token: Hidden
+    token: SecretText
     password: NewPassword
-    device_token: DeviceToken = None
+    device_token: SecretText | None = None
 
 
 class LinkToken(Model):
     """The code of a mail."""
 
-    token: Hidden
+    token: SecretText
 
 
 class Credentials(Model):
     """A sign-in, without rules: the answer must not tell whether an account exists."""
 
     email: Hidden
-    password: Hidden
-    device_token: DeviceToken = None
+    password: SecretText
+    device_token: SecretText | None = None
 
 
 class RefreshToken(Model):
     """The present refresh token."""
 
-    refresh_token: Hidden
+    refresh_token: SecretText
 
 
 class TokenPair(Model):
@@ -85,9 +86,9 @@ class KnownDevice(Model):
 class PasswordChange(Model):
     """A new password and the present one: a stolen access token is not enough."""
 
-    current_password: Hidden
+    current_password: SecretText
     new_password: NewPassword
-    device_token: DeviceToken = None
+    device_token: SecretText | None = None
 
 
 class Profile(Model):

@@ -42,8 +42,8 @@ limit = limited("second_factor", rate_limits.SECOND_FACTOR, ticket_account)
     errors=[401],
 )
 def code(body: CodeAnswer) -> SignedIn:
-    found = sign_in.by_code(Secret(body.ticket), body.code)
-    return go_on(found or _refuse(Secret(body.ticket), f"{WRONG_CODE} {code_guesses.HINT}"))
+    found = sign_in.by_code(body.ticket, body.code)
+    return go_on(found or _refuse(body.ticket, f"{WRONG_CODE} {code_guesses.HINT}"))
 
 
 @blueprint.post("/second-factor/options")
@@ -53,7 +53,7 @@ def code(body: CodeAnswer) -> SignedIn:
     "What to ask a passkey after the password", body=TicketOnly, answer=Options, errors=[401]
 )
 def options(body: TicketOnly) -> Options:
-    asked = sign_in.passkey_options(Secret(body.ticket))
+    asked = sign_in.passkey_options(body.ticket)
     if asked is None:
         raise identity.unauthorized(ENDED)
     return Options.model_validate(asked)
@@ -67,8 +67,8 @@ def options(body: TicketOnly) -> Options:
 )
 def passkey(body: PasskeyAnswer) -> SignedIn:
     answer = json.dumps(body.credential)
-    found = sign_in.by_passkey("second factor", Secret(body.ticket), answer)
-    return go_on(found or _refuse(Secret(body.ticket), WRONG_PASSKEY))
+    found = sign_in.by_passkey("second factor", body.ticket, answer)
+    return go_on(found or _refuse(body.ticket, WRONG_PASSKEY))
 
 
 @blueprint.post("/passkey/options")
@@ -90,7 +90,7 @@ def options_alone() -> Challenge:
     errors=[401],
 )
 def passkey_alone(body: PasskeyAnswer) -> SignedIn:
-    found = sign_in.by_passkey("passkey", Secret(body.ticket), json.dumps(body.credential))
+    found = sign_in.by_passkey("passkey", body.ticket, json.dumps(body.credential))
     if found is None:
         raise identity.unauthorized(f"{WRONG_PASSKEY} Ask for new options, or use the password.")
     return go_on(found)

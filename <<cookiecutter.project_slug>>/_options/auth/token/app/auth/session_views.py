@@ -12,8 +12,8 @@ from werkzeug.exceptions import NotFound
 from app import api
 from app.auth import identity, sessions
 from app.auth.models import Session
-from app.auth.schemas import DeviceToken
 from app.database import db
+from app.fields import SecretText
 from app.security.access import fresh
 from app.validation import Model
 
@@ -40,7 +40,7 @@ class Sessions(Model):
 class OtherSessions(Model):
     """The end of all others: the device that is named stays known, see :mod:`app.auth.devices`."""
 
-    device_token: DeviceToken = None
+    device_token: SecretText | None = None
 
 
 @blueprint.get("")

@@ -12,7 +12,6 @@ from app.auth.factor_schemas import Challenge, Options, PasskeyProof, Proof
 from app.auth.schemas import TokenPair
 from app.auth.second_factors import WRONG_CODE, WRONG_PASSKEY
 from app.database import db
-from app.secret import Secret
 from app.security import rate_limits
 from app.security.limit_keys import signed_in_session
 from app.security.rate_limits import limited
@@ -42,7 +41,7 @@ def prove(body: Proof) -> TokenPair:
         raise InvalidInput(("#/code", f"{WRONG_CODE} {throttling.HINT}"))
     if second_factors.of(session.user):
         raise InvalidInput(("#/password", "This account has a second factor. Prove by that."))
-    if not step_up.by_password(session, body.password or ""):
+    if body.password is None or not step_up.by_password(session, body.password):
         raise InvalidInput(("#/password", f"This is not your password. {throttling.HINT}"))
     return _proven(step_up.PASSWORD)
 
@@ -67,7 +66,7 @@ def options() -> Challenge:
 )
 def passkey(body: PasskeyProof) -> TokenPair:
     answer = json.dumps(body.credential)
-    if not step_up.by_passkey(identity.current_session(), Secret(body.ticket), answer):
+    if not step_up.by_passkey(identity.current_session(), body.ticket, answer):
         raise InvalidInput(("#/credential", f"{WRONG_PASSKEY} {throttling.HINT}"))
     return _proven("passkey")
 

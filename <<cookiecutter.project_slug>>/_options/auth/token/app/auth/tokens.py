@@ -86,7 +86,7 @@ def session_of(access_token: str) -> Session | None:
     return session if session and claims["sub"] == str(session.user_id) else None
 
 
-def rotate(refresh_token: str) -> TokenPair | None:
+def rotate(refresh_token: Secret) -> TokenPair | None:
     """Exchange a refresh token for the next pair of tokens; None when it is not valid.
 
     One statement decides: of several uses at the same time one succeeds, the others are reuses.
@@ -109,10 +109,10 @@ def rotate(refresh_token: str) -> TokenPair | None:
     return None
 
 
-def refresh_parts(refresh_token: str) -> tuple[str, Secret]:
+def refresh_parts(refresh_token: Secret) -> tuple[str, Secret]:
     """Session id and secret of a refresh token; empty when we did not sign it."""
     try:
-        public_id, _, token = _signer().unsign(refresh_token).decode().partition(".")
+        public_id, _, token = _signer().unsign(refresh_token.reveal()).decode().partition(".")
     except BadSignature:
         return "", Secret("")
     return public_id, Secret(token)

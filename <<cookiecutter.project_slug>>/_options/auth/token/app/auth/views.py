@@ -34,6 +34,7 @@ from app.auth.schemas import (
 )
 from app.auth.step_up import part_of_set_up
 from app.database import db
+from app.secret import Secret
 from app.security import rate_limits
 from app.security.access import fresh, public
 from app.security.limit_keys import client_address
@@ -90,7 +91,7 @@ def reset(body: LinkPassword) -> None:
 
 
 def choose_password(
-    purpose: links.Purpose, finish: Callable[[str, str], User | None], body: LinkPassword
+    purpose: links.Purpose, finish: Callable[[Secret, Secret], User | None], body: LinkPassword
 ) -> None:
     """Set a password by the code of a mail, once."""
     link = links.find(purpose, body.token)

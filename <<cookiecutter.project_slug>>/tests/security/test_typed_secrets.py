@@ -1,0 +1,331 @@
+"""What people type: a password or a code in a log, a traceback or a report of an error.
+
+A tool that reports errors sends the local variables of every function on the way. So a form, the
+model of a body and each function down to the hash hold a :class:`Secret`, and no text.
+"""
+
+from __future__ import annotations
+
+import ast
+# <% if cookiecutter.__interface == "json" %>
+import json
+# <% endif %>
+import logging
+import re
+from collections.abc import Callable, Iterator
+# <% if cookiecutter.__interface == "html" %>
+from inspect import getmembers
+# <% endif %>
+from pathlib import Path
+from traceback import TracebackException
+# <% if cookiecutter.__interface == "json" %>
+from typing import Any, get_type_hints
+# <% else %>
+from typing import Any
+# <% endif %>
+
+# <% if cookiecutter.auth != "oidc" %>
+import pyotp
+# <% endif %>
+import pytest
+from flask import Flask
+# <% if cookiecutter.__interface == "json" %>
+from pydantic import ValidationError
+# <% endif %>
+# <% if cookiecutter.__interface == "html" %>
+from werkzeug.datastructures import MultiDict
+# <% endif %>
+from werkzeug.test import TestResponse
+# <% if cookiecutter.__interface == "html" %>
+from wtforms import Form
+from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.widgets import TextInput
+# <% endif %>
+
+# <% if cookiecutter.__interface == "json" %>
+from app.api import operation_of
+from app.auth.schemas import PasswordChange
+# <% endif %>
+# <% if cookiecutter.__interface == "html" %>
+from app.fields import SecretField
+# <% endif %>
+from app.secret import REDACTED, Secret
+from app.security import breaches, passwords
+# <% if cookiecutter.auth == "oidc" %>
+from tests.browser import PASSWORD, STEP_UP, Browser
+# <% else %>
+from tests.account_actions import change_address, confirm_address, undo_address
+from tests.browser import PASSWORD, Browser
+from tests.factor_actions import (
+    begin_app,
+    code_step,
+    confirm_app,
+    password_step,
+    prove_by_code,
+    prove_by_password,
+)
+from tests.factors import with_app
+from tests.mailbox import newest_token
+# <% endif %>
+from tests.marks import asvs, practice
+# <% if cookiecutter.auth != "oidc" %>
+from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
+# <% endif %>
+# <% if cookiecutter.__interface == "html" %>
+from tests.security.client import forms, is_field
+# <% endif %>
+
+pytestmark = [practice("secret"), asvs("16.2.5")]
+
+ALICE, CAROL, ELSEWHERE = "alice@example.com", "carol@example.com", "elsewhere@example.com"
+TYPED = "canary-meadow-7-lantern-quartz"
+CODE = "canary"
+NAMES = re.compile(r"(\w+_)?password|confirm|code|token|ticket|(refresh|device)_token")
+
+
+@pytest.fixture
+def alice(app: Flask) -> Browser:
+    return Browser(app, "203.0.113.1").signed_in_with_password(ALICE)
+
+
+def reported(caplog: pytest.LogCaptureFixture, act: Callable[[], TestResponse]) -> str:
+    """What a tool reports of the error that an action meets: each function with its variables."""
+    caplog.clear()
+    assert act().status_code == 500
+    (error,) = [it.exc_info[1] for it in caplog.records if it.exc_info]
+    return report_of(error)
+
+
+def report_of(error: BaseException | None) -> str:
+    assert error
+    return "".join(TracebackException.from_exception(error, capture_locals=True).format())
+
+
+def fail(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("in the middle")
+
+
+# --- On the way to the hash --------------------------------------------------------------------
+
+# <% if cookiecutter.auth == "oidc" %>
+ACTIONS: dict[str, Callable[[Flask, Browser], Callable[[], TestResponse]]] = {
+    "a wrong password": lambda app, alice: lambda: Browser(app).sign_in(ALICE, TYPED),
+    "an unknown account": lambda app, alice: lambda: Browser(app).sign_in(CAROL, TYPED),
+    "a fresh proof": lambda app, alice: lambda: alice.submit(STEP_UP, {"password": TYPED}),
+}
+# <% else %>
+
+def undone(app: Flask, alice: Browser) -> str:
+    """The token that undoes a change of address."""
+    change_address(alice, ELSEWHERE)
+    confirm_address(alice, newest_token(app, ELSEWHERE))
+    return newest_token(app, ALICE)
+
+
+def asked(ask: Callable[[Browser, str], TestResponse], app: Flask, email: str) -> str:
+    """The token of the mail that is asked for."""
+    ask(Browser(app), email)
+    return newest_token(app, email)
+
+
+def by_token(
+    token: Callable[[Flask, Browser], str], act: Callable[[Browser, str, str], TestResponse]
+) -> Callable[[Flask, Browser], Callable[[], TestResponse]]:
+    """The token of a mail is taken out of it before the action begins."""
+
+    def ready(app: Flask, alice: Browser) -> Callable[[], TestResponse]:
+        sent = token(app, alice)
+        return lambda: act(Browser(app), sent, TYPED)
+
+    return ready
+
+
+ACTIONS: dict[str, Callable[[Flask, Browser], Callable[[], TestResponse]]] = {
+    "a wrong password": lambda app, alice: lambda: Browser(app).sign_in(ALICE, TYPED),
+    "an unknown account": lambda app, alice: lambda: Browser(app).sign_in(CAROL, TYPED),
+    "a fresh proof": lambda app, alice: lambda: prove_by_password(alice, TYPED),
+    "a change": lambda app, alice: lambda: alice.change_password(TYPED, f"new-{TYPED}"),
+    "a new account": by_token(lambda app, _: asked(ask_for_account, app, CAROL), open_account),
+    "a reset": by_token(lambda app, _: asked(ask_for_reset, app, ALICE), set_password),
+    "an undone change of address": by_token(undone, undo_address),
+}
+# <% endif %>
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_error_while_a_password_is_hashed_shows_it_nowhere(
+    app: Flask,
+    alice: Browser,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+) -> None:
+    act = ACTIONS[action](app, alice)
+    monkeypatch.setattr(passwords, "watch", fail)
+    report = reported(caplog, act)
+    assert "in _slot" in report
+    assert REDACTED in report
+    assert TYPED not in report
+
+
+def test_an_error_after_the_right_password_shows_it_nowhere(
+    app: Flask, alice: Browser, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # <% if cookiecutter.auth == "oidc" %>
+    monkeypatch.setattr("app.auth.identity.start_session", fail)
+    # <% else %>
+    monkeypatch.setattr("app.auth.sign_in.devices.recognize", fail)
+    # <% endif %>
+    report = reported(caplog, lambda: Browser(app).sign_in(ALICE, PASSWORD))
+    assert PASSWORD not in report
+
+
+def test_an_error_while_a_list_of_breaches_is_asked_shows_it_nowhere(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaches, "_answer", fail)
+    asking = make_app(BREACHED_PASSWORDS_URL="https://breaches.example/range")
+    with asking.app_context(), pytest.raises(RuntimeError) as error:
+        passwords.password_problem(Secret(TYPED))
+    report = report_of(error.value).partition("in password_problem")[2]
+    assert REDACTED in report
+    assert TYPED not in report
+# <% if cookiecutter.auth != "oidc" %>
+
+
+@pytest.mark.parametrize("step", ["sign-in", "fresh proof", "first code"])
+def test_an_error_while_a_code_is_checked_shows_it_nowhere(
+    app: Flask,
+    alice: Browser,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    if step == "first code":
+        begin_app(alice)
+        act = lambda: confirm_app(alice, CODE)  # noqa: E731
+    elif step == "fresh proof":
+        with_app(app, ALICE)
+        act = lambda: prove_by_code(alice, CODE)  # noqa: E731
+    else:
+        with_app(app, ALICE)
+        password_step(browser := Browser(app), ALICE, PASSWORD)
+        act = lambda: code_step(browser, CODE)  # noqa: E731
+    monkeypatch.setattr(pyotp.TOTP, "at", fail)
+    report = reported(caplog, act)
+    assert "in _step" in report
+    assert CODE not in report
+# <% endif %>
+
+
+# --- Forms and bodies --------------------------------------------------------------------------
+
+# <% if cookiecutter.__interface == "html" %>
+
+class Typed(Form):
+    """Each kind of field with a secret."""
+
+    password = SecretField("Password", [InputRequired()])
+    confirm = SecretField("Once more", [EqualTo("password", "They differ.")])
+    code = SecretField("Code", [InputRequired(), Length(max=8)], widget=TextInput())
+
+
+def typed(**fields: str) -> Typed:
+    return Typed(MultiDict(fields))
+
+
+def test_a_form_shows_no_secret_of_itself(caplog: pytest.LogCaptureFixture) -> None:
+    form = typed(password=TYPED, confirm=TYPED, code=CODE)
+    assert form.validate(), form.errors
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("app").info("form %s", form.data)
+    shown = caplog.text + str([vars(field) for field in form])
+    assert REDACTED in caplog.text
+    assert TYPED not in shown
+    assert CODE not in shown
+    assert form.password.data.reveal() == TYPED
+
+
+def test_the_rules_of_a_form_apply_to_a_secret() -> None:
+    wrong = typed(password=TYPED, confirm=TYPED[:-1], code="x" * 9)
+    assert not wrong.validate()
+    assert wrong.errors.keys() == {"confirm", "code"}
+    empty = typed(password="", confirm="")
+    assert not empty.validate()
+    assert empty.errors.keys() == {"password", "code"}
+    assert empty.password.data == empty.code.data == Typed().code.data == Secret("")
+
+
+def test_the_page_repeats_a_code_but_no_password() -> None:
+    form = typed(password=TYPED, confirm=TYPED, code=CODE)
+    assert f'value="{CODE}"' in form.code()
+    assert TYPED not in form.password() + form.confirm()
+
+
+def test_each_field_for_a_secret_is_one(app: Flask) -> None:
+    found = {
+        f"{form.__name__}.{name}": field.field_class
+        for form in forms()
+        for name, field in getmembers(form, is_field)
+        if NAMES.fullmatch(name)
+    }
+    assert found
+    assert {name for name, kind in found.items() if kind is not SecretField} == set()
+# <% else %>
+
+def test_a_body_shows_no_secret_of_itself(caplog: pytest.LogCaptureFixture) -> None:
+    sent = {"current_password": TYPED, "new_password": TYPED, "device_token": TYPED}
+    body = PasswordChange.model_validate_json(json.dumps(sent))
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("app").info("body %s %r", body, body.model_dump())
+    assert REDACTED in caplog.text
+    assert TYPED not in caplog.text
+    assert body.new_password.reveal() == TYPED
+
+
+@pytest.mark.parametrize("wrong", [{"new_password": [TYPED]}, {TYPED: 1}, {"current_password": 5}])
+def test_a_refused_body_repeats_nothing(wrong: dict[str, Any]) -> None:
+    sent = {"current_password": TYPED, "new_password": TYPED, **wrong}
+    with pytest.raises(ValidationError) as error:
+        PasswordChange.model_validate_json(json.dumps(sent))
+    assert TYPED not in str(error.value).replace(f"\n{TYPED}\n", "")  # the name of a field
+
+
+def test_each_field_for_a_secret_is_one(app: Flask) -> None:
+    bodies = {
+        operation.body
+        for view in app.view_functions.values()
+        if (operation := operation_of(view)) and operation.body
+    }
+    found = {
+        f"{body.__name__}.{name}": kind
+        for body in bodies
+        for name, kind in get_type_hints(body).items()
+        if NAMES.fullmatch(name)
+    }
+    assert found
+    assert {name for name, kind in found.items() if kind not in (Secret, Secret | None)} == set()
+# <% endif %>
+
+
+# --- The source --------------------------------------------------------------------------------
+
+
+def taken(folder: str) -> Iterator[tuple[str, str, str]]:
+    """Each parameter of a function: where it is, its name and its type."""
+    for path in Path("app", folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.arg) and node.annotation:
+                yield f"{path}:{node.lineno}", node.arg, ast.unparse(node.annotation)
+
+
+def test_no_function_takes_a_password_or_a_code_as_text() -> None:
+    """The passwords of the database are in its address; app/database takes them apart."""
+    found = [
+        (place, name, kind)
+        for folder in ("auth", "commands", "security")
+        for place, name, kind in taken(folder)
+        if re.fullmatch(r"(\w+_)?password|code", name) and kind != "bool"
+    ]
+    assert len(found) >= 8
+    assert [it for it in found if it[2] not in ("Secret", "Secret | None")] == []
