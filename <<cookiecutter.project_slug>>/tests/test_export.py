@@ -21,7 +21,7 @@ from app.mail.models import Mail
 from app.security.rich_text import RichText
 from tests.browser import CHALLENGED, PAGES, SAMPLES, Browser
 from tests.decisions import DOCUMENT, classes
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.own_data_actions import download
 from tests.resources import RESOURCES, add
 from tests.sample.models import Sample
@@ -159,6 +159,7 @@ def test_a_stranger_gets_nothing(browser: Browser) -> None:
     assert "exported_at" not in answer.text
 
 
+@slow
 @asvs("15.2.2")
 def test_it_takes_no_memory_and_holds_no_connection(app: Flask, alice: Browser) -> None:
     """The largest account, and a client that reads slowly."""

@@ -13,6 +13,7 @@ import pytest
 
 from tests import ledger, traceability
 from tests.ledger import Requirement
+from tests.marks import slow
 
 # OWASP ASVS 5.0.0: a line for each chapter, in it a word for each section, in it a digit for each
 # requirement, which is its level: 1.1.1 and 1.1.2 are of level 2.
@@ -156,6 +157,7 @@ def test_changes_name_each_number() -> None:
     ]
 
 
+@slow
 def test_the_command_shows_requirements(capsys: pytest.CaptureFixture[str]) -> None:
     def shown(*arguments: str) -> str:
         assert traceability.main(arguments) is None
@@ -192,6 +194,7 @@ def test_the_command_shows_what_changed(
     assert "- 1.1.1: not met → **documented**" in capsys.readouterr().out
 
 
+@slow
 def test_the_component_definition_names_what_is_met(capsys: pytest.CaptureFixture[str]) -> None:
     """The fields that NIST's schema of OSCAL 1.1.3 requires; each id is the same in each run."""
     traceability.main(["--oscal"])

@@ -24,7 +24,7 @@ from flask import Flask
 from app.security.logs import StandardErrorHandler
 from tests import live
 from tests.browser import HOME, SIGN_IN
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 
 pytestmark = practice("logs")
 
@@ -110,6 +110,7 @@ def written_files(process: Path) -> Iterator[str]:
             yield str(target)
 
 
+@slow
 @pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 @asvs("16.4.3", "16.2.2", "16.2.4")
 def test_the_running_servers_write_lines_of_json_and_no_file(

@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from tests.database import of_mail_process
+from tests.marks import slow
 
 DELIVER = [sys.executable, "-m", "flask", "--app", "wsgi", "mail", "deliver"]
 ALIVE = b"READY=1\nWATCHDOG=1"  # sd_notify(3)
@@ -32,6 +33,7 @@ def deliver(environment: dict[str, str], *options: str) -> Iterator[subprocess.P
             process.kill()
 
 
+@slow
 @pytest.mark.usefixtures("app")
 def test_systemd_is_told_that_it_runs(environment: dict[str, str], tmp_path: Path) -> None:
     """Again and again, so that one that hangs is noticed; it ends when it is asked to."""
@@ -45,6 +47,7 @@ def test_systemd_is_told_that_it_runs(environment: dict[str, str], tmp_path: Pat
             assert process.wait(30) == 0
 
 
+@slow
 def test_the_process_that_sends_needs_a_mail_server(
     app: Flask, environment: dict[str, str]
 ) -> None:

@@ -27,7 +27,7 @@ from tests import plans
 from tests.browser import CREATE_ACCOUNT, CREATE_OPTIONS, Browser, account
 from tests.conftest import has_redis
 from tests.database import migrate
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import RESOURCES, WRITABLE, Resource
 from tests.routes import routes
 from tests.scenarios import use_everything
@@ -216,6 +216,7 @@ def answered(large: Flask) -> Iterator[set[tuple[str, str]]]:
         yield found
 
 
+@slow
 @practice("queries")
 @asvs("15.2.2")
 def test_no_statement_looks_at_more_rows_than_it_needs(

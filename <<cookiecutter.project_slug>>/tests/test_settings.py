@@ -13,7 +13,7 @@ from flask import Flask
 
 from app.settings import ConfigurationError, Settings
 from tests.browser import HOME, SIGNED_IN, Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 
 pytestmark = practice("secret_key")
 
@@ -52,17 +52,20 @@ def refusal(problems: list[str]) -> str:
 # --- The real thing: a process of its own
 
 
+@slow
 @asvs("13.3.1")
 def test_production_refuses_to_start_with_nothing_set() -> None:
     result = run("-c", "import wsgi")
     assert (result.returncode, result.stdout, result.stderr) == (3, "", refusal(NOTHING_SET))
 
 
+@slow
 def test_the_flask_command_refuses_as_well() -> None:
     result = run("-m", "flask", "--app", "wsgi", "db", "upgrade", APP_ENV="production")
     assert (result.returncode, result.stdout, result.stderr) == (3, "", refusal(NOTHING_SET))
 
 
+@slow
 @asvs("13.4.2")
 def test_production_refuses_to_start_in_debug_mode(environment: dict[str, str]) -> None:
     result = run("-c", "import wsgi", FLASK_DEBUG="1", **environment)
@@ -70,11 +73,13 @@ def test_production_refuses_to_start_in_debug_mode(environment: dict[str, str]) 
     assert (result.returncode, result.stdout, result.stderr) == (3, "", refusal([problem]))
 
 
+@slow
 def test_production_starts_when_all_is_well(environment: dict[str, str]) -> None:
     result = run("-W", "error", "-c", "import wsgi", **environment)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+@slow
 def test_development_needs_nothing() -> None:
     code = (
         "import wsgi; client = wsgi.app.test_client()\n"
@@ -85,6 +90,7 @@ def test_development_needs_nothing() -> None:
     assert result.stdout == "[200, 200]\n"
 
 
+@slow
 def test_gunicorn_stops_when_a_setting_is_bad(tmp_path: Path, environment: dict[str, str]) -> None:
     # A worker that is started again and again would hide the reason in a flood of lines.
     socket = tmp_path / "app.sock"

@@ -19,7 +19,7 @@ from app.database import db, now
 from app.security.rate_limits import limiter
 from tests.browser import PASSWORD, SIGNED_IN, Browser
 from tests.conftest import has_redis
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.races import ALICE, at_once
 from tests.statements import recorded
 
@@ -230,6 +230,7 @@ def test_a_stolen_session_guesses_the_password_no_faster(
         limiter.storage.reset()
 
 
+@slow
 def test_an_operator_lets_the_owner_in_at_once(
     app: Flask, alice: Browser, guesser: Browser, cli: Callable[..., Any]
 ) -> None:

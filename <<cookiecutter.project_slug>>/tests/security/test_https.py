@@ -695,6 +695,7 @@ def test_production_passes_the_check(app: Flask) -> None:
     assert list(https.check(app)) == []
 
 
+@slow
 def test_the_check_notices_what_opens_the_door(make_app: Callable[..., Flask], app: Flask) -> None:
     development = make_app(APP_ENV="development", DOMAIN_NAME=None)
     assert any("plain HTTP" in problem for problem in https.check(development))

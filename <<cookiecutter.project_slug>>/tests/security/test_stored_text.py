@@ -16,7 +16,7 @@ from app.database import db
 from app.security.rich_text import MAX_RICH_TEXT
 from tests.browser import SIGN_IN, WRITE, WRITTEN, Browser
 from tests.conftest import has_redis
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import WRITABLE, Resource, rows
 from tests.security import answers, client
 from tests.security.attacks import MARKDOWN, XSS, sample, some
@@ -234,6 +234,7 @@ def test_bodies_are_bounded(
         assert "sys_rate_limits_degraded" not in capfd.readouterr().err
 
 
+@slow
 def test_no_value_in_any_place_is_an_error_of_the_service(
     app: Flask,
     attacker: Attacker,

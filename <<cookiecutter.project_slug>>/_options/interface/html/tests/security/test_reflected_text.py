@@ -6,7 +6,7 @@ from flask import Flask
 
 from app.fields import TextForm
 from tests.browser import SIGN_IN, Browser, html
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import HARMLESS
 from tests.security.attacks import XSS, sample, skeleton
 from tests.security.client import forms
@@ -14,6 +14,7 @@ from tests.security.client import forms
 pytestmark = practice("sanitization")
 
 
+@slow
 @asvs("1.2.1")
 def test_a_reflected_text_changes_no_element(app: Flask) -> None:
     """The sign-in page shows the address again that was typed."""
