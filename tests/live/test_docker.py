@@ -433,29 +433,6 @@ def test_a_backup_is_restored(client: Pages | Programs, deployment: Deployment) 
     assert client.request("GET", client.listing)[0] in (302, 303, 401)
 
 
-@pytest.mark.parametrize("deployment", PAIRS[1:], indirect=True, ids="-".join)
-def test_the_log_reaches_another_system(
-    client: Pages | Programs, deployment: Deployment, tmp_path: Path
-) -> None:
-    """The host of Docker is another machine here; its journal is the daemon's."""
-    readme = deployment.project / "deploy/docker/README.md"
-    compose = deployment.project / "compose.yaml"
-    (driver,) = instructions(readme, "In compose.yaml")
-    daemon = instructions(readme, "On the host of Docker")
-    logging = re.compile(r"(?<=logging: &logging\n)(?:    .+\n)+")
-    text, times = logging.subn(driver, compose.read_text("utf-8"))
-    assert times == 1
-    socket = deployment.docker.journal / "socket"
-    with (
-        machines.booted(tmp_path / "host", machines.make_root(), {}) as host,
-        elsewhere.sending(host, deployment.project, tmp_path / "sent", more=daemon) as way,
-    ):
-        socket.symlink_to(f"/proc/{host.init()}/root/run/systemd/journal/socket")
-        compose.write_text(text, "utf-8")
-        deployment.script("deploy.sh")
-        way.prove(lambda path: client.request("GET", path))
-
-
 READ = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
 
 
@@ -484,6 +461,29 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
     assert client.request("GET", "/metrics")[0] == 404, "through Nginx there is no such page"
     for name in ("app-1", "app-2"):
         assert not deployment.containers()[name]["HostConfig"]["PortBindings"]
+
+
+@pytest.mark.parametrize("deployment", PAIRS[1:], indirect=True, ids="-".join)
+def test_the_log_reaches_another_system(
+    client: Pages | Programs, deployment: Deployment, tmp_path: Path
+) -> None:
+    """The host of Docker is another machine here; its journal is the daemon's."""
+    readme = deployment.project / "deploy/docker/README.md"
+    compose = deployment.project / "compose.yaml"
+    (driver,) = instructions(readme, "In compose.yaml")
+    daemon = instructions(readme, "On the host of Docker")
+    logging = re.compile(r"(?<=logging: &logging\n)(?:    .+\n)+")
+    text, times = logging.subn(driver, compose.read_text("utf-8"))
+    assert times == 1
+    socket = deployment.docker.journal / "socket"
+    with (
+        machines.booted(tmp_path / "host", machines.make_root(), {}) as host,
+        elsewhere.sending(host, deployment.project, tmp_path / "sent", more=daemon) as way,
+    ):
+        socket.symlink_to(f"/proc/{host.init()}/root/run/systemd/journal/socket")
+        compose.write_text(text, "utf-8")
+        deployment.script("deploy.sh")
+        way.prove(lambda path: client.request("GET", path))
 
 
 @once
