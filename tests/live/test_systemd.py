@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from tests.live.machines import Machine
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import PASSWORD as MAIL_PASSWORD
 from tests.live.mailbox import Mailbox, mail_url
-from tests.template import AXES, render
+from tests.template import render
 
 pytestmark = pytest.mark.systemd
 
@@ -28,20 +27,19 @@ ANSWERS = {"deployment": "systemd", "project_slug": SLUG, "domain_name": DOMAIN}
 # systemd reads % in a description; nothing else of an answer has a meaning in units.
 AWKWARD = {"project_name": "Déjà 100% vu", "author_email": "o'brien+x@example.com"}
 PAIRS = [("sqlite", "session"), ("postgresql", "token"), ("mysql", "oidc")]
-COMBINATIONS = list(product(AXES["database"], AXES["auth"]))
 SECRETS = f"/etc/{SLUG}/credentials"
 MAIL_URL = ["env", "MAIL_URL_FILE=/root/mail-url"]
 
 
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
-    """A rendered service for each database and sign-in."""
+    """A rendered service with each database and each sign-in."""
     folder = tmp_path_factory.mktemp("projects")
     return {
         (database, auth): render(
             folder / f"{database}-{auth}", database=database, auth=auth, **ANSWERS, **AWKWARD
         )
-        for database, auth in COMBINATIONS
+        for database, auth in PAIRS
     }
 
 
@@ -134,10 +132,10 @@ def ready(machine: Machine) -> str:
     return machine.run("python3", f"/opt/{SLUG}/current/deploy/systemd/ready.py")
 
 
-# --- The files, for every database and sign-in
+# --- The files, with each database and each sign-in
 
 
-@pytest.mark.parametrize("pair", COMBINATIONS, ids="-".join)
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_every_checker_is_content(sqlite: Machine, pair: tuple[str, str]) -> None:
     """The units as systemd 257 reads them, their exposure, the scripts, Nginx's configuration."""
     said = sqlite.run("sh", f"/srv/all/{'-'.join(pair)}/{SLUG}/deploy/systemd/check.sh")
