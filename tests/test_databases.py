@@ -235,7 +235,7 @@ def test_the_suite_of_the_service_passes(service: Service) -> None:
     chosen = OF_STORING + OF_SERVER if service.auth == "session" else OF_STATEMENTS
     files = (f"tests/{name}.py" for name in chosen)
     only = [name for name in files if (service.folder / name).exists()]
-    # All attacks meet each way to sign in once, with SQLite; some of each class, each database.
+    # All attacks meet pages and API once, with SQLite; some of each class meet each server.
     pass_checks(service.folder, service.values, all_attacks=False, only=only)
     left = service.server.query(service.server.databases.format(service.slug))
     assert left == [service.slug], "the tests remove their databases"

@@ -455,7 +455,8 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
     """As docs/monitoring.md says it."""
     document = projects["sqlite", "session"] / "docs/monitoring.md"
     kept = sqlite.run("cat", f"/etc/{SLUG}/environment")
-    follow(sqlite, instructions(document, "How Prometheus gets them")[:2])
+    blocks = instructions(document, "How Prometheus gets them")[:2]
+    follow(sqlite, blocks)
     try:
         ready(sqlite)
         numbers = sqlite.run(*CURL, "http://127.0.0.1:9464/metrics")
@@ -465,8 +466,8 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
     finally:
         sqlite.run("rm", "-r", f"/etc/systemd/system/{SLUG}.socket.d")
         sqlite.write(f"/etc/{SLUG}/environment", f"{kept}\n")
-        sqlite.shell(f"systemctl daemon-reload; systemctl stop {SLUG}.service")
-        sqlite.shell(f"systemctl restart {SLUG}.socket; systemctl start {SLUG}.service")
+        *_, restart = blocks[1].partition("\n")  # without the line that sets the address
+        sqlite.shell(restart)
 
 
 BAD = [
