@@ -7,7 +7,6 @@ takes more time than all the rest of most tests, so that what was computed once 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -44,17 +43,22 @@ def hash_once(hasher: PasswordHasher, password: str) -> str:
 
 
 class RememberingHasher(PasswordHasher):
-    """Hashes as the service does; it compares the same hash and password once in a process, and not
-    at all where it made the hash of that password.
+    """Hashes as the service does, but each password once in a process: the next hash of it is the
+    same. It compares the same hash and password once, and not at all where it made the hash of it.
     """
 
-    answers: dict[tuple[Any, Any], bool] = {}
+    def __init__(self, hasher: PasswordHasher) -> None:
+        names = ("time_cost", "memory_cost", "parallelism", "hash_len", "salt_len", "type")
+        super().__init__(**{name: getattr(hasher, name) for name in names})
+        self.made: dict[str | bytes, str] = {}
+        self.answers: dict[tuple[str | bytes, str | bytes], bool] = {}
 
     def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
-        """A new hash, whose password is known; see :meth:`argon2.PasswordHasher.hash`."""
-        made = super().hash(password, salt=salt)
-        self.answers[made, password] = True
-        return made
+        """A hash whose password is known; see :meth:`argon2.PasswordHasher.hash`."""
+        if password not in self.made or salt is not None:
+            self.made[password] = super().hash(password, salt=salt)
+        self.answers[self.made[password], password] = True
+        return self.made[password]
 
     def verify(self, hash: str | bytes, password: str | bytes) -> bool:
         """Whether the hash is of this password; see :meth:`argon2.PasswordHasher.verify`."""
@@ -66,9 +70,3 @@ class RememberingHasher(PasswordHasher):
         if not self.answers[hash, password]:
             raise VerifyMismatchError
         return True
-
-
-def remembering(hasher: PasswordHasher) -> RememberingHasher:
-    """A hasher that makes the same hashes as ``hasher``."""
-    names = ("time_cost", "memory_cost", "parallelism", "hash_len", "salt_len", "type")
-    return RememberingHasher(**{name: getattr(hasher, name) for name in names})

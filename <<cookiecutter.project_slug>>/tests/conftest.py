@@ -26,7 +26,7 @@ from app.security import audits, passwords, scope
 from app.security.rate_limits import limiter
 from app.settings import Settings
 from tests import sample
-from tests.accounts import remembering
+from tests.accounts import RememberingHasher
 from tests.browser import DOMAIN, SETTINGS, Browser
 from tests.database import dispose, migrate, scratch
 from tests.live import PATH, accepts, running
@@ -149,8 +149,8 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 
 @pytest.fixture(scope="session")
 def remembering_hasher() -> PasswordHasher:
-    """The hasher of production, which compares the same hash and password once."""
-    return remembering(passwords.HASHER)
+    """The hasher of production, which hashes the same password once."""
+    return RememberingHasher(passwords.HASHER)
 
 
 @pytest.fixture(autouse=True)
