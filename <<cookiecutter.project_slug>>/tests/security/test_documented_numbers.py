@@ -31,7 +31,7 @@ from app.auth import (
 # <% else %>
 from app.auth import device_tokens, devices, factor_resets, links, sessions, throttling
 # <% endif %>
-from app.security import passwords, rate_limits, sanitization, secret_key
+from app.security import hash_slots, passwords, rate_limits, sanitization, secret_key
 from tests.decisions import DOCUMENT, HELD, Row, named, tables
 from tests.marks import asvs, practice
 
@@ -68,7 +68,7 @@ RESET_DELAY = factor_resets.DELAY // DAY
 # <% endif %>
 NAMED = [
     (SECURITY, f"{passwords.MIN_LENGTH} characters, blocklist.py"),
-    (SECURITY, f"at most {passwords.SLOTS} hashes at once in a process"),
+    (SECURITY, f"at most {hash_slots.SLOTS} hashes at once in a process"),
     (SECURITY, f"after {throttling.FREE} failures in a row the next attempt is allowed after "),
     (SECURITY, f"allowed after {throttling.FIRST.seconds} seconds; each further failure doubles"),
     (SECURITY, f"up to {DELAY} minutes: {GUESSES} guesses a day"),

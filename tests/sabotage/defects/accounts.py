@@ -37,10 +37,9 @@ DEFECTS = [
     ),
     passwords(
         "only the first 72 bytes of a password count",
-        '.encode("utf-8", "surrogatepass")',
-        '.encode("utf-8", "surrogatepass")[:72]',
+        'return self._text.encode("utf-8", "surrogatepass")',
+        'return self._text.encode("utf-8", "surrogatepass")[:72]',
         "test_what_differs_after_72_bytes_differs",
-        file="app/security/passwords.py",
     ),
     passwords(
         "nobody estimates how easily a password is guessed",

@@ -172,10 +172,10 @@ DEFECTS = [
     secret(
         "a password waits as a text until it is hashed",
         "    normal = _normalize(password)\n"
-        "    with _slot():\n"
-        "        return HASHER.hash(_encode(normal))\n",
+        "    with hash_slot():\n"
+        "        return HASHER.hash(normal.encoded())\n",
         "    text = _normalize(password).reveal()\n"
-        "    with _slot():\n"
+        "    with hash_slot():\n"
         "        return HASHER.hash(text.encode())\n",
         "test_an_error_while_a_password_is_hashed_shows_it_nowhere",
     ),
