@@ -22,8 +22,8 @@ from werkzeug.exceptions import (
 )
 
 from app.database import dialect
+from app.security.access_log import request_id
 from app.security.error_formats import answer
-from app.security.logs import request_id
 
 HOST_REFUSED = "This service is not known under that host name."
 # In place of Werkzeug's sentences, which speak of servers and URLs. A row of somebody else and one

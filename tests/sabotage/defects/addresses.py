@@ -28,7 +28,7 @@ DEFECTS = [
     ),
     address(
         "a change has the limit of writes",
-        "@rate_limits.address_change\n",
+        "@account_limits.address_change\n",
         "",
         "test_strangers_get_few_mails_from_one_account",
     ),

@@ -106,13 +106,13 @@ DEFECTS = [
     ),
     codes(
         "forgotten passwords flood the mail server",
-        '@rate_limits.forgot\n@api.operation("Ask for a new password',
+        '@account_limits.forgot\n@api.operation("Ask for a new password',
         '@api.operation("Ask for a new password',
         "test_each_step_is_limited_by_address",
     ),
     codes(
         "codes can be guessed without end",
-        '@rate_limits.link\n@api.operation(\n    "Set a new password',
+        '@account_limits.link\n@api.operation(\n    "Set a new password',
         '@rate_limits.unlimited("nobody guesses 256 bits")\n@api.operation(\n'
         '    "Set a new password',
         "test_each_step_is_limited_by_address",

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.auth import (
     account,
+    account_limits,
     accounts,
     confirmation,
     identity,
@@ -35,7 +36,7 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
 @blueprint.route("/register", methods=["GET", "POST"])
 @public
-@rate_limits.sign_up
+@account_limits.sign_up
 def register() -> ResponseReturnValue:
     """Ask for an account: a mail to the address has the link that opens it."""
     confirmation.require_open_sign_up()
@@ -44,7 +45,7 @@ def register() -> ResponseReturnValue:
 
 @blueprint.route("/forgot", methods=["GET", "POST"])
 @public
-@rate_limits.forgot
+@account_limits.forgot
 def forgot() -> ResponseReturnValue:
     """Ask for a new password: a mail to the address has the link that sets it."""
     return _mail_link(confirmation.request_reset, "auth/forgot.html")
@@ -52,7 +53,7 @@ def forgot() -> ResponseReturnValue:
 
 @blueprint.route("/confirm", methods=["GET", "POST"])
 @public
-@rate_limits.link
+@account_limits.link
 def confirm() -> ResponseReturnValue:
     """Open an account by the link of a mail."""
     return choose_password("confirm", confirmation.sign_up, "Your account is ready. Sign in.")
@@ -60,7 +61,7 @@ def confirm() -> ResponseReturnValue:
 
 @blueprint.route("/reset", methods=["GET", "POST"])
 @public
-@rate_limits.link
+@account_limits.link
 def reset() -> ResponseReturnValue:
     """Set a new password by the link of a mail. Every session ends."""
     return choose_password("reset", confirmation.reset, "Your password is changed. Sign in.")

@@ -9,6 +9,7 @@ from werkzeug.exceptions import NotFound
 
 from app import api
 from app.auth import (
+    account_limits,
     accounts,
     confirmation,
     device_tokens,
@@ -50,7 +51,7 @@ me = Blueprint("me", __name__, url_prefix="/api/v1/me")
 
 @blueprint.post("/register")
 @public
-@rate_limits.sign_up
+@account_limits.sign_up
 @api.operation("Ask for an account: a mail has the code that opens it", body=Address, status=202)
 def register(body: Address) -> None:
     confirmation.request_sign_up(body.email)
@@ -59,7 +60,7 @@ def register(body: Address) -> None:
 
 @blueprint.post("/confirm")
 @public
-@rate_limits.link
+@account_limits.link
 @api.operation(
     "Open the account by the code of a mail", body=LinkPassword, answer=KnownDevice, errors=[404]
 )
@@ -70,7 +71,7 @@ def confirm(body: LinkPassword) -> KnownDevice:
 
 @blueprint.post("/forgot")
 @public
-@rate_limits.forgot
+@account_limits.forgot
 @api.operation("Ask for a new password: a mail has the code that sets it", body=Address, status=202)
 def forgot(body: Address) -> None:
     confirmation.request_reset(body.email)
@@ -79,7 +80,7 @@ def forgot(body: Address) -> None:
 
 @blueprint.post("/reset")
 @public
-@rate_limits.link
+@account_limits.link
 @api.operation(
     "Set a new password by the code of a mail: every session ends",
     body=LinkPassword,
