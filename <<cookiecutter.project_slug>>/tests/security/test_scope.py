@@ -346,6 +346,7 @@ def test_only_sign_in_and_upkeep_say_unscoped() -> None:
     assert found == {
         # <% if cookiecutter.auth != "oidc" %>
         "auth/devices.py",
+        "auth/link_issuance.py",
         "auth/links.py",
         "auth/passkey_ceremonies.py",
         "auth/passkeys.py",

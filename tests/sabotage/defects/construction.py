@@ -140,8 +140,8 @@ DEFECTS = [
     ),
     secret(
         "a command prints the token that it mails",
-        "    token = links.issue_at_once(purpose, email)\n    page:",
-        "    token = links.issue_at_once(purpose, email)\n"
+        "    token = link_issuance.issue_at_once(purpose, email)\n    page:",
+        "    token = link_issuance.issue_at_once(purpose, email)\n"
         "    click.echo(token.reveal())\n"
         "    page:",
         "test_no_secret_is_written_anywhere",

@@ -184,7 +184,7 @@ DEFECTS = [
     sign_up(
         "a disabled password leaves the sessions",
         "        db.session.flush()\n"
-        "        ended = sessions.end_all(user)\n        db.session.commit()\n",
+        "        ended = revocation.end_all(user)\n        db.session.commit()\n",
         "        db.session.commit()\n",
         "test_an_operator_sends_a_link_for_a_new_password",
     ),

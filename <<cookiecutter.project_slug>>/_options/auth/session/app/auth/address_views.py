@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.auth import account_limits, address, identity
 from app.auth.forms import NewAddressForm
-from app.auth.views import choose_password
+from app.auth.link_views import choose_password
 from app.database import db
 from app.secret import Secret
 from app.security.access import fresh, public

@@ -7,8 +7,8 @@ from werkzeug.exceptions import NotFound
 
 from app import api
 from app.auth import account_limits, address, identity
+from app.auth.link_views import choose_password
 from app.auth.schemas import Address, LinkPassword, LinkToken
-from app.auth.views import choose_password
 from app.database import db
 from app.security.access import fresh, public
 from app.validation import InvalidInput
