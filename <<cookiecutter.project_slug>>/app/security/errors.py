@@ -21,7 +21,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from app.database import dialect
+from app.database.driver_errors import is_unmigrated
 from app.security.access_log import request_id
 from app.security.error_formats import answer
 
@@ -113,7 +113,7 @@ def database_error(error: DBAPIError) -> ResponseReturnValue:
     Drivers report the former by one of three classes.
     """
     unavailable = isinstance(error, OperationalError | InterfaceError | InternalError)
-    if unavailable or error.connection_invalidated or dialect.is_unmigrated(error):
+    if unavailable or error.connection_invalidated or is_unmigrated(error):
         return database_unavailable(error)
     return unexpected(error)
 

@@ -15,7 +15,7 @@ OIDC = {"auth": "oidc"}
 DEFECTS = [
     scope(
         "queries are not limited to the user",
-        "state.statement = state.statement.options(*_owned(len(Base.metadata.tables))[0])",
+        "state.statement = state.statement.options(*own_rows())",
         "pass",
         "test_a_query_finds_ones_own_rows_only",
     ),

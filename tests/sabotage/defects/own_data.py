@@ -171,8 +171,8 @@ DEFECTS = [
     ),
     sign_up(
         "any word opens sign-up",
-        'if sign_up not in ("open", "invite", "closed"):',
-        "if not sign_up:",
+        'read.choice("SIGN_UP", "open", "invite", "closed")',
+        'read("SIGN_UP", "open")',
         "test_another_word_is_an_error",
     ),
     sign_up(
