@@ -93,6 +93,14 @@ def test_everything_parses(project: Path) -> None:
             parse(path.read_text(encoding="utf-8"))
 
 
+def test_each_module_can_be_read_at_once(project: Path) -> None:
+    """No module of the service has more than 150 lines: one that has more is about two things."""
+    modules = {it: it.read_text(encoding="utf-8") for it in project.glob("app/**/*.py")}
+    lengths = {str(it.relative_to(project)): text.count("\n") for it, text in modules.items()}
+    assert "app/settings.py" in lengths
+    assert {name: lines for name, lines in lengths.items() if lines > 150} == {}
+
+
 def test_no_folder_is_empty_and_nothing_is_a_link(project: Path) -> None:
     assert [path for path in project.rglob("*") if path.is_dir() and not any(path.iterdir())] == []
     assert [path for path in project.rglob("*") if path.is_symlink()] == []

@@ -91,7 +91,10 @@ OF_SERVER = """
     test_provisioning test_roles test_server_outages test_tls
     security/test_secrets_stay_secret security/test_storage_faults security/test_storage_tls
 """.split()
-MODULES = {"app/database/dialect.py", "app/database/dumps.py"}  # the same names everywhere
+# The same names everywhere.
+MODULES = {
+    f"app/database/{name}.py" for name in ("dialect", "driver_errors", "dumps")
+}
 DRIVERS = {
     "sqlite": set(),
     "postgresql": {"psycopg", "psycopg-binary", "tzdata"},

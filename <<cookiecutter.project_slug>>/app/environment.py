@@ -44,6 +44,44 @@ def read_value(name: str, environ: Mapping[str, str]) -> str:
     return value.strip()
 
 
+class SettingsReader:
+    """Reads settings one by one; ``problems`` names those that are unreadable or malformed."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: list[str] = []
+
+    def __call__(self, name: str, default: str = "") -> str:
+        """The value of a setting, or the default when it is not set."""
+        try:
+            return read_value(name, self.environ) or default
+        except OSError as error:
+            self.problems.append(f"{name}_FILE: {error.strerror or error}; make the file readable")
+        except ValueError:
+            self.problems.append(f"{name}_FILE is not text in UTF-8; write the value alone into it")
+        return default
+
+    def choice(self, name: str, *options: str) -> str:
+        """One of the options; the first is the default."""
+        if (value := self(name, options[0])) not in options:
+            hint = f"{', '.join(options[:-1])} or {options[-1]}"
+            self.problems.append(f"{name} is {value!r}; write {hint}")
+        return value
+
+    def matching(self, name: str, pattern: re.Pattern[str], hint: str) -> str:
+        """A value of this form; empty when it is not set, or malformed."""
+        if (value := self(name)) and not pattern.fullmatch(value):
+            self.problems.append(f"{name} is {value!r}; write {hint}")
+            return ""
+        return value
+
+    def require(self, values: Mapping[str, tuple[str, str]]) -> None:
+        """Add a problem for each value that is empty, with its hint."""
+        self.problems += [
+            f"{name} is not set; {hint}" for name, (value, hint) in values.items() if not value
+        ]
+
+
 def redis_problem(url: str) -> str | None:
     """Why ``url`` is not the URL of a Redis; None when it is."""
     try:

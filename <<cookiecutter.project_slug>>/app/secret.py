@@ -27,14 +27,16 @@ class Secret:
         """The text itself. Give it to what needs it, and keep it nowhere else."""
         return self._text
 
+    def encoded(self) -> bytes:
+        """The text in UTF-8, for what hashes it. JSON can bring lone surrogates: they count too."""
+        return self._text.encode("utf-8", "surrogatepass")
+
     def __repr__(self) -> str:
         return REDACTED
 
     def __eq__(self, other: object) -> bool:
-        text = other.reveal() if isinstance(other, Secret) else other
-        encoded = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
-        mine = self._text.encode("utf-8", "surrogatepass")
-        return isinstance(text, str) and hmac.compare_digest(mine, encoded)
+        other = Secret(other) if isinstance(other, str) else other
+        return isinstance(other, Secret) and hmac.compare_digest(self.encoded(), other.encoded())
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -54,4 +56,4 @@ def hash_secret(secret: Secret) -> str:
 
     Never of a password, which people choose: see :mod:`app.security.passwords`.
     """
-    return sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(secret.encoded()).hexdigest()

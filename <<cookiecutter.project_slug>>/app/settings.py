@@ -15,7 +15,7 @@ from app.database import dialect
 # <% else %>
 from app.database_settings import NO_DEFAULTS, DatabaseSettings, development_urls
 # <% endif %>
-from app.environment import HOST_NAME, HTTPS_URL, METRICS_ADDRESS, read_value, redis_problem
+from app.environment import HOST_NAME, HTTPS_URL, METRICS_ADDRESS, SettingsReader, redis_problem
 # <% if cookiecutter.__interface == "html" %>
 from app.footer_settings import read_footer
 # <% endif %>
@@ -128,20 +128,9 @@ class Settings:
         :raises ConfigurationError: naming every setting that is unreadable, missing or malformed.
             What is set but unsafe is reported by the practices' checks.
         """
-        problems: list[str] = []
-
-        def read(name: str, default: str = "") -> str:
-            try:
-                return read_value(name, environ) or default
-            except OSError as error:
-                problems.append(f"{name}_FILE: {error.strerror or error}; make the file readable")
-            except ValueError:
-                problems.append(f"{name}_FILE is not text in UTF-8; write the value alone into it")
-            return default
-
-        environment = read("APP_ENV", "production")
-        if environment not in ("production", "development"):
-            problems.append(f"APP_ENV is {environment!r}; set it to production or development")
+        read = SettingsReader(environ)
+        problems = read.problems
+        environment = read.choice("APP_ENV", "production", "development")
         development = environment == "development"
 
         secret_key = read("SECRET_KEY", secrets.token_urlsafe(48) if development else "")
@@ -161,11 +150,7 @@ class Settings:
                 "REDIS_URL": (redis_url, "rate limits in memory do not hold across workers"),
                 "DOMAIN_NAME": (domain_name, "write the host name that users see"),
             }
-            problems += [
-                f"{name} is not set; {hint}"
-                for name, (value, hint) in required.items()
-                if not value
-            ]
+            read.require(required)
         # <% if cookiecutter.database == "sqlite" %>
         if database_url and (problem := dialect.url_problem(database_url)):
             problems.append(problem)
@@ -173,12 +158,8 @@ class Settings:
         if redis_url and (problem := redis_problem(redis_url)):
             problems.append(problem)
         # <% if cookiecutter.auth != "oidc" %>
-        sign_up = read("SIGN_UP", "open")
-        if sign_up not in ("open", "invite", "closed"):
-            problems.append(f"SIGN_UP is {sign_up!r}; write open, invite or closed")
-        second_factor = read("SECOND_FACTOR", "optional")
-        if second_factor not in ("optional", "required"):
-            problems.append(f"SECOND_FACTOR is {second_factor!r}; write optional or required")
+        sign_up = read.choice("SIGN_UP", "open", "invite", "closed")
+        second_factor = read.choice("SECOND_FACTOR", "optional", "required")
         # <% endif %>
         # <% if cookiecutter.__interface == "json" %>
         passkey_origins = tuple(read("PASSKEY_ORIGINS").replace(",", " ").split())
@@ -188,18 +169,10 @@ class Settings:
             problems.append(
                 f"DOMAIN_NAME is {domain_name!r}; write one host name without scheme, port or path"
             )
-        breached_passwords_url = read("BREACHED_PASSWORDS_URL")
-        if breached_passwords_url and not HTTPS_URL.fullmatch(breached_passwords_url):
-            problems.append(
-                f"BREACHED_PASSWORDS_URL is {breached_passwords_url!r}; write https://host/path"
-            )
-        metrics_address = read("METRICS_ADDRESS")
-        if metrics_address and not METRICS_ADDRESS.fullmatch(metrics_address):
-            problems.append(
-                f"METRICS_ADDRESS is {metrics_address!r}; "
-                "write ADDRESS:PORT, such as 127.0.0.1:9464"
-            )
-            metrics_address = ""
+        breached = read.matching("BREACHED_PASSWORDS_URL", HTTPS_URL, "https://host/path")
+        metrics_address = read.matching(
+            "METRICS_ADDRESS", METRICS_ADDRESS, "ADDRESS:PORT, such as 127.0.0.1:9464"
+        )
         hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]") if development else ()
         if domain_name:
             hosts += (domain_name,)
@@ -226,7 +199,7 @@ class Settings:
             sign_up=sign_up,
             second_factor=second_factor,
             # <% endif %>
-            breached_passwords_url=breached_passwords_url,
+            breached_passwords_url=breached,
             trusted_hosts=hosts,
             security_contact=read("SECURITY_CONTACT", SECURITY_CONTACT),
             # <% if cookiecutter.__interface == "json" %>
@@ -242,7 +215,7 @@ class Settings:
             footer=read_footer(read, problems),
             # <% endif %>
             # <% if cookiecutter.auth == "oidc" %>
-            oidc=OIDCSettings.read(read, problems, development=development),
+            oidc=OIDCSettings.read(read, development=development),
             # <% endif %>
         )
         if problems:

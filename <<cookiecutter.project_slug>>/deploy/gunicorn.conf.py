@@ -60,7 +60,7 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 # The master builds the app: a bad setting stops it at once, and is reported once.
 preload_app = True
-# More than may hash passwords (SLOTS in app/security/passwords.py): a flood of sign-ins must not
+# More than may hash passwords (SLOTS in app/security/hash_slots.py): a flood of sign-ins must not
 # take the last one from those who are signed in.
 threads = max(4, int(os.environ.get("GUNICORN_THREADS", "4")))
 timeout = 30  # seconds without a sign of life; then the worker is replaced

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from app.auth.models import Session, User
 from app.database import db
-from app.security import passwords
+from app.security import hash_slots
 from tests.browser import SIGNED_IN, Browser
 from tests.sample.models import Sample
 
@@ -36,7 +36,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         start.wait(TIMEOUT)
         return call()
 
-    slots = patch.object(passwords, "slots", threading.BoundedSemaphore(len(calls)))
+    slots = patch.object(hash_slots, "slots", threading.BoundedSemaphore(len(calls)))
     with slots, ThreadPoolExecutor(len(calls)) as threads:
         return list(threads.map(run, calls, timeout=TIMEOUT))
 

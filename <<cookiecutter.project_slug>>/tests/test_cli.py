@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import sessions
+from app.auth import revocation, sessions
 from app.auth.models import Session, User
 from app.database import db
 from app.mail import outbox
@@ -243,7 +243,7 @@ def test_everybodys_sessions_end_also_in_several_batches(
         for _ in range(4):
             sessions.start(user, address="", device="", proof="password", proven_at=None)
         db.session.commit()
-    monkeypatch.setattr(sessions, "BATCH", 2)
+    monkeypatch.setattr(revocation, "BATCH", 2)
     assert cli("sessions", "revoke", "--all").stdout == "Sessions ended: 5.\n"
     assert not alice.is_signed_in()
 

@@ -18,9 +18,9 @@ from sqlalchemy import String, select, update
 
 from app import quotas
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import deletion, sessions, step_up
+from app.auth import deletion, revocation, step_up
 # <% else %>
-from app.auth import deletion, sessions
+from app.auth import deletion, revocation
 # <% endif %>
 from app.auth.models import Session, User
 from app.database import Base, db, now
@@ -325,7 +325,7 @@ def test_a_write_at_the_same_time_leaves_nothing_behind(
         monkeypatch.setattr(quotas, "charge", pausing(quotas.charge))
         delete = later(delete)
     elif moment == "locked":
-        monkeypatch.setattr(sessions, "end_all", pausing(sessions.end_all))
+        monkeypatch.setattr(revocation, "end_all", pausing(revocation.end_all))
         write = later(write)
     written, deleted = at_once(write, delete)
     assert deleted.status_code == DELETED

@@ -22,7 +22,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.security import passwords
+from app.security import hash_slots, passwords
 from tests import live
 from tests.browser import PROFILE, Browser
 from tests.marks import asvs, practice
@@ -83,12 +83,12 @@ def test_a_flood_leaves_a_thread_for_who_is_signed_in(
     ):
         try:
             answers = as_completed(flood, TIMEOUT)
-            refused = [next(answers).result() for _ in range(FLOOD - passwords.SLOTS)]
+            refused = [next(answers).result() for _ in range(FLOOD - hash_slots.SLOTS)]
             assert {answer.status_code for answer in refused} == {503}
             assert {answer.headers["Retry-After"] for answer in refused} == {"5"}
             user = there(alice, path)
             assert [user.get(PROFILE).status_code for _ in range(10)] == [200] * 10
-            assert sum(not answer.done() for answer in flood) == passwords.SLOTS
+            assert sum(not answer.done() for answer in flood) == hash_slots.SLOTS
         finally:
             (tmp_path / "held").unlink()
         assert [answer.result(TIMEOUT).status_code for answer in answers] == [401] * 3
@@ -121,7 +121,7 @@ def test_a_flood_takes_no_more_memory_than_is_meant_for_it(
         assert processes(path) == before  # nothing was killed
         taken = peak(before[1]) - idle
     assert set(statuses) == {401, 503}
-    assert HASH < taken < (passwords.SLOTS + 1) * HASH
+    assert HASH < taken < (hash_slots.SLOTS + 1) * HASH
 
 
 @practice("passwords")
@@ -132,4 +132,4 @@ def test_a_worker_has_more_threads_than_may_hash(
     if threads:
         monkeypatch.setenv("GUNICORN_THREADS", threads)
     settings = runpy.run_path("deploy/gunicorn.conf.py")
-    assert settings["threads"] == max(passwords.SLOTS + 1, int(threads or 0))
+    assert settings["threads"] == max(hash_slots.SLOTS + 1, int(threads or 0))

@@ -22,7 +22,7 @@ from app.metrics import remember_route, watch_passwords
 from app.metrics.collector import Numbers
 from app.metrics.counting import METHODS
 from app.secret import Secret
-from app.security import passwords
+from app.security import hash_slots, passwords
 from tests import live
 from tests.browser import HOME, SIGN_IN
 from tests.live import Site
@@ -167,9 +167,9 @@ def test_passwords_are_counted_while_they_are_hashed_and_when_they_are_refused(
                 passwords.hash_password(Secret("one more at the same time"))
             return ""
 
-    monkeypatch.setattr(passwords, "watch", None)  # as it is when nobody asks, and again after
+    monkeypatch.setattr(hash_slots, "watch", None)  # as it is when nobody asks, and again after
     watch_passwords(registry)
-    monkeypatch.setattr(passwords, "slots", BoundedSemaphore(1))
+    monkeypatch.setattr(hash_slots, "slots", BoundedSemaphore(1))
     monkeypatch.setattr(passwords, "HASHER", Hasher())
     passwords.hash_password(Secret("correct horse battery staple"))
     assert seen == [1]

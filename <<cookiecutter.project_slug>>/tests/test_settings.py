@@ -122,8 +122,8 @@ NO_MAIL_URL = "MAIL_URL is not the URL of a mail server; write smtps://USER:PASS
 NO_SENDER = "MAIL_FROM is {!r}; write an address such as name@example.com"
 NO_METRICS = "METRICS_ADDRESS is {!r}; write ADDRESS:PORT, such as 127.0.0.1:9464"
 BAD: list[tuple[str, str | None, str]] = [
-    ("APP_ENV", "prod", "APP_ENV is 'prod'; set it to production or development"),
-    ("APP_ENV", "Production", "APP_ENV is 'Production'; set it to production or development"),
+    ("APP_ENV", "prod", "APP_ENV is 'prod'; write production or development"),
+    ("APP_ENV", "Production", "APP_ENV is 'Production'; write production or development"),
     ("SECRET_KEY", None, NOTHING_SET[0]),
     ("DATABASE_URL", None, NOTHING_SET[1]),
     ("DATABASE_URL", "  ", NOTHING_SET[1]),

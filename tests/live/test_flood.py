@@ -48,7 +48,7 @@ def test_a_flood_kills_nothing_where_memory_is_short(tmp_path: Path, control_gro
         return result.stdout if result.returncode else "passed"
 
     assert flood() == "passed"
-    source = project / "app/security/passwords.py"
+    source = project / "app/security/hash_slots.py"
     bounded = "slots = threading.BoundedSemaphore(SLOTS)"
     text = source.read_text("utf-8")
     assert bounded in text

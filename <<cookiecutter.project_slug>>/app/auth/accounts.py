@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import notices, sessions, throttling
+from app.auth import notices, revocation, throttling
 from app.auth.models import User
 from app.database import db, now
 from app.security.logs import security_event
@@ -19,7 +19,7 @@ from app.auth import (
     devices,
     links,
     notices,
-    sessions,
+    revocation,
     throttling,
 )
 from app.auth.models import Session, User
@@ -59,7 +59,7 @@ def change_password(session: Session, current: Secret, new: Secret) -> bool:
     throttling.clear(user)
     user.password_hash = hash_password(new)
     db.session.flush()
-    sessions.end_all(user)
+    revocation.end_all(user)
     devices.remember(user)
     account_links.end(user, "email")
     links.end("reset", user.email)
@@ -76,7 +76,7 @@ def disable(user: User) -> int:
     """
     user.disabled_at = now()
     db.session.flush()  # a sign-in at the same time ends here, or finds the account disabled
-    ended = sessions.end_all(user)
+    ended = revocation.end_all(user)
     notices.send("disabled", user)
     security_event("user_disabled", level=logging.INFO, account=user.id)
     return ended

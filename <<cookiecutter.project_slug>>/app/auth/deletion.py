@@ -13,11 +13,11 @@ import logging
 # <% if cookiecutter.auth == "oidc" %>
 from sqlalchemy import delete, select
 
-from app.auth import notices, sessions, throttling
+from app.auth import notices, revocation, throttling
 # <% else %>
 from sqlalchemy import delete
 
-from app.auth import account_links, sessions, throttling
+from app.auth import account_links, revocation, throttling
 # <% endif %>
 from app.auth.models import User
 from app.database import db
@@ -40,7 +40,7 @@ def delete_account(user: User, by: str) -> bool:
     if not throttling.lock(user):
         return False
     account = user.id
-    sessions.end_all(user)
+    revocation.end_all(user)
     # <% if cookiecutter.auth == "oidc" %>
     addresses = _own_addresses(user)
     told = {user.email} if notices.has_mailbox(user) else set()

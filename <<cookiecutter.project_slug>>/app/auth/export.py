@@ -27,8 +27,8 @@ from app.mail.models import Mail
 # <% endif %>
 from app.security.limit_keys import signed_in_account
 from app.security.logs import security_event
+from app.security.ownership import owners
 from app.security.rate_limits import limited
-from app.security.scope import owners
 from app.settings import SERVICE_NAME
 
 BATCH = 20  # rows in memory at once, as in a list

@@ -1,6 +1,7 @@
 """Sessions: a saved session must not work after sign-out, a new password, disabling or expiry.
 
-This module starts, finds and ends them. The database decides, whatever a client still holds.
+This module starts, finds and ends one; :mod:`app.auth.revocation` ends all of a user. The database
+decides, whatever a client still holds.
 """
 
 from __future__ import annotations
@@ -12,13 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
-# <% if cookiecutter.auth == "oidc" %>
 from app.auth import throttling, upkeep
-# <% elif cookiecutter.auth == "token" %>
-from app.auth import devices, personal_tokens, throttling, tickets, totp, upkeep
-# <% else %>
-from app.auth import devices, throttling, tickets, totp, upkeep
-# <% endif %>
 from app.auth.models import Session, User
 from app.database import db, new_public_id, now
 from app.secret import Secret, hash_secret
@@ -44,7 +39,6 @@ LEEWAY = timedelta(seconds=10)  # by which the clocks of two instances may diffe
 # <% endif %>
 TOUCH_EVERY = timedelta(minutes=1)  # precision of "last seen": a write per request costs too much
 MAX_SESSIONS = 10  # per user; one more ends the oldest
-BATCH = 1000  # sessions that revoke_all ends in one transaction
 MAX_DEVICE = 200  # characters kept of the User-Agent header
 # Why statements here concern other users: sign-in finds the session of a user who is not signed in
 # yet; operators and the provider end the sessions of any user.
@@ -166,59 +160,3 @@ def end(session: Session) -> None:
     security_event("session_revoked", level=logging.INFO, user=session.user_id)
     ended = delete(Session).where(Session.id == session.id)
     db.session.execute(ended, execution_options=OF_ALL)
-
-
-def end_all(user: User, *, but: Session | None = None) -> int:
-    # <% if cookiecutter.auth == "oidc" %>
-    """End every session of ``user``, except ``but``. The caller commits.
-
-    :returns: how many ended.
-    """
-    # <% else %>
-    """End every session of ``user``, except ``but``, and forget all devices but this one.
-
-    # <% if cookiecutter.auth == "token" %>
-    All personal access tokens end, too: a thief may have made one.
-    # <% endif %>
-    A sign-in between its two steps ends as well, and so does an authenticator app that waits for
-    its first code: a thief may have begun either. The caller commits.
-
-    :returns: how many sessions ended.
-    """
-    devices.forget_others(user)
-    tickets.end_all(user)
-    totp.forget_pending(user)
-    # <% endif %>
-    # <% if cookiecutter.auth == "token" %>
-    personal_tokens.revoke_all(user)
-    # <% endif %>
-    ended = [session for session in of_user(user) if session is not but]
-    for session in ended:
-        end(session)
-    return len(ended)
-
-
-def revoke_all() -> int:
-    """End every session of every user, in batches, and commit each batch.
-
-    :returns: how many ended.
-    """
-    count = last = 0
-    every = select(Session.id, Session.user_id).order_by(Session.id).limit(BATCH)
-    every = every.execution_options(**OF_ALL)
-    while batch := db.session.execute(every.where(Session.id > last)).all():
-        for _, user in batch:
-            security_event("session_revoked", level=logging.INFO, user=user)
-        first, last = last, batch[-1].id
-        ended = delete(Session).where(Session.id > first, Session.id <= last)
-        db.session.execute(ended, execution_options=OF_ALL)
-        db.session.commit()
-        count += len(batch)
-    # <% if cookiecutter.auth != "oidc" %>
-    tickets.end_of_everybody()
-    # <% if cookiecutter.auth == "token" %>
-    personal_tokens.revoke_of_everybody()
-    # <% endif %>
-    db.session.commit()
-    # <% endif %>
-    return count

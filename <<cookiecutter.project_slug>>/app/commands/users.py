@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from app.auth import accounts, notices, sessions, throttling
+from app.auth import accounts, notices, revocation, throttling
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
@@ -128,7 +128,7 @@ def revoke_sessions(email: str | None, everybody: bool) -> None:
     user = None if everybody else find_user(str(email))
     if user:
         throttling.lock(user)
-    ended = sessions.end_all(user) if user else sessions.revoke_all()
+    ended = revocation.end_all(user) if user else revocation.end_of_everybody()
     if user and ended:
         notices.send("signed_out", user)
     db.session.commit()

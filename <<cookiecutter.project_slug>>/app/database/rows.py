@@ -8,7 +8,8 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Delete, Update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.database import Base, db, dialect
+from app.database import Base, db
+from app.database.driver_errors import is_deadlock
 
 TRIES = 5  # ours; seen: two, with ten requests at once
 
@@ -49,6 +50,6 @@ def lock_or_add(
             return
         except DBAPIError as refused:
             db.session.rollback()
-            simultaneous = isinstance(refused, IntegrityError) or dialect.is_deadlock(refused)
+            simultaneous = isinstance(refused, IntegrityError) or is_deadlock(refused)
             if not simultaneous or not left:
                 raise

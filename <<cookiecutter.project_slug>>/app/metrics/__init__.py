@@ -15,7 +15,7 @@ from app.database import db
 from app.metrics.collector import Numbers
 from app.metrics.counting import counted, remember_route
 from app.metrics.listener import answering
-from app.security import passwords
+from app.security import hash_slots
 
 slot = 0  # of this worker, from 1; 0: the master, or no worker of gunicorn
 
@@ -58,4 +58,4 @@ def watch_passwords(registry: CollectorRegistry) -> None:
         else:
             refused.inc()
 
-    passwords.watch = watch
+    hash_slots.watch = watch

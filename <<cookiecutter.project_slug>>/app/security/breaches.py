@@ -39,8 +39,7 @@ def is_breached(password: Secret) -> bool:
         return False
     db.session.commit()  # the database ends a transaction that is idle for as long as this may take
     # SHA-1 is the interface's; nothing is stored or signed with it.
-    hashed = hashlib.sha1(password.reveal().encode("utf-8", "surrogatepass"), usedforsecurity=False)
-    digest = hashed.hexdigest().upper()
+    digest = hashlib.sha1(password.encoded(), usedforsecurity=False).hexdigest().upper()
     try:
         lines = _answer(url, digest[:TOLD]).split()
         counts = {suffix: int(count) for suffix, _, count in (it.partition(":") for it in lines)}

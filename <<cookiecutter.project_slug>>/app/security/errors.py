@@ -21,9 +21,9 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from app.database import dialect
+from app.database.driver_errors import is_unmigrated
+from app.security.access_log import request_id
 from app.security.error_formats import answer
-from app.security.logs import request_id
 
 HOST_REFUSED = "This service is not known under that host name."
 # In place of Werkzeug's sentences, which speak of servers and URLs. A row of somebody else and one
@@ -113,7 +113,7 @@ def database_error(error: DBAPIError) -> ResponseReturnValue:
     Drivers report the former by one of three classes.
     """
     unavailable = isinstance(error, OperationalError | InterfaceError | InternalError)
-    if unavailable or error.connection_invalidated or dialect.is_unmigrated(error):
+    if unavailable or error.connection_invalidated or is_unmigrated(error):
         return database_unavailable(error)
     return unexpected(error)
 

@@ -1,8 +1,8 @@
 """Logs: an attack goes unnoticed, a log line is forged, or the log itself gives secrets away.
 
-One JSON object per line on standard error: an access line for each request, and the security events
-of the OWASP Logging Vocabulary. All lines of a request share its id, also shown on an error page.
-No input starts a line: JSON escapes it. Secrets are blanked, by field name and value. ASVS 16.1-4.
+One JSON object per line on standard error: the lines of :mod:`app.security.access_log`, and the
+security events of the OWASP Logging Vocabulary. No input starts a line: JSON escapes it. Secrets are
+blanked, by field name and value. ASVS 16.1-4.
 """
 
 from __future__ import annotations
@@ -10,22 +10,15 @@ from __future__ import annotations
 import json
 import logging
 import re
-import secrets
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, has_request_context, request
 from sqlalchemy import inspect
-from werkzeug.wsgi import ClosingIterator
 
 from app.secret import REDACTED
-from app.security.trace_context import trace_id
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+from app.security.access_log import request_id, with_access_line
 
 # Rails' default list, plus what Flask, HTTP and this service call a secret.
 SECRET_NAME = re.compile(
@@ -33,10 +26,8 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
-REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 EVENTS = "app.events"  # where a request keeps the names of its security events
 
-access_log = logging.getLogger("app.access")
 security_log = logging.getLogger("app.security")
 
 
@@ -53,11 +44,6 @@ def security_event(event: str, *, level: int = logging.WARNING, **fields: object
 def logged_events() -> list[str]:
     """The security events of the current request so far."""
     return list(request.environ.get(EVENTS, ()))
-
-
-def request_id() -> str:
-    """The id of the current request, or an empty string outside of one."""
-    return str(request.environ.get("app.request_id", "")) if has_request_context() else ""
 
 
 class JSONFormatter(logging.Formatter):
@@ -107,38 +93,6 @@ class StandardErrorHandler(logging.Handler):
             sys.stderr.flush()
         except (OSError, ValueError):
             self.handleError(record)
-
-
-def with_access_line(wsgi_app: WSGIApplication) -> WSGIApplication:
-    """WSGI middleware: gives each request an id and logs its access line."""
-
-    def logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        started = time.perf_counter()
-        sent = environ.get("HTTP_X_REQUEST_ID", "")
-        identifier = sent if REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
-        environ["app.request_id"] = identifier
-        fields: dict[str, object] = {
-            "request_id": identifier,
-            "address": environ.get("REMOTE_ADDR"),
-            "method": environ["REQUEST_METHOD"],
-            "path": environ.get("PATH_INFO", ""),  # no query: it may hold a token
-            "status": 500,
-        }
-        if trace := trace_id(environ.get("HTTP_TRACEPARENT", "")):
-            environ["app.trace"] = fields["trace_id"] = trace
-
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            fields["status"] = int(status.split(" ", 1)[0])
-            headers.append(("X-Request-ID", identifier))
-            return start_response(status, headers, exc_info)
-
-        def log_access() -> None:
-            fields["milliseconds"] = round((time.perf_counter() - started) * 1000, 1)
-            access_log.info("request", extra=fields)
-
-        return ClosingIterator(wsgi_app(environ, start), log_access)
-
-    return logged
 
 
 def init_app(app: Flask) -> None:

@@ -4,29 +4,24 @@ The database keeps argon2id hashes alone, at the strength of the OWASP Password 
 (ASVS 5.0 appendix C); sign-in renews a hash when the parameters have risen. An unknown user costs
 as much time as a wrong password, so that the form does not reveal accounts. A password needs a
 length and must not be easy to guess; there are no other rules (NIST SP 800-63B-4; ASVS
-6.2.1-6.2.12 but 6.2.8, 11.4.2). A flood of sign-ins is refused before it uses up memory and threads
-(15.2.2).
+6.2.1-6.2.12 but 6.2.8, 11.4.2).
 """
 
 from __future__ import annotations
 
 import secrets
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import cache
 
 from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import VerificationError
 from flask import Flask
-from werkzeug.exceptions import ServiceUnavailable
 
 from app.normalization import normalize
 from app.secret import Secret
 from app.security.blocklist import is_guessable, is_leaked
 from app.security.breaches import is_breached
-from app.security.errors import RETRY_AFTER
-from app.security.logs import security_event
+from app.security.hash_slots import hash_slot
 
 # SP 800-63B-4 section 3.1.1.2: at least 15 characters where no second factor is asked for, at least
 # 64 accepted. They are code points after normalization; nothing is stripped, nothing cut off.
@@ -36,14 +31,6 @@ LEAKED = "This password is in a list of leaked passwords, which attackers try fi
 # memory_cost in KiB. FLOORS are OWASP's choices: passes and the memory that they need at least.
 HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1, hash_len=32, salt_len=16)
 FLOORS = {1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
-# Hashes that a worker process makes at once, 46 MiB each: a flood of sign-ins would otherwise use
-# all memory, until the system kills the service. There are fewer slots than threads of a worker
-# (deploy/gunicorn.conf.py), and no request waits for a slot, because waiting takes a thread as
-# well: one thread is always left for signed-in users.
-SLOTS = 3
-slots = threading.BoundedSemaphore(SLOTS)
-# Told of each slot that is taken (+1), free again (-1), or refused (0): app/metrics.
-watch: Callable[[int], None] | None = None
 
 
 def init_app(app: Flask) -> None:
@@ -69,8 +56,8 @@ def hash_password(password: Secret) -> str:
     :raises ValueError: for a password that :func:`password_problem` finds too long.
     """
     normal = _normalize(password)
-    with _slot():
-        return HASHER.hash(_encode(normal))
+    with hash_slot():
+        return HASHER.hash(normal.encoded())
 
 
 def verify_password(stored: str | None, password: Secret) -> bool:
@@ -84,9 +71,9 @@ def verify_password(stored: str | None, password: Secret) -> bool:
         normal = _normalize(password)
     except ValueError:
         return False
-    with _slot():
+    with hash_slot():
         try:
-            return HASHER.verify(stored or _dummy_hash(HASHER), _encode(normal)) and bool(stored)
+            return HASHER.verify(stored or _dummy_hash(HASHER), normal.encoded()) and bool(stored)
         except (VerificationError, ValueError):
             return False
 
@@ -119,27 +106,6 @@ def password_problem(password: Secret, *context: str) -> str | None:
     return None
 
 
-@contextmanager
-def _slot() -> Iterator[None]:
-    if not slots.acquire(blocking=False):
-        _tell(0)
-        security_event("excess_rate_limit_exceeded", limit=f"{SLOTS} password hashes at once")
-        raise ServiceUnavailable(
-            "Too many people are signing in. Please try again shortly.", retry_after=RETRY_AFTER
-        )
-    try:
-        _tell(+1)
-        yield
-    finally:
-        slots.release()
-        _tell(-1)
-
-
-def _tell(change: int) -> None:
-    if watch:
-        watch(change)
-
-
 @cache
 def _dummy_hash(hasher: PasswordHasher) -> str:
     return hasher.hash(secrets.token_bytes(32))
@@ -149,7 +115,3 @@ def _normalize(password: Secret) -> Secret:
     # Keyboards compose the same letters differently. SP 800-63B-4 section 3.1.1.2 and RFC 8265
     # section 4.2 ask for NFC. ASVS 6.2.8 wants no change at all: SECURITY.md has the deviation.
     return Secret(normalize(password.reveal(), MAX_LENGTH))
-
-
-def _encode(normal: Secret) -> bytes:
-    return normal.reveal().encode("utf-8", "surrogatepass")  # JSON can bring lone surrogates

@@ -40,13 +40,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 # PyPI's limits for sign-in are 10 per 5 minutes by address and by account. The others are ours:
 # far above what a person does, far below what an attack needs.
 SIGN_IN = "10 per 5 minutes"
-SIGN_UP = "20 per hour"
-FORGOT = "20 per hour"
-LINK = "30 per hour"  # pages behind a link of a mail; nobody guesses 256 bits
 CREDENTIAL_CHANGE = "10 per 5 minutes"
-ADDRESS_CHANGE = "10 per hour"  # each may send a mail to a stranger
 SECOND_FACTOR = "5 per 5 minutes"  # by the account, or the session; six digits take 200,000 tries
-PASSKEY_OPTIONS = "60 per 5 minutes"  # each writes a ticket
 WRITE = "60 per minute"
 # <% if cookiecutter.auth == "token" %>
 SCRIPT = "120 per minute"  # of a personal access token, reads as well: a script may ask without end
@@ -55,11 +50,19 @@ SCRIPT = "120 per minute"  # of a personal access token, reads as well: a script
 
 @dataclass(frozen=True)
 class RateLimit:
-    """The limit of a route: ``rate`` under each key. Routes with one ``name`` count together."""
+    """The limit of a route: ``rate`` under each key. Routes with one ``name`` count together.
+
+    As a decorator it only marks the view. Flask-Limiter's own decorators count when the view is
+    called, which is after CSRF protection: an attempt without a token would not count.
+    """
 
     name: str
     rate: str
     keys: tuple[Key, ...]
+
+    def __call__(self, view: View) -> View:
+        view.rate_limit = self  # type: ignore[attr-defined]
+        return view
 
 
 UNLIMITED = RateLimit("", "", ())
@@ -69,26 +72,14 @@ BY_TOKEN = RateLimit("personal_token", SCRIPT, (personal_token,))
 # <% endif %>
 
 
-def limited(name: str, rate: str, key: Key, other_key: Key | None = None) -> Callable[[View], View]:
-    """A decorator that limits a route, by one key or by two.
-
-    It only marks the view. Flask-Limiter's own decorators count when the view is called, which is
-    after CSRF protection: an attempt without a token would not count.
-    """
-    return _mark(RateLimit(name, rate, (key,) if other_key is None else (key, other_key)))
+def limited(name: str, rate: str, key: Key, other_key: Key | None = None) -> RateLimit:
+    """A decorator that limits a route, by one key or by two."""
+    return RateLimit(name, rate, (key,) if other_key is None else (key, other_key))
 
 
-def unlimited(reason: str) -> Callable[[View], View]:
+def unlimited(reason: str) -> RateLimit:
     """A decorator for a route that changes something and must always answer, for ``reason``."""
-    return _mark(UNLIMITED)
-
-
-def _mark(limit: RateLimit) -> Callable[[View], View]:
-    def decorate(view: View) -> View:
-        view.rate_limit = limit  # type: ignore[attr-defined]
-        return view
-
-    return decorate
+    return UNLIMITED
 
 
 def requested_limit() -> RateLimit:
@@ -119,15 +110,10 @@ def limit_by(position: int) -> Limit:
     return Limit(rate, key_function=lambda: requested_limit().keys[position]())
 
 
-sign_up = limited("sign_up", SIGN_UP, client_address)
-forgot = limited("forgot", FORGOT, client_address)
-link = limited("link", LINK, client_address)
 credential_change = limited(
     "credential_change", CREDENTIAL_CHANGE, client_address, signed_in_account
 )
-address_change = limited("address_change", ADDRESS_CHANGE, client_address, signed_in_account)
-passkey_options = limited("passkey_options", PASSKEY_OPTIONS, client_address)
-write = limited(BY_DEFAULT.name, BY_DEFAULT.rate, *BY_DEFAULT.keys)
+write = BY_DEFAULT
 
 # Flask-Limiter checks its default limits before every request, and counts by what identifies the
 # request: here the name of its limit, which is empty for most. A fixed window would let twice the

@@ -1,11 +1,11 @@
 """Foreign rows: one query without its owner shows or changes the rows of all users.
 
 So nobody has to remember the owner: the session itself limits every query, update and delete to the
-rows of the signed-in user, an operator's too. A model is owned when it has a foreign key to
-``users``. A statement for the rows of other users says why, ``unscoped="<reason>"`` in its
-execution options; a row that is written for another user says it by :func:`unscoped`. Otherwise,
-and when nobody is signed in, it is an error, also in commands. OWASP IDOR Prevention cheat sheet;
-ASVS 8.2.2, 8.3.1.
+rows of the signed-in user, an operator's too. :mod:`app.security.ownership` knows which models are
+owned. A statement for the rows of other users says why, ``unscoped="<reason>"`` in its execution
+options; a row that is written for another user says it by :func:`unscoped`. Otherwise, and when
+nobody is signed in, it is an error, also in commands. OWASP IDOR Prevention cheat sheet; ASVS
+8.2.2, 8.3.1.
 
 The last look is at the text that the driver gets: what a session cannot limit (textual SQL,
 ``Model.__table__``, a bulk insert or update) is refused there when it names an owned table.
@@ -13,19 +13,17 @@ The last look is at the text that the driver gets: what a session cannot limit (
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any, TypeVar
 
-from flask import Flask, g
-from sqlalchemy import BindParameter, Connection, bindparam, event, inspect
-from sqlalchemy.orm import LoaderCriteriaOption, Mapper, ORMExecuteState, with_loader_criteria
+from flask import Flask
+from sqlalchemy import Connection, event, inspect
+from sqlalchemy.orm import Mapper, ORMExecuteState
 
 from app.database import Base, RequestSession, is_watched, watch
+from app.security.ownership import own_rows, owned_table, owners, signed_in
 
 Row = TypeVar("Row", bound=Base)
-USERS = "users.id"  # what the column of an owner refers to
 
 
 class UnscopedError(RuntimeError):
@@ -43,50 +41,6 @@ def is_unscoped(options: Mapping[Any, Any]) -> bool:
     return bool(options.get("unscoped"))
 
 
-def signed_in() -> int | None:
-    """The id of the signed-in user."""
-    # Not user.id: after a failed write it would ask the database.
-    return inspect(g.user).identity[0] if g.get("user") else None
-
-
-def owners(mapper: Mapper[Any]) -> list[str]:
-    """The attributes of a model that refer to a user; an owned model has exactly one."""
-    return [
-        attribute.key
-        for attribute in mapper.column_attrs
-        if any(key.target_fullname == USERS for key in attribute.columns[0].foreign_keys)
-    ]
-
-
-@lru_cache
-def _owned(_tables: int) -> tuple[list[LoaderCriteriaOption], dict[str, str], re.Pattern[str]]:
-    """The criteria of the owned models, the owner's column by table, and what finds a table."""
-    # Asked whenever a statement is executed: the statement itself is compiled once for all users.
-    user: BindParameter[int] = bindparam("signed_in", callable_=signed_in)
-    criteria, columns = [], {}
-    for mapper in Base.registry.mappers:
-        for name in owners(mapper):
-            mine = getattr(mapper.class_, name) == user
-            criteria.append(with_loader_criteria(mapper.class_, mine, include_aliases=True))
-            columns[str(mapper.local_table)] = mapper.columns[name].name
-    # A table with its alias, no column: "users AS users_1", not "users.id".
-    tables = "|".join(map(re.escape, columns)) or "(?!)"
-    named = re.compile(rf'(?<![\w.])[`"]?\b({tables})\b(?!\.)[`"]?(?: AS (\w+))?', re.IGNORECASE)
-    return criteria, columns, named
-
-
-@lru_cache(maxsize=1024)  # the text of a statement is the same each time
-def _read(sql: str, tables: int) -> tuple[str, bool]:
-    """An owned table that a statement names, and whether all of them are limited to an owner."""
-    _, columns, pattern = _owned(tables)
-    found = [(it[1].lower(), it[2] or it[1]) for it in pattern.finditer(sql)]
-    limited = all(
-        f"{alias}.{columns[table]} = " in sql and f"{columns[table]}=" not in sql  # SET owner_id=?
-        for table, alias in found
-    )
-    return found[0][0] if found else "", limited
-
-
 @event.listens_for(RequestSession, "do_orm_execute")
 def limit(state: ORMExecuteState) -> None:
     """Limit a query, an update or a delete to the rows of the signed-in user."""
@@ -95,7 +49,7 @@ def limit(state: ORMExecuteState) -> None:
     if state.is_column_load:  # more columns of a row that is there
         state.update_execution_options(scoped="loaded")
     elif signed_in() is not None and not state.is_insert:
-        state.statement = state.statement.options(*_owned(len(Base.metadata.tables))[0])
+        state.statement = state.statement.options(*own_rows())
         state.update_execution_options(scoped="limited")
 
 
@@ -133,7 +87,7 @@ def check_statement(_: Any, __: Any, sql: str, ___: Any, context: Any, ____: boo
 
     :raises UnscopedError: before the database gets it.
     """
-    table, limited = _read(sql, len(Base.metadata.tables))
+    table, limited = owned_table(sql)
     if not table or is_unscoped(context.execution_options):
         return
     scoped = context.execution_options.get("scoped")

@@ -80,7 +80,7 @@ RENDERS = {"app/security/rich_text.py": {"markdown_it.MarkdownIt", "markdown_it.
 # A pattern from input freezes a worker; a format from input shows attributes of objects.
 PATTERNS = {
     "app/security/access.py": "PublicIdConverter.regex",  # a constant
-    "app/security/scope.py": "tables",  # names of tables, escaped
+    "app/security/ownership.py": "tables",  # names of tables, escaped
 }
 # The SQL of migrations/*.sql, with names that provisioning.py quotes.
 FORMATS = {"sql.SQL(wanted).format(**names, **more)", "statement.format(**values)"}

@@ -91,7 +91,8 @@ COMPUTED = {
     "app/commands/rerendering.py": "the columns of a row",
     "app/auth/export.py": "the columns of a user",
     "app/auth/pending.py": "the fields of a dataclass",
-    "app/security/scope.py": "the columns of a model",
+    "app/security/ownership.py": "the columns of a model",
+    "app/security/scope.py": "the owner of a row",
 }
 BY_NAME = ("getattr", "setattr", "delattr")
 Use = tuple[int, str, str]

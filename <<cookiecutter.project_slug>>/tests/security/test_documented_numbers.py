@@ -19,6 +19,7 @@ from app.auth import outbound, provider_proof, provider_tokens, sessions, step_u
 from app.oidc_settings import MIN_MAX_AGE
 # <% elif cookiecutter.auth == "token" %>
 from app.auth import (
+    account_limits,
     device_tokens,
     devices,
     factor_resets,
@@ -29,9 +30,17 @@ from app.auth import (
     tickets,
 )
 # <% else %>
-from app.auth import device_tokens, devices, factor_resets, links, sessions, throttling
+from app.auth import (
+    account_limits,
+    device_tokens,
+    devices,
+    factor_resets,
+    links,
+    sessions,
+    throttling,
+)
 # <% endif %>
-from app.security import passwords, rate_limits, sanitization, secret_key
+from app.security import hash_slots, passwords, sanitization, secret_key
 from tests.decisions import DOCUMENT, HELD, Row, named, tables
 from tests.marks import asvs, practice
 
@@ -55,7 +64,9 @@ def text(document: str) -> str:
 
 
 STORED = f"{quotas.MAX_BYTES // MIB} MiB"
-SIGN_UPS = rate_limits.SIGN_UP.split()[0]
+# <% if cookiecutter.auth != "oidc" %>
+SIGN_UPS = account_limits.SIGN_UP.split()[0]
+# <% endif %>
 DELAY, GUESSES = throttling.LONGEST // MINUTE, DAY // throttling.LONGEST
 CONNECTIONS = setting("nginx/nginx.conf", r"limit_conn connections (\d+);")
 MOST = setting("nginx/nginx.conf", r"worker_connections (\d+);")
@@ -68,7 +79,7 @@ RESET_DELAY = factor_resets.DELAY // DAY
 # <% endif %>
 NAMED = [
     (SECURITY, f"{passwords.MIN_LENGTH} characters, blocklist.py"),
-    (SECURITY, f"at most {passwords.SLOTS} hashes at once in a process"),
+    (SECURITY, f"at most {hash_slots.SLOTS} hashes at once in a process"),
     (SECURITY, f"after {throttling.FREE} failures in a row the next attempt is allowed after "),
     (SECURITY, f"allowed after {throttling.FIRST.seconds} seconds; each further failure doubles"),
     (SECURITY, f"up to {DELAY} minutes: {GUESSES} guesses a day"),
@@ -141,7 +152,9 @@ def test_the_documents_name_the_numbers_of_the_service(document: str, words: str
 
 def test_what_users_read_names_the_delay() -> None:
     assert f"wait {DELAY} minutes" in throttling.HINT
-    assert rate_limits.SIGN_UP.endswith(" per hour")
+    # <% if cookiecutter.auth != "oidc" %>
+    assert account_limits.SIGN_UP.endswith(" per hour")
+    # <% endif %>
 
 
 # What has digits and is no number of this service: names of standards, algorithms and files.

@@ -33,7 +33,7 @@ from app.database import db, now
 from app.database import Base, UTCDateTime, db, now
 # <% endif %>
 from app.secret import Secret
-from app.security import passwords
+from app.security import hash_slots, passwords
 from app.security.blocklist import LEAKED, MAX_JUDGED, is_guessable, is_leaked
 from app.security.passwords import (
     FLOORS,
@@ -160,7 +160,7 @@ def test_a_malformed_hash_is_no_match_and_no_error(stored: str) -> None:
 @asvs("15.2.2")
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many threads sign in, at most three hash at once; nobody waits for one of them."""
-    running = threading.Barrier(passwords.SLOTS + 1)
+    running = threading.Barrier(hash_slots.SLOTS + 1)
     ended = threading.Event()
 
     class Endless:
@@ -175,23 +175,23 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "HASHER", Endless())
     for call in (partial(hash_password, Secret("x")), partial(verify_password, "x", Secret("x"))):
         ended.clear()
-        with ThreadPoolExecutor(passwords.SLOTS) as threads:
-            taken = [threads.submit(call) for _ in range(passwords.SLOTS)]
+        with ThreadPoolExecutor(hash_slots.SLOTS) as threads:
+            taken = [threads.submit(call) for _ in range(hash_slots.SLOTS)]
             running.wait(TIMEOUT)
             for refused in (call, partial(verify_password, None, Secret("x")), call):
                 with pytest.raises(ServiceUnavailable):
                     refused()
             ended.set()
         assert all(hashed.result() for hashed in taken)
-    assert passwords.SLOTS == 3
+    assert hash_slots.SLOTS == 3
 
 
 def test_a_slot_is_given_back_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in range(passwords.SLOTS + 1):
+    for _ in range(hash_slots.SLOTS + 1):
         assert not verify_password("no hash", Secret(PASSWORD))
     with monkeypatch.context() as patch:
         patch.setattr(passwords, "HASHER", None)
-        for _ in range(passwords.SLOTS + 1):
+        for _ in range(hash_slots.SLOTS + 1):
             with pytest.raises(AttributeError):
                 hash_password(Secret(PASSWORD))
     assert verify_password(hash_password(Secret(PASSWORD)), Secret(PASSWORD))
@@ -461,7 +461,7 @@ def test_a_password_too_long_to_be_anybodys_is_not_hashed(
     """The answer and its time are the same whether the account exists or not."""
     longest = random_text(4 * MAX_LENGTH)
     assert new_browser("192.0.2.1").sign_in(alice.email, longest).status_code == 401
-    monkeypatch.setattr(passwords, "_slot", lambda: pytest.fail("it was hashed"))
+    monkeypatch.setattr(passwords, "hash_slot", lambda: pytest.fail("it was hashed"))
     for password in (longest + "x", PASSWORD + " " * 4 * MAX_LENGTH, "\u0315\u0300" * 4000):
         for email in (alice.email, "nobody@example.com"):
             response = new_browser("192.0.2.1").attempt(email, password)
@@ -553,8 +553,8 @@ def test_too_many_at_once_are_the_same_answer(
     log()
     answers = set()
     with ExitStack() as flood:
-        for _ in range(passwords.SLOTS):
-            flood.enter_context(passwords._slot())
+        for _ in range(hash_slots.SLOTS):
+            flood.enter_context(hash_slots.hash_slot())
         for visitor, credentials in zip(visitors, asked, strict=True):
             response = visitor.attempt(*credentials, headers={"Accept": accept})
             assert response.status_code == 503

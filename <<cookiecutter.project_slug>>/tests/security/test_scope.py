@@ -33,7 +33,7 @@ from sqlalchemy.orm import aliased
 
 from app.auth.models import User
 from app.database import db
-from app.security import scope
+from app.security import ownership, scope
 from app.security.rich_text import RichText
 from app.security.scope import UnscopedError, unscoped
 from tests.browser import CREATE_ACCOUNT, CREATE_OPTIONS, Browser
@@ -61,7 +61,7 @@ def request_of(app: Flask, user: Browser | None) -> Iterator[None]:
 
 
 def owner(model: type[Any]) -> Any:
-    return getattr(model, scope.owners(inspect(model))[0])
+    return getattr(model, ownership.owners(inspect(model))[0])
 
 
 def sql(model: type[Any], pattern: str, *, upper: bool = False) -> TextClause:
@@ -223,7 +223,7 @@ def test_a_row_is_written_for_oneself_only(
 ) -> None:
     for user in (alice, bob):
         add(app, resource, user.email)
-    name = scope.owners(inspect(resource.model))[0]
+    name = ownership.owners(inspect(resource.model))[0]
     everybody = {"unscoped": "a test looks for the row of another user"}
     foreign = select(resource.model).where(owner(resource.model) != 0)
     with request_of(app, alice):
@@ -346,6 +346,7 @@ def test_only_sign_in_and_upkeep_say_unscoped() -> None:
     assert found == {
         # <% if cookiecutter.auth != "oidc" %>
         "auth/devices.py",
+        "auth/link_issuance.py",
         "auth/links.py",
         "auth/passkey_ceremonies.py",
         "auth/passkeys.py",

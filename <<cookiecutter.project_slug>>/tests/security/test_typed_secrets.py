@@ -50,7 +50,7 @@ from app.auth.schemas import PasswordChange
 from app.fields import SecretField
 # <% endif %>
 from app.secret import REDACTED, Secret
-from app.security import breaches, passwords
+from app.security import breaches, hash_slots, passwords
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import PASSWORD, STEP_UP, Browser
 # <% else %>
@@ -161,9 +161,9 @@ def test_an_error_while_a_password_is_hashed_shows_it_nowhere(
     action: str,
 ) -> None:
     act = ACTIONS[action](app, alice)
-    monkeypatch.setattr(passwords, "watch", fail)
+    monkeypatch.setattr(hash_slots, "watch", fail)
     report = reported(caplog, act)
-    assert "in _slot" in report
+    assert "in hash_slot" in report
     assert REDACTED in report
     assert TYPED not in report
 

@@ -19,8 +19,8 @@ DEFECTS = [
     ),
     passwords(
         "the response time reveals accounts",
-        "return HASHER.verify(stored or _dummy_hash(HASHER), _encode(normal)) and bool(stored)",
-        "return bool(stored) and HASHER.verify(str(stored), _encode(normal))",
+        "return HASHER.verify(stored or _dummy_hash(HASHER), normal.encoded()) and bool(stored)",
+        "return bool(stored) and HASHER.verify(str(stored), normal.encoded())",
         "test_unknown_and_wrong_take_the_same_time",
     ),
     passwords(
@@ -37,10 +37,9 @@ DEFECTS = [
     ),
     passwords(
         "only the first 72 bytes of a password count",
-        '.encode("utf-8", "surrogatepass")',
-        '.encode("utf-8", "surrogatepass")[:72]',
+        'return self._text.encode("utf-8", "surrogatepass")',
+        'return self._text.encode("utf-8", "surrogatepass")[:72]',
         "test_what_differs_after_72_bytes_differs",
-        file="app/security/passwords.py",
     ),
     passwords(
         "nobody estimates how easily a password is guessed",

@@ -28,7 +28,7 @@ DEFECTS = [
     ),
     address(
         "a change has the limit of writes",
-        "@rate_limits.address_change\n",
+        "@account_limits.address_change\n",
         "",
         "test_strangers_get_few_mails_from_one_account",
     ),
@@ -40,8 +40,8 @@ DEFECTS = [
     ),
     address(
         "an address with an account costs less",
-        'if token := links.issue("email", email, user):',
-        'if not taken and (token := links.issue("email", email, user)):',
+        'if token := link_issuance.issue("email", email, user):',
+        'if not taken and (token := link_issuance.issue("email", email, user)):',
         "test_nothing_tells_whether_the_new_address_has_an_account",
     ),
     address(
@@ -82,7 +82,7 @@ DEFECTS = [
     ),
     address(
         "the thief stays signed in after an undo",
-        "    sessions.end_all(user)\n    for address",
+        "    revocation.end_all(user)\n    for address",
         "    for address",
         THEFT,
     ),

@@ -138,7 +138,7 @@ DEFECTS = [
     ),
     cookies(
         "the database stores the tokens unhashed",
-        'return sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()',
+        'return sha256(secret.encoded()).hexdigest()',
         "return secret.reveal()",
         "test_the_database_holds_nothing_that_signs_in",
     ),
@@ -150,7 +150,7 @@ DEFECTS = [
     ),
     cookies(
         "disabling leaves the sessions",
-        "    ended = sessions.end_all(user)\n",
+        "    ended = revocation.end_all(user)\n",
         "    ended = 0\n",
         "test_disabling_ends_sessions_for_good",
         file="app/auth/accounts.py",
@@ -163,7 +163,7 @@ DEFECTS = [
     ),
     cookies(
         "a new password leaves the old sessions",
-        "    sessions.end_all(user)\n    devices.remember(user)\n",
+        "    revocation.end_all(user)\n    devices.remember(user)\n",
         "    devices.remember(user)\n",
         "test_a_password_change_keeps_this_browser_signed_in_with_a_new_cookie",
         file="app/auth/accounts.py",

@@ -33,7 +33,7 @@ DEFECTS = [
         'raise NotFound("This code does not work (any more). Ask for a new one.")',
         'raise NotFound(f"The code {body.token} does not work (any more).")',
         "test_a_code_that_does_not_count_is_one_problem",
-        file="app/auth/views.py",
+        file="app/auth/link_views.py",
     ),
     codes(
         "a weak password uses the code up",
@@ -73,7 +73,7 @@ DEFECTS = [
     ),
     codes(
         "tokens outlive a reset",
-        "    throttling.clear(user)\n    db.session.flush()\n    sessions.end_all(user)\n",
+        "    throttling.clear(user)\n    db.session.flush()\n    revocation.end_all(user)\n",
         "    throttling.clear(user)\n    db.session.flush()\n",
         "test_a_reset_ends_every_token_of_the_account",
     ),
@@ -106,15 +106,14 @@ DEFECTS = [
     ),
     codes(
         "forgotten passwords flood the mail server",
-        '@rate_limits.forgot\n@api.operation("Ask for a new password',
+        '@account_limits.forgot\n@api.operation("Ask for a new password',
         '@api.operation("Ask for a new password',
         "test_each_step_is_limited_by_address",
     ),
     codes(
         "codes can be guessed without end",
-        '@rate_limits.link\n@api.operation(\n    "Set a new password',
-        '@rate_limits.unlimited("nobody guesses 256 bits")\n@api.operation(\n'
-        '    "Set a new password',
+        '@account_limits.link\n@api.operation(\n    "Set a new password',
+        '@api.operation(\n    "Set a new password',
         "test_each_step_is_limited_by_address",
     ),
     codes(

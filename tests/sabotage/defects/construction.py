@@ -15,7 +15,7 @@ OIDC = {"auth": "oidc"}
 DEFECTS = [
     scope(
         "queries are not limited to the user",
-        "state.statement = state.statement.options(*_owned(len(Base.metadata.tables))[0])",
+        "state.statement = state.statement.options(*own_rows())",
         "pass",
         "test_a_query_finds_ones_own_rows_only",
     ),
@@ -140,8 +140,8 @@ DEFECTS = [
     ),
     secret(
         "a command prints the token that it mails",
-        "    token = links.issue_at_once(purpose, email)\n    page:",
-        "    token = links.issue_at_once(purpose, email)\n"
+        "    token = link_issuance.issue_at_once(purpose, email)\n    page:",
+        "    token = link_issuance.issue_at_once(purpose, email)\n"
         "    click.echo(token.reveal())\n"
         "    page:",
         "test_no_secret_is_written_anywhere",
@@ -172,10 +172,10 @@ DEFECTS = [
     secret(
         "a password waits as a text until it is hashed",
         "    normal = _normalize(password)\n"
-        "    with _slot():\n"
-        "        return HASHER.hash(_encode(normal))\n",
+        "    with hash_slot():\n"
+        "        return HASHER.hash(normal.encoded())\n",
         "    text = _normalize(password).reveal()\n"
-        "    with _slot():\n"
+        "    with hash_slot():\n"
         "        return HASHER.hash(text.encode())\n",
         "test_an_error_while_a_password_is_hashed_shows_it_nowhere",
     ),

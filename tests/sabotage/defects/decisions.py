@@ -138,8 +138,8 @@ DEFECTS = [
     ),
     inventory(
         "a connection that no firewall expects",
-        "import json\nimport logging\nimport re\nimport secrets\n",
-        "import json\nimport logging\nimport re\nimport secrets\nimport socket\n",
+        "import json\nimport logging\nimport re\nimport sys\n",
+        "import json\nimport logging\nimport re\nimport socket\nimport sys\n",
         "test_each_connection_is_documented",
     ),
     inventory(

@@ -65,7 +65,7 @@ DEFECTS = [
         FORGET,
         "",
         "test_a_new_password_makes_every_other_device_new",
-        file="app/auth/sessions.py",
+        file="app/auth/revocation.py",
     ),
     devices(
         "an own device is new after a new password",

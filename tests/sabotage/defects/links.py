@@ -26,7 +26,7 @@ DEFECTS = [
         "    token = Secret(secrets.token_urlsafe(32))\n    link.",
         "    token = Secret(secrets.token_urlsafe(32)[:8] + 35 * 'A')\n    link.",
         "test_a_token_is_random_and_the_database_has_its_hash_alone",
-        file="app/auth/links.py",
+        file="app/auth/link_issuance.py",
     ),
     links(
         "a link counts for ever",
@@ -94,12 +94,12 @@ DEFECTS = [
         '    options = {**OF_ALL, "populate_existing": True}\n',
         '    db.session.commit()\n    options = {**OF_ALL, "populate_existing": True}\n',
         "test_of_requests_at_once_one_sends_a_mail",
-        file="app/auth/links.py",
+        file="app/auth/link_issuance.py",
     ),
     flows(
         "an unknown address gets no row: its answer is faster",
-        '    if token := links.issue("reset", email):\n',
-        '    if exists and (token := links.issue("reset", email)):\n',
+        '    if token := link_issuance.issue("reset", email):\n',
+        '    if exists and (token := link_issuance.issue("reset", email)):\n',
         ANSWER,
     ),
     flows(
@@ -130,7 +130,7 @@ DEFECTS = [
     ),
     flows(
         "a reset ends no session",
-        "    throttling.clear(user)\n    db.session.flush()\n    sessions.end_all(user)\n",
+        "    throttling.clear(user)\n    db.session.flush()\n    revocation.end_all(user)\n",
         "    throttling.clear(user)\n    db.session.flush()\n",
         "test_a_reset_ends_every_session_and_tells_the_owner",
     ),

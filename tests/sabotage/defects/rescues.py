@@ -150,7 +150,7 @@ DEFECTS = [
     ),
     reset(
         "sessions go on without the second factor",
-        '        sessions.end_all(user)\n        notices.send("factors_removed"',
+        '        revocation.end_all(user)\n        notices.send("factors_removed"',
         '        notices.send("factors_removed"',
         CARRIED_OUT,
     ),

@@ -157,7 +157,7 @@ DEFECTS = [
     ),
     identity_provider(
         "who leaves the group stays signed in",
-        "        if user is not None:\n            sessions.end_all(user)\n",
+        "        if user is not None:\n            revocation.end_all(user)\n",
         "",
         "test_who_leaves_the_group_is_signed_out_everywhere",
     ),

@@ -25,7 +25,8 @@ from app.auth import (
 )
 from app.auth.models import Session, User
 from app.auth.passkeys import Passkey
-from app.auth.totp import DIGITS, STEP, AuthenticatorApp
+from app.auth.totp import AuthenticatorApp
+from app.auth.totp_codes import DIGITS, SECRET_LENGTH, STEP
 from app.database import db, now
 from app.secret import Secret
 from app.security.scope import unscoped
@@ -69,7 +70,7 @@ def with_app(app: Flask, email: str) -> str:
     """Give an account an authenticator app; its secret."""
     with app.app_context():
         user = user_of(email)
-        secret = pyotp.random_base32(totp.SECRET_LENGTH)
+        secret = pyotp.random_base32(SECRET_LENGTH)
         stored = totp.encrypt(secret, totp.PURPOSE)
         mine = AuthenticatorApp(user_id=user.id, secret=stored, enabled_at=now())
         db.session.add(unscoped(mine, "tests"))

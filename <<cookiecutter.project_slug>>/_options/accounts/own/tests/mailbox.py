@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flask import Flask
 from sqlalchemy import delete, select
 
-from app.auth import links
+from app.auth import link_issuance
 from app.auth.links import Link, Purpose
 from app.auth.models import User
 from app.database import db
@@ -71,7 +71,7 @@ def token_for(app: Flask, endpoint: str, email: str) -> str:
         user = db.session.scalars(select(User).where(User.email == email)).one()
         db.session.execute(delete(Link).where(Link.email == recipient))  # and with it, its pause
         owner = None if purpose in ("confirm", "reset") else user
-        token = links.issue(purpose, recipient, owner)
+        token = link_issuance.issue(purpose, recipient, owner)
         assert token
         db.session.commit()
         return token.reveal()

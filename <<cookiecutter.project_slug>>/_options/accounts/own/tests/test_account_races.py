@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import accounts, authentication, sessions
+from app.auth import accounts, authentication, revocation, sessions
 from app.auth.models import Session, User
 from app.commands.users import disable_user
 from app.database import db, dialect, now
@@ -207,6 +207,6 @@ def test_the_clean_up_of_one_sign_in_is_in_nobodys_way(
     changes = [password_change(user) for user in users[:4]]
     others = [sign_in(Browser(app, f"198.51.100.{user.address[-1]}"), user.email) for user in users]
     if dialect.NAME != "SQLite":  # SQLite has one writer: the others could not come to the meeting
-        monkeypatch.setattr(sessions, "end_all", meeting(4, sessions.end_all))
+        monkeypatch.setattr(revocation, "end_all", meeting(4, revocation.end_all))
     assert statuses(at_once(*changes, *others[4:])) == [CHANGED] * 4 + [SIGNED_IN] * 2
     assert count(app, Session) == 1 + 6 + 2

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from app.addresses import Network, networks
+from app.environment import SettingsReader
 from app.secret import Secret
 
 MAX_ISSUER = 255  # characters; it is stored with every account
@@ -55,10 +55,9 @@ class OIDCSettings:
     emergency_login: bool
 
     @classmethod
-    def read(
-        cls, read: Callable[..., str], problems: list[str], *, development: bool
-    ) -> OIDCSettings:
-        """Read the settings; what is missing or malformed is added to ``problems``."""
+    def read(cls, read: SettingsReader, *, development: bool) -> OIDCSettings:
+        """Read the settings; what is missing or malformed is added to ``read.problems``."""
+        problems = read.problems
         issuer = read("OIDC_ISSUER", LOCAL_PROVIDER if development else "")
         is_local = issuer == LOCAL_PROVIDER and development
         client_id = read("OIDC_CLIENT_ID", LOCAL_CLIENT if is_local else "")
@@ -68,9 +67,7 @@ class OIDCSettings:
             "OIDC_CLIENT_ID": (client_id, "write the id that the provider gave to this service"),
             "OIDC_CLIENT_SECRET": (client_secret, "name a file with it in OIDC_CLIENT_SECRET_FILE"),
         }
-        problems += [
-            f"{n} is not set; {hint}" for n, (value, hint) in required.items() if not value
-        ]
+        read.require(required)
         if issuer and (problem := _issuer_problem(issuer, development)):
             problems.append(f"OIDC_ISSUER is {issuer!r}; {problem}")
         scopes = read("OIDC_SCOPES", DEFAULT_SCOPES)
@@ -96,9 +93,7 @@ class OIDCSettings:
         if max_age and (not SECONDS.fullmatch(max_age) or int(max_age) < MIN_MAX_AGE):
             problems.append(f"OIDC_MAX_AGE is {max_age!r}; write seconds, {MIN_MAX_AGE} or more")
             max_age = ""
-        emergency = read("EMERGENCY_LOGIN", "0")
-        if emergency not in ("0", "1"):
-            problems.append(f"EMERGENCY_LOGIN is {emergency!r}; set it to 1, or to 0 (the default)")
+        emergency = read.choice("EMERGENCY_LOGIN", "0", "1")
         return cls(
             issuer=issuer,
             client_id=client_id,

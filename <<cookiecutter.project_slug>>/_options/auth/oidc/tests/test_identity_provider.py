@@ -780,7 +780,7 @@ def test_sign_in_changes_the_session(visitor: Browser, provider: RealProvider) -
         ("OIDC_ISSUER", "https://id.service.test/" + "x" * 255, "at most 255"),
         ("OIDC_SCOPES", "email profile", "openid must be one of them"),
         ("OIDC_REDIRECT_ORIGINS", "https://a.test, https://b.test/x", "without a path"),
-        ("EMERGENCY_LOGIN", "yes", "set it to 1"),
+        ("EMERGENCY_LOGIN", "yes", "write 0 or 1"),
     ],
 )
 def test_production_refuses_unsafe_settings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from app.auth import sessions
+from app.auth import revocation
 from app.database import db
 from tests.browser import SAMPLES, WRITE, Browser, account, csrf_token, html
 from tests.sample.models import Sample
@@ -17,7 +17,7 @@ def type_until_the_session_ends(user: Browser) -> dict[str, str]:
     """What the user's form holds when somebody has ended the session."""
     token = csrf_token(user.get(WRITE))
     with user.app.app_context():
-        sessions.revoke_all()
+        revocation.end_of_everybody()
     return {**TYPED, "csrf_token": token}
 
 

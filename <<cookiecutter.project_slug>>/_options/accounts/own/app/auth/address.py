@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import Conflict
 
-from app.auth import account_links, links, notices, sessions, throttling
+from app.auth import account_links, link_issuance, links, notices, revocation, throttling
 from app.auth.links import Link
 from app.auth.models import User
 from app.database import db, rows
@@ -38,7 +38,7 @@ def request_change(user: User, email: str) -> None:
     """
     taken = db.session.scalar(select(User.id).where(User.email == email)) is not None
     few = outbox.recent(KIND, email) < MAX_MAILS
-    if token := links.issue("email", email, user):
+    if token := link_issuance.issue("email", email, user):
         values = {"address": notices.client(), **links.shown("email", token)}
         outbox.add(KIND, email, values, deliver=few and not taken)
 
@@ -66,7 +66,7 @@ def change(token: Secret, user: User) -> bool:
     # A row of its own for each change: the newer one has the higher id, see undo.
     mine = Link.user_id == user.id, Link.purpose == "undo", Link.email == old
     rows.change(delete(Link).where(*mine), links.OF_ALL)
-    if undo_token := links.issue("undo", old, user):
+    if undo_token := link_issuance.issue("undo", old, user):
         values = {"address": notices.client(), **links.shown("undo", undo_token)}
         outbox.add("address_changed", old, values)
     security_event("user_address_changed", level=logging.INFO, account=user.id)
@@ -95,7 +95,7 @@ def undo(token: Secret, password: Secret) -> User | None:
     _move(user, link.email)
     account_links.end(user, "email")
     account_links.end(user, "undo", after=link.id)
-    sessions.end_all(user)
+    revocation.end_all(user)
     for address in sorted({user.email, changed}):
         outbox.add("address_restored", address, {"address": notices.client()})
     security_event("user_address_restored", account=user.id)

@@ -15,7 +15,16 @@ import logging
 from flask import abort, current_app
 from sqlalchemy import select
 
-from app.auth import account_links, accounts, devices, links, notices, sessions, throttling
+from app.auth import (
+    account_links,
+    accounts,
+    devices,
+    link_issuance,
+    links,
+    notices,
+    revocation,
+    throttling,
+)
 from app.auth.models import User
 from app.database import db
 from app.mail import outbox
@@ -40,7 +49,7 @@ def request_sign_up(email: str) -> None:
     """Mail a link to open an account, or say that there is one already. The caller commits."""
     require_open_sign_up()
     known = _find(email) is not None
-    if token := links.issue("confirm", email):
+    if token := link_issuance.issue("confirm", email):
         kind = "known" if known else "register"
         outbox.add(kind, email, {"address": notices.client(), **links.shown("confirm", token)})
 
@@ -65,7 +74,7 @@ def request_reset(email: str) -> None:
     """Mail a link to set a new password, if there is such an account. The caller commits."""
     user = _find(email)
     exists = user is not None and user.disabled_at is None
-    if token := links.issue("reset", email):
+    if token := link_issuance.issue("reset", email):
         values = {"address": notices.client(), **links.shown("reset", token)}
         outbox.add("reset", email, values, deliver=exists)
 
@@ -88,7 +97,7 @@ def reset(token: Secret, password: Secret) -> User | None:
     user.password_hash = stored
     throttling.clear(user)
     db.session.flush()
-    sessions.end_all(user)
+    revocation.end_all(user)
     account_links.end(user, "email")
     notices.send("password", user)
     security_event("authn_password_change", level=logging.INFO, account=user.id, by="mail")

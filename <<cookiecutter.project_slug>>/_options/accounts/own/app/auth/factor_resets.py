@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 
 from app.auth import (
     account_links,
+    link_issuance,
     links,
     notices,
     passkeys,
     recovery_codes,
+    revocation,
     second_factors,
-    sessions,
     throttling,
     totp,
 )
@@ -47,7 +48,7 @@ def begin(user: User) -> datetime:
     if user.factors_end_at is None or has_lapsed(user):
         user.factors_end_at = now() + DELAY
         db.session.flush()
-        token = links.issue_at_once("keep", user.email, user)
+        token = link_issuance.issue_at_once("keep", user.email, user)
         values = {"due": user.factors_end_at, **links.shown("keep", token)}
         outbox.add(MAIL_OF_IT, user.email, values)
         security_event("authn_factors_reset_begun", account=user.id, by=OPERATOR)
@@ -114,7 +115,7 @@ def carry_out(user: User, by: str = "") -> bool:
     account_links.end(user, "keep")
     db.session.flush()
     if had:  # not when the user has removed them in the meantime
-        sessions.end_all(user)
+        revocation.end_all(user)
         notices.send("factors_removed", user, by=by)
         security_event("authn_factors_reset", account=user.id)
     return bool(had)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 
-from app.auth import account_links, links, notices, throttling
+from app.auth import account_links, link_issuance, links, notices, throttling
 from app.auth.models import User, normalize_email
 from app.mail import outbox
 from app.secret import Secret
@@ -26,7 +26,7 @@ def mail_link(user: User) -> None:
 
     A disabled account gets none: the link would not let anybody in.
     """
-    token = links.issue_at_once("unlock", user.email, user)
+    token = link_issuance.issue_at_once("unlock", user.email, user)
     _write(user.email, token, deliver=user.disabled_at is None)
 
 
@@ -36,7 +36,7 @@ def mail_nobody(name: str) -> None:
         email = normalize_email(name)
     except ValueError:  # such a name has no account
         return
-    _write(email, links.issue_at_once("unlock", email), deliver=False)
+    _write(email, link_issuance.issue_at_once("unlock", email), deliver=False)
 
 
 def unlock(token: Secret) -> User | None:

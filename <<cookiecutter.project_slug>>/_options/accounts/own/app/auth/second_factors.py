@@ -14,7 +14,7 @@ from typing import Literal
 from flask import abort, current_app
 from sqlalchemy import select
 
-from app.auth import account_links, notices, passkeys, recovery_codes, sessions, totp
+from app.auth import account_links, notices, passkeys, recovery_codes, revocation, totp
 from app.auth.models import Session, User
 from app.auth.passkeys import Passkey
 from app.database import db
@@ -72,7 +72,7 @@ def set_app_up(session: Session, code: Secret) -> list[Secret] | None:
     if not totp.enable(session, code):
         return None
     if replaces:
-        sessions.end_all(user, but=session)
+        revocation.end_all(user, but=session)
     return added(user, "code")
 
 
@@ -126,7 +126,7 @@ def _removed(session: Session, kind: Kind) -> bool:
             db.session.rollback()
             abort(409, LAST)
         recovery_codes.remove(user)
-    sessions.end_all(user, but=session)
+    revocation.end_all(user, but=session)
     notices.send("factor_removed", user, factor=kind)
     security_event("authn_factor_removed", account=user.id, kind=kind)
     return True

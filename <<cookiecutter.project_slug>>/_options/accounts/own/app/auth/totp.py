@@ -1,38 +1,30 @@
-"""Codes of an authenticator app: an attacker who has the password guesses, replays or reads one.
+"""Authenticator apps: an attacker who has the password replays a code, or reads the secret.
 
-Codes follow RFC 6238: six digits, 30 seconds. One step of difference between the clocks is allowed,
-and a code works once: the last step that was used is stored, by one statement, so that of two
-requests with the same code one succeeds. The app and this service share a secret of 160 bits, which
-cannot be hashed: it is encrypted for this purpose alone. It counts only after a code was typed, so
-that nobody is locked out by an app that was never set up; then it replaces one that was before.
-ASVS 6.5.1, 6.5.4, 6.5.5, 6.5.8.
+A code (:mod:`app.auth.totp_codes`) works once: the last step that was used is stored, by one
+statement, so that of two requests with the same code one succeeds. The app and this service share a
+secret, which cannot be hashed: it is encrypted for this purpose alone. It counts only after a code
+was typed, so that nobody is locked out by an app that was never set up; then it replaces one that
+was before. ASVS 6.5.1, 6.5.8.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from datetime import datetime
 
-import pyotp
-from flask import current_app
 from sqlalchemy import ForeignKey, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth.models import Session, User
+from app.auth.totp_codes import new_secret, step_of
 from app.database import Base, UTCDateTime, db, now
 from app.database.rows import change
 from app.secret import Secret
 from app.security.encryption import decrypt, encrypt
 from app.security.logs import security_event
 from app.security.scope import unscoped
-from app.settings import SERVICE_NAME
 
 PURPOSE = "secret of an authenticator app"  # of the key that encrypts it
-DIGITS = 6  # what every app knows; RFC 4226 section 5.3: at least 6
-STEP = 30  # seconds, RFC 6238 section 5.2
-DRIFT = 1  # steps that the clocks may differ, RFC 6238 section 5.2: at most one
-SECRET_LENGTH = 32  # characters in base32: 160 bits, RFC 4226 section 4
 # Why statements here concern other users: whoever types a code may not be signed in yet.
 OF_ALL = {"unscoped": "the authenticator app of the user who signs in, or whom an operator names"}
 
@@ -72,7 +64,7 @@ def begin(session: Session) -> Secret:
     It replaces one that was not confirmed. The caller has locked the account and commits.
     """
     app = find(session.user) or AuthenticatorApp(user_id=session.user_id)
-    secret = Secret(pyotp.random_base32(SECRET_LENGTH))
+    secret = new_secret()
     app.new_secret, app.session_id = encrypt(secret.reveal(), PURPOSE), session.id
     db.session.add(unscoped(app, OF_ALL["unscoped"]))
     db.session.flush()
@@ -132,23 +124,9 @@ def forget_pending(user: User) -> None:
     change(delete(AuthenticatorApp).where(theirs, AuthenticatorApp.secret.is_(None)), OF_ALL)
 
 
-def uri(user: User, secret: Secret) -> str:
-    """What the QR code says to the app: an ``otpauth`` address with the secret in it."""
-    name = f"{SERVICE_NAME} ({current_app.config['SETTINGS'].mail.domain})"
-    return _codes(secret).provisioning_uri(name=user.email, issuer_name=name)
-
-
 def _step(stored: str | None, code: Secret) -> int | None:
-    """The step that a code belongs to, when it is one of this secret and counts now."""
     secret = _readable(stored)
-    if secret is None:
-        return None
-    codes, at = _codes(secret), time.time()
-    typed = Secret(code.reveal().replace(" ", ""))
-    for offset in range(-DRIFT, DRIFT + 1):
-        if typed == codes.at(at, counter_offset=offset):
-            return int(at) // STEP + offset
-    return None
+    return step_of(secret, code) if secret else None
 
 
 def _readable(stored: str | None) -> Secret | None:
@@ -158,7 +136,3 @@ def _readable(stored: str | None) -> Secret | None:
     except ValueError:
         security_event("crypt_decrypt_fail", level=logging.ERROR, of=PURPOSE)
         return None
-
-
-def _codes(secret: Secret) -> pyotp.TOTP:
-    return pyotp.TOTP(secret.reveal(), digits=DIGITS, interval=STEP)

@@ -12,7 +12,7 @@ import click
 from flask import current_app
 from sqlalchemy.exc import IntegrityError
 
-from app.auth import account_links, factor_resets, links, sessions, throttling
+from app.auth import account_links, factor_resets, link_issuance, links, revocation, throttling
 from app.auth.models import User
 from app.commands.users import TAKEN, find_user, new_address, users_cli
 from app.database import db
@@ -65,7 +65,7 @@ def reset_user(email: str, disable_password: bool) -> None:
         _lock(user)  # of a sign-in at the same time, no session stays
         user.password_hash = None
         db.session.flush()
-        ended = sessions.end_all(user)
+        ended = revocation.end_all(user)
         db.session.commit()
     _mail_link("reset", user.email, "reset_by_operator")
     db.session.commit()
@@ -89,7 +89,7 @@ def set_address(email: str, new: str) -> None:
         db.session.flush()
     except IntegrityError as error:  # somebody else took it since it was checked
         raise click.ClickException(TAKEN.format(new)) from error
-    ended = sessions.end_all(user)
+    ended = revocation.end_all(user)
     for address in (old, new):
         outbox.add("address_set", address, {"is_new": address == new})
     db.session.commit()
@@ -99,7 +99,7 @@ def set_address(email: str, new: str) -> None:
 
 def _mail_link(purpose: links.Purpose, email: str, kind: str) -> None:
     """Write a mail with a new link; it ends the one before. The caller commits."""
-    token = links.issue_at_once(purpose, email)
+    token = link_issuance.issue_at_once(purpose, email)
     page: links.Purpose = "confirm" if purpose == "invite" else purpose
     outbox.add(kind, email, links.shown(page, token))
 

@@ -15,7 +15,8 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.auth import accounts, confirmation, upkeep
-from app.auth.links import FIRST_PAUSE, LIFETIMES, LONGEST_PAUSE, Link
+from app.auth.link_issuance import FIRST_PAUSE, LONGEST_PAUSE
+from app.auth.links import LIFETIMES, Link
 from app.auth.models import User
 from app.database import Base, db, dialect, now
 from app.secret import Secret

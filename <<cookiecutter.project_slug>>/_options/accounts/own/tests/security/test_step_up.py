@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from app.auth import authentication, sessions, step_up, throttling, tickets
+from app.auth import authentication, revocation, step_up, throttling, tickets
 from app.auth.models import Session
 from app.auth.step_up import FRESH
 from app.database import db, now
@@ -606,7 +606,7 @@ def test_the_password_does_not_change_by_a_session_that_has_just_ended(
         with app.test_request_context("/", method="POST"):
             user = user_of(ALICE)
             throttling.lock(user)
-            sessions.end_all(user)
+            revocation.end_all(user)
             db.session.commit()
 
     overtaking = Overtaking()

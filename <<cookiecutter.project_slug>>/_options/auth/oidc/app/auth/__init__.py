@@ -11,6 +11,7 @@ from flask import Flask
 from app.auth import (
     account,
     backchannel,
+    challenges,
     identity,
     identity_provider,
     operators,
@@ -23,7 +24,7 @@ from app.security import access
 
 def init_app(app: Flask) -> None:
     """Register the pages for signing in and out, the account and operators."""
-    access.authenticate_by(app, identity.identify, identity.challenge, identity.step_up_first)
+    access.authenticate_by(app, identity.identify, challenges.challenge, challenges.step_up_first)
     identity_provider.init_app(app)
     app.config["PRACTICES"].append(identity_provider)
     app.register_blueprint(views.blueprint)

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.auth import sessions, throttling
+from app.auth import revocation, throttling
 from app.auth.models import MAX_EMAIL, User, normalize_email
 from app.database import db
 from app.oidc_settings import OIDCSettings
@@ -48,7 +48,7 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     if settings.allowed_groups and not groups & settings.allowed_groups:
         security_event("authz_fail", account=user.id if user else None, reason="groups")
         if user is not None:
-            sessions.end_all(user)
+            revocation.end_all(user)
         return None
     if user is None:
         user = _create(settings.issuer, claims["sub"])

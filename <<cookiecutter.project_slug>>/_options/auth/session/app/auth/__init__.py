@@ -7,21 +7,22 @@ from flask import Flask
 from app.auth import (
     account,
     address_views,
+    challenges,
     identity,
+    link_views,
     own_data,
     passkey_views,
     rescue_views,
     second_step,
     step_up_views,
-    views,
 )
 from app.security import access
 
 
 def init_app(app: Flask) -> None:
     """Register the pages for signing up, in and out, and for the account."""
-    access.authenticate_by(app, identity.identify, identity.challenge, identity.step_up_first)
-    app.register_blueprint(views.blueprint)
+    access.authenticate_by(app, identity.identify, challenges.challenge, challenges.step_up_first)
+    app.register_blueprint(link_views.blueprint)  # that of views
     app.register_blueprint(second_step.blueprint)
     app.register_blueprint(account.blueprint)
     app.register_blueprint(step_up_views.blueprint)

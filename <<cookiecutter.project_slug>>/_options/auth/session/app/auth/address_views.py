@@ -5,12 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import address, identity
+from app.auth import account_limits, address, identity
 from app.auth.forms import NewAddressForm
-from app.auth.views import choose_password
+from app.auth.link_views import choose_password
 from app.database import db
 from app.secret import Secret
-from app.security import rate_limits
 from app.security.access import fresh, public
 
 blueprint = Blueprint("address", __name__)
@@ -18,7 +17,7 @@ blueprint = Blueprint("address", __name__)
 
 @blueprint.route("/account/email", methods=["GET", "POST"])
 @fresh
-@rate_limits.address_change
+@account_limits.address_change
 def request_change() -> ResponseReturnValue:
     """Ask for another address: a mail to it has the link that changes it."""
     form = NewAddressForm(identity.current_user().email)
@@ -33,7 +32,7 @@ def request_change() -> ResponseReturnValue:
 
 @blueprint.route("/auth/email", methods=["GET", "POST"])
 @public  # whoever is not signed in is told to; the sign-in page's address would have the token
-@rate_limits.link
+@account_limits.link
 def change() -> ResponseReturnValue:
     """Change the address by the link. To open the page changes nothing: mail scanners do it."""
     if g.user is None:
@@ -51,7 +50,7 @@ def change() -> ResponseReturnValue:
 
 @blueprint.route("/auth/undo", methods=["GET", "POST"])
 @public
-@rate_limits.link
+@account_limits.link
 def undo() -> ResponseReturnValue:
     """Undo a change of address, and choose a new password, by the link in the notice."""
     return choose_password("undo", address.undo, "Your address is back. Sign in.")

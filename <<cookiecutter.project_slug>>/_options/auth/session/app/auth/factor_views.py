@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account, identity, second_factors, totp
+from app.auth import account, identity, second_factors, totp, totp_codes
 from app.auth.factor_forms import CodeForm, PasskeyForm
 from app.auth.protection import Protection
 from app.auth.qr import QRCode
@@ -59,7 +59,7 @@ def app() -> ResponseReturnValue:
         form.code.errors = [WRONG_CODE]
     user = identity.current_user()
     secret = totp.pending(identity.current_session())
-    uri = totp.uri(user, secret) if secret else ""
+    uri = totp_codes.uri(user, secret) if secret else ""
     code = QRCode.of(uri) if secret else None
     known = {"form": form, "secret": secret, "uri": uri, "code": code}
     answer = render_template("account/app.html", **known, enabled=totp.is_enabled(user))

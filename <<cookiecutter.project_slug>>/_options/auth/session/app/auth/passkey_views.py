@@ -8,6 +8,7 @@ from flask import abort
 from flask.typing import ResponseReturnValue
 
 from app.auth import (
+    account_limits,
     factor_views,
     identity,
     passkey_ceremonies,
@@ -32,7 +33,7 @@ blueprint = factor_views.blueprint
 @blueprint.post("/passkeys/options")
 @fresh
 @part_of_set_up
-@rate_limits.passkey_options
+@account_limits.passkey_options
 def passkey_options() -> ResponseReturnValue:
     """What to ask an authenticator for a new passkey."""
     session = identity.current_session()

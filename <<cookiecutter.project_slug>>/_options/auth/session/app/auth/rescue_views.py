@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import factor_resets, identity, links, lock
+from app.auth import account_limits, factor_resets, identity, links, lock
 from app.auth.step_up import part_of_set_up
 from app.database import db
 from app.secret import Secret
@@ -19,7 +19,7 @@ blueprint = Blueprint("rescue", __name__)
 
 @blueprint.route("/auth/unlock", methods=["GET", "POST"])
 @public
-@rate_limits.link
+@account_limits.link
 def unlock() -> ResponseReturnValue:
     """Open the account to its password again, by the link of a mail."""
     done = "You can sign in with your password again."
@@ -28,7 +28,7 @@ def unlock() -> ResponseReturnValue:
 
 @blueprint.route("/auth/keep", methods=["GET", "POST"])
 @public
-@rate_limits.link
+@account_limits.link
 def keep() -> ResponseReturnValue:
     """Keep the second factors that an operator lets end, by the link of a mail."""
     return _confirm("keep", factor_resets.cancel_by_link, "The second factors stay.")

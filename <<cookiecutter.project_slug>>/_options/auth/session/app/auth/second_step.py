@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import code_guesses, passkeys, sign_in, staying, ticket_cookie, views
+from app.auth import account_limits, code_guesses, passkeys, sign_in, staying, ticket_cookie, views
 from app.auth.factor_forms import CodeForm
 from app.auth.forms import LoginForm
 from app.auth.second_factors import WRONG_CODE, WRONG_PASSKEY
@@ -42,7 +42,7 @@ def code() -> ResponseReturnValue:
 
 @blueprint.post("/second-factor/options")
 @public
-@rate_limits.passkey_options
+@account_limits.passkey_options
 def options() -> ResponseReturnValue:
     """What to ask a passkey after the password."""
     asked = sign_in.passkey_options(ticket_cookie.kept())
@@ -62,7 +62,7 @@ def passkey() -> ResponseReturnValue:
 
 @blueprint.post("/passkey/options")
 @public
-@rate_limits.passkey_options
+@account_limits.passkey_options
 def options_alone() -> ResponseReturnValue:
     """What to ask a passkey that signs in alone."""
     token, asked = sign_in.begin_by_passkey()

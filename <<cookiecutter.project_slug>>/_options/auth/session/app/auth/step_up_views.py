@@ -5,7 +5,15 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import identity, passkeys, second_factors, step_up, throttling, ticket_cookie
+from app.auth import (
+    account_limits,
+    identity,
+    passkeys,
+    second_factors,
+    step_up,
+    throttling,
+    ticket_cookie,
+)
 from app.auth.factor_forms import CodeForm, ProofForm
 from app.auth.second_factors import WRONG_CODE, WRONG_PASSKEY
 from app.database import db
@@ -43,7 +51,7 @@ def prove() -> ResponseReturnValue:
 
 @blueprint.post("/options")
 @step_up.part_of_set_up
-@rate_limits.passkey_options
+@account_limits.passkey_options
 def options() -> ResponseReturnValue:
     """What to ask a passkey of this user."""
     token, asked = step_up.begin_passkey(identity.current_session())

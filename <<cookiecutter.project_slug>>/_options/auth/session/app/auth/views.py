@@ -1,29 +1,24 @@
-"""Sign up, sign in, sign out; change a password, or set a forgotten one anew."""
+"""Sign in, sign out, change the password; :mod:`app.auth.link_views` has what a mail begins."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth import (
     account,
     accounts,
-    confirmation,
     identity,
-    links,
     sign_in,
     staying,
     throttling,
     ticket_cookie,
 )
-from app.auth.forms import AddressForm, LoginForm, NewPasswordForm, PasswordForm
-from app.auth.models import User
+from app.auth.forms import LoginForm, PasswordForm
 from app.database import db, now
 from app.pages import first_page
-from app.secret import Secret
 from app.security import rate_limits
 from app.security.access import fresh, public
 from app.security.limit_keys import client_address
@@ -31,71 +26,6 @@ from app.security.logs import security_event
 from app.security.redirects import next_page
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
-
-
-@blueprint.route("/register", methods=["GET", "POST"])
-@public
-@rate_limits.sign_up
-def register() -> ResponseReturnValue:
-    """Ask for an account: a mail to the address has the link that opens it."""
-    confirmation.require_open_sign_up()
-    return _mail_link(confirmation.request_sign_up, "auth/register.html")
-
-
-@blueprint.route("/forgot", methods=["GET", "POST"])
-@public
-@rate_limits.forgot
-def forgot() -> ResponseReturnValue:
-    """Ask for a new password: a mail to the address has the link that sets it."""
-    return _mail_link(confirmation.request_reset, "auth/forgot.html")
-
-
-@blueprint.route("/confirm", methods=["GET", "POST"])
-@public
-@rate_limits.link
-def confirm() -> ResponseReturnValue:
-    """Open an account by the link of a mail."""
-    return choose_password("confirm", confirmation.sign_up, "Your account is ready. Sign in.")
-
-
-@blueprint.route("/reset", methods=["GET", "POST"])
-@public
-@rate_limits.link
-def reset() -> ResponseReturnValue:
-    """Set a new password by the link of a mail. Every session ends."""
-    return choose_password("reset", confirmation.reset, "Your password is changed. Sign in.")
-
-
-def _mail_link(request_link: Callable[[str], None], template: str) -> ResponseReturnValue:
-    """Ask for an address; the answer is the same whether it has an account or not."""
-    form = AddressForm()
-    if form.validate_on_submit():
-        request_link(form.email.data or "")
-        db.session.commit()
-        flash("A mail is on its way to this address, unless one went there shortly before.")
-        return redirect(url_for("auth.login"))
-    return render_template(template, form=form), 422 if form.is_submitted() else 200
-
-
-def choose_password(
-    purpose: links.Purpose, finish: Callable[[Secret, Secret], User | None], done: str
-) -> ResponseReturnValue:
-    """Ask for a password behind a link. To open the page changes nothing: mail scanners do it."""
-    token = Secret((request.form if request.method == "POST" else request.args).get("token", ""))
-    link = links.find(purpose, token)
-    if link is not None:
-        form = NewPasswordForm(link.email, token)
-        if not form.validate_on_submit():
-            status = 422 if form.is_submitted() else 200
-            return render_template(
-                "auth/choose.html", form=form, purpose=purpose, address=link.email
-            ), status
-        if finish(token, form.password.data):
-            db.session.commit()
-            flash(done)
-            return redirect(url_for("auth.login"))
-        db.session.rollback()
-    return render_template("auth/link_ended.html", purpose=purpose), 404
 
 
 @blueprint.route("/login", methods=["GET", "POST"])

@@ -6,7 +6,9 @@ from flask import Flask
 
 from app.auth import (
     address_views,
+    challenges,
     identity,
+    link_views,
     own_data,
     passkey_views,
     rescue_views,
@@ -21,8 +23,8 @@ from app.security import access
 
 def init_app(app: Flask) -> None:
     """Register the routes for signing up, in and out, and for the account."""
-    access.authenticate_by(app, identity.identify, identity.challenge, identity.step_up_first)
-    app.register_blueprint(views.blueprint)
+    access.authenticate_by(app, identity.identify, challenges.challenge, challenges.step_up_first)
+    app.register_blueprint(link_views.blueprint)  # that of views
     app.register_blueprint(views.me)
     app.register_blueprint(second_step.blueprint)
     app.register_blueprint(step_up_views.blueprint)

@@ -6,11 +6,10 @@ from flask import Blueprint
 from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import address, identity
+from app.auth import account_limits, address, identity
+from app.auth.link_views import choose_password
 from app.auth.schemas import Address, LinkPassword, LinkToken
-from app.auth.views import choose_password
 from app.database import db
-from app.security import rate_limits
 from app.security.access import fresh, public
 from app.validation import InvalidInput
 
@@ -19,7 +18,7 @@ blueprint = Blueprint("address", __name__, url_prefix="/api/v1")
 
 @blueprint.put("/me/email")
 @fresh
-@rate_limits.address_change
+@account_limits.address_change
 @api.operation(
     "Ask for another address: a mail to it has the code that changes it",
     body=Address,
@@ -33,7 +32,7 @@ def request_change(body: Address) -> None:
 
 
 @blueprint.post("/auth/email")
-@rate_limits.link
+@account_limits.link
 @api.operation(
     "Change the address by the code of a mail", body=LinkToken, status=204, errors=[404, 409]
 )
@@ -46,7 +45,7 @@ def change(body: LinkToken) -> None:
 
 @blueprint.post("/auth/undo")
 @public
-@rate_limits.link
+@account_limits.link
 @api.operation(
     "Undo a change of address by the code of the notice, and set a new password: every session"
     " ends",

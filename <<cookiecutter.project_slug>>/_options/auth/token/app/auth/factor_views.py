@@ -6,7 +6,7 @@ from flask import Blueprint
 from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import identity, passkeys, recovery_codes, second_factors, totp
+from app.auth import identity, passkeys, recovery_codes, second_factors, totp, totp_codes
 from app.auth.factor_schemas import (
     AppSecret,
     Code,
@@ -49,7 +49,7 @@ def index() -> Factors:
 def begin_app() -> AppSecret:
     session = identity.held_session()
     secret = totp.begin(session)
-    answer = AppSecret(secret=secret.reveal(), uri=totp.uri(session.user, secret))
+    answer = AppSecret(secret=secret.reveal(), uri=totp_codes.uri(session.user, secret))
     db.session.commit()
     return answer
 

@@ -10,17 +10,15 @@ from datetime import datetime
 from typing import cast
 
 from flask import g, request
-from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import Unauthorized
 
 from app import validation
-from app.auth import personal_tokens, sessions, step_up, token_access, token_form, tokens
+from app.auth import personal_tokens, sessions, token_access, token_form, tokens
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.auth.schemas import TokenPair
 from app.secret import Secret
 from app.security.limit_keys import hashed_key
-from app.security.logs import security_event
 
 
 def identify() -> None:
@@ -94,43 +92,6 @@ def prove(proof: str) -> TokenPair:
     """Record a fresh proof: the session goes on, with new tokens. The caller commits."""
     session = current_session()
     return tokens.pair(session, sessions.renew(session, proof))
-
-
-def challenge() -> ResponseReturnValue:
-    """Answer an anonymous request for a private route: 401, and how to sign in.
-
-    A forged, an expired and a revoked token get the same answer: the reason helps only a forger.
-
-    :raises Forbidden: for a personal access token that does not open this route.
-    """
-    if g.personal_token and (reason := token_access.refusal(g.personal_token)):
-        pat = g.personal_token.public_id
-        security_event("authz_fail", reason=reason, route=request.endpoint, pat=pat)
-        raise Forbidden(reason)
-    sent_token = "Authorization" in request.headers
-    raise unauthorized("Please sign in.", "invalid_token" if sent_token else None)
-
-
-def step_up_first(fresh: bool) -> ResponseReturnValue | None:
-    """Refuse a signed-in user who has to prove more, as RFC 9470 section 3 says it.
-
-    :param fresh: whether the route asks for a fresh proof.
-    :raises Unauthorized: with ``insufficient_user_authentication`` and ``max_age``.
-    :raises Forbidden: when a second factor has to be set up first.
-    """
-    if g.session is None:
-        return None  # a personal access token: token_access has decided
-    match step_up.needed(current_session(), fresh):
-        case "proof":
-            age = str(int(step_up.FRESH.total_seconds()))
-            raise unauthorized(
-                "Prove once more who you are: send POST /api/v1/me/step-up.",
-                "insufficient_user_authentication",
-                max_age=age,
-            )
-        case "set-up":
-            raise Forbidden("This service requires a second factor. Set one up first.")
-    return None
 
 
 def unauthorized(detail: str, error: str | None = None, **attributes: str) -> Unauthorized:

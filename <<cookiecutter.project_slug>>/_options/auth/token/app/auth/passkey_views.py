@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from app import api
 from app.auth import (
+    account_limits,
     factor_views,
     identity,
     passkey_ceremonies,
@@ -34,7 +35,7 @@ blueprint = factor_views.blueprint
 @blueprint.post("/passkeys/options")
 @fresh
 @part_of_set_up
-@rate_limits.passkey_options
+@account_limits.passkey_options
 @api.operation("What to ask an authenticator for a new passkey", answer=Challenge)
 def passkey_options() -> Challenge:
     session = identity.current_session()

@@ -6,7 +6,7 @@ from flask import Blueprint
 from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import factor_resets, identity, lock
+from app.auth import account_limits, factor_resets, identity, lock
 from app.auth.schemas import LinkToken
 from app.auth.step_up import part_of_set_up
 from app.database import db
@@ -20,7 +20,7 @@ blueprint = Blueprint("rescue", __name__, url_prefix="/api/v1")
 
 @blueprint.post("/auth/unlock")
 @public
-@rate_limits.link
+@account_limits.link
 @api.operation(
     "Let the password count again after too many failures, by the code of a mail",
     body=LinkToken,
@@ -36,7 +36,7 @@ def unlock(body: LinkToken) -> None:
 
 @blueprint.post("/auth/keep")
 @public
-@rate_limits.link
+@account_limits.link
 @api.operation(
     "Keep the second factors that an operator lets end, by the code of a mail",
     body=LinkToken,

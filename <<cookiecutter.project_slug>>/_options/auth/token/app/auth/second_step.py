@@ -7,7 +7,7 @@ import json
 from flask import Blueprint
 
 from app import api, validation
-from app.auth import code_guesses, identity, sign_in, throttling
+from app.auth import account_limits, code_guesses, identity, sign_in, throttling
 from app.auth.factor_schemas import Challenge, CodeAnswer, Options, PasskeyAnswer, TicketOnly
 from app.auth.schemas import SignedIn
 from app.auth.second_factors import WRONG_CODE, WRONG_PASSKEY
@@ -48,7 +48,7 @@ def code(body: CodeAnswer) -> SignedIn:
 
 @blueprint.post("/second-factor/options")
 @public
-@rate_limits.passkey_options
+@account_limits.passkey_options
 @api.operation(
     "What to ask a passkey after the password", body=TicketOnly, answer=Options, errors=[401]
 )
@@ -73,7 +73,7 @@ def passkey(body: PasskeyAnswer) -> SignedIn:
 
 @blueprint.post("/passkey/options")
 @public
-@rate_limits.passkey_options
+@account_limits.passkey_options
 @api.operation("What to ask a passkey that signs in alone", answer=Challenge)
 def options_alone() -> Challenge:
     token, asked = sign_in.begin_by_passkey()

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import identity, sessions
+from app.auth import identity, revocation, sessions
 from app.auth.models import Session
 from app.database import db
 from app.fields import SecretText
@@ -69,7 +69,7 @@ def end(public_id: str) -> None:
 @api.operation("End all sign-ins but this one", body=OtherSessions, status=204)
 def revoke_others(body: OtherSessions) -> None:
     this = identity.held_session()
-    sessions.end_all(this.user, but=this)
+    revocation.end_all(this.user, but=this)
     db.session.commit()
 
 

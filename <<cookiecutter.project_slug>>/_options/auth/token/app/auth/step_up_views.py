@@ -7,7 +7,7 @@ import json
 from flask import Blueprint
 
 from app import api
-from app.auth import identity, second_factors, step_up, throttling
+from app.auth import account_limits, identity, second_factors, step_up, throttling
 from app.auth.factor_schemas import Challenge, Options, PasskeyProof, Proof
 from app.auth.schemas import TokenPair
 from app.auth.second_factors import WRONG_CODE, WRONG_PASSKEY
@@ -48,7 +48,7 @@ def prove(body: Proof) -> TokenPair:
 
 @blueprint.post("/options")
 @step_up.part_of_set_up
-@rate_limits.passkey_options
+@account_limits.passkey_options
 @api.operation("What to ask a passkey of this user", answer=Challenge)
 def options() -> Challenge:
     token, asked = step_up.begin_passkey(identity.current_session())

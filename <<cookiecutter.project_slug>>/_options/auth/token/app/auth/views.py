@@ -1,31 +1,21 @@
-"""Sign up, sign in, refresh, sign out; the account of the user and its password."""
+"""Sign in, refresh, sign out; the account of the user and its password."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from flask import Blueprint
-from werkzeug.exceptions import NotFound
 
 from app import api
 from app.auth import (
     accounts,
-    confirmation,
-    device_tokens,
     identity,
-    links,
     sessions,
     sign_in,
     signed_in,
     throttling,
     tokens,
 )
-from app.auth.models import User
 from app.auth.schemas import (
-    Address,
     Credentials,
-    KnownDevice,
-    LinkPassword,
     PasswordChange,
     Profile,
     RefreshToken,
@@ -34,7 +24,6 @@ from app.auth.schemas import (
 )
 from app.auth.step_up import part_of_set_up
 from app.database import db
-from app.secret import Secret
 from app.security import rate_limits
 from app.security.access import fresh, public
 from app.security.limit_keys import client_address
@@ -46,63 +35,6 @@ REFRESH = "30 per minute"  # a client needs one in ten minutes; several may shar
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
 me = Blueprint("me", __name__, url_prefix="/api/v1/me")
-
-
-@blueprint.post("/register")
-@public
-@rate_limits.sign_up
-@api.operation("Ask for an account: a mail has the code that opens it", body=Address, status=202)
-def register(body: Address) -> None:
-    confirmation.request_sign_up(body.email)
-    db.session.commit()
-
-
-@blueprint.post("/confirm")
-@public
-@rate_limits.link
-@api.operation(
-    "Open the account by the code of a mail", body=LinkPassword, answer=KnownDevice, errors=[404]
-)
-def confirm(body: LinkPassword) -> KnownDevice:
-    choose_password("confirm", confirmation.sign_up, body)
-    return KnownDevice(device_token=device_tokens.given())
-
-
-@blueprint.post("/forgot")
-@public
-@rate_limits.forgot
-@api.operation("Ask for a new password: a mail has the code that sets it", body=Address, status=202)
-def forgot(body: Address) -> None:
-    confirmation.request_reset(body.email)
-    db.session.commit()
-
-
-@blueprint.post("/reset")
-@public
-@rate_limits.link
-@api.operation(
-    "Set a new password by the code of a mail: every session ends",
-    body=LinkPassword,
-    status=204,
-    errors=[404],
-)
-def reset(body: LinkPassword) -> None:
-    choose_password("reset", confirmation.reset, body)
-
-
-def choose_password(
-    purpose: links.Purpose, finish: Callable[[Secret, Secret], User | None], body: LinkPassword
-) -> None:
-    """Set a password by the code of a mail, once."""
-    link = links.find(purpose, body.token)
-    if link is not None:
-        if problem := password_problem(body.password, SERVICE_NAME, link.email):
-            raise InvalidInput(("#/password", problem))
-        if finish(body.token, body.password):
-            db.session.commit()
-            return
-        db.session.rollback()
-    raise NotFound("This code does not work (any more). Ask for a new one.")
 
 
 @blueprint.post("/token")

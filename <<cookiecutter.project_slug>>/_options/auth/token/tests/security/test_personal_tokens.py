@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, select
 
-from app.auth import identity, sessions, token_form
+from app.auth import identity, revocation, token_form
 from app.auth.models import User
 from app.auth.personal_tokens import KEEP, MAX_TOKENS, TOUCH_EVERY, PersonalToken
 from app.database import db, now
@@ -417,7 +417,7 @@ def test_whatever_signs_out_everywhere_ends_all_tokens(
         assert ready_to_delete(alice)().status_code == 204
     elif way == "factor":
         with asking(app):
-            sessions.end_all(user_of(ALICE))
+            revocation.end_all(user_of(ALICE))
             db.session.commit()
     else:
         commands = {"operator": ["sessions", "revoke", "--user", ALICE]}

@@ -8,16 +8,15 @@ the server offers no TLS.
 from __future__ import annotations
 
 import getpass
-import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pymysql import Error
-from sqlalchemy import URL, Engine, ExceptionContext, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 
+from app.database.driver_errors import hide_values
 from app.environment import is_loopback
 
 NAME = "MySQL"
@@ -32,9 +31,6 @@ Then run: make db"""
 OPTIONS = {"ssl_ca", "ssl_cert", "ssl_key", "unix_socket"}
 SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock")
 COLLATION = "utf8mb4_bin"  # others take jose@ and josé@ for the same account
-CLIENT_ERRORS = 2000  # from here on, the message is the driver's
-MISSING = {1146, 1054}  # ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR
-DEADLOCK = {1213}  # ER_LOCK_DEADLOCK
 # What a server may be configured without: bad values are refused, never cut or changed.
 SESSION = """SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,\
 ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY', time_zone = '+00:00'"""
@@ -123,30 +119,6 @@ def check(url: URL, name: str, *, admin: bool = False) -> Iterator[str]:
     """What is unsafe about the database of a service in production."""
     if url.username == "root" and not admin:
         yield f"{name} is of root; use the user that `flask db create` makes"
-
-
-def is_unmigrated(error: DBAPIError) -> bool:
-    """Whether a statement failed because the schema is not the one of this code."""
-    return _has_number(error, MISSING)
-
-
-def is_deadlock(error: DBAPIError) -> bool:
-    """Whether transactions waited for each other, and the server has ended this one."""
-    return _has_number(error, DEADLOCK)
-
-
-def _has_number(error: DBAPIError, numbers: set[int]) -> bool:
-    return bool(error.orig and error.orig.args and error.orig.args[0] in numbers)
-
-
-def hide_values(context: ExceptionContext) -> None:
-    """Remove what the server quotes from rows and parameters: messages end up in the log."""
-    error, wrapped = context.original_exception, context.sqlalchemy_exception
-    if isinstance(error, Error) and len(error.args) > 1 and error.args[0] < CLIENT_ERRORS:
-        number, message = error.args[:2]
-        error.args = (number, re.sub("'.*'", "...", str(message), flags=re.DOTALL))
-    if wrapped is not None:
-        wrapped.args = (f"({type(error).__module__}.{type(error).__name__}) {error}",)
 
 
 def is_local(url: URL) -> bool:

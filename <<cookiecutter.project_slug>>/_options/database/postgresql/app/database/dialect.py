@@ -7,16 +7,15 @@ offers no TLS (``sslmode=prefer``).
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from psycopg import DataError, Error, errors
-from sqlalchemy import URL, Engine, ExceptionContext, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 
 from app.database import timeouts
+from app.database.driver_errors import hide_values
 from app.environment import is_loopback
 
 NAME = "PostgreSQL"
@@ -111,26 +110,6 @@ def check(url: URL, name: str, *, admin: bool = False) -> Iterator[str]:
         yield f"{name} does not verify the server; remove sslmode from it"
     if url.username == "postgres" and not admin:
         yield f"{name} is of the superuser; use the role that `flask db create` makes"
-
-
-def is_unmigrated(error: DBAPIError) -> bool:
-    """Whether a statement failed because the schema is not the one of this code."""
-    return isinstance(error.orig, errors.UndefinedTable | errors.UndefinedColumn)
-
-
-def is_deadlock(error: DBAPIError) -> bool:
-    """Whether transactions waited for each other, and the server has ended this one."""
-    return isinstance(error.orig, errors.DeadlockDetected)
-
-
-def hide_values(context: ExceptionContext) -> None:
-    """Remove what the server quotes from rows and parameters: messages end up in the log."""
-    error, wrapped = context.original_exception, context.sqlalchemy_exception
-    if isinstance(error, Error) and error.sqlstate:
-        line = str(error).partition("\n")[0]  # without DETAIL: Key (email)=(...) already exists
-        error.args = (re.sub('".*"', "...", line) if isinstance(error, DataError) else line,)
-    if wrapped is not None:
-        wrapped.args = (f"({type(error).__module__}.{type(error).__name__}) {error}",)
 
 
 def _is_local(arguments: Mapping[str, Any]) -> bool:

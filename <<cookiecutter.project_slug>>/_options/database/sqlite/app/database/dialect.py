@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 NAME = "SQLite"
@@ -55,16 +55,6 @@ def check(url: URL, name: str) -> Iterator[str]:
         yield f"{name} is not an absolute path; {HINT}"
     elif (path := Path(url.database)).exists() and path.stat().st_mode & 0o077:
         yield f"{name}: others may read {path}; run chmod 600 on it"
-
-
-def is_unmigrated(error: DBAPIError) -> bool:
-    """Whether a statement failed because the schema is not the one of this code."""
-    return str(error.orig).startswith(("no such table", "no such column"))
-
-
-def is_deadlock(error: DBAPIError) -> bool:
-    """Whether transactions waited for each other: never, a file has one writer."""
-    return False
 
 
 def _on_connect(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, current_app, flash, g, redirect, render_temp
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from app.auth import export, identity, sessions
+from app.auth import export, identity, revocation, sessions
 from app.auth.models import Session
 from app.database import db
 from app.security import rate_limits
@@ -49,7 +49,7 @@ def revoke(public_id: str) -> ResponseReturnValue:
 def revoke_others() -> ResponseReturnValue:
     """End all sessions except this one."""
     this = identity.held_session()
-    count = sessions.end_all(this.user, but=this)
+    count = revocation.end_all(this.user, but=this)
     db.session.commit()
     flash(f"Sessions ended: {count}.")
     return redirect(url_for("account.index"))

@@ -11,7 +11,8 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf
 
-from app.security.logs import SECRET_NAME, request_id
+from app.security.access_log import request_id
+from app.security.logs import SECRET_NAME
 
 SECRET = ("confirm", "code", "credential")  # fields whose names do not look like it
 
