@@ -119,13 +119,13 @@ DEFECTS = [
         "the app's role writes the version of the schema",
         "    grant_tables(_server_connection(connection), roles)\n",
         "    _server_connection(connection)\n",
-        "test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database",
+        "test_the_version_of_the_schema_and_the_newest_backup_are_only_read_whatever_was_done",
     ),
     postgresql(
         "a restore gives the version to the app's role",
         "        grant_tables(connection, roles)\n",
         "",
-        "test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database",
+        "test_the_version_of_the_schema_and_the_newest_backup_are_only_read_whatever_was_done",
     ),
     postgresql(
         "the mail process has the rights of the app",
