@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import BoundedSemaphore
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -25,7 +26,7 @@ from app.mail import upkeep
 from app.metrics import certificate, remember_route, watch_passwords
 from app.metrics.certificate import Certificate
 from app.metrics.collector import Numbers
-from app.metrics.counting import METHODS
+from app.metrics.counting import METHODS, counted
 from app.secret import Secret
 from app.security import passwords
 from tests import live
@@ -225,6 +226,24 @@ def test_requests_and_events_are_counted_by_their_kind(scraped: Scraped) -> None
     assert after["app_outbox_readable",] == 1
     assert after["app_outbox_mails",] >= 0
     assert ("app_outbox_oldest_seconds",) in after
+
+
+def test_an_answer_that_breaks_off_is_counted() -> None:
+    registry = CollectorRegistry()
+
+    def breaks_off(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        try:
+            yield b"begun"
+        finally:
+            raise OSError
+
+    answer = counted(breaks_off, registry)({"REQUEST_METHOD": "GET"}, lambda *_: None)
+    assert next(iter(answer)) == b"begun"
+    with pytest.raises(OSError):
+        answer.close()
+    labels = {"route": "none", "method": "GET", "status": "2xx"}
+    assert registry.get_sample_value("app_requests_total", labels) == 1
 
 
 @needs_nginx
