@@ -274,8 +274,7 @@ def test_a_backup_is_recorded_when_it_is_complete_and_not_before(
     before = now()
     backup(own_service)
     after = now()
-    names = ["backup", "verify", "fsync", "rename", "fsync"]  # of the file; then of its folder
-    assert done == [(name, None) for name in names]
+    assert done == [(name, None) for _, name in steps]
     recorded = newest(own_service)
     assert recorded is not None
     assert before <= recorded <= after

@@ -236,11 +236,11 @@ def test_an_answer_that_breaks_off_is_counted() -> None:
         try:
             yield b"begun"
         finally:
-            raise OSError
+            raise OSError("canary")
 
     answer = counted(breaks_off, registry)({"REQUEST_METHOD": "GET"}, lambda *_: None)
     assert next(iter(answer)) == b"begun"
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="canary"):
         answer.close()
     labels = {"route": "none", "method": "GET", "status": "2xx"}
     assert registry.get_sample_value("app_requests_total", labels) == 1

@@ -24,7 +24,8 @@ class Backup(Base):
 
     __tablename__ = "backups"
 
-    taken_at: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 def new_file(prefix: str = "") -> Path:
@@ -60,22 +61,13 @@ def back_up(target: Path) -> Path:
     try:
         dumps.backup(migration_engine().url, partial)
         dumps.verify(migration_engine().url, partial)
-        _sync(partial)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())  # what is recorded survives a power cut
         partial.rename(target)
-        _sync(target.parent)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     return target
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or a folder is on the disk: what is recorded survives a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def record(taken_at: datetime) -> None:

@@ -8,7 +8,7 @@ import ssl
 import time
 from datetime import UTC, datetime
 
-from cryptography import x509
+from cryptography.x509 import load_der_x509_certificate
 
 FRESH = 60  # seconds for which an answer is kept: Prometheus asks more often
 TIMEOUT = 2  # seconds; a thread of the service waits
@@ -49,4 +49,4 @@ class Certificate:
             context.wrap_socket(connection, server_hostname=self.name) as tls,
         ):
             shown = tls.getpeercert(binary_form=True) or b""
-        return x509.load_der_x509_certificate(shown).not_valid_after_utc
+        return load_der_x509_certificate(shown).not_valid_after_utc

@@ -18,8 +18,9 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "backups",
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("taken_at", sa.DateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("taken_at", name="pk_backups"),
+        sa.PrimaryKeyConstraint("id", name="pk_backups"),
     )
 
 

@@ -94,8 +94,8 @@ DEFECTS = [
     ),
     logs(
         "a backup that is only in memory counts",
-        "        _sync(partial)\n",
-        "",
+        "            os.fsync(written.fileno())",
+        "            written.fileno()",
         "test_a_backup_is_recorded_when_it_is_complete_and_not_before",
     ),
     logs(

@@ -50,10 +50,10 @@ VERSION_WRITES = [
     "LOCK TABLES alembic_version WRITE",
 ]
 BACKUP_WRITES = [
-    "INSERT INTO backups VALUES ('2035-01-01')",
+    "INSERT INTO backups (taken_at) VALUES ('2035-01-01')",
     "UPDATE backups SET taken_at = '2035-01-01'",
     "DELETE FROM backups",
-    "REPLACE INTO backups VALUES ('2035-01-01')",
+    "REPLACE INTO backups (taken_at) VALUES ('2035-01-01')",
     "LOCK TABLES backups WRITE",
 ]
 

@@ -57,7 +57,7 @@ VERSION_WRITES = [
     "LOCK TABLE alembic_version",
 ]
 BACKUP_WRITES = [
-    "INSERT INTO backups VALUES ('2035-01-01')",
+    "INSERT INTO backups (taken_at) VALUES ('2035-01-01')",
     "UPDATE backups SET taken_at = '2035-01-01'",
     "DELETE FROM backups",
     "SELECT * FROM backups FOR UPDATE",
