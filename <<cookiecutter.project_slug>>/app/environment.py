@@ -14,9 +14,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")  # RFC 1123
+NAME = r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*"  # RFC 1123
+HOST_NAME = re.compile(NAME)
 HTTPS_URL = re.compile(r"https://[a-z0-9.-]{1,253}(:[1-9][0-9]{0,4})?(/[A-Za-z0-9/._~-]*)?")
-METRICS_ADDRESS = re.compile(r"([0-9.]+|\[[0-9a-f:]+\]):[1-9][0-9]{0,4}")
+PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+METRICS_ADDRESS = re.compile(rf"([0-9.]+|\[[0-9a-f:]+\]):{PORT}")
+CERTIFICATE_ADDRESS = re.compile(rf"({NAME}|\[[0-9a-f:]+\]):{PORT}")
 REDIS_VERIFIED = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}  # redis-py's defaults
 REDIS_TLS_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 

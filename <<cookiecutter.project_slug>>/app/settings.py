@@ -15,7 +15,14 @@ from app.database import dialect
 # <% else %>
 from app.database_settings import NO_DEFAULTS, DatabaseSettings, development_urls
 # <% endif %>
-from app.environment import HOST_NAME, HTTPS_URL, METRICS_ADDRESS, SettingsReader, redis_problem
+from app.environment import (
+    CERTIFICATE_ADDRESS,
+    HOST_NAME,
+    HTTPS_URL,
+    METRICS_ADDRESS,
+    SettingsReader,
+    redis_problem,
+)
 # <% if cookiecutter.__interface == "html" %>
 from app.footer_settings import read_footer
 # <% endif %>
@@ -66,6 +73,8 @@ class Settings:
     :param redis_url: storage of the rate limits; empty means in memory (development only).
     :param redis_private_host: the one host to which ``redis_url`` may speak without TLS.
     :param metrics_port: the port of the listener that answers ``/metrics``; None means no metrics.
+    :param certificate_address: where Nginx shows the certificate of which the metrics give the end,
+        as ``HOST:PORT``; empty means they do not.
     :param mail: the mail server, the sender, and where links in mails lead.
     # <% if cookiecutter.auth != "oidc" %>
     :param sign_up: who may open an account: ``open`` everybody, ``invite`` whom an operator
@@ -97,6 +106,7 @@ class Settings:
     redis_url: Secret
     redis_private_host: str
     metrics_port: int | None
+    certificate_address: str
     mail: MailSettings
     # <% if cookiecutter.auth != "oidc" %>
     sign_up: str
@@ -173,6 +183,9 @@ class Settings:
         metrics_address = read.matching(
             "METRICS_ADDRESS", METRICS_ADDRESS, "ADDRESS:PORT, such as 127.0.0.1:9464"
         )
+        certificate_address = read.matching(
+            "CERTIFICATE_ADDRESS", CERTIFICATE_ADDRESS, "HOST:PORT, such as 127.0.0.1:443"
+        )
         hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]") if development else ()
         if domain_name:
             hosts += (domain_name,)
@@ -194,6 +207,7 @@ class Settings:
             redis_url=Secret(redis_url),
             redis_private_host=read("REDIS_PRIVATE_HOST"),
             metrics_port=int(metrics_address.rpartition(":")[2]) if metrics_address else None,
+            certificate_address=certificate_address,
             mail=MailSettings.read(read, problems, domain_name, development=development),
             # <% if cookiecutter.auth != "oidc" %>
             sign_up=sign_up,

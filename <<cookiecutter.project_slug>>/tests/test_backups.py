@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy import inspect, text
 
 from app import database
 from app.auth.models import User
-from app.database import db, dumps, migration_engine
+from app.database import backups, db, dumps, migration_engine, now
 from tests.browser import SIGNED_IN, Browser
 from tests.database import flask_db, scratch
 from tests.live import PROJECT
@@ -79,9 +80,9 @@ def backup(app: Flask, file: str = "saved") -> Path:
 
 
 def rows(app: Flask) -> dict[str, list[tuple[Any, ...]]]:
-    """All that the database holds, without the sessions."""
+    """All that the database holds, without the sessions and the time of the newest backup."""
     with app.app_context(), db.engine.connect() as connection:
-        tables = set(inspect(connection).get_table_names()) - {"sessions"}
+        tables = set(inspect(connection).get_table_names()) - {"sessions", "backups"}
         return {
             table: sorted(map(tuple, connection.execute(text(f"SELECT * FROM {table}"))))  # noqa: S608
             for table in sorted(tables)
@@ -247,6 +248,87 @@ def test_a_backup_that_fails_leaves_no_half_a_file(
     assert not Path("mine").exists()
     assert rows(own_service) == was
     assert alice.is_signed_in()
+
+
+def newest(app: Flask) -> datetime | None:
+    """When the newest backup began, as the metrics know it."""
+    with app.app_context():
+        return backups.newest()
+
+
+def test_a_backup_is_recorded_when_it_is_complete_and_not_before(
+    own_service: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def step(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            done.append((name, newest(own_service)))
+            return original(*arguments)
+
+        return run
+
+    steps = [(dumps, "backup"), (dumps, "verify"), (os, "fsync"), (Path, "rename")]
+    for where, name in steps:
+        monkeypatch.setattr(where, name, step(name, getattr(where, name)))
+    before = now()
+    backup(own_service)
+    after = now()
+    assert done == [(name, None) for _, name in steps]
+    recorded = newest(own_service)
+    assert recorded is not None
+    assert before <= recorded <= after
+
+    old = datetime(2020, 1, 1, tzinfo=UTC)
+    with own_service.app_context():
+        backups.record(old)
+    assert newest(own_service) == old
+    file = backup(own_service, "second")  # one row, whatever was there
+    recorded = newest(own_service)
+    assert recorded is not None
+    assert recorded >= before
+    with own_service.app_context():
+        backups.record(old)
+    assert flask_db(own_service, "restore", file).exit_code == 0
+    recorded = newest(own_service)  # the restore began with a backup, which the file does not know
+    assert recorded is not None
+    assert recorded >= before
+
+
+def test_what_cannot_be_read_again_is_no_backup(
+    own_service: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = dumps.backup
+
+    def cut(url: Any, target: Path) -> None:
+        original(url, target)
+        with target.open("rb+") as file:
+            file.truncate(target.stat().st_size - 30)
+
+    monkeypatch.setattr(dumps, "backup", cut)
+    result = flask_db(own_service, "backup", "saved")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert not list(Path().glob("saved*"))
+    assert newest(own_service) is None
+
+
+def test_a_backup_that_cannot_be_recorded_stays_and_the_operator_is_told(
+    own_service: Flask, alice: Browser
+) -> None:
+    """As before an update: its first step is a backup, by code that is ahead of the schema."""
+    with own_service.app_context(), migration_engine().begin() as connection:
+        connection.execute(text("DROP TABLE backups"))
+    result = flask_db(own_service, "backup", "saved", "--keep", "1")
+    assert result.exit_code == 0, "a container would write one after the other"
+    assert "Wrote saved." in result.stdout
+    assert "the database has not recorded it" in result.stderr
+    assert dumps.verify(migration_url(own_service), Path("saved")) is None
+
+
+def migration_url(app: Flask) -> Any:
+    with app.app_context():
+        return migration_engine().url
 
 
 def test_a_damaged_file_changes_nothing(own_service: Flask, alice: Browser) -> None:

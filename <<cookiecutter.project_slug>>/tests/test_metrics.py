@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import BoundedSemaphore
+from typing import Any
 
 import pytest
+from cryptography import x509
 from flask import Flask
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import ServiceUnavailable
 
+from app.database import backups, now
 from app.mail import upkeep
-from app.metrics import remember_route, watch_passwords
+from app.metrics import certificate, remember_route, watch_passwords
+from app.metrics.certificate import Certificate
 from app.metrics.collector import Numbers
-from app.metrics.counting import METHODS
+from app.metrics.counting import METHODS, counted
 from app.secret import Secret
 from app.security import hash_slots, passwords
 from tests import live
@@ -33,6 +39,7 @@ pytestmark = practice("logs")
 
 needs_nginx = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 REQUESTS = 12
+BACKUP = "app_backup_seconds"
 Samples = dict[tuple[str, ...], float]
 
 
@@ -95,8 +102,10 @@ def scraped(
 ) -> Iterator[Scraped]:
     folder = tmp_path_factory.mktemp("metrics")
     port, _ = live.free_ports("127.0.0.1")
+    ports = live.free_ports("127.0.0.1")
     values = {**environment, "METRICS_ADDRESS": f"127.0.0.1:{port}", "TMPDIR": str(folder)}
-    with live.gunicorn(folder, values) as app, live.nginx(folder, app) as site:
+    values["CERTIFICATE_ADDRESS"] = f"127.0.0.1:{ports[1]}"
+    with live.gunicorn(folder, values) as app, live.nginx(folder, app, ports=ports) as site:
         yield Scraped(site, port, app)
     assert not list(folder.glob("metrics-*")), "the folder of the workers stays"
 
@@ -219,6 +228,24 @@ def test_requests_and_events_are_counted_by_their_kind(scraped: Scraped) -> None
     assert ("app_outbox_oldest_seconds",) in after
 
 
+def test_an_answer_that_breaks_off_is_counted() -> None:
+    registry = CollectorRegistry()
+
+    def breaks_off(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        try:
+            yield b"begun"
+        finally:
+            raise OSError("canary")
+
+    answer = counted(breaks_off, registry)({"REQUEST_METHOD": "GET"}, lambda *_: None)
+    assert next(iter(answer)) == b"begun"
+    with pytest.raises(OSError, match="canary"):
+        answer.close()
+    labels = {"route": "none", "method": "GET", "status": "2xx"}
+    assert registry.get_sample_value("app_requests_total", labels) == 1
+
+
 @needs_nginx
 def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
     before = scraped.counted()
@@ -241,6 +268,46 @@ def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
     assert {it.stem.rpartition("_")[2] for it in folder.glob("*.db")} <= {"0", "1", "2"}
 
 
+@needs_nginx
+def test_the_certificate_is_the_one_that_nginx_shows(scraped: Scraped) -> None:
+    """Whoever asks for another name, or for none, is shown no certificate."""
+    left = scraped.read()["app_certificate_seconds",]
+    pem = (scraped.site.directory / "tls/fullchain.pem").read_bytes()
+    end = x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    assert abs((end - datetime.now(UTC)).total_seconds() - left) < 60
+    assert Certificate(f"127.0.0.1:{scraped.site.https_port}", "other.test").seconds() is None
+
+
+def test_a_certificate_that_cannot_be_read_is_missing_and_asked_for_once_a_minute(
+    make_app: Callable[..., Flask],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never says a word
+        port = server.getsockname()[1]
+        numbers = Numbers(make_app(CERTIFICATE_ADDRESS=f"127.0.0.1:{port}"))
+        monkeypatch.setattr(certificate, "TIMEOUT", 0.1)
+        for _ in range(3):
+            names = [it.name for it in numbers.collect()]
+            assert "app_certificate_seconds" not in names
+            assert "app_outbox_mails" in names
+    said = [it.getMessage() for it in caplog.records if it.name == certificate.__name__]
+    assert said == ["metrics: the certificate cannot be read"]
+    # What was read is given again, and counts down.
+    numbers.certificate.ends_at = datetime.now(UTC) + timedelta(days=1)
+    found = {it.name: it.samples[0].value for it in numbers.collect()}
+    assert 86400 - 60 < found["app_certificate_seconds"] < 86400
+
+
+def test_the_age_of_the_newest_backup_is_there_when_there_is_one(own_service: Flask) -> None:
+    numbers = Numbers(own_service)
+    assert BACKUP not in [it.name for it in numbers.collect()]
+    with own_service.app_context():
+        backups.record(now() - timedelta(hours=26))
+    found = {it.name: it.samples[0].value for it in numbers.collect()}
+    assert 26 * 3600 <= found[BACKUP] < 26 * 3600 + 60
+
+
 @practice("errors")
 @asvs("16.5.2")
 def test_without_the_database_the_other_numbers_stay(
@@ -251,7 +318,8 @@ def test_without_the_database_the_other_numbers_stay(
 
     numbers = Numbers(make_app())
     names = [it.name for it in numbers.collect()]
-    assert names == ["app", "app_outbox_readable", "app_outbox_mails", "app_outbox_oldest_seconds"]
+    assert names[:3] == ["app", "app_outbox_readable", "app_outbox_mails"]
+    assert names[3:] in (["app_outbox_oldest_seconds"], ["app_outbox_oldest_seconds", BACKUP])
     monkeypatch.setattr(upkeep, "waiting", fail)
     found = {it.name: it.samples[0].value for it in numbers.collect()}
     assert found == {"app": 1, "app_outbox_readable": 0}

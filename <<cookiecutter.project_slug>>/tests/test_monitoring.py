@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-# <% if cookiecutter.deployment != "kubernetes" %>
-import os
-# <% endif %>
 import re
 import shutil
 import subprocess
@@ -16,9 +13,6 @@ import pytest
 import yaml
 from flask import Flask
 from prometheus_client import CollectorRegistry
-# <% if cookiecutter.deployment != "kubernetes" %>
-from prometheus_client.parser import text_string_to_metric_families
-# <% endif %>
 
 from app.metrics.collector import Numbers
 from app.metrics.counting import counted
@@ -30,7 +24,6 @@ FOLDER = Path("deploy/monitoring")
 DOCUMENT = Path("docs/monitoring.md").read_text("utf-8")
 NAME = re.compile(r"\bapp_[a-z_]+")
 RULES_TEST = "tests/alerts_test.yml"
-OUTSIDE = {"app_backup_time_seconds"}  # written by the operator, see docs/monitoring.md
 
 
 def known(app: Flask) -> set[str]:
@@ -43,13 +36,15 @@ def known(app: Flask) -> set[str]:
         for family in registry.collect()
         for name in (family.name, f"{family.name}_{family.type}", f"{family.name}_total")
     }
-    # Each process has them for itself: see app/metrics/__init__.py.
+    # Each process has the first two for itself: see app/metrics/__init__.py. The others are there
+    # when there is a backup, and when Nginx shows a certificate.
     gauges = {"app_database_connections", "app_password_hashes"}
+    gauges |= {"app_backup_seconds", "app_certificate_seconds"}
     return names | gauges | {"app_request_seconds_bucket", "app_password_hashes_refused_total"}
 
 
 def test_alerts_and_dashboard_name_numbers_that_there_are(app: Flask) -> None:
-    there = known(app) | OUTSIDE
+    there = known(app)
     for name in ("alerts.yml", "dashboard.json"):
         found = set(NAME.findall((FOLDER / name).read_text("utf-8")))
         assert len(found) > 3, name
@@ -59,6 +54,7 @@ def test_alerts_and_dashboard_name_numbers_that_there_are(app: Flask) -> None:
 def test_every_number_is_explained(app: Flask) -> None:
     table = DOCUMENT.split("## How Prometheus")[0]
     explained = set(re.findall(r"`(app_[a-z_]+)`", table))
+    assert explained >= {"app_backup_seconds", "app_certificate_seconds"}
     assert explained <= known(app) | {"app_request_seconds"}
     with_total = {"app_requests_total", "app_security_events_total"}
     assert explained >= with_total | {it.name for it in Numbers(app).collect()} - {"app"}
@@ -104,7 +100,7 @@ def test_the_dashboard_and_the_alerts_are_about_this_service_alone() -> None:
     (group,) = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"]
     asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     for expression in (*asked, *(rule["expr"] for rule in group["rules"])):
-        names = set(NAME.findall(expression)) - OUTSIDE
+        names = set(NAME.findall(expression))
         selected = re.findall(rf'\b(app_[a-z_]+)\{{job="{job}"', expression)
         assert set(selected) == names, expression
 
@@ -120,7 +116,9 @@ def test_the_documented_way_publishes_no_port() -> None:
     # <% if cookiecutter.deployment == "docker" %>
     assert "ports" not in snippet
     assert "metrics: { internal: true }" in snippet
+    assert "certificate: { internal: true }" in snippet
     assert snippet.count('METRICS_ADDRESS: "0.0.0.0:9464"') == 2
+    assert snippet.count('CERTIFICATE_ADDRESS: "nginx:8443"') == 2
     # <% else %>
     assert snippet.splitlines()[1:] == [
         "[Socket]",
@@ -129,26 +127,6 @@ def test_the_documented_way_publishes_no_port() -> None:
         "IPAddressAllow=localhost",
     ]
     # <% endif %>
-
-
-def test_the_documented_lines_write_the_age_of_the_newest_backup(tmp_path: Path) -> None:
-    *_, lines = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
-    (folder,) = re.findall(r"\$\(find (\S+) ", lines)
-    lines = lines.replace("/var/lib/prometheus/node-exporter", str(tmp_path / "collected"))
-    lines = lines.replace(folder, str(tmp_path / "backups"))
-    for name in ("collected", "backups"):
-        (tmp_path / name).mkdir()
-    for time, expected in ((0, 0), (1000, 1000), (3000, 3000), (2000, 3000)):
-        if time:
-            backup = tmp_path / "backups" / str(time)
-            backup.touch()
-            os.utime(backup, (time, time))
-        subprocess.run(["sh", "-euc", lines], check=True)
-        (written,) = (tmp_path / "collected").iterdir()
-        families = text_string_to_metric_families(written.read_text())
-        ((sample,),) = [family.samples for family in families]
-        assert (sample.name, sample.value) == ("app_backup_time_seconds", expected)
-        assert f'{{service="{sample.labels["service"]}"}}' in (FOLDER / "alerts.yml").read_text()
 # <% else %>
 
 
@@ -186,5 +164,8 @@ def test_an_overlay_with_the_component_has_the_listener(overlay: str, tmp_path: 
     assert app["ports"] == [{"containerPort": 9464, "name": "metrics"}]
     (settings,) = (it["configMapRef"]["name"] for it in app["envFrom"])
     assert found["ConfigMap", settings]["data"]["METRICS_ADDRESS"] == "0.0.0.0:9464"
+    (nginx,) = (it for it in web["containers"] if it["name"] == "nginx")
+    (https,) = (it["containerPort"] for it in nginx["ports"] if it["name"] == "https")
+    assert found["ConfigMap", settings]["data"]["CERTIFICATE_ADDRESS"] == f"127.0.0.1:{https}"
     assert "9464" not in str(found["Service", "web"])
 # <% endif %>

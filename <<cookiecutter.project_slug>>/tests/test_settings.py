@@ -121,6 +121,7 @@ NO_HOST = "DOMAIN_NAME is {!r}; write one host name without scheme, port or path
 NO_MAIL_URL = "MAIL_URL is not the URL of a mail server; write smtps://USER:PASSWORD@HOST"
 NO_SENDER = "MAIL_FROM is {!r}; write an address such as name@example.com"
 NO_METRICS = "METRICS_ADDRESS is {!r}; write ADDRESS:PORT, such as 127.0.0.1:9464"
+NO_CERTIFICATE = "CERTIFICATE_ADDRESS is {!r}; write HOST:PORT, such as 127.0.0.1:443"
 BAD: list[tuple[str, str | None, str]] = [
     ("APP_ENV", "prod", "APP_ENV is 'prod'; write production or development"),
     ("APP_ENV", "Production", "APP_ENV is 'Production'; write production or development"),
@@ -180,6 +181,11 @@ BAD: list[tuple[str, str | None, str]] = [
         ("METRICS_ADDRESS", it, NO_METRICS.format(it))
         for it in ("9464", "localhost:9464", "127.0.0.1", "unix:/x", "127.0.0.1:0", ":9464")
     ),
+    ("METRICS_ADDRESS", "127.0.0.1:65536", NO_METRICS.format("127.0.0.1:65536")),
+    *(
+        ("CERTIFICATE_ADDRESS", it, NO_CERTIFICATE.format(it))
+        for it in ("443", "nginx", "nginx:0", "nginx:65536", ":443", "https://nginx:443", "[::1]")
+    ),
     ("MAIL_FROM", "nobody", NO_SENDER.format("nobody")),
     ("MAIL_FROM", "Name <a@example.com>", NO_SENDER.format("Name <a@example.com>")),
     ("MAIL_FROM", "a@example.com, b@example.com", NO_SENDER.format("a@example.com, b@example.com")),
@@ -209,6 +215,7 @@ def test_a_good_setting_is_taken(make_app: Callable[..., Flask]) -> None:
         "MAIL_URL": "smtps://user:p%40ss@mail.example.com:465",
         "MAIL_FROM": "service@b\u00fccher.example",
         "METRICS_ADDRESS": "[::1]:9464",
+        "CERTIFICATE_ADDRESS": "nginx:65535",
         "APP_ENV": None,  # production, unless something else is said
     }.items():
         assert problems(make_app, **{name: value}) == [], name
@@ -220,7 +227,7 @@ def test_a_good_setting_is_taken(make_app: Callable[..., Flask]) -> None:
 
 SETTINGS = (
     "APP_ENV SECRET_KEY SECRET_KEY_FALLBACKS DATABASE_URL REDIS_URL REDIS_PRIVATE_HOST DOMAIN_NAME"
-    " SECURITY_CONTACT MAIL_URL MAIL_FROM METRICS_ADDRESS"
+    " SECURITY_CONTACT MAIL_URL MAIL_FROM METRICS_ADDRESS CERTIFICATE_ADDRESS"
 )
 
 

@@ -456,6 +456,8 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
         reader = [*network, stand_in(deployment.docker, MAILBOX, AIOSMTPD), "python3", "-c", READ]
         numbers = deployment.docker("run", "--rm", *reader, f"http://{target}/metrics")
         assert 'app_requests_total{method="GET"' in numbers
+        assert float(re.findall(r"^app_certificate_seconds (\S+)$", numbers, re.M)[0]) > 0
+        assert 0 <= float(re.findall(r"^app_backup_seconds (\S+)$", numbers, re.M)[0]) < 3600
         other = deployment.docker.run("run", "--rm", *reader, f"http://{target}/healthz")
         assert "HTTP Error 404" in other.stdout, "this listener has the numbers alone"
     assert client.request("GET", "/metrics")[0] == 404, "through Nginx there is no such page"

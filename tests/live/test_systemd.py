@@ -455,17 +455,24 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
     """As docs/monitoring.md says it."""
     document = projects["sqlite", "session"] / "docs/monitoring.md"
     kept = sqlite.run("cat", f"/etc/{SLUG}/environment")
-    blocks = instructions(document, "How Prometheus gets them")[:2]
+    blocks = instructions(document, "How Prometheus gets them")[:3]
+    blocks[2] = blocks[2].replace("deploy/systemd/install.sh", INSTALL)
+    outside = sqlite.run("cat", f"/etc/{SLUG}/outside")
     follow(sqlite, blocks)
     try:
         ready(sqlite)
+        sqlite.run("systemctl", "start", f"{SLUG}-backup.service")
         numbers = sqlite.run(*CURL, "http://127.0.0.1:9464/metrics")
         assert "app_requests_total{" in numbers
+        assert float(re.findall(r"^app_certificate_seconds (\S+)$", numbers, re.M)[0]) > 0
+        assert 0 <= float(re.findall(r"^app_backup_seconds (\S+)$", numbers, re.M)[0]) < 3600
         for there in ("http://127.0.0.1:9464/healthz", f"https://{DOMAIN}/metrics"):
             assert "HTTP Error 404" in sqlite.run(*CURL, there, check=False), there
     finally:
         sqlite.run("rm", "-r", f"/etc/systemd/system/{SLUG}.socket.d")
         sqlite.write(f"/etc/{SLUG}/environment", f"{kept}\n")
+        sqlite.write(f"/etc/{SLUG}/outside", f"{outside}\n")
+        sqlite.run("sh", INSTALL)
         *_, restart = blocks[1].partition("\n")  # without the line that sets the address
         sqlite.shell(restart)
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import delete, table
+from sqlalchemy import delete, func, insert, select, table
+from sqlalchemy.orm import Mapped, mapped_column
 
 # <% if cookiecutter.database == "sqlite" %>
-from app.database import MIGRATIONS, db, dumps, migration_engine
+from app.database import MIGRATIONS, Base, UTCDateTime, db, dumps, migration_engine
 # <% else %>
-from app.database import MIGRATIONS, dumps, migration_engine, roles
+from app.database import MIGRATIONS, Base, UTCDateTime, db, dumps, migration_engine, roles
 # <% endif %>
+
+
+class Backup(Base):
+    """When the newest backup began: it holds what was there then. The app's role only reads it."""
+
+    __tablename__ = "backups"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 def new_file(prefix: str = "") -> Path:
@@ -38,7 +49,8 @@ def prune(keep: int) -> list[Path]:
 def back_up(target: Path) -> Path:
     """Write a backup that only its owner may read. It overwrites nothing.
 
-    The file gets its name when it is complete: a command that is killed leaves "NAME.partial".
+    The file gets its name when it is complete, could be read and is on the disk: a command that is
+    killed leaves "NAME.partial".
     """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if target.exists():
@@ -48,11 +60,30 @@ def back_up(target: Path) -> Path:
     partial.touch(mode=0o600, exist_ok=False)
     try:
         dumps.backup(migration_engine().url, partial)
+        dumps.verify(migration_engine().url, partial)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())  # what is recorded survives a power cut
         partial.rename(target)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     return target
+
+
+def record(taken_at: datetime) -> None:
+    """Record in the database that a backup is complete, and forget older ones.
+
+    :param taken_at: when it began.
+    :raises SQLAlchemyError: also when the schema is from before this table.
+    """
+    with migration_engine().begin() as connection:
+        connection.execute(delete(Backup))
+        connection.execute(insert(Backup).values(taken_at=taken_at))
+
+
+def newest() -> datetime | None:
+    """When the newest backup began; None while none is recorded."""
+    return db.session.scalar(select(func.max(Backup.taken_at)))
 
 
 def restore(file: Path, saved: Path) -> None:

@@ -7,24 +7,37 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import click
 # <% if cookiecutter.database == "sqlite" %>
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import backups, db, is_migrated, migration_engine
+from app.database import backups, db, is_migrated, migration_engine, now
 from app.database.cli_errors import readable_errors
 # <% else %>
 from flask import current_app
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import backups, dialect, dumps, is_migrated, migration_engine, provisioning, roles
+from app.database import (
+    backups,
+    dialect,
+    dumps,
+    is_migrated,
+    migration_engine,
+    now,
+    provisioning,
+    roles,
+)
 from app.database.cli_errors import connection_error, is_one_role, readable_errors
 # <% endif %>
 from app.database.schema_commands import db_cli
 from app.security.logs import security_event
 
 __all__ = ["db_cli"]
+log = logging.getLogger(__name__)
 
 
 # <% if cookiecutter.database == "sqlite" %>
@@ -70,8 +83,10 @@ def create() -> None:
 def backup(file: Path | None, keep: int | None) -> None:
     """Write the database to FILE, or to a new file in the folder "backups"."""
     with readable_errors(), stopped_by_sigterm():
+        began = now()
         written = backups.back_up(file or backups.new_file())
         click.echo(f"Wrote {written}. It holds personal data: keep it safe.")
+        record(began)
         if keep:
             click.echo(f"Deleted older backups: {len(backups.prune(keep))}.")
 
@@ -81,6 +96,7 @@ def backup(file: Path | None, keep: int | None) -> None:
 def restore(file: Path) -> None:
     """Back up the database, replace it with the backup FILE, and end every session."""
     with readable_errors(), stopped_by_sigterm():
+        began = now()
         saved = backups.back_up(backups.new_file("before-restore-"))
         click.echo(f"Backed up the present database to {saved}.")
         backups.restore(file, saved)
@@ -88,6 +104,24 @@ def restore(file: Path) -> None:
         click.echo(f"Restored {file}. Everybody is signed out.")
         if not is_migrated(migration_engine()):  # only this role is known to have access
             click.echo("Its schema has another version: run `flask db upgrade`.")
+        record(began)  # the restored data holds the record of an older one
+
+
+def record(began: datetime) -> None:
+    """Record a backup that is complete. It stays, and counts as done, when that fails.
+
+    Otherwise a container would write one after the other. The age of the newest backup that the
+    database knows goes on growing, so that the alert fires (docs/monitoring.md).
+    """
+    try:
+        backups.record(began)
+    except SQLAlchemyError as error:
+        log.warning("backup not recorded", exc_info=error)
+        click.echo(
+            "Warning: the backup is complete, but the database has not recorded it: for the"
+            " metrics it is missing. Before an update this is normal; the log has the reason.",
+            err=True,
+        )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is found out when Prometheus asks: the versions, and the outbox by one query."""
+"""What is found out when Prometheus asks: versions, certificate, outbox and newest backup."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import heads, now
+from app.database import backups, heads, now
 from app.mail import upkeep
+from app.metrics.certificate import Certificate
 
 CODE = Path(__file__).parents[1]
 log = logging.getLogger(__name__)
@@ -27,21 +28,32 @@ class Numbers(Collector):
 
     def __init__(self, app: Flask) -> None:
         self.app = app
+        settings = app.config["SETTINGS"]
+        name = settings.trusted_hosts[-1]  # DOMAIN_NAME, in production the only one
+        address = settings.certificate_address
+        self.certificate = Certificate(address, name) if address else None
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics. Without the database, those that need it are left out."""
+        """Yield the metrics. Those whose source does not answer are left out."""
         yield InfoMetricFamily("app", "Versions of this service", versions())
+        if self.certificate and (left := self.certificate.seconds()) is not None:
+            text = "Seconds until the certificate of Nginx ends"
+            yield GaugeMetricFamily("app_certificate_seconds", text, left)
         try:
             with self.app.app_context():
                 count, oldest = upkeep.waiting()
+                backup = backups.newest()
         except SQLAlchemyError:
-            log.warning("metrics: the outbox cannot be read", exc_info=True)
+            log.warning("metrics: the database cannot be read", exc_info=True)
             yield GaugeMetricFamily("app_outbox_readable", "Whether the outbox can be read", 0)
             return
         age = (now() - oldest).total_seconds() if oldest else 0
         yield GaugeMetricFamily("app_outbox_readable", "Whether the outbox can be read", 1)
         yield GaugeMetricFamily("app_outbox_mails", "Mails that wait", count)
         yield GaugeMetricFamily("app_outbox_oldest_seconds", "Age of the oldest of them", age)
+        if backup:
+            age = (now() - backup).total_seconds()
+            yield GaugeMetricFamily("app_backup_seconds", "Age of the newest backup", age)
 
 
 @cache

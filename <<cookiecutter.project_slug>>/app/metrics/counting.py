@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from flask import request
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from werkzeug.wsgi import ClosingIterator
 
 from app.security.logs import EVENTS
 
@@ -24,8 +23,36 @@ ROUTE = "app.route"  # where a request keeps its route: never its path, which th
 
 def remember_route(endpoint: str | None, arguments: dict[str, Any] | None) -> None:
     """Keep the template of the route, such as ``/<public_id>/edit``."""
-    if request.url_rule:
-        request.environ[ROUTE] = request.url_rule.rule
+    if rule := request.url_rule:
+        request.environ[ROUTE] = rule.rule
+
+
+class Answer:
+    """An answer that calls ``count`` with its status when the server closes it: it was sent."""
+
+    __slots__ = ("body", "count", "start_response", "status")
+
+    def __init__(self, start_response: StartResponse, count: Callable[[str], None]) -> None:
+        self.body: Iterable[bytes] = ()
+        self.count = count
+        self.start_response = start_response
+        self.status = "500"
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        """``start_response`` of the application."""
+        self.status = status
+        return self.start_response(status, headers, exc_info)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.body)
+
+    def close(self) -> None:
+        """Close the body, as a server does with each answer, and count it whatever comes of it."""
+        try:
+            if close := getattr(self.body, "close", None):
+                close()
+        finally:
+            self.count(self.status)
 
 
 def counted(wsgi_app: WSGIApplication, registry: CollectorRegistry) -> WSGIApplication:
@@ -35,27 +62,27 @@ def counted(wsgi_app: WSGIApplication, registry: CollectorRegistry) -> WSGIAppli
     seconds = Histogram("app_request_seconds", "Time until an answer was sent", ["route"],
                         registry=registry, buckets=BUCKETS)  # fmt: skip
     events = Counter("app_security_events", "Security events", ["event"], registry=registry)
-    # Looking a child up takes longer than counting. There are few: no client chooses a label.
-    answer_of, seconds_of = cache(answers.labels), cache(seconds.labels)
     event_of = cache(events.labels)
+
+    # Looking a child up takes longer than counting. There are few: no client chooses a label.
+    @cache
+    def counters(route: str, method: str, status: str) -> tuple[Any, Any]:
+        return answers.labels(route, method, f"{status}xx").inc, seconds.labels(route).observe
 
     def counting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
-        statuses = ["500"]
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            statuses[0] = status
-            return start_response(status, headers, exc_info)
-
-        def count() -> None:
-            route = environ.get(ROUTE, "none")
+        def count(status: str) -> None:
             method = environ["REQUEST_METHOD"]
             method = method if method in METHODS else "other"
-            answer_of(route, method, f"{statuses[0][0]}xx").inc()
-            seconds_of(route).observe(time.perf_counter() - started)
+            add, observe = counters(environ.get(ROUTE, "none"), method, status[0])
+            add()
+            observe(time.perf_counter() - started)
             for kind in environ.get(EVENTS, ()):
                 event_of(kind).inc()
 
-        return ClosingIterator(wsgi_app(environ, start), count)
+        answer = Answer(start_response, count)
+        answer.body = wsgi_app(environ, answer.start)
+        return answer
 
     return counting

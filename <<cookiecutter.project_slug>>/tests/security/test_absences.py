@@ -32,6 +32,7 @@ OUTWARD = {
 CONNECTS = {
     "app/mail/delivery.py": "the errors of a mail server",
     "app/mail/transport.py": "MAIL_URL",
+    "app/metrics/certificate.py": "CERTIFICATE_ADDRESS, without a request",
     "app/security/breaches.py": "BREACHED_PASSWORDS_URL, without redirects",
     "app/security/limit_storage.py": "REDIS_URL",
     # <% if cookiecutter.auth == "oidc" %>
@@ -57,6 +58,7 @@ CHECKSUMS = {"app/auth/token_form.py": "tells scanners a token from a text, and 
 # <% endif %>
 APPROVED = {
     *("cryptography.exceptions.UnsupportedAlgorithm", "cryptography.x509.InvalidVersion"),
+    "cryptography.x509.load_der_x509_certificate",  # for its date alone
     *(f"cryptography.fernet.{it}" for it in ("Fernet", "InvalidToken", "MultiFernet")),
     "cryptography.hazmat.primitives.hashes.SHA256",
     "cryptography.hazmat.primitives.kdf.hkdf.HKDF",
@@ -89,6 +91,7 @@ WRITES = {
     "app/security/logs.py": {"StandardErrorHandler"},
     "wsgi.py": {"print"},  # why it refuses to start
     "app/mail/transport.py": {"path.write_bytes"},  # a mail of development
+    "app/database/backups.py": {"partial.open"},
     "app/database/dumps.py": {"target.open", "source.open"},  # backups
 }
 # The functions that open a session; docs/sign-in.md describes the ways that lead to them.

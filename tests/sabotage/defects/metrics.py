@@ -51,9 +51,9 @@ DEFECTS = [
     logs(
         "a database that does not answer takes all metrics away",
         "        except SQLAlchemyError:\n"
-        '            log.warning("metrics: the outbox cannot be read", exc_info=True)',
+        '            log.warning("metrics: the database cannot be read", exc_info=True)',
         "        except ZeroDivisionError:\n"
-        '            log.warning("metrics: the outbox cannot be read", exc_info=True)',
+        '            log.warning("metrics: the database cannot be read", exc_info=True)',
         "test_without_the_database_the_other_numbers_stay",
     ),
     logs(
@@ -76,9 +76,69 @@ DEFECTS = [
     ),
     logs(
         "an alert that never fires",
-        "- time() < 14 * 86400",
-        "- time() < 14 * 864",
+        " < 14 * 86400",
+        " < 14 * 864",
         "test_prometheus_takes_the_alerts",
+    ),
+    logs(
+        "no alert when there was never a backup",
+        " offset 26h",
+        " offset 260h",
+        "test_prometheus_takes_the_alerts",
+    ),
+    logs(
+        "a backup counts before it is there",
+        "        written = backups.back_up(file or backups.new_file())\n",
+        "        record(began)\n        written = backups.back_up(file or backups.new_file())\n",
+        "test_a_backup_is_recorded_when_it_is_complete_and_not_before",
+    ),
+    logs(
+        "a backup that is only in memory counts",
+        "            os.fsync(written.fileno())",
+        "            written.fileno()",
+        "test_a_backup_is_recorded_when_it_is_complete_and_not_before",
+    ),
+    logs(
+        "a backup counts that nobody could restore",
+        "        dumps.verify(migration_engine().url, partial)\n",
+        "",
+        "test_what_cannot_be_read_again_is_no_backup",
+    ),
+    logs(
+        "a backup fails because it is not recorded",
+        "        backups.record(began)\n    except SQLAlchemyError as error:",
+        "        backups.record(began)\n    except ZeroDivisionError as error:",
+        "test_a_backup_that_cannot_be_recorded_stays_and_the_operator_is_told",
+    ),
+    logs(
+        "a restore brings back the age of an older backup",
+        "        record(began)  # the restored data holds the record of an older one\n",
+        "",
+        "test_a_backup_is_recorded_when_it_is_complete_and_not_before",
+    ),
+    logs(
+        "the certificate is asked for with each scrape",
+        "if time.monotonic() - self.asked_at > FRESH:",
+        "if self.asked_at:",
+        "test_a_certificate_that_cannot_be_read_is_missing_and_asked_for_once_a_minute",
+    ),
+    logs(
+        "an Nginx that does not answer takes all metrics away",
+        "            except (OSError, ValueError):\n                self.ends_at = None\n",
+        "            except ZeroDivisionError:\n                self.ends_at = None\n",
+        "test_a_certificate_that_cannot_be_read_is_missing_and_asked_for_once_a_minute",
+    ),
+    logs(
+        "the certificate of whom the address names",
+        "server_hostname=self.name)",
+        "server_hostname=self.server[0])",
+        "test_the_certificate_is_the_one_that_nginx_shows",
+    ),
+    logs(
+        "an answer that breaks off is not counted",
+        "        finally:\n            self.count(self.status)\n",
+        "        except ZeroDivisionError:\n            self.count(self.status)\n",
+        "test_an_answer_that_breaks_off_is_counted",
     ),
     logs(
         "every pod of the cluster named Prometheus reads the metrics",

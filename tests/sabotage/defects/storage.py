@@ -119,13 +119,31 @@ DEFECTS = [
         "the app's role writes the version of the schema",
         "    grant_tables(_server_connection(connection), roles)\n",
         "    _server_connection(connection)\n",
-        "test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database",
+        "test_the_version_of_the_schema_and_the_newest_backup_are_only_read_whatever_was_done",
     ),
     postgresql(
         "a restore gives the version to the app's role",
         "        grant_tables(connection, roles)\n",
         "",
-        "test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database",
+        "test_the_version_of_the_schema_and_the_newest_backup_are_only_read_whatever_was_done",
+    ),
+    postgresql(
+        "the app's role writes when the newest backup was",
+        '"backups": "backups.sql", ',
+        "",
+        "test_the_version_of_the_schema_and_the_newest_backup_are_only_read_whatever_was_done",
+    ),
+    postgresql(
+        "a backup counts whose end is missing",
+        'f"--file={os.devnull}"',
+        '"--list"',
+        "test_what_cannot_be_read_again_is_no_backup",
+    ),
+    mysql(
+        "the app's user writes when the newest backup was",
+        'ONLY_READ = ("alembic_version", "backups")',
+        'ONLY_READ = ("alembic_version",)',
+        "test_the_version_of_the_schema_and_the_newest_backup_are_only_read_whatever_was_done",
     ),
     postgresql(
         "the mail process has the rights of the app",

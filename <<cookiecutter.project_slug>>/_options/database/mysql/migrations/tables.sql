@@ -1,5 +1,5 @@
 -- What the app's user may do with a table. `flask db upgrade` and `restore` run this as the migrator,
--- for every table but alembic_version: the app reads the version of the schema, and a migration alone
--- writes it.
+-- for every table but alembic_version and backups: the app reads the version of the schema and the time
+-- of the newest backup, and `flask db` alone writes them.
 
 GRANT INSERT, UPDATE, DELETE ON {granted} TO {app};

@@ -49,6 +49,13 @@ VERSION_WRITES = [
     "LOCK TABLES alembic_version READ",
     "LOCK TABLES alembic_version WRITE",
 ]
+BACKUP_WRITES = [
+    "INSERT INTO backups (taken_at) VALUES ('2035-01-01')",
+    "UPDATE backups SET taken_at = '2035-01-01'",
+    "DELETE FROM backups",
+    "REPLACE INTO backups (taken_at) VALUES ('2035-01-01')",
+    "LOCK TABLES backups WRITE",
+]
 
 FORBIDDEN = [
     "CREATE TABLE mine (id INTEGER)",
@@ -65,6 +72,7 @@ FORBIDDEN = [
     "TRUNCATE samples",
     "LOCK TABLES samples WRITE",
     *VERSION_WRITES,
+    *BACKUP_WRITES,
     # The server's files and programs.
     "SELECT title FROM samples INTO OUTFILE '/tmp/samples-of-the-test'",
     "SELECT 'x' INTO DUMPFILE '/tmp/samples-of-the-test'",

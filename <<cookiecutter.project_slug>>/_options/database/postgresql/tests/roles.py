@@ -56,6 +56,13 @@ VERSION_WRITES = [
     "LOCK TABLE alembic_version IN SHARE MODE",
     "LOCK TABLE alembic_version",
 ]
+BACKUP_WRITES = [
+    "INSERT INTO backups (taken_at) VALUES ('2035-01-01')",
+    "UPDATE backups SET taken_at = '2035-01-01'",
+    "DELETE FROM backups",
+    "SELECT * FROM backups FOR UPDATE",
+    "TRUNCATE backups",
+]
 
 FORBIDDEN = [
     "CREATE TABLE mine (id INTEGER)",

@@ -53,15 +53,15 @@ def test_the_app_works_with_tables_that_a_later_migration_makes(
 
 
 @asvs("13.2.2")
-def test_the_version_of_the_schema_is_only_read_whatever_was_done_to_the_database(
+def test_the_version_of_the_schema_and_the_newest_backup_are_only_read_whatever_was_done(
     own_service: Flask,
 ) -> None:
-    """Otherwise an attacker in the service could make instances unready or stop every upgrade."""
+    """An attacker in the service could stop every upgrade, or hide that there is no backup."""
     app = own_service
     for command in (["upgrade"], ["create"], ["backup", "saved"], ["restore", "saved"]):
         assert flask_db(app, *command).exit_code == 0
         with app.app_context():
-            for statement in roles.VERSION_WRITES:
+            for statement in (*roles.VERSION_WRITES, *roles.BACKUP_WRITES):
                 with db.engine.connect() as connection, pytest.raises(DBAPIError) as caught:
                     connection.exec_driver_sql(statement)
                 roles.assert_denied(caught.value, statement)

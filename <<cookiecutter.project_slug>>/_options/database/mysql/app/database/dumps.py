@@ -34,16 +34,24 @@ def backup(url: URL, target: Path) -> None:
         _tool(url, ("mariadb-dump", "mysqldump"), *options, stdout=output)
 
 
-def restore(roles: Roles, saved: Path, source: Path) -> None:
-    """Replace all tables with those of ``source``, or with those of ``saved`` when that fails.
+def verify(url: URL, source: Path) -> None:
+    """Look at both ends of a backup.
 
-    :param saved: a backup of the present tables. MySQL cannot roll back a change of its tables.
+    :raises ValueError: when it is incomplete.
     """
     with source.open("rb") as data:
         beginning = data.read(200)
         data.seek(-min(200, source.stat().st_size), os.SEEK_END)
         if not BEGINNING.match(beginning) or not END.search(data.read()):
             raise ValueError(f"{source} is no complete backup; nothing was changed")
+
+
+def restore(roles: Roles, saved: Path, source: Path) -> None:
+    """Replace all tables with those of ``source``, or with those of ``saved`` when that fails.
+
+    :param saved: a backup of the present tables. MySQL cannot roll back a change of its tables.
+    """
+    verify(roles.migrator, source)
     try:
         _load(roles.migrator, source)
     except BaseException:

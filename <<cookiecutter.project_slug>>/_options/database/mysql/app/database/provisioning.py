@@ -18,7 +18,8 @@ from app.database.dialect import connect_arguments, is_local
 from app.database.roles import Roles
 
 SQL = Path(__file__).parents[2] / "migrations"
-VERSION = "alembic_version"  # the table with the version of the schema
+# The version of the schema, and the time of the newest backup.
+ONLY_READ = ("alembic_version", "backups")
 OUTBOX = "outbox"  # the table of the mails
 
 
@@ -40,16 +41,17 @@ def create(admin: URL, roles: Roles, *, development: bool) -> None:
 
 
 def grant_tables(roles: Roles) -> None:
-    """Let the app's user write every table except the schema's version, which it only reads.
+    """Let the app's user write every table except those that it only reads.
 
-    Otherwise an attacker in the service could make every instance unready. MySQL and MariaDB cannot
-    exclude a table from rights on its database, so rights are granted table by table. The user of
-    the mail process gets the outbox, and no other table.
+    Otherwise an attacker in the service could make every instance unready, or hide that there is no
+    backup. MySQL and MariaDB cannot exclude a table from rights on its database, so rights are
+    granted table by table. The user of the mail process gets the outbox, and no other table.
     """
+    only_read = tuple(f".{_identifier(name)}" for name in ONLY_READ)
     if roles.app.username != roles.migrator.username:
         with connected(roles.migrator) as connection:
             for table in tables(connection, roles.app.database):
-                if not table.endswith(f".{_identifier(VERSION)}"):
+                if not table.endswith(only_read):
                     run(connection, read("tables.sql"), roles, table)
                 if table.endswith(f".{_identifier(OUTBOX)}"):
                     run(connection, read("outbox.sql"), roles, table)

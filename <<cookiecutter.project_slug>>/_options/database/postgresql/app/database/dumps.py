@@ -28,10 +28,18 @@ def backup(url: URL, target: Path) -> None:
     _tool(url, "pg_dump", "--format=custom", f"--file={target}")
 
 
+def verify(url: URL, source: Path) -> None:
+    """Read all of a backup.
+
+    :raises subprocess.CalledProcessError: when it is damaged.
+    """
+    _tool(url, "pg_restore", f"--file={os.devnull}", f"{source.absolute()}")
+
+
 def restore(roles: Roles, source: Path) -> None:
     """Replace all tables with those of ``source``, or change nothing."""
     migrator = roles.migrator
-    _tool(migrator, "pg_restore", "--list", f"{source.absolute()}")  # fails when it is no backup
+    verify(migrator, source)
     with connected(migrator) as connection:
         if connection.execute("SELECT FROM pg_namespace WHERE nspname = 'before_restore'").rowcount:
             raise ValueError(INTERRUPTED)

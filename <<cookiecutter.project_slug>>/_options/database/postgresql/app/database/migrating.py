@@ -27,7 +27,7 @@ def before(connection: Connection) -> None:
 
 
 def after(connection: Connection, roles: Roles) -> None:
-    """Revoke the app's rights on the version, which it has on every new table; grant the outbox."""
+    """Revoke rights of the app, which has all on every new table; grant the outbox."""
     grant_tables(_server_connection(connection), roles)
 
 

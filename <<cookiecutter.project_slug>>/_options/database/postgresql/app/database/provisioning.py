@@ -66,12 +66,14 @@ def grant_schema(connection: ServerConnection[Any], roles: Roles) -> None:
 def grant_tables(connection: ServerConnection[Any], roles: Roles) -> None:
     """Give the roles their rights on single tables; the rest is in the privileges of the schema.
 
-    The app's role only reads the schema's version: it could stop every upgrade. That of the mail
-    process gets the outbox. Call it when a table may be new, after a migration or a restore: the
-    app may write every new table, the mail process reads none.
+    The app's role only reads the schema's version and the time of the newest backup: it could stop
+    every upgrade, or hide that there is no backup. That of the mail process gets the outbox. Call
+    it when a table may be new, after a migration or a restore: the app may write every new table,
+    the mail process reads none.
     """
+    files = {"alembic_version": "version.sql", "backups": "backups.sql", "outbox": "outbox.sql"}
     if roles.app.username != roles.migrator.username:
-        for table, file in (("alembic_version", "version.sql"), ("outbox", "outbox.sql")):
+        for table, file in files.items():
             if has_table(connection, table):
                 run(connection, _read(file), roles)
 
