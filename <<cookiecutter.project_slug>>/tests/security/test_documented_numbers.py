@@ -123,7 +123,7 @@ NAMED = [
     (SIGN_IN, f"After {throttling.ALARM} wrong passwords or codes in a row"),
     (SIGN_IN, f"counts for {links.LIFETIMES['unlock'] // DAY} days and lets the password count"),
     (SIGN_IN, f"sign-in with the password after {RESET_DELAY} days removes"),
-    (SECURITY, f"After {throttling.ALARM} failures in a row, only the link"),
+    (SECURITY, f"After {throttling.ALARM} failures in a row, the service refuses"),
     (SECURITY, f"nothing is removed for {RESET_DELAY} days"),
     (README, f"the first sign-in after {RESET_DELAY} days; mails the owner"),
     (README, f"After {throttling.ALARM} in a row, opens the link"),
