@@ -98,7 +98,7 @@ NAMED = [
     (SIGN_IN, f"for {sessions.IDLE_TIMEOUT // DAY} days, and"),
     (SIGN_IN, f"for {sessions.ABSOLUTE_TIMEOUT // DAY} days after the sign-in at most"),
     (SIGN_IN, f"ends after {sessions.ABSOLUTE_TIMEOUT // DAY} days"),
-    (SIGN_IN, f"counts for {tickets.LIFETIME // MINUTE} minutes and {tickets.MAX_TRIES} tries"),
+    (SIGN_IN, f"valid for {tickets.LIFETIME // MINUTE} minutes and {tickets.MAX_TRIES} tries"),
     (SIGN_IN, f"step-up at most {step_up.FRESH // MINUTE} minutes ago"),
     (SIGN_IN, f"max_age={int(step_up.FRESH.total_seconds())} (RFC 9470)"),
     # <% else %>
@@ -121,7 +121,7 @@ NAMED = [
     (SIGN_IN, f"undoes the change for {UNDO} days"),
     (SIGN_IN, f"take the account over for {UNDO} days"),
     (SIGN_IN, f"After {throttling.ALARM} wrong passwords or codes in a row"),
-    (SIGN_IN, f"counts for {links.LIFETIMES['unlock'] // DAY} days and lets the password count"),
+    (SIGN_IN, f"valid for {links.LIFETIMES['unlock'] // DAY} days and makes the service"),
     (SIGN_IN, f"sign-in with the password after {RESET_DELAY} days removes"),
     (SECURITY, f"After {throttling.ALARM} failures in a row, the service refuses"),
     (SECURITY, f"nothing is removed for {RESET_DELAY} days"),
