@@ -58,7 +58,7 @@ def is_delayed(account: Attempts) -> bool:
 
 # <% if cookiecutter.auth != "oidc" %>
 def is_locked(account: Attempts) -> bool:
-    """Whether so many attempts have failed in a row that time alone allows no further one."""
+    """Whether so many attempts have failed in a row that waiting does not allow a further one."""
     return account.failures >= ALARM
 
 
@@ -68,7 +68,7 @@ def count_failure(account: Attempts, *, judged: bool = False) -> bool:
 
     An early attempt does not extend the delay: an attacker could lock the owner out.
 
-    :param judged: that the attempt was looked at, although it came early: it is a failure.
+    :param judged: that the attempt was checked, although it came early: it is a failure.
     :returns: whether it completes a hundred failures in a row.
     """
     if is_delayed(account) and not judged:
@@ -84,7 +84,7 @@ def count_failure(account: Attempts, *, judged: bool = False) -> bool:
 
 
 def clear(account: Attempts) -> None:
-    """Forget the failures, after a success or by an operator. The caller commits."""
+    """Reset the failures, after a success or by an operator. The caller commits."""
     account.failures = account.refusals = 0
     account.failed_at = None
 

@@ -1,4 +1,4 @@
-"""Reports of vulnerabilities: somebody finds one, does not know whom to tell, and publishes it.
+"""Reports of vulnerabilities: a finder does not know whom to tell, and publishes the vulnerability.
 
 ``/.well-known/security.txt`` says where to write (RFC 9116).
 """

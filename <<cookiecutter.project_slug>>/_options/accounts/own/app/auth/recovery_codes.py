@@ -23,7 +23,7 @@ from app.security.scope import unscoped
 COUNT = 10  # ours; PyPI gives 8, GitHub 16
 BYTES = 16  # 128 bits (ASVS 11.5.1), 26 characters in base32
 GROUP = 4  # characters between two hyphens, for the eye
-# Why statements here concern other users: whoever types a code is not signed in yet.
+# Why statements here concern other users: a user who types a code is not signed in yet.
 OF_ALL = {"unscoped": "the codes of the user who signs in, or whom an operator names"}
 
 
