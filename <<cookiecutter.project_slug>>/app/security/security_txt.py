@@ -24,7 +24,7 @@ def init_app(app: Flask) -> None:
 def check(app: Flask) -> Iterator[str]:
     """Yield a problem when nobody can use the contact."""
     if not app.config["SETTINGS"].security_contact.startswith(("mailto:", "https://")):
-        yield "SECURITY_CONTACT is no address; write mailto:... or https://..."
+        yield "SECURITY_CONTACT is not an address; write mailto:... or https://..."
 
 
 @public
