@@ -35,7 +35,7 @@ def init_app(app: Flask) -> None:
 
 
 def write_mails(response: Response) -> Response:
-    """Write the mails of this request as files, and show their links: nobody runs a mail server."""
+    """Write the mails of this request as files and show their links, in place of a mail server."""
     if request.method not in SAFE:
         delivery.deliver_due(Event())
     return response

@@ -25,7 +25,7 @@ def init_app(app: Flask) -> None:
 @blueprint.get("/healthz")
 @public
 def alive() -> ResponseReturnValue:
-    """The process answers. Database and Redis do not count: a restart would not repair them."""
+    """The process answers. It asks neither database nor Redis: a restart would not repair them."""
     return {"status": "ok"}
 
 

@@ -36,7 +36,7 @@ class MailSettings:
     # <% if cookiecutter.__interface == "json" %>
     :param links: what links begin with: a page of the client. Empty: a mail has a code to paste.
     # <% else %>
-    :param links: what links begin with. Never the Host header: whoever asks for a mail chooses it.
+    :param links: what links begin with. Never the Host header, which a client chooses.
     # <% endif %>
     """
 

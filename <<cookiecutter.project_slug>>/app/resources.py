@@ -1,8 +1,8 @@
 """What users own: rows that every feature stores in the same way, with pages and with an API.
 
 An edit overwrites no other one, a list is read page by page along an index, and the quota of the
-account counts every text, before the row is written: whoever locks the account first cannot wait
-for a row that waits for the account. The caller loads a row with
+account counts every text, before the row is written: the account is always locked before the row,
+so that two requests cannot wait for each other. The caller loads a row with
 :func:`app.security.access.get_owned`.
 """
 
@@ -50,7 +50,7 @@ class Resource(Owned):
 def page(model: type[Row], owner: User, before: Row | None = None) -> tuple[list[Row], Row | None]:
     """The owner's newest rows, at most ``PAGE``, and the last of them if older ones follow.
 
-    :param before: only rows older than this one. A key, not an offset: every page costs the same.
+    :param before: only rows older than this one. An offset would make later pages cost more.
     """
     newest = model.created_at.desc(), model.id.desc()
     query = select(model).where(model.owner_id == owner.id).order_by(*newest).limit(PAGE + 1)

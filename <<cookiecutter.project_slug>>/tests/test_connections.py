@@ -86,9 +86,9 @@ def context(site: Site, protocol: str) -> ssl.SSLContext:
     return tls
 
 
-def is_open(connection: socket.socket, seconds: float = PAUSE) -> bool:
-    """Whether the server does not close it within that time; what it sends is not looked at."""
-    until = time.monotonic() + seconds
+def is_open(connection: socket.socket) -> bool:
+    """Whether the server keeps it open for ``PAUSE`` seconds; what it sends is ignored."""
+    until = time.monotonic() + PAUSE
     while (left := until - time.monotonic()) > 0:
         connection.settimeout(left)
         try:

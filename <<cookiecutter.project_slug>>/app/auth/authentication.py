@@ -85,20 +85,20 @@ def _confirm(user: User, password: Secret) -> bool:
 
     If not, the failure is counted and committed.
 
-    Hashing takes long enough for a new password or a disabling to be stored in between: the old
-    password would then open a session. So the row is locked and read again.
+    Hashing takes long. A new password, or the disabling of the account, may be stored meanwhile,
+    and the old password would still start a session. So the row is locked and read again.
     """
 # <% else %>
 def _confirm(user: User, password: Secret, session: Session | None = None) -> bool:
     """Whether ``password`` is right and the account enabled, from now until the commit.
 
     If not, the failure is counted and committed. What was counted stays until the sign-in is
-    complete: whoever has the password could guess second factors without end.
+    complete: an attacker who has the password could otherwise guess second factors without end.
 
     :param session: the session that asks for the password again.
 
-    Hashing takes long enough for a new password or a disabling to be stored in between: the old
-    password would then open a session. So the row is locked and read again.
+    Hashing takes long. A new password, or the disabling of the account, may be stored meanwhile,
+    and the old password would still start a session. So the row is locked and read again.
     """
 # <% endif %>
     verified = user.password_hash
@@ -114,7 +114,7 @@ def _confirm(user: User, password: Secret, session: Session | None = None) -> bo
     throttling.count_failure(user)
     # <% else %>
     if session and db.session.get(Session, session.id, populate_existing=True) is None:
-        return False  # its owner has thrown a thief out, while the password was hashed
+        return False  # its owner has ended this session while the password was hashed
     if correct and user.disabled_at is None and not is_early(user, session):
         return True
     count_failure(user, session)
@@ -129,8 +129,8 @@ def is_early(user: User, session: Session | None = None) -> bool:
 
     The caller has locked the account.
 
-    :param session: the session that asks for a proof again: its own failures decide, so that an
-        attacker at the sign-in form does not keep the owner out.
+    :param session: the session that asks for a fresh proof: only its own failures decide, so that
+        an attacker at the sign-in form does not block the owner.
     """
     asking = session and db.session.get(Session, session.id, populate_existing=True)
     return throttling.is_locked(asking or user) or throttling.is_delayed(asking or user)
@@ -141,7 +141,7 @@ def count_failure(user: User, session: Session | None = None, *, judged: bool = 
 
     The caller has locked the account and commits.
 
-    :param judged: that the proof was looked at, although it may have come early.
+    :param judged: that the proof was checked, although it may have come early.
     """
     if throttling.count_failure(user, judged=judged):
         lock.mail_link(user)

@@ -1,4 +1,4 @@
-"""Notices by mail: an account changes, and its owner does not learn of it. OWASP ASVS 6.3.7.
+"""Notices by mail: an attacker changes an account, and its owner does not notice. ASVS 6.3.7.
 
 Somebody with a stolen session changes the password; an operator disables the account. A notice goes
 out with the change, in the same transaction. It carries nothing that a stranger has typed.

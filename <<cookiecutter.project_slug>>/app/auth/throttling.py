@@ -30,16 +30,16 @@ from app.security.logs import security_event
 
 FREE = 10  # failures in a row without a delay, as many as the limit allows in 5 minutes
 FIRST = timedelta(seconds=30)  # the first delay; SP 800-63B-4 section 3.2.2: "30 seconds up to"
-LONGEST = timedelta(minutes=15)  # ours: 96 guesses a day, and an owner who comes back today
+LONGEST = timedelta(minutes=15)  # ours: 96 guesses a day, and the owner waits no longer
 ALARM = 100  # failures in a row, and each further hundred: SP 800-63B-4 section 3.2.2
 DECOYS = 256  # rows that stand for all addresses without an account; ours
-# Shown to everybody: it tells nothing.
+# Shown after every failure, so it does not tell whether an account exists.
 # <% if cookiecutter.auth == "oidc" %>
 HINT = "After many failed attempts, wait 15 minutes."
 # <% else %>
 HINT = (
-    "After many failed attempts, wait 15 minutes. After 100, an account opens again by the link in"
-    " the mail that it then gets, or by a new password."
+    "After many failed attempts, wait 15 minutes. After 100 in a row, open the link in the mail"
+    " that the owner then gets, or set a new password."
 )
 # <% endif %>
 
@@ -58,7 +58,7 @@ def is_delayed(account: Attempts) -> bool:
 
 # <% if cookiecutter.auth != "oidc" %>
 def is_locked(account: Attempts) -> bool:
-    """Whether so many attempts have failed in a row that time alone allows no further one."""
+    """Whether so many attempts have failed in a row that waiting does not allow a further one."""
     return account.failures >= ALARM
 
 
@@ -68,7 +68,7 @@ def count_failure(account: Attempts, *, judged: bool = False) -> bool:
 
     An early attempt does not extend the delay: an attacker could lock the owner out.
 
-    :param judged: that the attempt was looked at, although it came early: it is a failure.
+    :param judged: that the attempt was checked, although it came early: it is a failure.
     :returns: whether it completes a hundred failures in a row.
     """
     if is_delayed(account) and not judged:
@@ -84,7 +84,7 @@ def count_failure(account: Attempts, *, judged: bool = False) -> bool:
 
 
 def clear(account: Attempts) -> None:
-    """Forget the failures, after a success or by an operator. The caller commits."""
+    """Reset the failures, after a success or by an operator. The caller commits."""
     account.failures = account.refusals = 0
     account.failed_at = None
 

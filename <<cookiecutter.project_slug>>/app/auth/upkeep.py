@@ -2,7 +2,7 @@
 
 A request that only reads also writes: the time a session was last seen, and the end of an expired
 session. On a full disk, or after a failover to a read-only server, that write fails and the request
-goes on.
+continues.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ keys_cli = AppGroup("keys", help="The key that signs and encrypts.")
     "--expect-key", is_flag=True, help="Stop unless SECRET_KEY is the one on standard input."
 )
 def reencrypt_all(expect_key: bool) -> None:
-    """Encrypt what is stored with the current SECRET_KEY, where an older one has encrypted it.
+    """Encrypt with the current SECRET_KEY the stored values that an older key has encrypted.
 
-    A rotation of the key begins with it: afterwards, the key that is current now reads everything.
+    Run it before each rotation: afterwards, the current key decrypts everything.
     """
     if expect_key:
         key = current_app.config["SETTINGS"].secret_key.reveal()
@@ -42,7 +42,7 @@ def reencrypt_all(expect_key: bool) -> None:
 
 
 def renew_all() -> None:
-    """Encrypt what is stored with the current key, log it, and say how much there was."""
+    """Encrypt the stored values with the current key; log and print how many there were."""
     done, unreadable = reencrypt()
     security_event("sys_reencrypted", level=logging.INFO, values=done, unreadable=unreadable)
     click.echo(f"Encrypted with the current key: {done}.")

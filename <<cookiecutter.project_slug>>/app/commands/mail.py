@@ -29,7 +29,7 @@ OTHER_ROLE = (
 @click.option(
     "--heartbeat",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Renew the time of this file at each look into the outbox, or tell systemd's socket.",
+    help="Update the time of this file at each check of the outbox, or notify systemd's socket.",
 )
 def deliver(once: bool, heartbeat: Path | None) -> None:
     """Send mails until SIGTERM or SIGINT. Any number of these processes may run."""
@@ -70,5 +70,5 @@ def status() -> None:
 
 @mail_cli.command("retry")
 def retry() -> None:
-    """Make the mails due whose last attempt failed, also those that were given up."""
+    """Schedule the mails whose last attempt failed, also those that were given up, for now."""
     click.echo(f"Mails due now: {upkeep.retry()}.")

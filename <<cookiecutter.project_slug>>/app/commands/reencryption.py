@@ -1,9 +1,9 @@
-"""Re-encryption: a key that has leaked is rotated twice, and what it encrypted is lost with it.
+"""Re-encryption: after a leak the key is rotated twice, and what it encrypted would be lost.
 
-What :mod:`app.security.encryption` has stored is readable with the current key and its fallbacks,
-and a rotation leaves one fallback: the key that was current. So before each rotation, everything is
-encrypted with the current key. A row that changes meanwhile is not overwritten: it has been sent,
-removed or written anew, with the current key. No lock is held for longer than one row takes.
+The current key and its fallbacks decrypt what :mod:`app.security.encryption` has stored, and a
+rotation keeps one fallback: the key that was current. So before each rotation, this encrypts all
+values with the current key. It does not overwrite a row that changes meanwhile: that row was sent,
+removed or written again, with the current key. It locks one row at a time.
 ASVS 11.2.2.
 """
 

@@ -1,10 +1,10 @@
-"""``flask <table> rerender``: what was stored under older rules is cleaned by the present ones.
+"""``flask <table> rerender``: clean text that was stored under older rules by the present ones.
 
-Rich text is cleaned when it is written, so a rule that is made stricter, or a mistake that a new
-release of a library corrects, says nothing about what is there. This makes all HTML of a table
-again, from its source; HTML of a version without Markdown gets one. A row that changes meanwhile is
-not overwritten but read again. Each row is committed alone, with what its owner's account counts,
-so the command can be stopped and run again.
+Rich text is cleaned when it is written, so a stricter rule, or a correction in a new release of a
+library, does not change the text that is already stored. This command makes all HTML of a table
+again from its Markdown source; HTML that an older version stored without a source gets one. A row
+that changes meanwhile is not overwritten but read again. Each row is committed on its own, together
+with the size in its owner's account, so you can stop the command and run it again.
 """
 
 from __future__ import annotations

@@ -21,13 +21,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.database import db
 from app.mail import outbox, transport, upkeep
 
-POLL = 2  # seconds between two looks into the outbox
-# Seconds until the next look after the mail server or the database failed: doubled each time, up to
-# this. So it is also how late a new mail can be after the server is back.
+POLL = 2  # seconds between two checks of the outbox
+# The longest pause, in seconds, after the mail server or the database failed; pauses double. A new
+# mail may also wait for so long after the server is back.
 LONGEST_PAUSE = 60
-SLICE = 0.5  # seconds in which a pause notices the end, and renews the heartbeat
+SLICE = 0.5  # seconds: how often a pause checks ``stop`` and renews the heartbeat
 
-# What is wrong with one mail alone. After any other error the connection is of no more use.
+# Errors of a single mail. After any other error the connection is not used again.
 REFUSED = (
     ValueError,
     smtplib.SMTPRecipientsRefused,
@@ -36,8 +36,8 @@ REFUSED = (
     smtplib.SMTPNotSupportedError,
 )
 CLOSING = 421  # the server ends the connection, RFC 5321 section 3.8
-# The mailbox does not exist, RFC 3463 section 3.2. A server refuses a sender, a client and what it
-# shall pass on at the same step (5.1.8, 5.7.1), or without such a number: that can be repaired.
+# The mailbox does not exist, RFC 3463 section 3.2. At the same step a server refuses a sender, a
+# client or relaying (5.1.8, 5.7.1), or gives no such number: an operator can repair these.
 NO_MAILBOX = re.compile(r" 5\d\d 5\.1\.(1|2|3|6|10)\b")
 
 log = logging.getLogger("app.mail")
@@ -47,8 +47,8 @@ def run(stop: Event, heartbeat: Path | None = None) -> None:
     """Send what is due, again and again, until ``stop`` is set.
 
     :param heartbeat: a file whose time is renewed before each mail and in each pause, for whatever
-        watches this process; or the socket of systemd, which is told so. A slow server takes longer
-        for one mail, up to minutes.
+        watches this process; or the socket of systemd, which is notified. It is not renewed while
+        one mail is sent, which may take minutes with a slow server.
     """
 
     def beat() -> None:
@@ -79,10 +79,9 @@ def run(stop: Event, heartbeat: Path | None = None) -> None:
 def deliver_due(stop: Event, beat: Callable[[], object] = lambda: None) -> bool:
     """Send each mail that is due, over one connection; False when the server failed.
 
-    A mail that the server refuses does not keep the others from being sent.
+    A mail that the server refuses does not stop the others.
 
-    :param beat: is called before each mail: a thousand mails take longer than a process may be
-        silent.
+    :param beat: is called before each mail: a thousand mails take longer than the watchdog waits.
     """
     with ExitStack() as stack:
         send: transport.Send | None = None
@@ -91,7 +90,7 @@ def deliver_due(stop: Event, beat: Callable[[], object] = lambda: None) -> bool:
             try:
                 send = send or stack.enter_context(transport.connect())
                 send(mail)
-            except Exception as error:  # of any kind: no mail keeps the others from being sent
+            except Exception as error:  # of any kind: no mail stops the others
                 code, reason = _answer(error)
                 fields = {"mail": mail.id, "kind": mail.kind, "reason": type(error).__name__}
                 log.warning("mail not sent", extra={**fields, "code": code})

@@ -1,8 +1,9 @@
 """The outbox: mails wait here until a mail server has accepted them. OWASP ASVS 6.3.7, 14.2.4.
 
-Each mail is sent at least once; twice only when the process, its database or the connection ends
-between the server's answer and the record of it. The Message-ID stays the same, so that a mailbox
-may drop the second. No transaction is open while the mail server is spoken to: it may take minutes.
+Each mail is sent at least once. It is sent twice only when the process, its database or the
+connection fails between the server's answer and the record of it. The Message-ID stays the same, so
+that a mailbox may drop the second. No transaction is open during the dialogue with the mail server,
+which may take minutes.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from app.security.encryption import decrypt, encrypt
 from app.security.logs import security_event
 
 PURPOSE = "mail in the outbox"  # of the key that encrypts it
-# Another sender takes a mail over when its sender has not finished by then: it has ended. Longer
-# than a mail server may take, see app.mail.transport.
+# After this time another process sends the mail: the first one has ended. Longer than a mail server
+# may take, see app.mail.transport.
 LEASE = timedelta(minutes=15)
 FIRST_RETRY = timedelta(minutes=1)  # after the first failure; doubled after each further one
 LAST_RETRY = timedelta(minutes=30)  # the longest pause, RFC 5321 section 4.5.4.1
@@ -39,10 +40,10 @@ MAX_ERROR = 200  # characters kept of an error
 def add(kind: str, recipient: str, values: Mapping[str, object], *, deliver: bool = True) -> None:
     """Write a mail to ``recipient`` from the template ``mail/<kind>.txt``. The caller commits.
 
-    :param values: for the template, whose first line is the subject. What a stranger has typed does
-        not belong there: the mail would carry it in our name.
-    :param deliver: False for a mail that is only written, so that the time does not tell whether
-        there was something to send.
+    :param values: for the template, whose first line is the subject. Never a text that a stranger
+        has typed: the mail would send it in our name.
+    :param deliver: False for a mail that is only written, so that the response time does not show
+        whether there was something to send.
     """
     domain = current_app.config["SETTINGS"].mail.domain
     content = render_template(f"mail/{kind}.txt", domain=domain, when=now(), **values)
@@ -59,7 +60,7 @@ def add(kind: str, recipient: str, values: Mapping[str, object], *, deliver: boo
 
 
 def recent(kind: str, recipient: str) -> int:
-    """How many mails of this kind an address got within a day, or gets; not those only written."""
+    """How many mails of this kind were sent or wait for an address, within a day."""
     real = or_(Mail.state != "sent", Mail.attempts > 0)
     within = Mail.created_at > now() - timedelta(days=1)
     mails = select(func.count()).where(Mail.recipient == recipient, Mail.kind == kind, within, real)
@@ -81,8 +82,8 @@ def has_recent(kind: str, recipient: str, since: datetime) -> bool:
 def claim() -> Mail | None:
     """Take the mail that is due for the longest time, and commit; None when there is none.
 
-    A mail that another sender is about to take is passed over. Until :data:`LEASE` is over, nobody
-    else takes it. What is returned belongs to no session: changes of it are not stored.
+    A mail that another process is taking is skipped. Until :data:`LEASE` is over, no other process
+    takes it. The result belongs to no session: changes of it are not stored.
     """
     due = select(Mail).where(Mail.state == "waiting", Mail.due_at <= now())
     due = due.order_by(Mail.due_at, Mail.id).limit(1).with_for_update(skip_locked=True)

@@ -1,4 +1,4 @@
-"""The way to the mail server: SMTP with verified TLS, or in development a folder of files.
+"""The connection to the mail server: SMTP with verified TLS; in development a folder of files.
 
 An attacker between this service and its mail server would read each link that sets a password. So
 the connection is encrypted and the server's certificate verified, before anything is said; only to
@@ -86,7 +86,7 @@ def connect() -> Iterator[Send]:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         yield send
     finally:
-        with suppress(OSError):  # each mail is noted by now; how the server says goodbye is not
+        with suppress(OSError):  # each mail is recorded by now; a failed QUIT does not matter
             server.quit()
         server.close()
 

@@ -1,4 +1,4 @@
-"""What the operator sees of the outbox and does with it, and what is deleted from it."""
+"""What the operator sees and does in the outbox, and the deletion of old rows."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def is_public(app: Flask, endpoint: str) -> bool:
 
 
 def fresh(view: View) -> View:
-    """Ask for a fresh proof of who the user is: a stolen session does not suffice for this route.
+    """Require a fresh proof of who the user is: a stolen session is not enough for this route.
 
     Write it right below the route decorator, in place of ``public``. See :mod:`app.auth.step_up`.
     """
@@ -62,7 +62,7 @@ def fresh(view: View) -> View:
 
 
 def needs_fresh_proof(app: Flask, endpoint: str) -> bool:
-    """Whether a route asks for a fresh proof."""
+    """Whether a route requires a fresh proof."""
     return getattr(app.view_functions[endpoint], "is_fresh", False)
 
 
@@ -77,7 +77,7 @@ def authenticate_by(
     :param identify: sets ``g.user``, to None when nobody is signed in.
     :param challenge: returns the answer to an anonymous request for a route that is not public.
     :param step_up: returns the answer to a signed-in user who has to prove more before this route;
-        it gets whether the route asks for a fresh proof. None lets the request pass.
+        its argument says whether the route requires a fresh proof. None lets the request pass.
     """
     app.config["AUTHENTICATION"] = identify, challenge, step_up
 

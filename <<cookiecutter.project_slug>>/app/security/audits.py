@@ -29,7 +29,7 @@ def check(app: Flask) -> Iterator[str]:
     A line with an environment marker may not apply to this machine, so it may be absent.
     """
     if not LOCK.exists():
-        yield f"{LOCK.name} is missing next to the app; what runs cannot be compared with the audit"
+        yield f"{LOCK.name} is missing next to the app, so nothing was compared; copy it there"
         return
     # A package may be pinned twice, under markers that exclude each other.
     pins: dict[str, set[str]] = {}

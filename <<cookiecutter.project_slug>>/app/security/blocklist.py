@@ -1,9 +1,9 @@
 """Passwords that a guesser tries first, for :mod:`app.security.passwords`.
 
-Two tests, because neither finds what the other does (NIST SP 800-63B-4 section 3.1.1.2; ASVS 6.2.4,
-6.2.11, 6.2.12). A list has the leaked passwords of our lengths, which people chose. But nearly all
-that leaked is shorter, so it does not contain "Password123456!": zxcvbn estimates how many guesses
-somebody needs who knows common passwords, names, words, dates and keyboards.
+Two tests, because each finds passwords that the other misses (NIST SP 800-63B-4 section 3.1.1.2;
+ASVS 6.2.4, 6.2.11, 6.2.12). A list has the leaked passwords of our lengths, which people chose. But
+nearly all that leaked is shorter, so it does not contain "Password123456!": zxcvbn estimates how
+many guesses somebody needs who knows common passwords, names, words, dates and keyboards.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from app.secret import Secret
 # mistake in one of 200,000 cases. The template's `make leaked` writes the file.
 LEAKED = Path(__file__).with_name("leaked_passwords.txt")
 DIGITS = 8
-# Names of your organisation, your products and your systems belong here (ASVS 6.1.2). The example
-# is the best known of a good password, and therefore none.
+# Add the names of your organisation, your products and your systems (ASVS 6.1.2). This example of a
+# good password is so well known that it is a bad one.
 KNOWN = ("correct horse battery staple",)
 # Ours: zxcvbn calls 10**10 "very unguessable", and accepts "iloveyousomuch123". Ten times as much
 # refuses no four words drawn by chance from 7,776, and one in 25 numbers of 15 random digits.
@@ -62,7 +62,7 @@ def is_guessable(password: Secret, *context: str) -> bool:
     for word in sorted(words, key=len, reverse=True):
         if len(word) >= MIN_WORD:  # cut in two below, half of it would count as unknown
             judged = judged.replace(word, "")
-    # Both: to take a word out of the middle of another one makes that one look unknown.
+    # Both: if a word is taken out of the middle of another, zxcvbn does not know the rest.
     texts = {judged, whole}
     return "" in texts or any(
         zxcvbn(text[:MAX_JUDGED], user_inputs=words)["guesses"] < MIN_GUESSES for text in texts

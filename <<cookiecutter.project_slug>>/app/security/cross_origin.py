@@ -40,7 +40,7 @@ def refuse_cross_origin() -> None:
     elif origin is not None:
         same_origin = origin == f"{request.scheme}://{request.host}"
     else:
-        return  # not a browser of the last five years: the token decides
+        return  # a program, or a browser older than five years: the token decides
     if not same_origin and origin not in current_app.config.get("CORS_ORIGINS", ()):
         security_event("malicious_csrf", reason="cross-origin", origin=origin, site=site)
         abort(403, "This request came from another site.")

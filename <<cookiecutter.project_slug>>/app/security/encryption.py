@@ -1,10 +1,10 @@
-"""Stored secrets: a reader of the database, or of a backup, finds what must be readable again.
+"""Stored secrets: an attacker who reads the database, or a backup, finds a secret in plain text.
 
-A mail that waits holds a link that sets a password. It cannot be hashed like a token, so it is
-encrypted, with a key that HKDF (RFC 5869) derives from ``SECRET_KEY`` for one purpose alone: what
-was encrypted for one column cannot be read in another. Fernet authenticates and encrypts; keys that
-were rotated still decrypt. Before a rotation, :mod:`app.commands.reencryption` renews what older
-keys have encrypted. ASVS 11.2.2, 11.3.2, 14.2.4.
+A mail that waits holds a link that sets a password. The service must read it again, so it cannot
+hash it like a token; it encrypts it, with a key that HKDF (RFC 5869) derives from ``SECRET_KEY``
+for one purpose alone: what was encrypted for one column cannot be read in another. Fernet
+authenticates and encrypts; keys that were rotated still decrypt. Before a rotation,
+:mod:`app.commands.reencryption` renews what older keys have encrypted. ASVS 11.2.2, 11.3.2, 14.2.4.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def decrypt(stored: str, purpose: str) -> str:
 
 
 def renewed(stored: str, purpose: str) -> str | None:
-    """The same text, encrypted with the current key; None when it is that already.
+    """The same text, encrypted with the current key; None when it already is.
 
     :raises ValueError: as :func:`decrypt`.
     """

@@ -25,7 +25,7 @@ def client_address() -> str:
 
 
 def hashed_key(kind: str, name: str) -> str:
-    """A key for a name, hashed because tools show keys. Without a name, the client's address."""
+    """The key for ``name``, hashed because tools show keys; without one, the client's address."""
     digest = sha256(name.encode()).hexdigest()
     return f"{kind}:{digest}" if name else f"no {kind}:{client_address()}"
 
@@ -36,7 +36,7 @@ def signed_in_account() -> str:
 
 
 def signed_in_session() -> str:
-    """The session that asks: a thief in one does not use up the limit of another.
+    """The session that sends the request: a thief in one does not use up the limit of another.
 
     The client's address when nobody is signed in.
     """

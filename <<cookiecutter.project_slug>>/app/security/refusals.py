@@ -2,9 +2,9 @@
 
 Each refused request is one event of the OWASP Logging Vocabulary, whatever refused it: the status
 of the answer decides, so a new feature logs it without a line. A foreign id and an unknown one are
-the same event: nothing looks which of them it was. The event names the route, which we wrote, and
-not the path; the access line with the same request id has that. A request adds two events at most,
-so Nginx's limit of requests bounds the log. ASVS 16.3.2, 16.3.3.
+the same event: the service does not look up which of them it was. The event has the route, a text
+of our code, and not the path; the access line with the same request id has the path. A request adds
+two events at most, so Nginx's limit of requests bounds the log. ASVS 16.3.2, 16.3.3.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ EVENTS = {
     **dict.fromkeys((400, 413, 414, 415, 422), INVALID),
     429: "excess_rate_limit_exceeded",
 }
-# Of these, an event says why the request was refused; what refused it knows more than we.
+# If the request has an event of these kinds already, that event names the reason more precisely.
 REASONS = ("authn_", "authz_", "excess_", "input_", "malicious_", "user_create_refused")
-# Names that look like those of fields: no sentence and no address; of what somebody sent in place
-# of a name, only letters. The numbers are ours.
+# Only names that look like names of fields are logged: no sentence and no address. A value that
+# somebody sent in place of a name is logged only if it consists of letters. The numbers are ours.
 NAME = re.compile("[A-Za-z_]{1,30}")
 MAX_NAMES = 5
 
@@ -39,13 +39,13 @@ def init_app(app: Flask) -> None:
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield a problem when refusals leave no trace."""
+    """Yield a problem when refused requests are not logged."""
     if record not in app.after_request_funcs.get(None, []):
         yield "refused requests are no security events; call refusals.init_app(app)"
 
 
 def refuse_for(reason: str | None) -> None:
-    """What refuses this request if it is answered now; None when it may go on.
+    """Note why this request is refused, if it is answered now; None: it may continue.
 
     The page that asks for a sign-in, or for a fresh proof, is a redirection: its status does not
     tell.
@@ -68,10 +68,10 @@ def record(response: Response) -> Response:
     reason = request.environ.get("app.refused")
     event = EVENTS.get(status) if status >= 400 else (DENIED if reason else None)
     no_row = status == 404 and route in (None, "static")
-    # An unknown field says nothing of the row or the role that was refused.
+    # The event of an unknown field does not report the row or the role that was refused.
     told = set(logged_events()) - ({INVALID} if event == DENIED else set())
     if event and not no_row and not any(it.startswith(REASONS) for it in told):
-        # Guests meet the sign-in page all day.
+        # INFO: visitors who are not signed in get the sign-in page all day.
         level = logging.INFO if reason else logging.WARNING
         security_event(event, level=level, status=status, route=route, reason=reason)
     return response

@@ -1,9 +1,9 @@
-"""Rich text: users write Markdown, which becomes HTML that browsers cannot take for code.
+"""Rich text: users write Markdown, which becomes HTML in which a browser runs no script.
 
 The source is CommonMark without raw HTML and without images: markdown-it-py shows a tag as text. A
 link has one of the allowed schemes, or its brackets are shown. The HTML that results is cleaned as
 :mod:`app.security.sanitization` says, once, when the text is written, and is stored beside the
-source: a mistake of one library is caught by the others. Text is bounded before it is parsed, and
+source: if one library has a bug, the others catch it. Text is bounded before it is parsed, and
 what it becomes is bounded before it is cleaned. ASVS 1.3.1, 1.3.5, 2.2.1.
 """
 
@@ -33,7 +33,7 @@ MAX_RICH_TEXT = 10_000  # characters of Markdown; ours: five pages. The parser t
 MAX_NESTING = 20  # quotes and lists in each other; the parser's own, text below is left out
 # A page has one <h1> already. "#" is the heading below it, and there is one more level.
 HEADINGS = {"h1": "h2", "h2": "h3", "h3": "h3", "h4": "h3", "h5": "h3", "h6": "h3"}
-# Pages show line breaks in a text as such; these are between blocks, or follow a <br>.
+# Pages show a line break in a text as one; these are between blocks, or follow a <br>.
 NO_BREAK = re.compile(r"(?<=<br>)\n|\n(?=</?(?:p|ul|ol|li|blockquote|pre|hr|h2|h3)\b)|\n\Z")
 
 

@@ -1,8 +1,8 @@
 """Safe methods: a link or an image on another site changes data, because a GET request writes.
 
 The protection against CSRF lets GET, HEAD and OPTIONS pass, as they change nothing (RFC 9110
-section 9.2.1). Here the database holds them to it: in such a request, a statement that writes is an
-error, from the ORM or as text. What has to write all the same says why: a statement by
+section 9.2.1). This module enforces it: in such a request, a statement that writes is an
+error, from the ORM or as text. Code that must write all the same gives a reason: a statement by
 ``writes="<reason>"`` in its execution options, a view by :func:`writes`. ASVS 3.5.3.
 """
 

@@ -1,4 +1,4 @@
-"""Input validation and sanitization: text that a browser takes for code (XSS), or that is too big.
+"""Input validation and sanitization: text that a browser runs as code (XSS), or that is too big.
 
 Input has limits: size and parts of the body, length and characters of a text. Plain text is stored
 as it is and escaped wherever it is shown. The HTML of rich text (:mod:`app.security.rich_text`) is

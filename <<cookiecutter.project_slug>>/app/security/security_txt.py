@@ -1,4 +1,4 @@
-"""Reports of vulnerabilities: somebody finds one, does not know whom to tell, and publishes it.
+"""Reports of vulnerabilities: a finder does not know whom to tell, and publishes the vulnerability.
 
 ``/.well-known/security.txt`` says where to write (RFC 9116).
 """
@@ -24,7 +24,7 @@ def init_app(app: Flask) -> None:
 def check(app: Flask) -> Iterator[str]:
     """Yield a problem when nobody can use the contact."""
     if not app.config["SETTINGS"].security_contact.startswith(("mailto:", "https://")):
-        yield "SECURITY_CONTACT is no address; write mailto:... or https://..."
+        yield "SECURITY_CONTACT is not an address; write mailto:... or https://..."
 
 
 @public

@@ -1,7 +1,7 @@
 """W3C Trace Context: the trace that a request belongs to, so that its log lines can be found by it.
 
-Whoever sends the request chooses it. So it is a field of the log and no more: a request's own id is
-``X-Request-ID``, which Nginx makes anew.
+The client chooses it, so it is only a field of the log and proves nothing. The service's own id of
+a request is ``X-Request-ID``, which Nginx makes.
 """
 
 from __future__ import annotations

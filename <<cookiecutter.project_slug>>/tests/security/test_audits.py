@@ -122,7 +122,7 @@ FLASK = version("flask")
         ("no-such-package==1; sys_platform == 'win32'\n", None),
         (
             None,
-            "requirements.lock is missing next to the app; what runs cannot be compared with the audit",
+            "requirements.lock is missing next to the app, so nothing was compared; copy it there",
         ),
     ],
 )

@@ -24,11 +24,11 @@ from tests.security.client import PUBLIC, encode
 
 # Signing out must always work.
 UNLIMITED_ROUTES = {"auth.logout"}
-# The provider's program sends no token of ours; its own signature is verified instead.
 # <% if cookiecutter.auth == "oidc" %>
+# The provider's program sends no token of ours; its own signature is verified instead.
 SIGNED_REQUESTS = {"backchannel.logout"}
-# <% else %>
-SIGNED_REQUESTS: set[str] = set()
+# <% elif cookiecutter.auth == "session" %>
+SIGNED_REQUESTS: set[str] = set()  # no view verifies a signature in place of our token
 # <% endif %>
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

@@ -41,5 +41,5 @@ def test_a_contact_that_nobody_can_use_is_refused(
     with pytest.raises(ConfigurationError) as refused:
         make_app(SECURITY_CONTACT=contact)
     assert refused.value.problems == [
-        "SECURITY_CONTACT is no address; write mailto:... or https://..."
+        "SECURITY_CONTACT is not an address; write mailto:... or https://..."
     ]

@@ -103,10 +103,10 @@ DEFECTS = [
     passkeys(
         "anybody removes the passkey of another user",
         "def remove(user: User, public_id: str) -> bool:\n"
-        '    """Remove a passkey of this user, and whether there was one. The caller commits."""\n'
+        '    """Remove a passkey of this user; True if there was one. The caller commits."""\n'
         "    theirs = Passkey.user_id == user.id, Passkey.public_id == public_id\n",
         "def remove(user: User, public_id: str) -> bool:\n"
-        '    """Remove a passkey of this user, and whether there was one. The caller commits."""\n'
+        '    """Remove a passkey of this user; True if there was one. The caller commits."""\n'
         "    theirs = (Passkey.public_id == public_id,)\n",
         "test_nobody_removes_the_passkey_of_another_user",
         file="app/auth/passkeys.py",

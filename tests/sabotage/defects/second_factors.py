@@ -62,7 +62,7 @@ DEFECTS = [
     Defect(
         "second factors",
         "a thief who was thrown out sets the password",
-        "        return False  # its owner has thrown a thief out, while the password was hashed\n",
+        "        return False  # its owner has ended this session while the password was hashed\n",
         "        pass\n",
         "test_the_password_does_not_change_by_a_session_that_has_just_ended",
     ),

@@ -86,9 +86,9 @@ def with_codes(app: Flask, email: str) -> list[str]:
         return [code.reveal() for code in codes]
 
 
-def with_passkey(app: Flask, email: str, device: Authenticator | None = None) -> Authenticator:
+def with_passkey(app: Flask, email: str) -> Authenticator:
     """Give an account a passkey; the device that has it."""
-    device = device or Authenticator()
+    device = Authenticator()
     user, token, options = asked(app, email, "new passkey")
     register(app, user, token, json.dumps(device.create(options)))
     return device

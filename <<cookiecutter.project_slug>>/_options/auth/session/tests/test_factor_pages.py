@@ -260,7 +260,7 @@ def test_a_passkey_that_does_not_count_lets_one_try_again(app: Flask, alice: Bro
     hostile = device.get(passkey_options(other), challenge=b"x" * 32)
     refused = passkey_step(other, hostile)
     assert refused.status_code == 401
-    assert "This passkey does not count here." in text_of(refused)
+    assert "This passkey was not accepted." in text_of(refused)
     assert passkey_forms(refused)
     hostile = device.get(passkey_options(other, alone=True), challenge=b"x" * 32)
     refused = passkey_step(other, hostile, alone=True)
@@ -271,7 +271,7 @@ def test_a_passkey_that_does_not_count_lets_one_try_again(app: Flask, alice: Bro
     form = {"credential": json_of(hostile), "csrf_token": csrf_token(alice.get(STEP_UP))}
     refused = alice.post(f"{STEP_UP}/passkey", form)
     assert refused.status_code == 422
-    assert "This passkey does not count here." in text_of(refused)
+    assert "This passkey was not accepted." in text_of(refused)
     hostile = device.create(new_passkey_options(alice), challenge=b"x" * 32)
     refused = add_passkey(alice, hostile, name="Key in the drawer")
     assert refused.status_code == 422

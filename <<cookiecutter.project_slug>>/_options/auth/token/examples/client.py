@@ -27,7 +27,7 @@ BY_MAIL = {"register": "confirm", "forgot": "reset"}  # what sends a mail, and w
 
 
 class ApiError(Exception):
-    """The service refused; ``problem`` is what it says about it (RFC 9457)."""
+    """The service refused; ``problem`` is its answer (RFC 9457)."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
         reasons = (field["detail"] for field in problem.get("errors", ()))

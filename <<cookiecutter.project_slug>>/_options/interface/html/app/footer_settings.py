@@ -1,6 +1,6 @@
 """The links at the foot of every page; :mod:`app.settings` reads them with all others.
 
-Laws ask many services for some of these pages. Which, and what they say, the owner knows.
+The law requires some of these pages of many services. The owner of the service decides which.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ OWN_PAGE = re.compile(r"/([A-Za-z0-9._~-][A-Za-z0-9/._~-]*)?")
 def read_footer(read: Callable[..., str], problems: list[str]) -> dict[str, str]:
     """The address of each page that is set, by the text of its link.
 
-    What is no address is added to ``problems``: a link with a scheme such as ``javascript:`` would
-    run what it says.
+    A value that is not an address is added to ``problems``: a link with a scheme such as
+    ``javascript:`` would run as script.
     """
     links = {
         "Privacy": ("PRIVACY_URL", read("PRIVACY_URL")),

@@ -23,11 +23,11 @@ DURATION = re.compile(r"([1-9][0-9]{0,4}) (minute|hour|day)s?")
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """The ends of a session that nobody ends.
+    """When a session ends by itself.
 
-    :param idle: after so long without a request: whoever finds an open browser is not signed in.
-    :param absolute: so long after the sign-in, whatever comes: a stolen cookie counts no longer.
-    :param stay: in place of ``idle`` where users choose to stay signed in; None: nobody can.
+    :param idle: time without a request, so that nobody can use a browser that was left open.
+    :param absolute: time since the sign-in, so that a stolen cookie does not work for ever.
+    :param stay: replaces ``idle`` for users who chose to stay signed in; None: not offered.
     """
 
     idle: timedelta

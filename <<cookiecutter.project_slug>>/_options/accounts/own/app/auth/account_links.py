@@ -1,7 +1,7 @@
-"""The links that concern one account: they end with what they are for, and go with the account.
+"""The links that concern one account: they end when their purpose ends, and with the account.
 
-A link in a mailbox that outlives a change of the password, or the account itself, is a key that
-nobody remembers. ASVS 6.4.3.
+The attack: a link in a mailbox still works after a change of the password, or after the account was
+deleted and opened again. ASVS 6.4.3.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def end(user: User, purpose: Purpose, *, after: int = 0) -> None:
 def use(purpose: Purpose, token: Secret) -> User | None:
     """The account whose owner has opened this link, once; locked until the commit.
 
-    None when the link does not count (any more), or went to an address that the account had before.
+    None when the link is not valid (any more), or went to an address that the account had before.
     The caller commits, together with what the link was for.
     """
     link = links.find(purpose, token)

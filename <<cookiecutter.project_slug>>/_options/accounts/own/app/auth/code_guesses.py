@@ -1,11 +1,11 @@
 """Guesses at codes: an attacker who has the password and the mailbox tries all six digits.
 
-A new password, or the link of :mod:`app.auth.lock`, lets failures be forgotten, so whoever has the
-mailbox would guess for ever. So wrong codes of the second step are counted apart. After 100 in a
-row, no code of the app completes a sign-in any more, right or wrong. The password with a recovery
-code or a passkey does, which nobody guesses, and with it the codes count again. A right code in a
-running session, or an operator, does the same. The owner is told by mail. NIST SP 800-63B-4 section
-3.2.2; ASVS 6.3.1, 6.5.5.
+A new password, or the link of :mod:`app.auth.lock`, resets the failures, so an attacker who reads
+the mailbox could guess without end. So wrong codes of the second step are counted separately. After
+100 in a row, the service refuses every code of the app at sign-in, even a right one. The password
+with a recovery code or a passkey, which nobody can guess, still completes a sign-in, and resets the
+count. A right code in an open session, or an operator, does the same. A mail informs the owner.
+NIST SP 800-63B-4 section 3.2.2; ASVS 6.3.1, 6.5.5.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.security.logs import security_event
 
 MAX_WRONG = 100  # in a row; SP 800-63B-4 section 3.2.2
 # Shown after the right password alone.
-HINT = f"After {MAX_WRONG} wrong codes in a row, only a recovery code or a passkey counts."
+HINT = f"After {MAX_WRONG} wrong codes in a row, use a recovery code or a passkey instead."
 
 
 def are_used_up(user: User) -> bool:
@@ -30,7 +30,7 @@ def are_used_up(user: User) -> bool:
 
 
 def count(user: User) -> None:
-    """Count a wrong code of the second step, and tell the owner when it was the last one.
+    """Count a wrong code of the second step, and mail the owner when it reaches the maximum.
 
     The caller has locked the account and commits.
     """
@@ -43,6 +43,6 @@ def count(user: User) -> None:
 
 
 def forget(user: User) -> None:
-    """Let the codes count again. The caller has locked the account and commits."""
+    """Accept codes of the app again. The caller has locked the account and commits."""
     theirs = AuthenticatorApp.user_id == user.id
     change(update(AuthenticatorApp).where(theirs).values(wrong_codes=0), totp.OF_ALL)

@@ -1,11 +1,12 @@
 """Known devices: somebody who has learned a password signs in with it, and its owner never knows.
 
-A device is known by 256 random bits that it keeps, see :mod:`app.auth.device_tokens`. Whoever signs
-in without them gets new ones, and the owner a mail, in the same transaction. Nothing here is done
-before the password has been found right, so no answer and no time tells whether a device is known.
-A token counts for one account, and no more after a password change, a reset, or any other end of
-all sessions: a thief's device is new again. It lets nobody in: it only spares a mail. The database
-has a hash of user and token, so that it does not tell which accounts share a device. ASVS 6.3.5.
+A device is known by 256 random bits that it keeps, see :mod:`app.auth.device_tokens`. A sign-in
+without them gives the device new ones, and sends the owner a mail, in the same transaction. All of
+this comes after the check of the password, so no answer and no response time shows whether a device
+is known. A token is valid for one account, until a password change, a reset, or any other end of
+all sessions: a thief's device is new again. It signs nobody in: it only prevents the mail. The
+database has a hash of user and token, so that it does not show which accounts share a device. ASVS
+6.3.5.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from app.security.scope import unscoped
 
 KIND = "new_device"  # of the notice
 MAX_DEVICES = 10  # per user, as many as sessions; one more makes the oldest unknown. Ours
-MAX_NOTICES = 5  # in a day, to one address: whoever knows the password floods no mailbox. Ours
-# Why statements here concern other users: whoever signs in is not signed in yet; an operator ends
-# the sessions of any user.
+MAX_NOTICES = 5  # in a day, to one address: a thief of the password floods no mailbox. Ours
+# Why statements here concern other users: during a sign-in nobody is signed in yet; an operator
+# ends the sessions of any user.
 OF_ALL = {"unscoped": "the devices of the user who signs in, or whose sessions end"}
 
 
@@ -49,10 +50,10 @@ class Device(Base):
 def recognize(user: User, proof: str) -> None:
     """Tell the user of a sign-in if the device is new; then it is known. The caller commits.
 
-    Call it after the last step, with the account's row locked: of sign-ins at the same time, each
-    counts the notices of the others.
+    Call it after the last step, with the account's row locked, so that simultaneous sign-ins count
+    each other's notices.
 
-    :param proof: by what the user has signed in, for the notice.
+    :param proof: what completed the sign-in, for the notice.
     """
     if remember(user):
         security_event("authn_device_new", level=logging.INFO, account=user.id)
@@ -74,7 +75,7 @@ def remember(user: User) -> bool:
     upkeep.delete_expired(Device, Device.seen_at, now() - device_tokens.KEEP)
     for surplus in [*known.values()][MAX_DEVICES - 1 :]:
         _delete(surplus)
-    # Never a token that was sent: who has planted it in a browser, or shares that, would know it.
+    # Never a token that was sent: an attacker may have planted it in this browser.
     token = Secret(secrets.token_urlsafe(32))
     device = Device(user_id=user.id, token_hash=_hash(user, token))
     db.session.add(unscoped(device, OF_ALL["unscoped"]))

@@ -1,11 +1,11 @@
-"""Ceremonies of passkeys: an attacker who has the password, or shows a false sign-in page, gets in.
+"""Ceremonies of passkeys: an attacker who has the password, or a phishing page, signs in.
 
-A passkey is a key pair of WebAuthn. The browser signs for the site that it shows, so that a false
-site gets nothing to use; the service has the public key alone. The authenticator must verify its
-user (a fingerprint, a PIN), so a passkey is two factors and signs in without address or password.
-A challenge is good for one answer; what is asked is in :mod:`app.auth.passkey_requests`. Origin,
-RP id, type, flags, signature and counter of the answer are checked by py_webauthn. A counter that
-does not go up tells of a copied key. W3C Web Authentication level 3 sections 7.1 and 7.2; ASVS
+A passkey is a key pair of WebAuthn. The signature names the site that the browser shows, so that a
+phishing site gets no usable one; the service has the public key alone. The authenticator must
+verify its user (a fingerprint, a PIN), so a passkey is two factors and signs in without address or
+password. A challenge is valid for one answer; :mod:`app.auth.passkey_requests` makes it. Origin, RP
+id, type, flags, signature and counter of the answer are checked by py_webauthn. A counter that does
+not go up shows that the key was copied. W3C Web Authentication level 3 sections 7.1 and 7.2; ASVS
 6.3.3, 6.5.1, 6.7.2.
 """
 
@@ -41,14 +41,14 @@ MALFORMED = (
 
 
 class PasskeyError(ValueError):
-    """An answer of an authenticator does not count. The text is for the log alone."""
+    """An answer of an authenticator is not accepted. The text is for the log alone."""
 
 
 def register(ticket: Ticket, user: User, answer: str, name: str) -> Passkey:
     """Store the passkey that an authenticator has made. The caller commits.
 
     :param name: one line, checked by the caller.
-    :raises PasskeyError: when the answer does not count.
+    :raises PasskeyError: when the answer is not accepted.
     """
     challenge, credential = _opened(ticket, answer)
     try:
@@ -62,7 +62,7 @@ def register(ticket: Ticket, user: User, answer: str, name: str) -> Passkey:
         )
     except MALFORMED as error:
         raise PasskeyError(f"{type(error).__name__}: {error}") from error
-    # Only now: the challenge was used up by a commit, and with it every lock was gone.
+    # Only now: the commit that used up the challenge has released every lock.
     if not throttling.lock(user) or not tickets.exists(ticket):
         raise PasskeyError("the account was deleted, or its sessions have just ended")
     if len(bytes_to_base64url(made.credential_public_key)) > passkeys.MAX_KEY:
@@ -91,7 +91,7 @@ def register(ticket: Ticket, user: User, answer: str, name: str) -> Passkey:
 def verify(ticket: Ticket, answer: str) -> User:
     """The user whose passkey has answered the challenge of this ticket. The caller commits.
 
-    :raises PasskeyError: when the answer does not count, or comes from the passkey of a user whom
+    :raises PasskeyError: when the answer is not accepted, or comes from the passkey of a user whom
         the ticket does not name.
     """
     challenge, credential = _opened(ticket, answer)
@@ -121,7 +121,7 @@ def verify(ticket: Ticket, answer: str) -> User:
         raise PasskeyError(f"{type(error).__name__}: {error}") from error
     if not throttling.lock(user):  # the account first: so do all others
         raise PasskeyError("the account was deleted")
-    # Of two answers with the same counter, one counts.
+    # Of two answers with the same counter, only one is accepted.
     this = Passkey.id == passkey.id, Passkey.sign_count == passkey.sign_count
     use = update(Passkey).where(*this).values(sign_count=found.new_sign_count, used_at=now())
     if change(use, passkeys.OF_ALL) != 1:
@@ -130,7 +130,7 @@ def verify(ticket: Ticket, answer: str) -> User:
 
 
 def _opened(ticket: Ticket, answer: str) -> tuple[bytes, dict[str, Any]]:
-    """The challenge of the ticket, which is used up, and the answer, not yet judged. Commits."""
+    """The challenge of the ticket, which is used up, and the answer, not yet checked. Commits."""
     challenge = tickets.use_challenge(ticket)
     if challenge is None:
         raise PasskeyError("no challenge, or it was answered before")

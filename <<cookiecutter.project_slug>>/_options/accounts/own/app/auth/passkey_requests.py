@@ -1,7 +1,7 @@
 """What an authenticator is asked: a new passkey, or the answer of one that the account has.
 
 The options ask for a passkey that names its account and verifies its user. A hostile script may ask
-for less, so :mod:`app.auth.passkey_ceremonies` holds the answers to it. W3C Web Authentication
+for less, so :mod:`app.auth.passkey_ceremonies` checks it in the answers. W3C Web Authentication
 level 3 sections 5.4 and 5.5; ASVS 6.3.3.
 """
 
@@ -25,7 +25,7 @@ from app.auth.models import User
 from app.auth.tickets import Ticket
 from app.settings import SERVICE_NAME
 
-# The ones that WebAuthn level 3 section 5.4 recommends; no other signature counts.
+# The ones that WebAuthn level 3 section 5.4 recommends; others are refused.
 ALGORITHMS = [
     Algorithm.EDDSA,
     Algorithm.ECDSA_SHA_256,
@@ -40,7 +40,7 @@ def to_answer(ticket: Ticket, user: User | None = None) -> dict[str, Any]:
 
     :param user: whose passkey it must be; None lets the authenticator choose.
     """
-    origins.allowed()  # refuses where there are none, before anybody is asked for a finger
+    origins.allowed()  # refuses when there are none, before the user touches a sensor
     options = webauthn.generate_authentication_options(
         rp_id=origins.rp_id(),
         challenge=base64url_to_bytes(tickets.new_challenge(ticket)),

@@ -1,8 +1,8 @@
 """Passkeys: what is stored of them. :mod:`app.auth.passkey_ceremonies` asks authenticators.
 
-A passkey is a key pair of WebAuthn, and the service has the public key alone: whoever reads the
-database signs in nowhere. An account has several, with names, so that a lost device is not the end
-of it, and each can be removed. ASVS 6.5.1, 6.7.1, 7.5.2.
+A passkey is a key pair of WebAuthn, and the service has the public key alone: an attacker who reads
+the database cannot sign in with it. An account can have several passkeys, with names: a user who
+has lost one device removes its passkey and signs in with another. ASVS 6.5.1, 6.7.1, 7.5.2.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.database.rows import change
 MAX_NAME = 60  # characters
 MAX_KEY = 2048  # characters in base64url: RSA with 8192 bits has 1,400
 MAX_PASSKEYS = 10  # per account. Ours
-# Why statements here concern other users: whoever signs in is not signed in yet.
+# Why statements here concern other users: during a sign-in nobody is signed in yet.
 OF_ALL = {"unscoped": "the passkeys of the user who signs in, or whom an operator names"}
 
 
@@ -54,7 +54,7 @@ def find(credential_id: bytes) -> Passkey | None:
 
 
 def remove(user: User, public_id: str) -> bool:
-    """Remove a passkey of this user, and whether there was one. The caller commits."""
+    """Remove a passkey of this user; True if there was one. The caller commits."""
     theirs = Passkey.user_id == user.id, Passkey.public_id == public_id
     return change(delete(Passkey).where(*theirs), OF_ALL) == 1
 
@@ -70,5 +70,5 @@ def handle(user: User) -> bytes:
 
 
 def hash_id(credential_id: bytes) -> str:
-    """What finds a passkey."""
+    """The SHA-256 of a credential id, in hexadecimal digits, by which the database finds it."""
     return sha256(credential_id).hexdigest()

@@ -2,8 +2,8 @@
 
 Each of ten codes stands in for the second factor once. They are shown once; the database has their
 hashes. A code has 128 random bits: nobody guesses it, and nobody who reads the database finds it
-from its hash (ASVS 6.5.2 asks for 112 bits where the hash is a fast one). A notice by mail tells
-the owner of each use: whoever has found the paper is not alone with it. ASVS 6.5.1 to 6.5.3, 6.3.7.
+from its hash (ASVS 6.5.2 asks for 112 bits where the hash is a fast one). A mail
+reports each use to the owner: somebody else may have found the paper. ASVS 6.5.1 to 6.5.3, 6.3.7.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from app.database.rows import change
 from app.secret import Secret, hash_secret
 from app.security.scope import unscoped
 
-COUNT = 10  # as many as GitHub and PyPI give, about
+COUNT = 10  # ours; PyPI gives 8, GitHub 16
 BYTES = 16  # 128 bits (ASVS 11.5.1), 26 characters in base32
 GROUP = 4  # characters between two hyphens, for the eye
-# Why statements here concern other users: whoever types a code is not signed in yet.
+# Why statements here concern other users: a user who types a code is not signed in yet.
 OF_ALL = {"unscoped": "the codes of the user who signs in, or whom an operator names"}
 
 
@@ -50,7 +50,7 @@ def renew(user: User) -> list[Secret]:
 
 
 def use(user: User, code: Secret) -> bool:
-    """End a code of any user, and whether it counted: of two requests, one gets True.
+    """End a code of any user; True if it was valid. Of two requests at once, one gets True.
 
     The caller commits.
     """

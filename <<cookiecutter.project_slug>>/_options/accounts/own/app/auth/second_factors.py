@@ -22,8 +22,8 @@ from app.secret import Secret
 from app.security.logs import security_event
 
 Kind = Literal["code", "passkey"]
-WRONG_CODE = "This code is wrong. A code counts for half a minute, and once."
-WRONG_PASSKEY = "This passkey does not count here."
+WRONG_CODE = "This code is wrong. Each code works for half a minute, and only once."
+WRONG_PASSKEY = "This passkey was not accepted."
 LAST = "This service requires a second factor. Add another one before you remove this one."
 
 

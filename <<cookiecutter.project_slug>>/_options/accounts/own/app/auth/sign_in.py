@@ -1,10 +1,10 @@
-"""Sign-in: a second factor that can be passed by, or that tells who has one, protects little.
+"""Sign-in: an attacker skips the second factor, or learns which accounts have one.
 
-First the password, then the second factor, if the account has one. Whether it has one is seen only
-after the right password; before, every failure has the same answer. Between the steps there is no
-session, only a ticket (:mod:`app.auth.tickets`). A passkey alone is both factors. The failures in a
-row are forgotten when the sign-in is complete, not before. OWASP Multifactor Authentication cheat
-sheet; ASVS 6.3.3, 6.3.4, 6.3.8.
+First the password, then the second factor, if the account has one. The answers show whether it has
+one only after the right password; before, every failure has the same answer. Between the steps
+there is no session, only a ticket (:mod:`app.auth.tickets`). A passkey alone is both factors. The
+failures in a row are reset when the sign-in is complete, not before. OWASP Multifactor
+Authentication cheat sheet; ASVS 6.3.3, 6.3.4, 6.3.8.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def by_password(email: str, password: Secret) -> SignIn | None:
 def by_code(token: Secret, code: Secret) -> SignIn | None:
     """The second step by a code of the app or a recovery code. The caller commits.
 
-    None when the ticket does not count (any more), or the code is wrong: that is counted.
+    None when the ticket is not valid (any more), or the code is wrong, which is counted.
     """
     ticket = tickets.find("second factor", token)
     if ticket is None or not tickets.count_try(ticket):
@@ -85,13 +85,13 @@ def by_code(token: Secret, code: Secret) -> SignIn | None:
 
 
 def awaited(token: Secret) -> User | None:
-    """The user whose second factor this ticket waits for, while it counts."""
+    """The user whose second factor this ticket waits for, while the ticket is valid."""
     ticket = tickets.find("second factor", token)
     return db.session.get(User, ticket.user_id) if ticket else None
 
 
 def passkey_options(token: Secret) -> dict[str, object] | None:
-    """What to ask a passkey as the second step; None when the ticket does not count. Commits."""
+    """What to ask a passkey as the second step; None when the ticket is not valid. Commits."""
     ticket = tickets.find("second factor", token)
     user = db.session.get(User, ticket.user_id) if ticket else None
     if ticket is None or user is None:
@@ -112,8 +112,8 @@ def begin_by_passkey() -> tuple[Secret, dict[str, object]]:
 def by_passkey(purpose: tickets.Purpose, token: Secret, answer: str) -> SignIn | None:
     """Sign in by the answer of a passkey, alone or as the second step. The caller commits.
 
-    None when the ticket does not count, or the answer is wrong. A right passkey comes never too
-    early: nobody guesses it, so failures of others do not keep its owner out.
+    None when the ticket is not valid, or the answer is wrong. A passkey is never delayed: nobody
+    can guess one, so the failures of an attacker do not keep its owner out.
     """
     ticket = tickets.find(purpose, token)
     if ticket is None or not tickets.count_try(ticket):
@@ -131,12 +131,12 @@ def by_passkey(purpose: tickets.Purpose, token: Secret, answer: str) -> SignIn |
 
 
 def _may_go_on(user: User) -> bool:
-    """Lock the account; whether it is there and enabled."""
+    """Lock the account; True if it exists and is enabled."""
     return throttling.lock(user) and user.disabled_at is None
 
 
 def _complete(user: User, proof: str, *, after_password: bool = True) -> SignIn:
-    """A sign-in that is complete; failures are forgotten after the right password alone."""
+    """A sign-in that is complete. Only the right password resets the failures."""
     if after_password:
         throttling.clear(user)
         code_guesses.forget(user)

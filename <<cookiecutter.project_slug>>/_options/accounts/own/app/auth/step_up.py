@@ -1,10 +1,11 @@
 """Step-up: a stolen session changes the password, adds a passkey or takes all data along.
 
-A route that could cost the owner the account asks for a fresh proof: at most ten minutes old, and
-by a second factor if the account has one (an app and a passkey count alike: the device with the
-other may be elsewhere). The route says so by :func:`app.security.access.fresh`. A proof gives the
-session a new token. With ``SECOND_FACTOR=required``, an account without one gets no further than
-setting one up. RFC 9470; OWASP Session Management cheat sheet; ASVS 7.5.1, 7.5.3, 6.3.3.
+A route with which a thief could take over the account requires a fresh proof: at most ten minutes
+old, and by a second factor if the account has one. An app and a passkey are equally good, because
+the user may not have the device of the other at hand. :func:`app.security.access.fresh` marks such
+a route. A proof gives the session a new token. With ``SECOND_FACTOR=required``, a user without a
+second factor must set one up before anything else. RFC 9470; OWASP Session Management cheat sheet;
+ASVS 7.5.1, 7.5.3, 6.3.3.
 """
 
 from __future__ import annotations
@@ -80,9 +81,9 @@ def by_password(session: Session, password: Secret) -> bool:
 
 
 def by_code(session: Session, code: Secret) -> str | None:
-    """What a code of the app, or a recovery code, proves; None when it is wrong: that commits.
+    """What a code of the app, or a recovery code, proves. Commits and returns None if it is wrong.
 
-    Failures count for this session: a thief at its page does not keep the owner out.
+    The failures of this session alone delay it: a thief in another one does not block the owner.
     """
     user = session.user
     if not sessions.hold(session):
@@ -102,7 +103,7 @@ def begin_passkey(session: Session) -> tuple[Secret, dict[str, Any]]:
 
 
 def by_passkey(session: Session, token: Secret, answer: str) -> bool:
-    """Prove by the answer of a passkey. The caller commits; when it is wrong, this has."""
+    """Prove by the answer of a passkey. The caller commits; this commits when it is wrong."""
     ticket = tickets.find("step-up", token, session)
     if ticket:
         try:
@@ -118,7 +119,7 @@ def by_passkey(session: Session, token: Secret, answer: str) -> bool:
 
 
 def _succeed(session: Session, proof: str) -> None:
-    """Forget what failed in a row, of the account and of this session."""
+    """Reset the failures of the account and of this session."""
     throttling.clear(session.user)
     throttling.clear(session)
     code_guesses.forget(session.user)

@@ -2,10 +2,10 @@
 
 An attacker who has the password skips the second step, tries it without end, or replays the answer
 of a passkey. So between two steps there is no session, only a ticket: 256 random bits that this
-browser or client alone has, of which the database stores the hash. It counts for one purpose, one
-user, one session, five minutes and one use; its tries are counted before they are judged. A
-challenge for a passkey belongs to a ticket and is good for one answer. A new password ends the
-tickets of the account. OWASP Multifactor Authentication cheat sheet; ASVS 6.5.1, 6.5.5, 6.6.2.
+browser or client alone has, of which the database stores the hash. It is valid for one purpose, one
+user, one session, five minutes and one use; each try is counted before it is checked. A challenge
+for a passkey belongs to a ticket and is valid for one answer. A new password ends the tickets of
+the account. OWASP Multifactor Authentication cheat sheet; ASVS 6.5.1, 6.5.5, 6.6.2.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Purpose = Literal["second factor", "passkey", "new passkey", "step-up"]
 
 LIFETIME = timedelta(minutes=5)  # the timeout that WebAuthn level 3 section 15.1 recommends
 MAX_TRIES = 5  # wrong answers, then the password is asked for again. Ours
-# Why statements here concern other users: whoever is between two steps is not signed in yet.
+# Why statements here concern other users: between two steps nobody is signed in yet.
 OF_ALL = {"unscoped": "the ticket of any user, which its token names"}
 
 
@@ -41,7 +41,7 @@ class Ticket(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     purpose: Mapped[Purpose] = mapped_column(String(16))
-    # None where a passkey will tell who it is.
+    # None for a sign-in by a passkey alone: the passkey names its user.
     user_id: Mapped[int | None] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), index=True
     )
@@ -58,7 +58,7 @@ def issue(
 ) -> tuple[Ticket, Secret]:
     """A new ticket and its token, which is for the client alone. The caller commits.
 
-    :param session: the session for which alone it counts.
+    :param session: the only session for which it is valid.
     """
     upkeep.delete_expired(Ticket, Ticket.expires_at, now())
     token = Secret(secrets.token_urlsafe(32))
@@ -75,7 +75,7 @@ def issue(
 
 
 def find(purpose: Purpose, token: Secret, session: Session | None = None) -> Ticket | None:
-    """The ticket with this token, if it still counts, for this purpose and this session."""
+    """The ticket with this token, if it is still valid for this purpose and this session."""
     query = select(Ticket).where(
         Ticket.token_hash == hash_secret(token),
         Ticket.purpose == purpose,
@@ -87,7 +87,7 @@ def find(purpose: Purpose, token: Secret, session: Session | None = None) -> Tic
 
 
 def count_try(ticket: Ticket) -> bool:
-    """Count a try before it is judged, and commit; False when no further one is allowed.
+    """Count a try before it is checked, and commit; False when no further one is allowed.
 
     Of many tries at the same time, :data:`MAX_TRIES` get True.
     """
@@ -118,7 +118,7 @@ def use_challenge(ticket: Ticket) -> str | None:
 
 
 def use(ticket: Ticket) -> bool:
-    """End a ticket, and whether it still counted: of two requests, one gets True.
+    """End a ticket; True if it was still valid. Of two requests at once, one gets True.
 
     The caller commits, together with what the ticket was for.
     """
@@ -127,7 +127,7 @@ def use(ticket: Ticket) -> bool:
 
 
 def exists(ticket: Ticket) -> bool:
-    """Whether a ticket is still there, when its account has been locked since it was read."""
+    """Whether a ticket still exists. Ask after you have locked its account."""
     this = select(Ticket.id).where(Ticket.id == ticket.id)
     return db.session.scalar(this, execution_options=OF_ALL) is not None
 

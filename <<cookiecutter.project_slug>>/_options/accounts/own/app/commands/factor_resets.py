@@ -13,12 +13,13 @@ from app.database import db
 @users_cli.command("reset-factors")
 @click.argument("email")
 @click.option("--cancel", is_flag=True, help="Keep the second factors after all.")
-@click.option("--now", is_flag=True, help="Of a disabled account: remove what a thief has set up.")
+@click.option("--now", is_flag=True, help="Disabled account: remove what a thief has set up.")
 def reset_factors(email: str, cancel: bool, now: bool) -> None:
     """Remove an account's second factors, at the first sign-in after three days.
 
-    A mail tells the owner at once, who can cancel; it must have been sent a day ago (flask mail
-    status). When it is pending already, its time stays. Four days later it lapses.
+    A mail informs the owner at once, who can cancel the reset. The reset also waits until a day
+    after that mail was sent (flask mail status), and lapses after four more days. A second call
+    does not change the time of a reset that is pending.
     """
     if cancel and now:
         raise click.UsageError("Give either --cancel or --now.")

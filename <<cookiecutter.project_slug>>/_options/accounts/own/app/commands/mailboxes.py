@@ -43,7 +43,7 @@ def invite_user(email: str) -> None:
     """Mail a link that opens an account, for 7 days. Not while SIGN_UP=closed."""
     address = new_address(email)
     if current_app.config["SETTINGS"].sign_up == "closed":
-        raise click.ClickException("SIGN_UP is closed, so the link would not work; set it first.")
+        raise click.ClickException("SIGN_UP is closed; first set it to invite or open.")
     _mail_link("invite", address, "invite")
     db.session.commit()
     security_event("user_invited")

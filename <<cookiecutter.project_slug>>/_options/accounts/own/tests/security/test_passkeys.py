@@ -148,9 +148,9 @@ def device(app: Flask, alice: Browser, bob: Browser) -> Authenticator:
     return with_passkey(app, ALICE)
 
 
-def second_step(browser: Browser, email: str = ALICE) -> dict[str, Any]:
+def second_step(browser: Browser) -> dict[str, Any]:
     """The options of the second step, after the right password."""
-    assert needs_second_step(password_step(browser, email, PASSWORD))
+    assert needs_second_step(password_step(browser, ALICE, PASSWORD))
     return passkey_options(browser)
 
 

@@ -95,9 +95,9 @@ def count(app: Flask, model: type[Any], email: str = ALICE) -> int:
         return db.session.scalars(mine).one()
 
 
-def user(app: Flask, email: str = ALICE) -> User:
+def user(app: Flask) -> User:
     with app.app_context():
-        return user_of(email)
+        return user_of(ALICE)
 
 
 def attempt(browser: Browser, code: str) -> Callable[[], bool]:

@@ -59,7 +59,7 @@ def logout() -> ResponseReturnValue:
     ended = list(db.session.scalars(query, execution_options=sessions.OF_ALL))
     for session in ended:
         sessions.end(session)
-    # With a session's id it is a sign-out as any other; without one, it ends what others began.
+    # With a session's id the user has signed out; without one, it also ends sessions elsewhere.
     if ended and "sid" not in claims:
         notices.send("provider_signed_out", ended[0].user)
     db.session.commit()

@@ -1,7 +1,7 @@
 """Connect to an address that was checked, while TLS verifies the name.
 
-A library that is given a name looks it up itself, and may find another address than the checked one
-(DNS rebinding). So it is given the address.
+A library that gets a name looks it up again, and may find another address than the checked one (DNS
+rebinding). So it gets the address.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Authorization code flow with PKCE (:mod:`app.auth.code_flow`), ``state`` and ``nonce`` bound to the
 browser (:mod:`app.auth.pending`), a check of every claim of an ID token
 (:mod:`app.auth.provider_tokens`, :mod:`app.auth.provider_proof`), requests with time limits
-(:mod:`app.auth.outbound`) to public addresses only (:mod:`app.addresses`), answers that count once
+(:mod:`app.auth.outbound`) to public addresses only (:mod:`app.addresses`), answers valid once
 (:mod:`app.auth.single_use`), accounts identified by issuer and subject (:mod:`app.auth.members`).
 This module answers their errors and checks their settings. RFC 9700; OpenID Connect Core 1.0; ASVS
 6.8, 7.6, 10.1, 10.2, 10.5.
@@ -73,7 +73,7 @@ def refused(error: RefusedError) -> ResponseReturnValue:
 
 
 def unavailable(error: UnavailableError) -> ResponseReturnValue:
-    """Log the reason, answer 503. Sessions go on."""
+    """Log the reason, answer 503. Sessions continue."""
     log.error("provider unavailable", extra={"reason": str(error)})
     sorry = ServiceUnavailable("The sign-in service does not answer. Please sign in again shortly.")
     return respond(sorry, {"Retry-After": str(PAUSE)})

@@ -74,7 +74,7 @@ def resume(answer: Mapping[str, str]) -> Pending:
     kept = session.get(PENDING)
     state = answer.get("state", "")
     if not kept or not hmac.compare_digest(kept["state"].encode(), state.encode()):
-        raise RefusedError("state: not of this browser")  # a pending sign-in goes on
+        raise RefusedError("state: not of this browser")  # a pending sign-in stays
     del session[PENDING]
     if time.time() - kept["started_at"] > LIFETIME:
         raise RefusedError("state: too old")

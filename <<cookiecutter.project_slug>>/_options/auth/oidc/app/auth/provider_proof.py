@@ -1,10 +1,11 @@
-"""What the provider proved of the user: an old sign-in or a password alone passes for more.
+"""What the provider proved of the user: an old sign-in, or a password alone, passes for more.
 
-The browser carries what is asked of the provider, and the user, or a thief of a session, can take
-it out on the way. So the signed answer counts: ``acr`` is one of ``OIDC_ACR_VALUES``, ``amr`` has
-one of ``OIDC_AMR_VALUES``, and ``auth_time`` is no older than ``OIDC_MAX_AGE`` or, in a step-up,
-than its start. Where neither asks, a malformed ``auth_time`` counts as none, and proves nothing
-fresh. OpenID Connect Core 1.0 sections 2 and 3.1.2.1; RFC 8176; RFC 9470; ASVS 6.8.4, 7.5.3.
+The request goes through the browser, so the user, or the thief of a session, can remove from it
+what the service asks for. So this module checks the signed answer: ``acr`` is one of
+``OIDC_ACR_VALUES``, ``amr`` has one of ``OIDC_AMR_VALUES``, and ``auth_time`` is no older than
+``OIDC_MAX_AGE`` or, in a step-up, than its start. Where neither asks, a malformed ``auth_time`` is
+treated as missing, so it is no fresh proof. OpenID Connect Core 1.0 sections 2 and 3.1.2.1; RFC
+8176; RFC 9470; ASVS 6.8.4, 7.5.3.
 """
 
 from __future__ import annotations

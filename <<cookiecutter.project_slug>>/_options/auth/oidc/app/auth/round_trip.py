@@ -1,4 +1,4 @@
-"""To the provider and back, for a sign-in and for a step-up."""
+"""The redirects to the provider and back, for a sign-in and for a step-up."""
 
 from __future__ import annotations
 

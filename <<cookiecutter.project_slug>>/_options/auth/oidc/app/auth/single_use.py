@@ -1,4 +1,4 @@
-"""Values that count once: an answer, or a logout token, is copied and sent again (replay).
+"""Values that are valid once: an attacker copies an answer, or a logout token, and sends it again.
 
 The database decides, for all workers and instances: the first request to write the row has used the
 value. Only a hash is kept, and only as long as the value would be accepted. ASVS 10.2.1.
@@ -36,7 +36,7 @@ def use(purpose: str, value: str, seconds: int) -> bool:
     :param purpose: what the value is for; the same value may be used once for each purpose.
     :param seconds: how long the value would be accepted; its hash is kept a minute longer.
     """
-    # JSON may hold half a surrogate pair, which UTF-8 does not know.
+    # JSON may hold half a surrogate pair, which UTF-8 cannot encode.
     digest = sha256(f"{purpose} {value}".encode("utf-8", "surrogatepass")).hexdigest()
     until = now() + timedelta(seconds=seconds) + MARGIN
     try:

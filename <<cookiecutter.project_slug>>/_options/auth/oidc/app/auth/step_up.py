@@ -1,11 +1,11 @@
 """Step-up: a stolen session deletes the account, takes all data along or disables other users.
 
-A route that could cost as much asks for a proof of the last ten minutes
-(:func:`app.security.access.fresh`). The provider asks its user to sign in again, also when the user
-is signed in there, and its ``auth_time`` says that it did (:mod:`app.auth.provider_proof`). The
-answer counts for the session that asked, and from its user alone. Emergency accounts enter their
-password. A proof gives the session a new token. The pages are in :mod:`app.auth.step_up_views`. RFC
-9470; OWASP Session Management cheat sheet; ASVS 6.8.4, 7.5.1, 7.5.3.
+Such a route requires a proof of the last ten minutes (:func:`app.security.access.fresh`). The
+provider asks its user to sign in again, also when the user is signed in there, and its
+``auth_time`` says that it did (:mod:`app.auth.provider_proof`). The service accepts the answer only
+for the session that asked, and only from its user. Emergency accounts enter their password. A proof
+gives the session a new token. The pages are in :mod:`app.auth.step_up_views`. RFC 9470; OWASP
+Session Management cheat sheet; ASVS 6.8.4, 7.5.1, 7.5.3.
 """
 
 from __future__ import annotations

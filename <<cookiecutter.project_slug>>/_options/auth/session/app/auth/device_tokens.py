@@ -1,7 +1,7 @@
 """Where a browser keeps the tokens by which it is known; see :mod:`app.auth.devices`.
 
-In a cookie of its own, which outlives the session and signing out: otherwise each sign-in would be
-one from a new device. Several users of one browser have a token each.
+It is in a separate cookie, which stays after the session and after signing out: otherwise each
+sign-in would be one from a new device. Several users of one browser have a token each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""For which site passkeys count: an answer that was signed for another one is worth nothing."""
+"""The site of the passkeys: an answer that was signed for another site is refused."""
 
 from __future__ import annotations
 

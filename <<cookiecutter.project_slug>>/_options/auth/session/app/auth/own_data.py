@@ -1,4 +1,4 @@
-"""Delete the own account: a stolen session is not enough, a fresh proof is asked for."""
+"""Delete one's own account: a stolen session is not enough, it requires a fresh proof."""
 
 from __future__ import annotations
 

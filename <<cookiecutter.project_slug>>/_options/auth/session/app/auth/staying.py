@@ -1,8 +1,8 @@
 """Stay signed in on this device: the user's choice at sign-in, where ``STAY_SIGNED_IN`` offers it.
 
-The attack: whoever sits down at a browser that somebody has left is signed in. So it is off unless
-the operator offers it, and nobody stays who has not ticked the box. Such a session is longer idle
-before it ends, and its cookie outlives the browser; everything else ends it as any other.
+The attack: somebody uses a browser that its user has left, and is signed in. So this is off unless
+the operator offers it, and the user must tick a box. Such a session may be idle for longer, and its
+cookie stays when the browser is closed; everything else ends it like any other session.
 ASVS 7.1.1, 7.3.1, 7.3.2.
 """
 
@@ -34,9 +34,9 @@ def remembered() -> bool:
 
 
 def keep(started: Session, chosen: bool | None) -> None:
-    """Let this session of this browser stay, if its user chose that. The caller commits.
+    """Keep this session in this browser, if its user chose that. The caller commits.
 
-    The cookie lasts as long as the session may, from its start: to send it again adds nothing.
+    The end of the cookie is the absolute timeout of the session; sending it again does not move it.
     """
     if chosen and offered():
         started.stays = True

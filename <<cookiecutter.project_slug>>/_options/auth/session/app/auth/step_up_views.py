@@ -1,4 +1,4 @@
-"""The page that asks who the user is, before a route that could cost them the account."""
+"""The page that asks for a fresh proof of who the user is, before a sensitive route."""
 
 from __future__ import annotations
 

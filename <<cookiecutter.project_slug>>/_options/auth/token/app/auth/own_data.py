@@ -1,6 +1,6 @@
-"""The user's own data: take it along, and delete the account.
+"""The user's own data: export it, and delete the account.
 
-A stolen token is not enough for either: a fresh proof is asked for. The export is a GET: it changes
+A stolen token is not enough for either: both require a fresh proof. The export is a GET: it changes
 nothing, and no other site can send the header with the token.
 """
 

@@ -1,10 +1,11 @@
 """Personal access tokens: a script that has the password of its user leaks all of the account.
 
-A script gets a token of its own, with a name, for reading or for writing, that ends after a year at
-most. What it opens is in :mod:`app.auth.token_access`, how it looks in :mod:`app.auth.token_form`.
-The database has the SHA-256 of its random characters: whoever reads a backup signs in nowhere. The
-owner sees when it was used last, ends it alone, and ends all with the sessions: a new password, or
-whatever else signs everybody out. A mail tells of each new one. ASVS 7.2.2, 7.4.1, 6.3.7, 10.4.9.
+A script gets a token of its own, with a name, for reading or for writing, that expires after a year
+at most. :mod:`app.auth.token_access` says what it may do, :mod:`app.auth.token_form` how it looks.
+The database has only the SHA-256 of its random characters: an attacker who reads a backup cannot
+use it. The owner sees the last use and can revoke each token; a new password, and everything else
+that ends all sessions, revokes all of them. A mail reports each new one. ASVS 7.2.2, 7.4.1, 6.3.7,
+10.4.9.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ Scope = Literal["read", "write"]
 
 MAX_TOKENS = 20  # per account, those included that have ended and are kept. Ours
 MAX_NAME = 60  # characters
-DEFAULT_DAYS = 90  # ours; the longest that GitHub offers before one names a date
+DEFAULT_DAYS = 90  # ours; the longest that GitHub offers besides a date of one's own
 MAX_DAYS = 365  # GitLab's limit
 KEEP = timedelta(days=30)  # after its end: its owner sees why a script has stopped. Ours
 TOUCH_EVERY = timedelta(minutes=5)  # precision of "last used"; a script asks more than a person
-# Why statements here concern other users: a token finds its user, and whatever ends all sessions of
-# a user ends the tokens as well.
+# Why statements here concern other users: nobody is signed in before the token is found, and
+# operators end the tokens of any user with the sessions.
 OF_ALL = {"unscoped": "the token of the user who is found by it, or whom an operator names"}
 
 

@@ -1,4 +1,4 @@
-"""Prove once more who the user is, before what could cost them the account."""
+"""Fresh proofs of who the user is, before sensitive routes."""
 
 from __future__ import annotations
 

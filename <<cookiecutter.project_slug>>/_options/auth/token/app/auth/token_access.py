@@ -1,8 +1,8 @@
-"""What a personal access token opens: a token from a repository takes over the whole account.
+"""What a personal access token may do: a token from a repository takes over the whole account.
 
-It reads (safe methods) or writes (all others), as its scopes say, what features store. It opens
-nothing that concerns the account itself: password, address, second factors, sessions, tokens,
-export; nor a route that asks for a fresh proof, which no script gives. There it stands for nobody,
+It reads (safe methods) or writes (all others), as its scopes say, what features store. It cannot
+call a route of the account itself (password, address, second factors, sessions, tokens, export),
+nor one that requires a fresh proof, which no script can give. There a request with it is anonymous,
 also on public routes. OWASP REST Security cheat sheet; ASVS 8.2.1, 8.3.1.
 """
 
@@ -17,16 +17,16 @@ from app.security.safe_methods import SAFE
 
 # Where the routes of the account are. A test compares it with where their views are: app.auth.
 ACCOUNT = ("/api/v1/auth/", "/api/v1/me")
-NOT_ACCOUNT = "A personal access token does not open this. Sign in."
+NOT_ACCOUNT = "A personal access token may not use this route. Sign in."
 
 
 def is_open(app: Flask, rule: str, endpoint: str) -> bool:
-    """Whether personal access tokens open a route, each by its scopes."""
+    """Whether personal access tokens may call a route, if their scopes allow its method."""
     return not rule.startswith(ACCOUNT) and not needs_fresh_proof(app, endpoint)
 
 
 def refusal(token: PersonalToken) -> str | None:
-    """Why this token does not open the present route; None when it does."""
+    """Why this token may not call the present route; None when it may."""
     if not is_open(current_app, str(request.url_rule), str(request.endpoint)):
         return NOT_ACCOUNT
     scope = "read" if request.method in SAFE else "write"

@@ -2,8 +2,9 @@
 
 A prefix that no other service has, 256 random bits in base64url, and a checksum: as GitHub, npm and
 PyPI make theirs. ``.gitleaks.toml`` has the prefix for ``make secrets``; a scanner of a code host
-takes the same pattern. By the checksum, whatever is none is refused before the database is asked.
-It is the CRC-32 of all that stands before it and keeps no secret: anybody can compute it.
+takes the same pattern. The checksum lets the service refuse a text that is no token before it asks
+the database. It is the CRC-32 of all characters before it, and no protection: anybody can compute
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ CHECKSUM = 6  # characters of 32 bits in base62
 
 
 def is_personal(text: str) -> bool:
-    """Whether a text is to be a personal access token, valid or not."""
+    """Whether a text has the prefix of a personal access token, valid or not."""
     return text.startswith(PAT_PREFIX)
 
 

@@ -25,9 +25,9 @@ class SHA256CookieSession(SecureCookieSessionInterface):
     digest_method = staticmethod(hashlib.sha256)
 
     def get_expiration_time(self, app: Flask, session: SessionMixin) -> datetime | None:
-        """When the browser forgets the cookie; None: when it is closed, unless it is told more.
+        """When the cookie expires; None: when the browser is closed.
 
-        A fixed moment: a period would begin anew each time that the cookie is sent.
+        A fixed time: a period would begin again each time that the service sends the cookie.
         """
         if until := session.get(UNTIL):
             return datetime.fromtimestamp(until, UTC)

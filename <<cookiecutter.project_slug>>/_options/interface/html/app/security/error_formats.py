@@ -10,7 +10,7 @@ from werkzeug.exceptions import SecurityError
 
 from app.security.kept_forms import kept_fields
 
-# What was refused for a while, or failed: its text is shown, to be sent again.
+# A limit or a failure: the page shows the text that the user typed, to send it again.
 AGAIN = (429, 500, 503)
 PROBLEM_JSON = "application/problem+json"  # RFC 9457
 OFFERED = ("text/html", PROBLEM_JSON, "application/json")
@@ -32,10 +32,10 @@ def answer(problem: dict[str, object]) -> Response:
 
 
 def _known(problem: dict[str, object]) -> dict[str, Any]:
-    """What the page may use of the rest of the service, which may be why there is an error.
+    """What the page may use of the rest of the service, which may be the cause of the error.
 
-    After a failure it asks nobody who is signed in: everybody gets the same navigation, and no
-    database is needed. Under a refused host name there are no addresses of pages at all.
+    After a failure it does not look up who is signed in: everybody gets the same navigation, and
+    the page needs no database. For a refused host name, Flask can build no address of a page.
     """
     fields = kept_fields() if problem["status"] in AGAIN else []
     known: dict[str, Any] = {

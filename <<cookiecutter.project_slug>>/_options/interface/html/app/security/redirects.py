@@ -21,5 +21,5 @@ def own_path(target: str | None) -> str | None:
 
 
 def next_page() -> str | None:
-    """Where this request asks to go on afterwards, when it is a path on this service."""
+    """The path on this service to return to, from ``next``; None when it is not such a path."""
     return own_path(request.args.get("next"))

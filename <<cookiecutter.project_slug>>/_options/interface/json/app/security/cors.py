@@ -1,6 +1,6 @@
 """CORS: a script on a page of another origin reads data of the user who looks at that page.
 
-By default, browsers show no answer of this API to other origins. ``CORS_ORIGINS`` opens it to exact
+By default, browsers show no answer of this API to other origins. ``CORS_ORIGINS`` allows exact
 origins, for single-page apps: no wildcard, no pattern, no ``null``. No answer allows credentials,
 so that browsers send no cookie; the app sends its token itself. OWASP HTML5 Security cheat sheet;
 ASVS 3.4.2, 3.5.2.

@@ -35,7 +35,7 @@ def init_app(app: Flask) -> None:
 
 
 def check(app: Flask) -> Iterator[str]:
-    """Yield what lets a form in."""
+    """Yield what would accept a form."""
     if refuse_forms not in app.before_request_funcs.get(None, []):
         yield "forms are accepted by the API; call csrf.init_app(app)"
     if app.config.get("WTF_CSRF_SSL_STRICT") is not True:
