@@ -14,7 +14,7 @@ from tests.template import commit, environment, git, render, run
 ALL_KINDS = "name:text due_date:date body:rich amount:number done:flag city:text"
 WORD = re.compile(r"(?<![a-z])notes?(?![a-z])", re.IGNORECASE)
 # English text that others wrote, and hashes.
-OTHERS = ("corpus/", ".lock", "package-lock.json", "common_passwords.txt")
+OTHERS = ("corpus/", ".lock", "package-lock.json")
 TIMEOUT = 300  # seconds for a command, on a slow machine
 
 

@@ -274,11 +274,11 @@ def running_chromium(playwright: Playwright, service: Service, home: Path) -> It
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(
     playwright: Playwright, service: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Browser]:
-    """Chromium, which trusts the service's authority."""
+    """Chromium, which trusts the authority of the module's ``service``."""
     with chromium_that_trusts(playwright, service, tmp_path_factory.mktemp("home")) as browser:
         yield browser
 

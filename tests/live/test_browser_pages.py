@@ -7,16 +7,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.conftest import BUILD, Service, chromium_that_trusts, serving
+from tests.live.conftest import BUILD, Service, serving
 from tests.live.factors import Authenticator, add_passkey, recovery_codes
 from tests.live.person import FIRST, Person, tab_to
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Playwright
 
 pytestmark = pytest.mark.browser
 
@@ -35,14 +31,6 @@ DAY = 24 * 60 * 60  # seconds
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with serving(tmp_path_factory.mktemp("pages"), "session", *SETTINGS) as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def chromium(
-    playwright: Playwright, service: Service, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
-    with chromium_that_trusts(playwright, service, tmp_path_factory.mktemp("home")) as browser:
-        yield browser
 
 
 def days_left(person: Person) -> float | None:

@@ -30,7 +30,7 @@ from tests.live.followed import instructions
 from tests.live.images import Docker, stand_in
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import mail_url
-from tests.live.visitor import PASSWORD, Program, Reader, Visitor
+from tests.live.visitor import PASSWORD, READ_URL, Program, Reader, Visitor
 from tests.template import AXES, render, run
 
 pytestmark = pytest.mark.docker
@@ -433,9 +433,6 @@ def test_a_backup_is_restored(client: Pages | Programs, deployment: Deployment) 
     assert client.request("GET", client.listing)[0] in (302, 303, 401)
 
 
-READ = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
-
-
 @pytest.mark.parametrize("deployment", PAIRS[1:], indirect=True, ids="-".join)
 def test_prometheus_reads_the_numbers_and_visitors_do_not(
     client: Pages | Programs, deployment: Deployment
@@ -453,7 +450,7 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
     (group,) = job["static_configs"]
     assert len(group["targets"]) == 2
     for target in group["targets"]:
-        reader = [*network, stand_in(deployment.docker, MAILBOX, AIOSMTPD), "python3", "-c", READ]
+        reader = [*network, stand_in(deployment.docker, MAILBOX, AIOSMTPD), *READ_URL]
         numbers = deployment.docker("run", "--rm", *reader, f"http://{target}/metrics")
         assert 'app_requests_total{method="GET"' in numbers
         other = deployment.docker.run("run", "--rm", *reader, f"http://{target}/healthz")

@@ -16,6 +16,7 @@ from tests.live.machines import Machine
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import PASSWORD as MAIL_PASSWORD
 from tests.live.mailbox import Mailbox, mail_url
+from tests.live.visitor import READ_URL
 from tests.template import render
 
 pytestmark = pytest.mark.systemd
@@ -45,7 +46,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
 
 @pytest.fixture(scope="module")
 def wheels(projects: dict[tuple[str, str], Path]) -> Path:
-    locks = [projects[pair] / "requirements.lock" for pair in PAIRS]
+    locks = [projects[choices] / "requirements.lock" for choices in PAIRS]
     return machines.download_wheels(machines.make_root(), locks)
 
 
@@ -55,15 +56,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def machine_for(
-    folder: Path, wheels: Path, projects: dict[tuple[str, str], Path], pair: tuple[str, str]
+    folder: Path, wheels: Path, projects: dict[tuple[str, str], Path], choices: tuple[str, str]
 ) -> Iterator[Machine]:
-    """A machine with a copy of the project of ``pair``, not yet installed."""
+    """A machine with a copy of the project of ``choices``, not yet installed."""
     binds = {"/srv/wheels": wheels, "/srv/tests": machines.HERE}
-    binds["/srv/all"] = projects[pair].parent.parent
-    with machines.booted(folder / "-".join(pair), machines.make_root(), binds) as machine:
+    binds["/srv/all"] = projects[choices].parent.parent
+    with machines.booted(folder / "-".join(choices), machines.make_root(), binds) as machine:
         machine.shell(f"echo 127.0.0.1 {DOMAIN} >>/etc/hosts")
-        machine.run("cp", "-R", f"/srv/all/{pair[0]}-{pair[1]}/{SLUG}", "/srv/project")
-        start_mailbox(machine, folder / "-".join(pair) / "mailbox")
+        machine.run("cp", "-R", f"/srv/all/{'-'.join(choices)}/{SLUG}", "/srv/project")
+        start_mailbox(machine, folder / "-".join(choices) / "mailbox")
         yield machine
 
 
@@ -135,10 +136,10 @@ def ready(machine: Machine) -> str:
 # --- The files, with each database and each sign-in
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-def test_every_checker_is_content(sqlite: Machine, pair: tuple[str, str]) -> None:
+@pytest.mark.parametrize("choices", PAIRS, ids="-".join)
+def test_every_checker_is_content(sqlite: Machine, choices: tuple[str, str]) -> None:
     """The units as systemd 257 reads them, their exposure, the scripts, Nginx's configuration."""
-    said = sqlite.run("sh", f"/srv/all/{'-'.join(pair)}/{SLUG}/deploy/systemd/check.sh")
+    said = sqlite.run("sh", f"/srv/all/{'-'.join(choices)}/{SLUG}/deploy/systemd/check.sh")
     exposure = {
         name: float(level)
         for name, level in re.findall(r"exposure level for (\S+)\.service: ([0-9.]+)", said)
@@ -160,12 +161,8 @@ def test_somebody_uses_the_service(
     machine: Machine = request.getfixturevalue(host)
     assert "First" in visit(machine, interface, "First")
     assert json.loads(ready(machine))["status"] == "ok"
-    refused = machine.run(*CURL, f"https://{DOMAIN}/readyz", check=False)
+    refused = machine.run(*READ_URL, f"https://{DOMAIN}/readyz", check=False)
     assert "HTTP Error 404" in refused, "visitors do not learn it"
-
-
-CURL = ["python3", "-c", "import ssl, sys, urllib.request as r; print(r.urlopen(sys.argv[1],"]
-CURL[-1] += " context=ssl._create_unverified_context()).read().decode())"
 
 
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
@@ -433,7 +430,7 @@ def test_a_kill_costs_what_was_under_way(host: str, request: pytest.FixtureReque
 
 
 def test_the_log_is_in_the_journal(sqlite: Machine) -> None:
-    sqlite.run(*CURL, f"https://{DOMAIN}/healthz")
+    sqlite.run(*READ_URL, f"https://{DOMAIN}/healthz")
     lines = journal(sqlite, "--unit", SLUG).splitlines()
     events = [json.loads(line) for line in lines if line.startswith("{")]
     requests = [event for event in events if event.get("path") == "/healthz"]
@@ -446,7 +443,7 @@ def test_the_log_reaches_another_system(
     sqlite: Machine, projects: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
     with elsewhere.sending(sqlite, projects["sqlite", "session"], tmp_path / "sent") as way:
-        way.prove(lambda path: sqlite.run(*CURL, f"https://{DOMAIN}{path}", check=False))
+        way.prove(lambda path: sqlite.run(*READ_URL, f"https://{DOMAIN}{path}", check=False))
 
 
 def test_prometheus_reads_the_numbers_and_visitors_do_not(
@@ -459,10 +456,10 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
     follow(sqlite, blocks)
     try:
         ready(sqlite)
-        numbers = sqlite.run(*CURL, "http://127.0.0.1:9464/metrics")
+        numbers = sqlite.run(*READ_URL, "http://127.0.0.1:9464/metrics")
         assert "app_requests_total{" in numbers
         for there in ("http://127.0.0.1:9464/healthz", f"https://{DOMAIN}/metrics"):
-            assert "HTTP Error 404" in sqlite.run(*CURL, there, check=False), there
+            assert "HTTP Error 404" in sqlite.run(*READ_URL, there, check=False), there
     finally:
         sqlite.run("rm", "-r", f"/etc/systemd/system/{SLUG}.socket.d")
         sqlite.write(f"/etc/{SLUG}/environment", f"{kept}\n")
