@@ -1,4 +1,4 @@
-"""What `make bench` writes; what it measures is bounded in test_rendered_suite.py."""
+"""What `make bench` writes. test_rendered_suite.py limits the calls and time of a request."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def test_it_says_when_it_may_not_write(ready: Path, tmp_path: Path) -> None:
 
 
 def pretend_python(folder: Path, name: str, version: str, *, ensurepip: bool = True) -> Path:
-    """A program that says it is a Python of ``version``; otherwise it is the real one."""
+    """A program that reports ``version`` as its Python version and is the real Python otherwise."""
     folder.mkdir(exist_ok=True)
     program = folder / name
     program.write_text(

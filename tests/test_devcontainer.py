@@ -1,4 +1,4 @@
-"""The container for development of the template has what README.md and .ci/run ask for."""
+""".devcontainer/ of the template installs everything that README.md and .ci/run need."""
 
 from __future__ import annotations
 

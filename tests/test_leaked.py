@@ -1,4 +1,4 @@
-"""The list of leaked passwords is made from what it says, and the same each time."""
+"""`make leaked` checks the archives that it reads, and writes the same list each time."""
 
 from __future__ import annotations
 

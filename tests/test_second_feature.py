@@ -1,7 +1,7 @@
-"""A feature of the owner's is as safe as the example: added by the README's recipe, then broken.
+"""A feature of the owner is as safe as the example: add it as README.md says, then break it.
 
-``tests/second_feature/`` is all that somebody writes for ``projects``: a name, a rich text and a
-due date. The tests of the service know it by its entry in ``tests/resources.py`` alone.
+``tests/second_feature/`` has all files of the feature ``projects``: a name, a rich text and a due
+date. The tests of the service find it only through its entry in ``tests/resources.py``.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from tests.template import (
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Write no log."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def content(project: Path) -> dict[str, bytes]:
-    """All files of a rendering, except the secrets of development and where it came from."""
+    """All files of a rendering, except `.env` and the record of the template's source."""
     found = {str(path.relative_to(project)): path.read_bytes() for path in files(project)}
     assert found.pop(".env")
     record = found[".template/answers.yaml"]
