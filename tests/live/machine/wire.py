@@ -1,4 +1,4 @@
-"""wire.py FILE: keeps all that passes this machine's network, as an eavesdropper does."""
+"""wire.py FILE: records all traffic on the network of this machine, as an eavesdropper does."""
 
 import socket
 import sys
