@@ -16,7 +16,7 @@ Costs = dict[str, dict[str, tuple[float, float]]]
 
 
 def measure(place: Place) -> Result:
-    """What each practice takes: the service's time and calls less those without it."""
+    """The cost of each practice: time and calls with it, minus those without it."""
     service = place.service(auth="session")
     with service.production() as environment:
         found = inside(service, environment, ROUNDS, each=True)
@@ -71,5 +71,5 @@ def inside(service: Service, environment: dict[str, str], rounds: int, *, each: 
 
 
 def shares(found: Costs, side: str) -> list[float]:
-    """Time and calls of a side, kind after kind."""
+    """Time and calls of a side, for each kind of request."""
     return [value for path in KINDS for value in found[path][side]]

@@ -20,7 +20,7 @@ REQUESTS = 200  # before memory is read
 
 
 def measure(place: Place) -> Result:
-    """Start both again and again; ratios of the service to the bare app."""
+    """Start both apps alternately; return ratios of the service to the bare app."""
     service = place.service(auth="session")
     kinds: dict[str, dict[str, list[float]]] = {"service": {}, "bare": {}}
     with service.production() as environment:
@@ -63,9 +63,9 @@ LABELS = {
 
 
 def started(service: Service, environment: Mapping[str, str], application: str) -> dict[str, float]:
-    """Start it; what that took, and the memory that it has after some requests.
+    """Start an app; return the seconds until its first answer, and its memory after requests.
 
-    :raises RuntimeError: when it does not answer 200.
+    :raises RuntimeError: if it does not answer 200.
     """
     begun = time.perf_counter()
     with service.gunicorn(environment, application=application, workers=WORKERS) as server:

@@ -1,7 +1,7 @@
 """The cost of a password hash, and of a flood of sign-ins for signed-in users.
 
-The flood comes from everywhere, so that no limit by address or account stops it. For comparison it
-meets the same service without the bound on how many passwords a process hashes at once.
+Each request of the flood has another address and account, so that no limit stops it. For
+comparison it also runs without the bound on simultaneous hashes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from wsgi import app
 
 
 def measure(place: Place) -> Result:
-    """Hashes a second and their memory; then the flood, with the bound and without it."""
+    """Hashes per second and their memory; then the flood, with and without the bound."""
     service = place.service(auth="session")
     alone, three = json.loads(service.run(HASHING).stdout)
     (service.folder / "unbounded.py").write_text(UNBOUNDED, encoding="utf-8")
@@ -64,7 +64,7 @@ def measure(place: Place) -> Result:
 
 
 def flood(service: Service, application: str) -> dict[str, float]:
-    """What the flood gets, and what the signed-in user gets meanwhile."""
+    """Answers to the flood, and answer times of the signed-in user during it."""
     idle: list[float] = []
     flooded: list[float] = []
     statuses: list[dict[int, int]] = []
@@ -97,12 +97,12 @@ def flood(service: Service, application: str) -> dict[str, float]:
 
 
 def timed(server: Server, request: bytes) -> list[float]:
-    """Seconds that each of the requests takes, one after the other."""
+    """Seconds of each request; they run one after the other."""
     return [server.load(request, 1, clients=1).seconds for _ in range(REQUESTS)]
 
 
 def attack(server: Server, number: int, stop: Event, results: Any) -> None:
-    """Sign in until it is told to stop, each time from another address and for another account."""
+    """Sign in until the flood ends, each time with another address and account."""
     statuses: dict[int, int] = {}
     lock, serial = threading.Lock(), count(number * 100_000)
     page = server.ask("GET", "/auth/login")
@@ -136,7 +136,7 @@ def attack(server: Server, number: int, stop: Event, results: Any) -> None:
 
 
 def peaks(server: Server) -> dict[int, int]:
-    """The most memory that each worker has had, in KiB."""
+    """The peak memory of each worker, in KiB."""
     return {pid: peak(pid) for pid in server.pids()[1:]}
 
 
