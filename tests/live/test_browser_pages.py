@@ -1,4 +1,4 @@
-"""What an operator sets and a designer edits, in a real browser: staying, the foot, components."""
+"""Pages in a real browser with optional settings: STAY_SIGNED_IN, footer links, components."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def days_left(person: Person) -> float | None:
-    """How long the browser keeps the cookie of the session; None: until it is closed."""
+    """Days until the cookie of the session expires; None if it ends with the browser."""
     (cookie,) = (it for it in person.context.cookies() if it["name"] == "__Host-session")
     return None if cookie["expires"] == -1 else (cookie["expires"] - time.time()) / DAY
 

@@ -1,4 +1,4 @@
-"""The headers, as the MDN HTTP Observatory and Google's CSP Evaluator judge them."""
+"""The MDN HTTP Observatory and Google's CSP Evaluator check the headers."""
 
 from __future__ import annotations
 

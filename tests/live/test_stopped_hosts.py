@@ -93,7 +93,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
 
 @pytest.fixture(scope="module")
 def updated(host: Host) -> Left:
-    """Two releases, the second in charge."""
+    """A machine with two releases; the second one is active."""
     first = host.runs(None, host.install)
     with (host.project / "app" / "__init__.py").open("a") as code:
         code.write("# new\n")

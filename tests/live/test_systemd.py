@@ -1,4 +1,4 @@
-"""deployment=systemd: install.sh on machines that boot systemd, and the service there."""
+"""deployment=systemd: install.sh and the service, on machines that boot systemd."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def machine_for(
 
 
 def start_mailbox(machine: Machine, folder: Path) -> None:
-    """A mail server on the machine, at an address that the service's own network does not have."""
+    """Start a mail server on an address outside of the service's network namespace."""
     box = Mailbox(folder)
     machine.run("mkdir", "/var/mailbox")
     for name in ("password", "server.pem"):
@@ -104,7 +104,7 @@ def postgresql(
 def visit(
     machine: Machine, interface: str, *titles: str, email: str = "somebody@example.com"
 ) -> str:
-    """The notes of somebody who uses the service, and writes those that are not there."""
+    """Use the service; write the notes that do not exist yet; return the list of notes."""
     ca = f"/etc/ssl/{SLUG}/fullchain.pem"
     return machine.run("python3", "/srv/tests/visit.py", DOMAIN, ca, interface, email, *titles)
 
@@ -123,13 +123,13 @@ def wait_for_another(machine: Machine, unit: str, before: str, seconds: int = 10
 
 
 def journal(machine: Machine, *which: str) -> str:
-    """What the journal holds, all that was said until now."""
+    """All lines in the journal until now."""
     machine.run("journalctl", "--sync")
     return machine.run("journalctl", "--no-pager", "--quiet", "--output=cat", *which)
 
 
 def ready(machine: Machine) -> str:
-    """Wait until the service is ready; what ``/readyz`` says."""
+    """Wait until the service is ready; return the answer of ``/readyz``."""
     return machine.run("python3", f"/opt/{SLUG}/current/deploy/systemd/ready.py")
 
 
@@ -162,7 +162,7 @@ def test_somebody_uses_the_service(
     assert "First" in visit(machine, interface, "First")
     assert json.loads(ready(machine))["status"] == "ok"
     refused = machine.run(*READ_URL, f"https://{DOMAIN}/readyz", check=False)
-    assert "HTTP Error 404" in refused, "visitors do not learn it"
+    assert "HTTP Error 404" in refused, "visitors cannot read the readiness"
 
 
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
@@ -181,7 +181,7 @@ def test_the_units_are_clean_where_they_run(host: str, request: pytest.FixtureRe
 
 
 def user_of(unit: str, database: str) -> str:
-    """What sends mail has a user of its own where the database knows it by that."""
+    """The mail sender has a separate user, except with SQLite, where both open one file."""
     return SLUG if database == "sqlite" else unit
 
 
@@ -208,7 +208,7 @@ def test_the_kernel_agrees_with_the_unit(
 
 
 def inside(machine: Machine, script: str, unit: str = SLUG) -> tuple[int, str]:
-    """Run Python where the service runs: in its mounts, its network, with its user."""
+    """Run Python with the mounts, the network and the user of the service."""
     process = main_pid(machine, unit)
     command = ["nsenter", f"--target={process}", "--user", "--mount", "--net", "--ipc"]
     user, group = machine.run("stat", "--format=%u %g", f"/proc/{process}").split()
@@ -295,7 +295,7 @@ def test_only_what_sends_mail_reaches_the_mail_server(
 def test_the_service_cannot_read_the_password_of_the_mail_server(
     host: str, request: pytest.FixtureRequest
 ) -> None:
-    """Though with SQLite both have one user: in other user namespaces, it sees no process."""
+    """With SQLite both have one user, but separate user namespaces hide the processes."""
     machine: Machine = request.getfixturevalue(host)
     process = main_pid(machine, f"{SLUG}-mail")
     folder = f"/run/credentials/{SLUG}-mail.service"
@@ -314,7 +314,7 @@ def test_the_service_cannot_read_the_password_of_the_mail_server(
 def test_a_mail_is_written_while_nobody_can_send_it(
     host: str, interface: str, request: pytest.FixtureRequest
 ) -> None:
-    """The mail server is gone, and what sends is killed: the mail waits for both."""
+    """The mail waits while the mail server is down and after the sender is killed."""
     machine: Machine = request.getfixturevalue(host)
     manage, unit = f"/opt/{SLUG}/current/deploy/systemd/manage.sh", f"{SLUG}-mail"
     machine.run("systemctl", "stop", "mailbox")
@@ -341,7 +341,7 @@ def wait_for(machine: Machine, command: str, seconds: int = 60) -> None:
 
 
 def test_a_process_that_hangs_is_started_again(sqlite: Machine) -> None:
-    """Its watchdog is 15 minutes; here it is 5 seconds."""
+    """The watchdog's time is 15 minutes; the test sets 5 seconds."""
     unit = f"{SLUG}-mail"
     drop_in = f"/run/systemd/system/{unit}.service.d"
     sqlite.run("mkdir", "-p", drop_in)
@@ -359,7 +359,7 @@ def test_a_process_that_hangs_is_started_again(sqlite: Machine) -> None:
 
 
 def test_what_sends_mail_restarts_with_the_service(sqlite: Machine) -> None:
-    """It gets a new key and new settings when the service does."""
+    """The mail sender gets a new key and new settings together with the service."""
     unit = f"{SLUG}-mail"
     process = main_pid(sqlite, unit)
     sqlite.run("systemctl", "restart", SLUG)
@@ -449,7 +449,7 @@ def test_the_log_reaches_another_system(
 def test_prometheus_reads_the_numbers_and_visitors_do_not(
     sqlite: Machine, projects: dict[tuple[str, str], Path]
 ) -> None:
-    """As docs/monitoring.md says it."""
+    """As in docs/monitoring.md."""
     document = projects["sqlite", "session"] / "docs/monitoring.md"
     kept = sqlite.run("cat", f"/etc/{SLUG}/environment")
     blocks = instructions(document, "How Prometheus gets them")[:2]
@@ -586,7 +586,7 @@ SAID = {
 
 @pytest.mark.parametrize("broken", SAID)
 def test_a_release_that_does_not_work_is_taken_back(postgresql: Machine, broken: str) -> None:
-    """One that does not even start never replaces the old one; another is rolled back."""
+    """A release that does not start never replaces the old one; other bad ones are rolled back."""
     schema = (
         "from alembic.script import ScriptDirectory as S; print(S('migrations').get_current_head())"
     )
@@ -629,7 +629,7 @@ def test_a_release_that_does_not_work_is_taken_back(postgresql: Machine, broken:
 
 
 def served_certificate(machine: Machine, other_than: str = "") -> str:
-    """Serial number and issuer of what Nginx shows; a reload takes its time to take effect."""
+    """Serial number and issuer of Nginx's certificate; wait while they are ``other_than``."""
     client = f"openssl s_client -connect 127.0.0.1:443 -servername {DOMAIN}"
     for _ in range(100):
         script = f"{client} </dev/null 2>/dev/null | openssl x509 -noout -serial -issuer"
@@ -780,7 +780,7 @@ print(at("id.example.com", 8443), at("tokens.example.com", 443),
 
 
 def sign_in(machine: Machine) -> str:
-    """Where the button to sign in leads; for that, the service has asked the provider."""
+    """Press the sign-in button; return the status, and the redirect to the provider."""
     script = """
 import re, ssl, urllib.parse, urllib.request as r
 from http.cookiejar import CookieJar

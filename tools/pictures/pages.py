@@ -1,7 +1,8 @@
 """docs/*.webp: pages of a service that runs as in production, and its report, in Chromium.
 
 Fonts differ between machines, so tests cannot compare pixels. docs/pictures.json instead records
-the hash of each page's HTML without random values; the HTML has the hashes of style and scripts. A test requests the same pages from a new service and compares.
+the hash of each page's HTML without random values; the HTML has the hashes of style and scripts.
+A test requests the same pages from a new service and compares.
 """
 
 from __future__ import annotations
