@@ -143,9 +143,9 @@ def measure(place: Place) -> Result:
             ("`make test` of the template", recorded(), "20 min"),
         ],
         [
-            f"CPU: the least of {ROUNDS} runs of each, in turns, written to memory unless said "
-            f"otherwise. The steps: the least of {STARTS}, by "
-            "the clock, with the packages in the cache of uv and pip; the first tests make the "
-            f"database, start the service and are those of {SMOKE}.",
+            f"CPU: the shortest time of {ROUNDS} alternating runs, written to memory unless the "
+            f"row says otherwise. Steps: the shortest wall time of {STARTS} runs, with packages "
+            "in the cache of uv and pip. The first tests create the database, start the service "
+            f"and run {SMOKE}.",
         ],
     )

@@ -49,12 +49,12 @@ def measure(place: Place) -> Result:
         ("Layer", *(f"{kind}, {unit}" for kind in KINDS.values() for unit in ("us", "calls"))),
         rows,
         [
-            "Microseconds of CPU and calls of functions for an anonymous GET, from the WSGI "
-            "environment to the last byte, without a server. A practice's share is what the "
-            "service takes less without it; one without calls is not listed. Times are exact to a "
-            "few microseconds at best, calls are the same each time. Log lines are not written. "
-            "The last row is what gunicorn takes to check and write the headers of the service's "
-            "answer more than for those of the bare app."
+            "CPU time in microseconds, and calls of functions, for an anonymous GET without a "
+            "server. The cost of a practice is the service with it minus the service without it; "
+            "the table leaves out practices without calls. Times are exact to a few microseconds "
+            "at best, calls are the same each time. The service writes no log lines here. The last "
+            "row is the additional cost for gunicorn to check and write the service's headers, "
+            "compared with the headers of the bare app."
         ],
     )
 

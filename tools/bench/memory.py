@@ -46,10 +46,10 @@ def measure(place: Place) -> Result:
         ("", "Bare", "Service", "Ratio"),
         rows,
         [
-            f"Medians of {ROUNDS} starts of each, in turns, with {WORKERS} workers under the "
-            "service's own configuration, which builds the app before it forks. Memory is that of "
-            f"/proc/PID/smaps_rollup (Pss) after {REQUESTS} requests. A worker that hashes "
-            "passwords takes up to 138 MiB more meanwhile."
+            f"Medians of {ROUNDS} alternating starts of each, with {WORKERS} workers under the "
+            "service's own configuration, which builds the app before it forks. Memory is Pss of "
+            f"/proc/PID/smaps_rollup after {REQUESTS} requests. A worker takes up to 138 MiB more "
+            "while it hashes passwords."
         ],
     )
 

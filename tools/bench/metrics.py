@@ -56,7 +56,7 @@ def measure(place: Place) -> Result:
         rows,
         [
             "Microseconds of CPU a request, of gunicorn's processes: gthread, one worker. Medians "
-            f"of {PAIRS} pairs of services that were started anew, with {ROUNDS} rounds of "
-            f"{REQUESTS} requests of each kind, in turns."
+            f"of {PAIRS} newly started pairs of services, with {ROUNDS} alternating rounds of "
+            f"{REQUESTS} requests of each kind."
         ],
     )

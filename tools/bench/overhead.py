@@ -72,9 +72,9 @@ def measure(place: Place) -> Result:
         ("GET", "Bare, us", "Service, us", "Ratio", "Goal", "Requests/s, ratio"),
         rows,
         [
-            "Microseconds of CPU a request, of gunicorn's processes: gthread, one worker, the "
-            f"service's own configuration. Medians of {ROUNDS} rounds with {REQUESTS} requests of "
-            "each kind, in turns; the ratio is that of a round, and of these the median.",
+            "CPU time of gunicorn's processes for one request, in microseconds: gthread, one "
+            f"worker, the service's own configuration. Medians of {ROUNDS} rounds with {REQUESTS} "
+            "requests of each kind, alternately; the ratio is computed for each round.",
             "The bare app (tools/bench/bare.py) has the same templates, models, engine and "
             "database, and none of the practices: no log line, header, limit, check of the host, "
             "CSRF token, or session that can be ended. gunicorn's access log is off in both.",

@@ -61,16 +61,17 @@ def measure(place: Place) -> Result:
         ("Request", "At", "First", "Second", "Third"),
         rows,
         [
-            f"Notes: the time until the answer is there with {first} of them in the database, then "
-            f"the ratio to that with {second} and {third}; medians of {ROUNDS} rounds of "
-            f"{REQUESTS} requests, in turns, one at a time. A tenth of the notes is of the account "
-            "that asks, and its pages are from all over its list, by cursor.",
-            "Workers and instances: answers a second, then the ratio to that; medians of "
+            f"Notes: the time of an answer with {first} notes in the database, then the ratios for "
+            f"{second} and {third} notes; medians of {ROUNDS} alternating rounds of {REQUESTS} "
+            "requests, one at a time. The account that sends the requests has a tenth of the "
+            "notes; the requested pages come from all parts of its list, by cursor.",
+            "Workers and instances: answers a second, then the ratios to that; medians of "
             f"{LOAD_ROUNDS} rounds of {LOAD} requests, {CLIENTS} at a time, on PostgreSQL with "
-            f"{second} notes. Instances have one worker each, and stand behind the service's own "
-            "`deploy/nginx/`, with TLS. The load, Nginx, PostgreSQL and the workers share the cores"
-            " of one machine: with two, the second worker gets a part of a core and a third nothing"
-            " more. CPU, of the workers alone, tells whether they hinder each other.",
+            f"{second} notes. Each instance has one worker; Nginx with `deploy/nginx/` of the "
+            "service and TLS is in front of them. The load, Nginx, PostgreSQL and the workers "
+            "share the cores of one machine: with two cores, a second worker gets a part of a core "
+            "and a third worker nothing. CPU is that of the workers only: it shows whether they "
+            "slow each other.",
         ],
     )
 

@@ -91,9 +91,10 @@ def measure(place: Place) -> Result:
         ("", "gunicorn", "granian"),
         rows,
         [
-            f"One worker of four threads, {GRANIAN}; {ROUNDS} rounds of {REQUESTS} requests in "
-            "turns. The cases go to the server's own socket, past Nginx, which refuses or mends "
-            f'them; 200 means that the app was called. "No answer" is none within {WAIT} s.',
+            f"One worker of four threads, {GRANIAN}; {ROUNDS} alternating rounds of {REQUESTS} "
+            "requests. The cases go to the server's own socket; Nginx would refuse or correct "
+            "these requests. 200 means that the server called the app. "
+            f'"No answer" means none within {WAIT} s.',
         ],
     )
 

@@ -55,10 +55,10 @@ def measure(place: Place) -> Result:
         ("", "Service", "Without its bound"),
         rows,
         [
-            f"A flood is {CLIENTS} clients that sign in without a pause, at two processes of four "
-            f"threads as in production, on the same cores: {ROUNDS} rounds, in turns with idle "
-            f"ones, of {REQUESTS} requests for a page of 20 rows. A process hashes at most three "
-            "passwords at once; without this bound all its threads do."
+            f"{CLIENTS} clients sign in without a pause; the service has two processes of four "
+            f"threads as in production, on the same cores. In {ROUNDS} rounds, with and without "
+            f"this flood, a user sends {REQUESTS} requests for a page of 20 rows. A process hashes "
+            "at most three passwords at once; without this bound, all its threads do."
         ],
     )
 

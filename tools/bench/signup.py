@@ -51,8 +51,8 @@ def measure(place: Place) -> Result:
         rows,
         [
             f"`POST /api/v1/auth/register` for new addresses: {ROUNDS} rounds of {REQUESTS} "
-            "requests, one after the other, in turns. Each service has a database of its own and "
-            "a process that sends its mails, on the same cores. A silent server answers no "
+            "requests, alternately. Each service has a separate database and a "
+            "process that sends its mails, on the same cores. A silent server answers no "
             "MAIL command."
         ],
     )

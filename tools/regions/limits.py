@@ -118,7 +118,7 @@ def table() -> list[list[str]]:
 
 
 COLUMNS = (
-    "Who counts",
+    "What counts the attempts",
     "guesses in 5 min",
     "with partition",
     "a sign-in waits",
