@@ -139,7 +139,7 @@ def test_ruff_finds_nothing(project: Path) -> None:
     assert result.returncode == 0, result.stdout
 
 
-def test_the_format_is_ruffs(project: Path) -> None:
+def test_the_format_is_that_of_ruff(project: Path) -> None:
     result = run(
         sys.executable, "-m", "ruff", "format", "--check", "--diff", "--no-cache", cwd=project
     )

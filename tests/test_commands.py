@@ -135,7 +135,7 @@ def test_a_bad_reply_is_refused_before_the_next_question(ready: Path, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_stops_when_nobody_answers(ready: Path, tmp_path: Path) -> None:
+def test_it_stops_at_the_end_of_input(ready: Path, tmp_path: Path) -> None:
     result = make(ready, "new", f"OUTPUT={tmp_path}")
     assert result.returncode != 0
     assert "Stopped; nothing was rendered." in result.stdout

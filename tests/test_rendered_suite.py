@@ -156,7 +156,9 @@ def test_a_service_with_odd_names_passes_its_tests(
     assert "<b>" not in page
 
 
-def test_each_gate_of_the_service_bites(demo: tuple[Path, str], values: dict[str, str]) -> None:
+def test_each_check_of_the_service_finds_a_planted_weakness(
+    demo: tuple[Path, str], values: dict[str, str]
+) -> None:
     """With the tools of `make audit` installed; without them, the service's own tests skip this."""
     folder, _ = demo
     installed = run("make", ".venv/audit/installed", cwd=folder, env=values, timeout=TIMEOUT)
@@ -193,7 +195,7 @@ def test_gitlab_runs_the_whole_audit(demo: tuple[Path, str], values: dict[str, s
     assert (result.returncode == 0) == ("build/sbom.json" in result.stdout) == (not ended)
 
 
-def test_the_audit_fails_when_nobody_can_be_asked(
+def test_the_audit_fails_without_the_list_of_vulnerabilities(
     demo: tuple[Path, str], values: dict[str, str]
 ) -> None:
     folder, _ = demo

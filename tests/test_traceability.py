@@ -29,7 +29,7 @@ def states(ledger: str) -> dict[str, str]:
     return {line[0]: line[3].partition(": ")[0] for line in lines}
 
 
-def test_what_is_proven_has_a_test_and_what_a_test_names_is_proven(pair: Path) -> None:
+def test_each_proven_requirement_has_a_test_and_each_named_one_is_proven(pair: Path) -> None:
     said, tests = states((pair / LEDGER).read_text("utf-8")), named(pair)
     assert len(said) > 253
     assert sorted(number for number, it in said.items() if it in BY_TESTS) == sorted(

@@ -105,7 +105,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize("answers", FOUND.values(), ids=list(FOUND))
-def test_what_was_found_stays_mended(answers: dict[str, str]) -> None:
+def test_attacks_found_before_stay_harmless(answers: dict[str, str]) -> None:
     for choices in COMBINATIONS[::4]:  # each of the nine pairs of two axes, or nearly so
         assert check({**answers, **choices}) == "rendered"
 

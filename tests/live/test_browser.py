@@ -248,9 +248,7 @@ INJECTIONS = {
 
 
 @pytest.mark.parametrize("injection", INJECTIONS)
-def test_what_gets_past_the_cleaning_is_stopped_by_the_policy(
-    person: Person, injection: str
-) -> None:
+def test_the_content_security_policy_stops_injected_markup(person: Person, injection: str) -> None:
     """Each violation becomes a problem of the person; in other tests it is a failure."""
     person.page.goto("/")
     with suppress(Exception):  # Trusted Types make it one

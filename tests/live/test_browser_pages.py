@@ -39,7 +39,7 @@ def days_left(person: Person) -> float | None:
     return None if cookie["expires"] == -1 else (cookie["expires"] - time.time()) / DAY
 
 
-def test_who_ticks_the_box_stays_with_password_and_passkey(person: Person) -> None:
+def test_the_box_keeps_users_signed_in_with_password_and_passkey(person: Person) -> None:
     page = person.page
     person.sign_up()
     assert days_left(person) is None

@@ -96,7 +96,7 @@ def test_a_stale_page_leads_to_a_fresh_proof(person: Person, phone: Authenticato
     assert len(phone.passkeys()) == 1
 
 
-def test_whoever_cancels_may_try_again(person: Person, phone: Authenticator) -> None:
+def test_a_user_who_cancels_may_try_again(person: Person, phone: Authenticator) -> None:
     """Browsers hide the reason: the user cancelled, was too late or was not verified."""
     page = person.page
     phone.verify(False)

@@ -337,7 +337,7 @@ def test_a_killed_gunicorn_costs_no_reader_a_request(
 
 
 @once
-def test_whatever_is_killed_comes_back(client: Pages | Programs, deployment: Deployment) -> None:
+def test_a_killed_container_starts_again(client: Pages | Programs, deployment: Deployment) -> None:
     for name, found in deployment.containers().items():
         deployment.kill(name)
         if name.startswith("app-"):  # the other one answers
@@ -364,7 +364,7 @@ def test_a_mail_arrives(client: Pages | Programs, deployment: Deployment) -> Non
 
 
 @once
-def test_a_mail_is_written_while_nobody_can_send_it(
+def test_a_mail_waits_while_it_cannot_be_sent(
     client: Pages | Programs, deployment: Deployment
 ) -> None:
     """The mail waits while the mail server is down and after the sender is killed."""
@@ -661,7 +661,7 @@ def test_checkov_finds_nothing(rendered: Path, judges: Path) -> None:
     assert summary["passed"] > 20
 
 
-def test_nothing_gets_into_a_build_but_what_is_named(docker: Docker, tmp_path: Path) -> None:
+def test_only_named_files_get_into_a_build(docker: Docker, tmp_path: Path) -> None:
     project = render(tmp_path, database="postgresql", deployment="docker")
     planted = [
         *(".env", ".env.production", ".git/config", ".venv/bin/python", "secrets/SECRET_KEY"),

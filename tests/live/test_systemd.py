@@ -137,7 +137,7 @@ def ready(machine: Machine) -> str:
 
 
 @pytest.mark.parametrize("choices", PAIRS, ids="-".join)
-def test_every_checker_is_content(sqlite: Machine, choices: tuple[str, str]) -> None:
+def test_every_checker_passes(sqlite: Machine, choices: tuple[str, str]) -> None:
     """The units as systemd 257 reads them, their exposure, the scripts, Nginx's configuration."""
     said = sqlite.run("sh", f"/srv/all/{'-'.join(choices)}/{SLUG}/deploy/systemd/check.sh")
     exposure = {
@@ -155,9 +155,7 @@ def test_every_checker_is_content(sqlite: Machine, choices: tuple[str, str]) -> 
 
 
 @pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
-def test_somebody_uses_the_service(
-    host: str, interface: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_user_uses_the_service(host: str, interface: str, request: pytest.FixtureRequest) -> None:
     machine: Machine = request.getfixturevalue(host)
     assert "First" in visit(machine, interface, "First")
     assert json.loads(ready(machine))["status"] == "ok"
@@ -217,7 +215,7 @@ def inside(machine: Machine, script: str, unit: str = SLUG) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
-def test_whoever_takes_over_the_service_gets_nowhere(
+def test_code_in_the_service_cannot_reach_other_files_or_networks(
     host: str, request: pytest.FixtureRequest
 ) -> None:
     machine: Machine = request.getfixturevalue(host)
@@ -311,7 +309,7 @@ def test_the_service_cannot_read_the_password_of_the_mail_server(
 
 
 @pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
-def test_a_mail_is_written_while_nobody_can_send_it(
+def test_a_mail_waits_while_it_cannot_be_sent(
     host: str, interface: str, request: pytest.FixtureRequest
 ) -> None:
     """The mail waits while the mail server is down and after the sender is killed."""
@@ -419,7 +417,7 @@ def test_a_restart_loses_no_request(host: str, request: pytest.FixtureRequest) -
 
 
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
-def test_a_kill_costs_what_was_under_way(host: str, request: pytest.FixtureRequest) -> None:
+def test_a_kill_loses_only_running_requests(host: str, request: pytest.FixtureRequest) -> None:
     machine: Machine = request.getfixturevalue(host)
     before = main_pid(machine)
     answers = under_load(machine, "kill", "-KILL", before)
@@ -682,7 +680,7 @@ def test_a_real_authority_issues_and_renews(sqlite: Machine) -> None:
     sqlite.shell(f"sed -i '/renew_before_expiry = 99 days/d' {renewal}")
 
 
-def test_without_a_name_nobody_is_asked(postgresql: Machine) -> None:
+def test_without_a_name_no_authority_is_asked(postgresql: Machine) -> None:
     own = served_certificate(postgresql)
     unit = f"{SLUG}-certificate.service"
     postgresql.shell("cp /etc/hosts /root/hosts; echo 127.0.0.1 localhost >/etc/hosts")
