@@ -25,7 +25,7 @@ MOST = 600_000  # bytes, of all pictures of pages
 
 
 def shows(text: str, picture: str) -> bool:
-    """Whether a document has the picture, with words for those who do not see it."""
+    """Whether a document has the picture, with a text alternative."""
     return re.search(rf"!\[[^\]]{{40,}}\]\(<?{re.escape(picture)}>?\)", text) is not None
 
 

@@ -84,7 +84,7 @@ def prepare(cluster: Cluster) -> None:
 
 @dataclass
 class Operator:
-    """Somebody who deploys ``project`` into ``namespace``."""
+    """An operator who deploys ``project`` into ``namespace``."""
 
     cluster: Cluster
     project: Path

@@ -442,7 +442,7 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
     override, scrape = instructions(document, "How Prometheus gets them")[:2]
     (deployment.project / "compose.override.yaml").write_text(override, "utf-8")
     files = deployment.environment["COMPOSE_FILE"].split(os.pathsep)
-    files.insert(1, "compose.override.yaml")  # which Compose reads where nobody names files
+    files.insert(1, "compose.override.yaml")  # COMPOSE_FILE hides it
     deployment.environment["COMPOSE_FILE"] = os.pathsep.join(files)
     deployment.script("deploy.sh")
     network = ["--network", f"{deployment.project.name}_metrics"]

@@ -25,7 +25,7 @@ SLUG = "demo"
 DOMAIN = "demo.example.com"
 INSTALL = "/srv/project/deploy/systemd/install.sh"
 ANSWERS = {"deployment": "systemd", "project_slug": SLUG, "domain_name": DOMAIN}
-# systemd reads % in a description; nothing else of an answer has a meaning in units.
+# In units, systemd interprets % in a description; no other character of an answer.
 AWKWARD = {"project_name": "Déjà 100% vu", "author_email": "o'brien+x@example.com"}
 PAIRS = [("sqlite", "session"), ("postgresql", "token"), ("mysql", "oidc")]
 SECRETS = f"/etc/{SLUG}/credentials"
@@ -232,11 +232,11 @@ def test_code_in_the_service_cannot_reach_other_files_or_networks(
     for path in (f"/var/lib/{SLUG}-backups", SECRETS, "/root", f"/etc/ssl/{SLUG}/privkey.pem"):
         status, said = inside(machine, f"import os; os.listdir({path!r})")
         assert "PermissionError" in said or "NotADirectory" in said, said
-    # Its loopback is not the host's, where Nginx listens.
+    # The service has another loopback interface than the host, where Nginx listens.
     connect = "import socket; socket.create_connection(('127.0.0.1', 443), 5)"
     assert machine.run("python3", "-c", connect) == ""
     assert "ConnectionRefusedError" in inside(machine, connect)[1]
-    assert inside(machine, "open('/tmp/x', 'w')")[0] == 0, "and it has a folder of its own"
+    assert inside(machine, "open('/tmp/x', 'w')")[0] == 0, "the service has a private /tmp"
 
 
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
@@ -255,7 +255,7 @@ def test_secrets_are_in_files_alone(host: str, request: pytest.FixtureRequest) -
         assert secret not in place
         assert MAIL_PASSWORD not in place
         assert "CREDENTIALS_DIRECTORY" in environment
-    # Nobody else reads them, and the service has no other role of the database.
+    # Other users cannot read the secrets, and the service has no other database role.
     loaded = f"/proc/{main_pid(machine)}/root/run/credentials/{SLUG}.service"
     found = set(machine.run("ls", loaded).split())
     assert found.isdisjoint({"MIGRATION_DATABASE_URL", "MAIL_DATABASE_URL", "MAIL_URL"})
@@ -399,7 +399,7 @@ def test_it_comes_back_after_a_kill(host: str, request: pytest.FixtureRequest) -
     machine: Machine = request.getfixturevalue(host)
     before = main_pid(machine)
     machine.run("kill", "-KILL", before)
-    wait_for_another(machine, SLUG, before)  # by itself: a request would start it by the socket
+    wait_for_another(machine, SLUG, before)  # no request: it would start the service
     ready(machine)
 
 
@@ -421,7 +421,8 @@ def test_a_kill_loses_only_running_requests(host: str, request: pytest.FixtureRe
     machine: Machine = request.getfixturevalue(host)
     before = main_pid(machine)
     answers = under_load(machine, "kill", "-KILL", before)
-    cut_off = answers.pop("502", 0) + answers.pop("IncompleteRead", 0)  # before and in an answer
+    # gunicorn dies before an answer (502) or within it.
+    cut_off = answers.pop("502", 0) + answers.pop("IncompleteRead", 0)
     assert set(answers) == {"200"}
     assert cut_off <= 6, "one for each client of load.py"
     assert main_pid(machine) not in ("0", before)
@@ -522,14 +523,14 @@ def test_the_operator_s_commands(sqlite: Machine) -> None:
     assert sqlite.run("stat", "-c", "%a %U", f"{SECRETS}/SECRET_KEY") == "600 root"
     for name in (SLUG, f"{SLUG}-mail"):
         running = f"/run/credentials/{name}.service/SECRET_KEY"
-        assert sqlite.run("cat", running) == key, "it goes on with the key of its start"
+        assert sqlite.run("cat", running) == key, "it continues with the key from its start"
     new = sqlite.run("cat", f"{SECRETS}/SECRET_KEY")
     refused = sqlite.shell(f"! sh {manage} keys rotate 2>&1")
-    assert f"systemctl restart {SLUG}" in refused, "once more before that would lose mails"
+    assert f"systemctl restart {SLUG}" in refused, "a second rotation now would lose mails"
     assert sqlite.run("cat", f"{SECRETS}/SECRET_KEY") == new
     sqlite.run("systemctl", "restart", SLUG)
     ready(sqlite)
-    visit(sqlite, "session", email="new-key@example.com")  # by a mail, which was encrypted
+    visit(sqlite, "session", email="new-key@example.com")  # needs an encrypted mail
     sqlite.run("sh", manage, "keys", "rotate")
     assert sqlite.run("cat", f"{SECRETS}/SECRET_KEY_FALLBACKS") == new
     sqlite.run("systemctl", "restart", SLUG)
@@ -559,7 +560,7 @@ def test_an_update_loses_no_request(sqlite: Machine) -> None:
     assert set(under_load(sqlite, "sh", INSTALL)) == {"200"}
     assert sqlite.run("readlink", f"/opt/{SLUG}/current") != before
     assert sqlite.run("readlink", f"/opt/{SLUG}/previous") == before
-    for _ in range(2):  # whoever is not sure that it was done does it again
+    for _ in range(2):  # an operator may run it again
         sqlite.run("sh", INSTALL, "--rollback")
         assert sqlite.run("readlink", f"/opt/{SLUG}/current") == before
     assert set(under_load(sqlite, "systemctl", "restart", SLUG)) == {"200"}
@@ -797,7 +798,7 @@ except r.HTTPError as answer:
     return machine.run("python3", "-c", script % DOMAIN)
 
 
-# --- The end: these change the machine for good
+# --- Last tests: they change the machine permanently
 
 
 @pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
@@ -837,7 +838,7 @@ def test_uninstalling_leaves_the_data_and_purging_nothing(
     } | {
         path for path in left if path.startswith((f"/etc/{SLUG}/", f"/var/lib/{SLUG}-certificate/"))
     }, left
-    # Nginx is Debian's again.
+    # The files of Debian's Nginx are unchanged again.
     assert machine.run("dpkg", "--verify", "nginx", "nginx-common") == ""
     assert not {"site.conf", "tls.conf"} & set(machine.run("ls", "/etc/nginx").split())
 

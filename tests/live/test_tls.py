@@ -47,7 +47,7 @@ def test_testssl_gives_its_best_grade(service: Service, tmp_path: Path) -> None:
     said = run(*command, target, timeout=600).stdout
     found = {entry["id"]: entry for entry in json.loads(report.read_text("utf-8"))}
     assert found["overall_grade"]["finding"] == "A+", said
-    # A certificate of the tests' own lives for 30 days, and nobody knows whether it is revoked.
+    # The tests' certificate is valid for 30 days, and no authority says whether it is revoked.
     own = {"cert_expirationStatus", "cert_notAfter", "cert_revocation"}
     bad = [e for e in found.values() if e["severity"] in ("MEDIUM", "HIGH", "CRITICAL")]
     assert [entry for entry in bad if entry["id"] not in own] == []

@@ -172,7 +172,7 @@ def submit(server: Server, path: str, fields: Mapping[str, str], cookie: str) ->
 
 
 def sign_in_to_bare(server: Server, *, pages: bool) -> dict[str, str]:
-    """The headers that sign requests in to the bare app, as the user who signed up there."""
+    """Sign in to the bare app; return the headers of the session."""
     answer = server.ask("GET", "/sign-in")
     if pages:
         return {"Cookie": answer.cookie()}

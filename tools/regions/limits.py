@@ -89,7 +89,7 @@ def run(design: Design, network: Network) -> Outcome:
                 allowed = design.falls_back and alone[region, step % WORKERS].allows(sent)
             if allowed:
                 guessed.append(sent)
-        if sent % 60 == 0:  # the user of the third region, who is alone with the own account
+        if sent % 60 == 0:  # the user of the third region, with another account
             home = REGIONS[0] if design.shared else "third"
             cut = network.is_cut("third", home, sent)
             refused += cut and not design.falls_back

@@ -16,7 +16,7 @@ PARTITION = (300.0, 900.0)
 END = 1000.0
 STEP = 0.01  # seconds between two requests of the thief
 STALE = 5.0  # seconds: a replica that is further behind is not asked
-LIFETIME = 600.0  # seconds of a token that nobody looks up
+LIFETIME = 600.0  # seconds of a signed token without a lookup
 
 # What a request of the third region gets at a time: whether it is answered, and whether the session
 # counts as running.

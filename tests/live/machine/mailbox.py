@@ -36,7 +36,7 @@ def authenticate(
 
 
 def connection() -> SMTP:
-    # auth_require_tls knows STARTTLS alone; here everything is within TLS.
+    # auth_require_tls accepts only STARTTLS; here the whole connection is TLS.
     options = {"auth_required": True, "auth_require_tls": False, "enable_SMTPUTF8": True}
     return SMTP(Mailbox(), authenticator=authenticate, **options)
 

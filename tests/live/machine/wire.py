@@ -4,7 +4,7 @@ import socket
 import sys
 
 ALL = 3  # ETH_P_ALL of the kernel's if_ether.h: every protocol
-PACKET = 65536  # bytes, of the longest one
+PACKET = 65536  # bytes of the longest packet
 
 with (
     socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(ALL)) as wire,
