@@ -32,7 +32,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
 }
 
 
-# --- Which files, for whom
+# --- Which choices render which files
 
 
 def test_the_manifest_is_current() -> None:

@@ -1,4 +1,4 @@
-"""The README's pictures show what is there, and load nothing from another server."""
+"""The README's pictures are current, and load nothing from another server."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def fields() -> Iterator[ModuleType]:
 
 
 def tool(name: str) -> Iterator[ModuleType]:
-    """A module of the tool, which is no package; what is compiled would be rendered as well."""
+    """Load a module of the tool without writing bytecode, which the template would render."""
     sys.path.insert(0, str(TOOL))
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     yield importlib.import_module(name)

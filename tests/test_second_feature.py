@@ -24,8 +24,8 @@ from tests.template import AXES, ROOT, commit, environment, git, render, run
 from tests.test_databases import SERVERS
 
 FEATURE = ROOT / "tests" / "second_feature"
-# Limits of files that an owner writes or changes, and of their lines that are not empty. README.md of
-# the service lists the files. `make migration` writes one more file.
+# The most files that an owner writes or changes, and their most lines that are not empty. README.md
+# of the service lists the files. `make migration` writes one more file.
 COST = {"html": (8, 160), "json": (6, 120)}
 IMPORTED = "from app.notes.models import Note\n"
 REGISTERED = "    notes.init_app(app)\n"

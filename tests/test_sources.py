@@ -91,7 +91,7 @@ def test_it_renders_the_same_from_everywhere(
     assert result.returncode == 0, result.stdout
     assert content(tmp_path / "first" / "billing") == expected
 
-    # The checks are there, whichever folder it was unpacked to.
+    # The checks also run if cookiecutter has copied the template to another folder.
     replies = kept(kind) + 'The "Service"' + "\n" * 9
     result = cookiecutter(tmp_path, "bad", *source, "author_name=Me", reply=replies)
     assert result.returncode == 1
@@ -100,7 +100,7 @@ def test_it_renders_the_same_from_everywhere(
     assert again in result.stdout.strip().splitlines()[-1]
     assert list((tmp_path / "bad").iterdir()) == []
 
-    # What was refused is not what is replayed.
+    # A refused run must not replace the answers for --replay.
     result = cookiecutter(tmp_path, "second", *source, "--replay", reply=kept(kind))
     assert result.returncode == 0, result.stdout
     assert content(tmp_path / "second" / "billing") == expected

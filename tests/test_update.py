@@ -199,7 +199,7 @@ def test_an_update_needs_no_tag(template: Path, tmp_path: Path) -> None:
 
 
 def test_any_answer_survives_the_record(tmp_path: Path) -> None:
-    """A rendering from the record has the same bytes, with any characters in the answers."""
+    """A rendering from the recorded answers has the same bytes, whatever the answers contain."""
     first = render(tmp_path / "first", **ODD)
     record = yaml.safe_load((first / ANSWERS).read_text(encoding="utf-8"))
     assert ODD.items() <= record["default_context"].items()

@@ -229,8 +229,8 @@ def releases(service: Operator) -> None:
     assert "settings-old" not in maps
     assert kept < maps
 
-    # One step back is the release before. The next deployment leaves nothing of it, and nothing
-    # of the first overlay, in whose place everybody would be let in.
+    # `rollout undo` restores the previous release. The next deployment must remove it and the first
+    # overlay: otherwise the policy of the first overlay would let all traffic in.
     ready.kubectl(*own, "rollout", "undo", "deployment/web", "deployment/mail")
     undone = service.app()
     assert undone["envFrom"][0]["configMapRef"]["name"] in kept

@@ -59,7 +59,7 @@ def documents(text: str) -> list[Object]:
 
 @dataclass
 class Rendered:
-    """A service, and what `kubectl kustomize` makes of it."""
+    """A service, and its manifests from `kubectl kustomize`."""
 
     project: Path
     answers: dict[str, str]
@@ -255,7 +255,7 @@ def test_the_check_of_the_profile_would_find(
     assert restricted.violations([deployment])
 
 
-# --- What is there
+# --- Kinds and images
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -327,10 +327,10 @@ class Server:
                 return Answer(response.status, response.getheaders(), response.read())
 
     def load(self, request: bytes, requests: int, *, clients: int = 4, status: int = 200) -> Load:
-        """Send the same request again and again, each on a connection of its own as Nginx does.
+        """Send a request repeatedly, on a new connection each time as Nginx does.
 
-        :param requests: how many in all; ``clients`` of them at a time.
-        :raises RuntimeError: when an answer has another status.
+        :param requests: the number of all requests; ``clients`` send them at the same time.
+        :raises RuntimeError: if an answer has another status.
         """
         expected = b" %d " % status
         wrong: list[bytes] = []

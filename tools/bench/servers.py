@@ -82,7 +82,7 @@ def measure(place: Place) -> Result:
             cells = []
             for start in starts.values():
                 with start("probe:app") as server:
-                    server.load(http_request("GET", "/"), 1, clients=1)  # its worker is there
+                    server.load(http_request("GET", "/"), 1, clients=1)  # until the worker runs
                     cells.append(check(server))
             rows.append([label, *cells])
             print("  " + " | ".join(rows[-1]), flush=True)

@@ -22,7 +22,7 @@ from tools.bench.measure import Place, Result, Server, Service, http_request
 from tools.bench.overhead import add_account, sign_in
 
 ROUNDS = 3
-CLIENTS = 40  # that sign in, each again as soon as it is answered
+CLIENTS = 40  # each signs in again after each answer
 REQUESTS = 8  # of the user who is signed in, in a round
 HASHING = Path(__file__).with_name("hashing.py")
 UNBOUNDED = """import threading

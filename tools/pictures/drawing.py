@@ -23,8 +23,8 @@ TARGETS = {
     auth: ROOT / "<<cookiecutter.project_slug>>/_options/auth" / auth / "docs/request.svg"
     for auth in ("session", "token", "oidc")
 }
-OVERVIEW = ROOT / "docs/request.svg"  # that of the default, for README.md
-# What a library adds, who sets it up, and what it does.
+OVERVIEW = ROOT / "docs/request.svg"  # the drawing of auth=session, for README.md
+# Functions of libraries: the practice that registers each, and its description.
 LIBRARIES = {
     "ProxyFix": ("https", "Take address and scheme of the client from the headers of Nginx"),
     "Limiter.check_request_limit": ("rate_limits", "Count the request against its route's limits"),
