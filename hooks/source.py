@@ -7,18 +7,18 @@ import re
 import subprocess
 
 TIMEOUT = 10  # seconds; git asks no server for any of this
-# https://host/path, ssh://..., user@host:path; without what a line of YAML cannot hold.
+# https://host/path, ssh://..., user@host:path; without characters that break a line of YAML.
 URL = re.compile(r"(\w+://|[\w.-]+@[\w.-]+:)[^\"\\\s\x00-\x1f\x7f]+")
-# A password or a token in the URL of a remote must not get into the repository of the service. A
-# token may also stand in the place of the user; that of SSH is no secret.
+# Attack: a password or token in the URL of a remote gets into the repository of the service. In
+# HTTP URLs the token may also be the user name; the user name of SSH is no secret.
 SECRETS = re.compile(r"(?<=http://)[^/@]*@|(?<=https://)[^/@]*@|(?<=\w):[^/@:]*(?=@)")
 
 
 def of(template: str) -> dict[str, str]:
-    """The template's ``url`` and ``commit``, each empty when it is unknown.
+    """Return ``url`` and ``commit`` of the template; an unknown value is empty.
 
-    A copy without git has neither. With uncommitted changes there is no commit: only the version is
-    recorded. A folder of this machine is no ``url``: it is of no use to others.
+    A copy without git has neither. With uncommitted changes, ``commit`` is empty, because no commit
+    renders the same files. ``url`` is never a folder of this machine, which others cannot read.
     """
     if _git(template, "rev-parse", "--show-prefix") != "":
         return {"url": "", "commit": ""}  # no repository, or a folder of another one
@@ -31,7 +31,7 @@ def of(template: str) -> dict[str, str]:
 
 
 def _git(folder: str, *arguments: str) -> str | None:
-    """The output of git about the folder; None if git fails."""
+    """Return the output of git in the folder; None if git fails."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     try:
         result = subprocess.run(  # noqa: S603 - no argument comes from outside

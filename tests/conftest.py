@@ -1,4 +1,4 @@
-"""Renderings that several tests read; a test that changes files renders its own."""
+"""Services that several tests read; a test that changes files renders its own service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.template import COMBINATIONS, PAIRWISE, copied, render
 
 
 class Groups(LoadScopeScheduling):
-    """Gives each process one group after another."""
+    """Gives each process of pytest-xdist whole groups of tests (tests/groups.py)."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid)
@@ -40,7 +40,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session", params=PAIRWISE, ids=lambda answers: "-".join(answers.values()))
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with nine of the combinations, for what takes seconds."""
+    """The service with nine combinations (``PAIRWISE``), for tests that take seconds."""
     return render(tmp_path_factory.mktemp("rendered"), **request.param)
 
 

@@ -1,4 +1,4 @@
-"""A rendered service with its packages, for the tests of ``make resource`` and its opposite."""
+"""A service with its packages, for the tests of ``make resource`` and ``make remove-example``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.template import commit, environment, git, render, run
 
 ALL_KINDS = "name:text due_date:date body:rich amount:number done:flag city:text"
 WORD = re.compile(r"(?<![a-z])notes?(?![a-z])", re.IGNORECASE)
-# English text that others wrote, and hashes.
-OTHERS = ("corpus/", ".lock", "package-lock.json", "common_passwords.txt")
+# Files that may contain the word "note": texts of other authors, and hashes.
+OTHERS = ("corpus/", ".lock", "package-lock.json")
 TIMEOUT = 300  # seconds for a command, on a slow machine
 
 
@@ -39,7 +39,7 @@ def make(
 
 
 def python(service: Path, *words: str) -> str:
-    """The output of a module that the service has; it must succeed."""
+    """Run a module with the service's Python; return its output. It must succeed."""
     values = environment(service.parent, ATTACKS="sample")
     command = (".venv/bin/python", "-m", *words)
     result = run(*command, cwd=service, env=values, timeout=TIMEOUT)
@@ -48,7 +48,7 @@ def python(service: Path, *words: str) -> str:
 
 
 def practices(service: Path, python: Path) -> list[dict[str, Any]]:
-    """What `make practices` knows of a service, asked by a Python that has its packages."""
+    """The practices that `make practices` lists; ``python`` has the packages of the service."""
     said = run(python, "-m", "tests.traceability", "--json", cwd=service)
     return json.loads(said.stdout)["practices"]  # type: ignore[no-any-return]
 
@@ -59,7 +59,7 @@ def lint(service: Path) -> None:
 
 
 def words(service: Path, *left_out: str) -> list[str]:
-    """The lines of all files for git that name the example."""
+    """All lines with the word "note" in files that git tracks or would add, except ``left_out``."""
     listed = git(service, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
     found = []
     for name in listed:
@@ -71,7 +71,7 @@ def words(service: Path, *left_out: str) -> list[str]:
 
 
 def state(service: Path) -> dict[str, bytes]:
-    """All files that are of interest to git, and what git says about them."""
+    """The bytes of all files that git tracks or would add, and the output of git status."""
     listed = git(service, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     paths = [service / name for name in listed.split("\0") if name]
     files = {str(path): path.read_bytes() for path in paths if path.is_file()}

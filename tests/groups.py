@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 
-# What begins first: the groups that take minutes. When they come last, one process is left alone
-# with them. The browsers begin when containers and machines are done: Chromium drops its
-# connections when a network interface appears. tests/live/conftest.py lets them wait if need be.
+# The groups that take minutes start first; otherwise the last one would run alone on one core. The
+# browsers start last, after containers and machines: Chromium drops its connections when a network
+# interface appears. A lock in tests/live/conftest.py makes them wait.
 FIRST = [
     *("containers", "machines", "postgresql-session", "mysql-session"),
     *("tests/test_rendered_api.py", "tests/test_rendered_suite.py", "tests/test_rendered_oidc.py"),
     *("postgresql-token", "mysql-token", "postgresql-oidc", "mysql-oidc"),
     *("tests/sabotage/test_sabotage.py", "tests/fuzz/test_data.py", "browsers"),
 ]
-# Those that share a browser or a daemon, or that look at every rendering.
+# Groups of several files: they share a browser, a daemon or all renderings.
 SHARED = {
     "renderings": re.compile(r"test_(bake|sources|workflows)\.py$"),
     "browsers": re.compile(r"test_(browser\w*|provider)\.py$"),

@@ -28,9 +28,9 @@ OPTIONS = SERVICE / "_options"
 QUESTIONS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 AXES: dict[str, list[str]] = QUESTIONS["_choices"]
 COMBINATIONS = [dict(zip(AXES, choices, strict=True)) for choices in product(*AXES.values())]
-# Nine of them, in which each pair of two choices meets once.
+# Nine combinations: each choice of one axis occurs once with each choice of another axis.
 PAIRWISE = [it for it in COMBINATIONS if sum(AXES[axis].index(it[axis]) for axis in AXES) % 3 == 0]
-# The longest answers that are allowed, in letters that take two columns where letters are free.
+# The longest valid answers; free text uses a letter that takes two columns.
 LONGEST = {
     "project_name": "界" * 40,
     "project_slug": "a" * 40,
@@ -39,10 +39,10 @@ LONGEST = {
     "author_email": "a" * 57 + "@example.test",
     "domain_name": ".".join(["a" * 63] * 3 + ["b" * 61]),
 }
-# Left by whoever ran something in the template's own folder; no part of the template.
+# Folders that tools write into a checkout. They are not part of the template.
 LITTER = ("__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 
-# Processes that run the tests of one service: one waits while the other works.
+# Processes that run the tests of one service: two, since tests often wait for a process or a clock.
 SERVICE_JOBS = os.environ.get("SERVICE_JOBS", "2")
 TIMEOUT = 2400  # seconds for an installation and the whole suite on a slow machine
 CHECKED: list[Path] = []  # the services that passed all checks in this process
@@ -75,14 +75,14 @@ def environment(home: Path, **values: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in inherited or name.startswith(("PIP_", "PYENV_", "UV_"))
     }
-    # Everything starts from nothing but the downloads, which say the same every time.
+    # A new user has no caches. Keep only the downloads of pip and uv: their hashes are checked.
     for name in ("pip", "uv"):
         kept.setdefault(f"{name.upper()}_CACHE_DIR", str(Path("~/.cache", name).expanduser()))
     return kept | {"HOME": str(home), "PATH": os.environ["PATH"]} | values
 
 
 def with_uv(folder: Path, values: dict[str, str]) -> dict[str, str]:
-    """The same environment with uv, which installs a service in a quarter of the time."""
+    """Add uv to the environment: it installs a service in a quarter of the time that pip takes."""
     folder.mkdir()
     (folder / "uv").symlink_to(Path(sys.executable).with_name("uv"))
     return values | {"PATH": f"{folder}:{values['PATH']}"}
@@ -160,10 +160,10 @@ def pass_checks(
 ) -> None:
     """Run `make check` of a service: all checks of its CI, as the snippet for GitLab calls them.
 
-    Mypy gets what it has found out in the service before. It compares the hash of each file and
-    the options, and reads the same packages only once.
+    The service gets the mypy cache of the service before, so that mypy reads the same packages
+    only once. Mypy checks the hash of each file and its options before it uses the cache.
 
-    :param all_attacks: false if another service sends all attacks to the same code.
+    :param all_attacks: False if the checks of another service send all attacks to the same code.
     :param only: the files of tests to run; empty for all.
     """
     command = [

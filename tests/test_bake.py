@@ -138,7 +138,7 @@ def test_ruff_finds_nothing(project: Path) -> None:
         cwd=project,
     )
     assert result.returncode == 0, result.stdout
-    # A rendering may hold a long answer in a line, a test a long sample; the code keeps the limit.
+    # Lines with an answer and lines of tests may be longer; the code keeps the limit.
     result = run(
         *(sys.executable, "-m", "ruff", "check", "--no-cache", "--isolated"),
         *("--select", "E501", "--line-length", "100", "app", "deploy", "migrations"),
@@ -147,7 +147,7 @@ def test_ruff_finds_nothing(project: Path) -> None:
     assert result.returncode == 0, result.stdout
 
 
-def test_the_format_is_ruffs(project: Path) -> None:
+def test_the_format_is_that_of_ruff(project: Path) -> None:
     result = run(
         sys.executable, "-m", "ruff", "format", "--check", "--diff", "--no-cache", cwd=project
     )
@@ -169,19 +169,19 @@ def test_bandit_finds_nothing(project: Path) -> None:
         *("app", "deploy", "migrations", "wsgi.py"),
         cwd=project,
     )
-    # A warning that is no finding hides the next one that is.
+    # A false warning hides the next true one.
     assert (result.returncode, result.stdout) == (0, "")
 
 
 # --- Safe to commit
 
 
-# What judges deploy/ needs none of the service's packages.
-JUDGES = "deployment deployment_scripts images network_policies release rollouts".split()
+# The tests of deploy/ need none of the service's packages.
+POLICIES = "deployment deployment_scripts images network_policies release rollouts".split()
 
 
 def test_what_is_deployed_passes_the_service_s_own_policy(pair: Path) -> None:
-    names = [f"tests/test_{name}.py" for name in JUDGES]
+    names = [f"tests/test_{name}.py" for name in POLICIES]
     found = [name for name in names if (pair / name).exists()]
     assert len(found) >= 2
     # Without the service's conftest.py, which starts its app. It takes seconds, so nine suffice.
@@ -214,7 +214,7 @@ def test_git_stages_no_secret(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("auth", AXES["auth"])
 def test_gitleaks_finds_nothing_in_the_first_commit(tmp_path: Path, auth: str) -> None:
-    """Otherwise the first `make audit` fails, and the next finding is taken for one of these."""
+    """Otherwise the first `make audit` fails, and users get used to ignoring its findings."""
     if not shutil.which("gitleaks"):
         pytest.skip("needs gitleaks (apt-get install gitleaks)")
     project = render(tmp_path, auth=auth)
@@ -355,7 +355,7 @@ def check_lock(lock: Path, asked: list[str]) -> None:
 
 
 def test_both_locks_name_the_same_versions(project: Path) -> None:
-    """They are installed together, so a package in both has one version."""
+    """`make setup` installs both together, so a package in both needs one version."""
     run_time, dev = (
         {match[1]: match[2] for match in PIN.finditer((project / name).read_text(encoding="utf-8"))}
         for name in ("requirements.lock", "requirements-dev.lock")

@@ -1,4 +1,4 @@
-"""What `make bench` writes; what it measures is bounded in test_rendered_suite.py."""
+"""What `make bench` writes. test_rendered_suite.py limits the calls and time of a request."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_picture_is_whole_and_escapes_its_labels() -> None:
         assert float(bar.attrib["x"]) + float(bar.attrib["width"]) < width
 
 
-def test_a_part_that_is_none_is_refused() -> None:
+def test_an_unknown_part_is_refused() -> None:
     assert "No part everything" in str(main(["everything"]))
 
 

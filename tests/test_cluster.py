@@ -1,4 +1,4 @@
-"""`make cluster`: its refusals, its verdicts and its output; the cluster itself runs by hand."""
+"""`make cluster` without a cluster: refused options, pass or fail of a scenario, the report."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_arguments_are_refused_before_the_first_question(output: Path) -> None:
 def test_a_reply_is_refused_before_the_next_question(
     name: str, replies: list[str], output: Path
 ) -> None:
-    """Else the next question shows a default that is built on it."""
+    """Otherwise the next question would show a default made from the invalid reply."""
     typed = "".join(f"{reply}\n" for reply in replies)
     result = start(output, "author_name=Me", no_input=False, input=typed)
     assert refused(result, output) == [name]
@@ -116,7 +116,7 @@ def test_the_command_it_prints_has_nothing_that_was_derived_from_a_bad_answer(
 
 
 def test_arrow_keys_edit_a_reply(output: Path) -> None:
-    """In a terminal. Readline has to know the column, or it writes over the question."""
+    """In a terminal: readline must know the column of the cursor, or it overwrites the question."""
     with terminal([sys.executable, "-m", "cookiecutter", str(ROOT)], output) as screen:
         screen.wait_for(b"): ")
         screen.type(b"lling API\x1b[H" + b"Bi\x1b[F" + b"x\x7f\n")  # Home, End, backspace

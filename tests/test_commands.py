@@ -135,7 +135,7 @@ def test_a_bad_reply_is_refused_before_the_next_question(ready: Path, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_stops_when_nobody_answers(ready: Path, tmp_path: Path) -> None:
+def test_it_stops_at_the_end_of_input(ready: Path, tmp_path: Path) -> None:
     result = make(ready, "new", f"OUTPUT={tmp_path}")
     assert result.returncode != 0
     assert "Stopped; nothing was rendered." in result.stdout
@@ -171,7 +171,7 @@ def test_it_says_when_it_may_not_write(ready: Path, tmp_path: Path) -> None:
 
 
 def pretend_python(folder: Path, name: str, version: str, *, ensurepip: bool = True) -> Path:
-    """A program that says it is a Python of ``version``; otherwise it is the real one."""
+    """A program that reports ``version`` as its Python version and is the real Python otherwise."""
     folder.mkdir(exist_ok=True)
     program = folder / name
     program.write_text(

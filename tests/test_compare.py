@@ -53,7 +53,7 @@ def test_the_summary_comes_first_and_locks_are_folded() -> None:
 
 
 def test_every_file_of_the_summary_is_counted_and_shown() -> None:
-    """The numbers are those of the patch, and no changed file is left out of it."""
+    """The numbers agree with the patch, and the patch has every changed file."""
     a, b = ({"pyproject.toml": "one\ntwo\n", "same": "", "x.lock": "1\n"}, {})
     b = a | {"pyproject.toml": "one\n2\n3\n", "x.lock": "2\n", "new.py": "a\n"}
     shown = compare.compared(a, b)

@@ -60,9 +60,9 @@ ROLES = {  # a server has three roles and an administrator, a file has none
     # A file uses the number of a deleted row again, unless it is told not to.
     *("migrations/versions/0001_first_tables.py", "migrations/versions/0004_outbox.py"),
 }
-# Each auth style takes every test to SQLite. With session, a server meets the tests of what is
-# stored and how the app asks for it; with token and oidc, those of their own tables, of statements
-# that a server may take in another way, and of requests at the same moment.
+# With SQLite, all tests run for each auth style. On a database server, auth=session runs the tests
+# of stored data and of queries; token and oidc run the tests of their own tables, of statements
+# that a server may interpret in another way, and of simultaneous requests.
 OF_STORING = """
     test_account_races test_address_races test_addresses test_client test_codes test_commits
     test_deletion test_dialect test_export test_factor_api test_factor_data test_factor_mails
@@ -85,7 +85,7 @@ OF_STATEMENTS = """
     security/test_personal_tokens security/test_queries security/test_safe_methods
     security/test_scope
 """.split()
-# Tests of a server itself, the same for each auth style: it meets these with session.
+# Tests of the server itself do not depend on the auth style; they run with session only.
 OF_SERVER = """
     test_backups test_connections test_instances test_mail_process test_mail_role test_outages
     test_provisioning test_roles test_server_outages test_tls
@@ -238,7 +238,7 @@ def test_the_suite_of_the_service_passes(service: Service) -> None:
     chosen = OF_STORING + OF_SERVER if service.auth == "session" else OF_STATEMENTS
     files = (f"tests/{name}.py" for name in chosen)
     only = [name for name in files if (service.folder / name).exists()]
-    # All attacks meet pages and API once, with SQLite; some of each class meet each server.
+    # All attacks run once with SQLite, against pages and API; each server gets a sample.
     pass_checks(service.folder, service.values, all_attacks=False, only=only)
     left = service.server.query(service.server.databases.format(service.slug))
     assert left == [service.slug], "the tests remove their databases"
@@ -269,7 +269,7 @@ def test_the_database_changes_few_files(one: str, other: str, tmp_path: Path) ->
             OPTIONS / "storage" / "server",
         )
     ]
-    # A file needs no server, nor the tests of one.
+    # SQLite needs no server, so these files exist only with a server.
     file_or_server = {"Makefile"} | ROLES | overlays[2] if "sqlite" in (one, other) else set()
     assert different - {".env"} - DOCUMENTS == INLINE | file_or_server | overlays[0] | overlays[1]
     assert overlays[0] & overlays[1] >= MODULES

@@ -1,4 +1,4 @@
-"""The container for development of the template has what README.md and .ci/run ask for."""
+""".devcontainer/ of the template installs everything that README.md and .ci/run need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from tests.template import ROOT, SERVICE
 
 FOLDER = ROOT / ".devcontainer"
-# Programs that need a privileged container, or a kernel of their own: their tests are skipped.
+# Programs that need a privileged container or a separate kernel: their tests are skipped.
 PRIVILEGED = {
     *("debootstrap", "docker.io", "docker-cli", "podman", "runc", "catatonit"),
     *("kubernetes-client", "iproute2", "etcd-server", "zstd"),

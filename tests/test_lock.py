@@ -55,7 +55,7 @@ def test_each_rendering_gets_what_was_resolved_for_it() -> None:
         assert rendered(merged, dict(zip(OFFERED, combination, strict=True))) == lock
 
 
-def test_what_all_have_stands_plain_and_neighbours_share_a_condition() -> None:
+def test_common_packages_have_no_condition_and_neighbours_share_one() -> None:
     lines = [line for line in merge(LOCKS, OFFERED).splitlines() if "--hash" not in line]
     assert "\n".join(lines) == HEADER + "\n".join(
         [

@@ -32,7 +32,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
 }
 
 
-# --- Which files, for whom
+# --- Which choices render which files
 
 
 def test_the_manifest_is_current() -> None:
@@ -120,7 +120,7 @@ def test_it_is_the_same_in_another_language(
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077], ids=oct)
-def test_the_umask_decides_on_folders_alone(
+def test_the_umask_changes_only_modes_of_folders(
     umask: int, usual: dict[str, tuple[int, bytes]], tmp_path: Path
 ) -> None:
     project = rendered(tmp_path, umask=umask)

@@ -1,4 +1,4 @@
-"""The README's pictures show what is there, and load nothing from another server."""
+"""The README's pictures are current, and load nothing from another server."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MOST = 600_000  # bytes, of all pictures of pages
 
 
 def shows(text: str, picture: str) -> bool:
-    """Whether a document has the picture, with words for those who do not see it."""
+    """Whether a document has the picture, with a text alternative."""
     return re.search(rf"!\[[^\]]{{40,}}\]\(<?{re.escape(picture)}>?\)", text) is not None
 
 
-def test_that_of_the_terminal_is_current() -> None:
+def test_the_picture_of_the_terminal_is_current() -> None:
     assert terminal.PICTURE.read_text("utf-8") == terminal.drawn(), "run `make pictures`"
 
 
@@ -47,7 +47,7 @@ def test_the_drawing_of_every_choice_has_its_nginx(pair: Path) -> None:
     assert missing == []
 
 
-def test_those_of_pages_are_current(tmp_path: Path) -> None:
+def test_the_pictures_of_pages_are_current(tmp_path: Path) -> None:
     with serving(tmp_path, "session") as service:
         found = pages.sources(pages.Scene(service), BUILD / "service-session/bin/python")
     recorded = {
@@ -57,7 +57,7 @@ def test_those_of_pages_are_current(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PICTURES))
-def test_each_of_them_is_the_one_that_was_recorded(name: str) -> None:
+def test_each_picture_has_its_recorded_hash(name: str) -> None:
     picture = (pages.FOLDER / name).read_bytes()
     assert hashlib.sha256(picture).hexdigest() == RECORD[name]["sha256"]
     assert picture[:4] == b"RIFF"
@@ -66,20 +66,20 @@ def test_each_of_them_is_the_one_that_was_recorded(name: str) -> None:
     assert shows(README, f"docs/{name}")
 
 
-def test_they_are_small() -> None:
+def test_the_pictures_are_small() -> None:
     assert RECORD.keys() == PICTURES
     assert sum((pages.FOLDER / name).stat().st_size for name in PICTURES) < MOST
 
 
 @pytest.mark.parametrize("path", [terminal.PICTURE, *drawing.TARGETS.values()])
-def test_drawn_ones_need_nobody_else(path: Path) -> None:
+def test_drawings_load_nothing_from_another_server(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tags = {element.tag.partition("}")[2] for element in ElementTree.fromstring(text).iter()}  # noqa: S314 - ours
     assert tags <= SHAPES
     assert not re.search(r"@import|@font-face|href|url\((?!#)", text)
 
 
-def test_the_readme_shows_them_and_says_them_in_words() -> None:
+def test_the_readme_shows_and_describes_the_pictures() -> None:
     assert shows(README, terminal.PICTURE.relative_to(ROOT).as_posix())
     assert shows(README, drawing.OVERVIEW.relative_to(ROOT).as_posix())
     assert drawing.OVERVIEW.read_bytes() == drawing.TARGETS["session"].read_bytes()

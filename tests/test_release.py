@@ -77,5 +77,5 @@ def test_a_tag_is_the_version() -> None:
     assert not released or f"## {VERSION} - unreleased" not in CHANGELOG
 
 
-def test_nothing_but_the_questions_holds_the_version() -> None:
+def test_only_the_questions_contain_the_version() -> None:
     assert not re.search(r"^version\b", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""``make remove-example`` of a service: no word of the example is left, and the rest stands."""
+"""``make remove-example`` of a service: no word of the example is left, other files still work."""
 
 from __future__ import annotations
 
@@ -90,6 +90,6 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_tool_does_not_name_the_example() -> None:
-    """It reads the names: so an owner may rename the example, and no word is left of it."""
+    """The tool reads the names from the code, so it also removes an example that was renamed."""
     for path in (SERVICE / ".template").iterdir():
         assert not WORD.search(path.read_text("utf-8")), path

@@ -79,13 +79,13 @@ def test_the_client_works_against_it(project: Path, address: str, values: dict[s
 
 
 def mails(project: Path) -> set[Path]:
-    """Those with a code. Others tell of a new password or of a new device."""
+    """The mails with a code. Other mails report a new password or a new device."""
     files = (project / "instance" / "mail").glob("*.eml")
     return {path for path in files if CODE.search(path.read_text("utf-8"))}
 
 
 def newest_mail(project: Path) -> str:
-    """The mail with a code that was written last, a file in development."""
+    """The newest mail with a code; in development, each mail is a file."""
     newest = max(mails(project), key=lambda path: path.stat().st_mtime_ns)
     return newest.read_text("utf-8")
 

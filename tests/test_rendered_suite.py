@@ -93,7 +93,7 @@ def test_hardening_costs_a_request_no_more_than_before(
         assert shares[path][1] >= least[1], f"{path} calls too many functions: {shares}"
 
 
-# What Flask's cookie, its hooks and the database session are asked for.
+# Functions of Flask's cookie, its hooks and the database session; the test counts their calls.
 WITHOUT_SPEEDUPS = [
     "tests/test_pages.py",
     "tests/test_health.py",
@@ -118,7 +118,7 @@ def test_nothing_depends_on_the_speedups(
     assert result.returncode == 0, result.stdout[-20_000:]
 
 
-# Each sign means something in a file that it lands in, or in one that holds the like.
+# Each character has a meaning in a file that contains the answer, or in a similar file.
 ODD = {
     "HTML and shell": {
         "project_name": "</title><b>$(id) `id` ${x}; & 日本",
@@ -156,8 +156,10 @@ def test_a_service_with_odd_names_passes_its_tests(
     assert "<b>" not in page
 
 
-def test_each_gate_of_the_service_bites(demo: tuple[Path, str], values: dict[str, str]) -> None:
-    """With the auditors, that the service's tests do without where they are not installed."""
+def test_each_check_of_the_service_finds_a_planted_weakness(
+    demo: tuple[Path, str], values: dict[str, str]
+) -> None:
+    """With the tools of `make audit` installed; without them, the service's own tests skip this."""
     folder, _ = demo
     installed = run("make", ".venv/audit/installed", cwd=folder, env=values, timeout=TIMEOUT)
     assert installed.returncode == 0, installed.stdout
@@ -183,7 +185,7 @@ AUDITS = ["with Bandit", "workflows", "of Nginx", "Dockerfile", "all commits", "
 
 
 def test_gitlab_runs_the_whole_audit(demo: tuple[Path, str], values: dict[str, str]) -> None:
-    """It may end at a vulnerability of today, or where nobody can be asked for them."""
+    """The audit may fail because of a new vulnerability, or without access to the list of them."""
     folder, _ = demo
     if not shutil.which("gitleaks"):
         pytest.skip("needs gitleaks (apt-get install gitleaks)")
@@ -193,7 +195,7 @@ def test_gitlab_runs_the_whole_audit(demo: tuple[Path, str], values: dict[str, s
     assert (result.returncode == 0) == ("build/sbom.json" in result.stdout) == (not ended)
 
 
-def test_the_audit_fails_when_nobody_can_be_asked(
+def test_the_audit_fails_without_the_list_of_vulnerabilities(
     demo: tuple[Path, str], values: dict[str, str]
 ) -> None:
     folder, _ = demo

@@ -1,4 +1,4 @@
-"""``make resource`` of a service: what it writes, what it refuses, and that it undoes itself."""
+"""``make resource`` of a service: what it writes and refuses, and that a failure leaves no file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MIGRATION = "migrations/script.py.mako"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A service with pages that no test leaves changed."""
+    """A service with pages; each test restores the files that it changes."""
     folder = committed(tmp_path_factory.mktemp("session"), "session")
     assert make(folder, "migrate").returncode == 0
     return folder
@@ -44,7 +44,7 @@ def fields() -> Iterator[ModuleType]:
 
 
 def tool(name: str) -> Iterator[ModuleType]:
-    """A module of the tool, which is no package; what is compiled would be rendered as well."""
+    """Load a module of the tool without writing bytecode, which the template would render."""
     sys.path.insert(0, str(TOOL))
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     yield importlib.import_module(name)
@@ -82,7 +82,7 @@ def test_the_first_resource_is_written_and_the_example_leaves(tmp_path: Path, au
 
 
 def assert_it_is_written(service: Path, output: str) -> None:
-    """As new files, and with nothing but a line in the lists of what there is."""
+    """The tool adds files, and adds only lines to the existing lists."""
     changed = git(service, "status", "--porcelain")
     known = ["app/__init__.py", "tests/resources.py"]
     assert sorted(re.findall(r"^ M (.+)$", changed, re.MULTILINE)) == known
@@ -197,7 +197,7 @@ def test_what_cannot_be_written_is_refused(
 
 
 def test_models_without_a_migration_are_refused(service: Path, unchanged: dict[str, bytes]) -> None:
-    """Their migration would contain what the owner has not finished."""
+    """Otherwise the new migration would contain unfinished models of the owner."""
     models = service / "app/notes/models.py"
     text = models.read_text("utf-8").replace("    body:", "    more: Mapped[str | None]\n    body:")
     models.write_text(text, "utf-8")

@@ -47,7 +47,7 @@ def test_a_redis_in_each_region_allows_a_limit_for_each_region() -> None:
         assert limits.run(divided, network).guesses <= limits.LIMIT
 
 
-def test_who_refuses_without_redis_keeps_the_limit_and_locks_users_out() -> None:
+def test_refusing_without_redis_keeps_the_limit_and_locks_users_out() -> None:
     refusing = limits.run(limits.DESIGNS[1], Network(limits.PARTITION))
     assert refusing.guesses == limits.LIMIT
     assert refusing.refused > 0

@@ -1,7 +1,7 @@
-"""A feature of the owner's is as safe as the example: added by the README's recipe, then broken.
+"""A feature of the owner is as safe as the example: add it as README.md says, then break it.
 
-``tests/second_feature/`` is all that somebody writes for ``projects``: a name, a rich text and a
-due date. The tests of the service know it by its entry in ``tests/resources.py`` alone.
+``tests/second_feature/`` has all files of the feature ``projects``: a name, a rich text and a due
+date. The tests of the service find it only through its entry in ``tests/resources.py``.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from tests.template import AXES, ROOT, commit, environment, git, render, run
 from tests.test_databases import SERVERS
 
 FEATURE = ROOT / "tests" / "second_feature"
-# Files that somebody writes or changes, which README.md of the service lists, and their lines that
-# are not empty. The migration comes on top: `make migration` writes it.
+# The most files that an owner writes or changes, and their most lines that are not empty. README.md
+# of the service lists the files. `make migration` writes one more file.
 COST = {"html": (8, 160), "json": (6, 120)}
 IMPORTED = "from app.notes.models import Note\n"
 REGISTERED = "    notes.init_app(app)\n"
 LISTED = "RESOURCES = (NOTES, "
-# Run together with the guards of the defects, where nothing is planted.
+# Tests that must pass without a defect, in addition to the guards of the defects.
 CLEAN = ["test_resources.py", "test_access.py", "test_migrations.py", "test_imports.py"]
 
 
@@ -44,14 +44,14 @@ class Choices:
 
 
 EVERY = [Choices(*it) for it in product(AXES["auth"], ["sqlite", "postgresql"])]
-# Each auth style, and both kinds of database; `make sabotage` takes every combination.
+# Each auth style and both kinds of database; `make sabotage` uses all combinations.
 SESSION, OIDC, TOKEN = SOME = [
     Choices("session", "sqlite"),
     Choices("oidc", "postgresql"),
     Choices("token", "postgresql"),
 ]
 CHOICES = EVERY if SELECTED == ALL else SOME
-# A defect is in pages or in an API, where `make sabotage` does not plant it in all.
+# Outside of `make sabotage`, plant each defect only in pages or only in an API.
 PLANTED = [
     (choices, name)
     for place, name in enumerate(NAMES)
@@ -63,7 +63,7 @@ PLANTED = [
 def grown(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service of which somebody has made the first commit, and to which they add projects."""
+    """A service after its first commit, for adding ``projects``."""
     choices, slug = request.param, f"grown-{secrets.token_hex(4)}"
     server = SERVERS.get(choices.database)
     if server and (reason := server.missing()):
@@ -90,7 +90,7 @@ def grown(
 
 
 def interface(service: Service) -> str:
-    """Whether it has pages or an API."""
+    """``html`` or ``json``: the service has pages or an API."""
     return "html" if (service.folder / "app/forms.py").exists() else "json"
 
 
@@ -112,7 +112,7 @@ def add_projects(service: Service) -> Service:
 
 
 def insert(path: Path, place: str, *, before: str = "", after: str = "") -> None:
-    """Write something before or after a text that is there once."""
+    """Insert text before or after another text, which must occur exactly once."""
     text = path.read_text("utf-8")
     assert text.count(place) == 1, f"{path.name}: {place}"
     path.write_text(text.replace(place, before + place + after), "utf-8")

@@ -29,7 +29,7 @@ from tests.template import (
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Write no log."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def content(project: Path) -> dict[str, bytes]:
-    """All files of a rendering, except the secrets of development and where it came from."""
+    """All files of a rendering, except `.env` and the record of the template's source."""
     found = {str(path.relative_to(project)): path.read_bytes() for path in files(project)}
     assert found.pop(".env")
     record = found[".template/answers.yaml"]
@@ -91,7 +91,7 @@ def test_it_renders_the_same_from_everywhere(
     assert result.returncode == 0, result.stdout
     assert content(tmp_path / "first" / "billing") == expected
 
-    # The checks are there, whichever folder it was unpacked to.
+    # The checks also run if cookiecutter has copied the template to another folder.
     replies = kept(kind) + 'The "Service"' + "\n" * 9
     result = cookiecutter(tmp_path, "bad", *source, "author_name=Me", reply=replies)
     assert result.returncode == 1
@@ -100,7 +100,7 @@ def test_it_renders_the_same_from_everywhere(
     assert again in result.stdout.strip().splitlines()[-1]
     assert list((tmp_path / "bad").iterdir()) == []
 
-    # What was refused is not what is replayed.
+    # A refused run must not replace the answers for --replay.
     result = cookiecutter(tmp_path, "second", *source, "--replay", reply=kept(kind))
     assert result.returncode == 0, result.stdout
     assert content(tmp_path / "second" / "billing") == expected

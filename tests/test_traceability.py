@@ -13,7 +13,7 @@ BY_TESTS = {"proven", "absent", "in part"}
 
 
 def named(project: Path) -> set[str]:
-    """The numbers that some test names."""
+    """The numbers of all requirements that the tests name."""
     found = set()
     planting = project / "tests/test_traceability.py"
     for path in set((project / "tests").rglob("test_*.py")) - {planting}:
@@ -24,12 +24,12 @@ def named(project: Path) -> set[str]:
 
 
 def states(ledger: str) -> dict[str, str]:
-    """Of each number, the first word of its state."""
+    """The first word of the state of each requirement, by its number."""
     lines = [line.split(" | ") for line in ledger.splitlines() if " | " in line]
     return {line[0]: line[3].partition(": ")[0] for line in lines}
 
 
-def test_what_is_proven_has_a_test_and_what_a_test_names_is_proven(pair: Path) -> None:
+def test_each_proven_requirement_has_a_test_and_each_named_one_is_proven(pair: Path) -> None:
     said, tests = states((pair / LEDGER).read_text("utf-8")), named(pair)
     assert len(said) > 253
     assert sorted(number for number, it in said.items() if it in BY_TESTS) == sorted(
@@ -38,7 +38,7 @@ def test_what_is_proven_has_a_test_and_what_a_test_names_is_proven(pair: Path) -
 
 
 def test_each_requirement_is_written_once_for_all_choices() -> None:
-    """So that a changed text or level does not differ between two answers."""
+    """Otherwise its text or level could differ between two choices."""
     text = (SERVICE / LEDGER).read_text("utf-8")
     numbers = Counter(re.findall(r"(?m)^([\d.]+) \| ", text))
     assert len(numbers) > 253

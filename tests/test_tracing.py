@@ -1,4 +1,4 @@
-"""docs/tracing.md of the service, followed word by word: what would be sent holds no secret."""
+"""Follow docs/tracing.md of the service: the data that it would send contains no secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.features import committed
 from tests.template import environment, run
 
 SENDING = Path(__file__).with_name("tracing_sent.py")
-# Where each planted secret is, and who sends it when nobody redacts.
+# Where each planted secret is, and which tool sends it if the service does not redact it.
 CANARIES = {"password", "cookie", "authorization", "path", "query", "message", "variable"}
 BOTH = {"path", "query", "message"}
 
@@ -39,7 +39,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sent(service: Path, tool: str) -> str:
-    """What the tool would have sent of a request that fails."""
+    """The data that the tool would send about a request that fails."""
     values = environment(service.parent, APP_ENV="development", PYTHONPATH=f"{service}:added")
     result = run(".venv/bin/python", SENDING, tool, cwd=service, env=values)
     assert result.returncode == 0, result.stdout

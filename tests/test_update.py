@@ -172,7 +172,7 @@ def cloned(template: Path, folder: Path) -> Path:
 def test_the_record_keeps_no_password_and_no_folder(
     url: str, recorded: str, template: Path, tmp_path: Path
 ) -> None:
-    """Somebody cloned the template with a token in the URL; the service's repository is shared."""
+    """Attack: a user clones the template with a token in the URL, and others read the record."""
     git(cloned(template, tmp_path), "remote", "set-url", "origin", url)
     found = source.of(str(tmp_path / "clone"))
     assert found["url"] == recorded
@@ -199,7 +199,7 @@ def test_an_update_needs_no_tag(template: Path, tmp_path: Path) -> None:
 
 
 def test_any_answer_survives_the_record(tmp_path: Path) -> None:
-    """A rendering from the record has the same bytes, with any characters in the answers."""
+    """A rendering from the recorded answers has the same bytes, whatever the answers contain."""
     first = render(tmp_path / "first", **ODD)
     record = yaml.safe_load((first / ANSWERS).read_text(encoding="utf-8"))
     assert ODD.items() <= record["default_context"].items()
@@ -437,7 +437,7 @@ def test_without_git_it_says_what_to_do(template: Path, service: Path) -> None:
 def test_an_interrupted_run_leaves_everything_as_it_was(
     moment: str, service: Path, template: Path
 ) -> None:
-    """Interrupt the program of that moment after or during its work."""
+    """Send a signal while the program of ``moment`` runs, or after it."""
     before = state(service)
     found = values(service, TEMPLATE=str(template))
     program = "cookiecutter" if moment == "rendering" else "git"

@@ -1,4 +1,4 @@
-"""The site of the documents: complete, valid, and readable from a file without anybody's help."""
+"""The site of the documents is complete and valid, and a browser reads it without a server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ATTRIBUTES = set("lang charset name content rel href src alt id class start aria
 
 
 class Reader(HTMLParser):
-    """Reads a page strictly: what is opened is closed, in that order."""
+    """A strict HTML parser: each start tag needs its end tag, in the right order."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """The workflows of the template: least privileges, pinned actions, our commands.
 
-Those of the service are held by its own tests; here, zizmor looks at them in each combination.
+The service's own tests check its workflows; here, zizmor also checks them in each combination.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def test_jobs_have_no_right_but_to_read(workflow: Path) -> None:
         assert checkout["uses"].startswith("actions/checkout@")
         assert checkout["with"]["persist-credentials"] is False
         assert all(step["name"] for step in job["steps"])
-    # A value of the event that an outsider chooses, put into a script, is a command of theirs.
+    # Attack: an outsider chooses a value of the event, and the script runs it as a command.
     assert not re.search(r"run:.*\$\{\{", workflow.read_text(encoding="utf-8"))
 
 

@@ -17,7 +17,7 @@ from flask import Flask
 
 
 def ask(app: Flask, within: Callable[[], Any]) -> None:
-    """A request whose view fails; ``within`` makes a context for what it does."""
+    """Send a request whose view fails; ``within`` is a context manager around the view."""
 
     @app.get("/broken/<token>")
     @public

@@ -1,7 +1,7 @@
 """``make compare`` and ``make choices``: compare renderings with different answers.
 
-The summary comes first, then the differences of files that both have. Files that a tool writes, and
-files of one side alone, are named and not shown.
+First the list of files, then the differences of files in both renderings. Generated files and files
+of one rendering only are listed without their contents.
 """
 
 from __future__ import annotations
@@ -173,12 +173,12 @@ def table() -> str:
 def with_table(readme: str, text: str) -> str:
     """The README with the table between its marks.
 
-    :raises ValueError: when the marks are gone.
+    :raises ValueError: if README.md lacks one of ``MARKS``.
     """
     before, start, rest = readme.partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if not start or not end:
-        raise ValueError(f"README.md lacks {' or '.join(MARKS)}")
+        raise ValueError(f"README.md lacks {' or '.join(MARKS)}; put both around the table")
     return f"{before}{start}\n\n{text}\n{end}{after}"
 
 

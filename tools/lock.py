@@ -1,8 +1,8 @@
 """``make lock``: the locks of the template's tools, of its live tests and of the service.
 
-The service's ``pyproject.toml`` depends on its database and on its sign-in. Every rendering is
-resolved by the command of its own Makefile, so that users get the same locks from ``make lock``.
-The results become one lock, with conditions around what only some of them have.
+The service's ``pyproject.toml`` depends on its database and auth style. This module runs ``make
+lock`` of each rendering, so that users get the same locks from that command. Then it merges the
+results into one lock, with conditions around packages that only some choices have.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RESOLVE = [
     *("--custom-compile-command", "make lock"),
 ]
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-# What packages depend on.
+# The packages depend only on these axes.
 CHOICES = {axis: QUESTIONS["_choices"][axis] for axis in ("database", "auth")}
 
 Combination = tuple[str, ...]  # one choice of each axis
@@ -109,7 +109,7 @@ def without_conditions(lock: Path) -> str:
 def merge(locks: Mapping[Combination, str], choices: Mapping[str, Sequence[str]]) -> str:
     """Merge ``locks`` into one lock with conditions that renders to each of them.
 
-    :raises ValueError: when a package has other versions in one lock than in another.
+    :raises ValueError: if a package has different versions in two locks.
     """
     header = ""
     owners: dict[str, set[Combination]] = {}  # of each pin with its hashes
@@ -145,7 +145,7 @@ def name_of(pin: str) -> str:
 
 
 def condition(owners: set[Combination], choices: Mapping[str, Sequence[str]]) -> str:
-    """Return the shortest expression that is true only for ``owners``; empty if they are all."""
+    """Return the shortest expression that is true only for ``owners``; empty for all choices."""
     # A block is a set of choices on each axis, all of whose combinations are owners.
     blocks = sorted(
         (

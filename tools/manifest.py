@@ -23,11 +23,11 @@ HEADER = (
 )
 
 Combination = tuple[str, ...]  # one choice of each axis
-FileSet = dict[str, int]  # the mode of each file, by its place in the service
+FileSet = dict[str, int]  # the mode of each file, by its path in the service
 
 
 def file_set(combination: Combination) -> FileSet:
-    """The files that these choices render.
+    """Return the files that these choices render.
 
     As in Git, the mode only tells whether a file is executable, because the rest depends on the
     umask of the clone. Secrets have the mode that their hook sets.
@@ -42,7 +42,7 @@ def file_set(combination: Combination) -> FileSet:
 
 
 def manifest(file_sets: dict[Combination, FileSet]) -> str:
-    """The text of the manifest."""
+    """Return the text of the manifest."""
 
     @cache
     def choices(owners: frozenset[Combination]) -> str:

@@ -1,8 +1,8 @@
 """``make site``: the documents as plain HTML in build/site, for a browser without a server.
 
-Nothing is written twice: the pages are README.md, docs/ and CHANGELOG.md of the template, the
-documents of rendered services, and what their modules and tests say of themselves. This module has
-the lists of which module belongs to which practice or flow; a test compares them with the services.
+The pages are README.md, docs/ and CHANGELOG.md of the template, the documents of rendered services,
+and the docstrings of their modules with the names of their tests. This module lists the modules of
+each practice and flow; a test compares these lists with the services.
 """
 
 from __future__ import annotations
@@ -86,17 +86,17 @@ MARKDOWN = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False}).enable("
 
 @dataclass
 class Part:
-    """Markdown, and the path that its links start from; ``service``: one that was rendered."""
+    """Markdown of the document ``path``; ``service`` is its auth style, empty: the template."""
 
     text: str
     path: str = ""
     service: str = ""
-    below: int = 0  # levels that its headings go down
+    below: int = 0  # levels to lower its headings
 
 
 @dataclass
 class Site:
-    """The pages by their files, each with its title and parts; and where documents have gone."""
+    """Pages by file name, with title and parts; ``places``: the page of each document."""
 
     pages: dict[str, tuple[str, list[Part]]] = field(default_factory=dict)
     places: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class Site:
         return MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
 
     def relink(self, tokens: Sequence[Token], part: Part) -> None:
-        """Lead links to the pages of this site; one to a file that is no page becomes its text."""
+        """Point links to pages of this site; a link to any other file becomes plain text."""
         opened: list[Token] = []
         for token in tokens:
             if token.type == "image":
@@ -173,7 +173,7 @@ def with_docstrings(service: Path) -> dict[str, dict]:
 
 
 def described(name: str, known: dict[str, dict[str, dict]]) -> Iterator[str]:
-    """One module: what it says of itself in each kind of service that has it, and its tests."""
+    """The docstring of a module, in each auth style that has another one, and its tests."""
     kinds: dict[str, list[str]] = {}
     for auth, found in known.items():
         if name in found:
@@ -192,7 +192,7 @@ def described(name: str, known: dict[str, dict[str, dict]]) -> Iterator[str]:
 
 
 def built(folder: Path) -> Site:
-    """All pages."""
+    """The site with all pages; ``folder`` receives the rendered services."""
     site = Site()
     services = {auth: committed(folder / auth, auth) for auth in AXES["auth"]}
     known = {auth: with_docstrings(service) for auth, service in services.items()}

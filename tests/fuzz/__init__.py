@@ -1,1 +1,1 @@
-"""Answers nobody would give in good faith: refused in plain words, or data wherever they land."""
+"""Hostile answers: the template refuses them with a clear message, or they stay data."""

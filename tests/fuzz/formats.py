@@ -1,8 +1,7 @@
-"""What a parser makes of a file, as one list of words.
+"""Parse a file of any type into one list of words.
 
-Two renderings of a file are compared by these lists: where an answer stayed what it is, a string, a
-comment, a word of a document, the lists differ in that one entry, and there by the answer alone.
-An answer that leaves its place adds entries or changes others.
+The tests compare these lists of two renderings. If an answer stays a string, a comment or a word,
+only that entry differs, and only by the answer. An answer that breaks out adds or changes entries.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 COMMENT = re.compile(r"^[ \t]*(#.*)$", re.MULTILINE)
-# Where it begins a word, a # begins a comment; signs that mean something are words of their own.
+# A # at the start of a word begins a comment. Characters with a meaning are separate words.
 SHELL = re.compile(
     r"""(?:^|(?<=[\s;&|(){}]))\#[^\n]*  # a comment
     |'[^']*'                            # what stands for itself
@@ -31,7 +30,7 @@ SHELL = re.compile(
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
 DOUBLE = re.compile(r"""[$`\\"!]|[^$`\\"!]+""")
-# What YAML 1.2, which Kubernetes and Compose read, takes for a number; PyYAML reads version 1.1.
+# A number in YAML 1.2, which Kubernetes and Compose read. PyYAML reads YAML 1.1.
 NUMBER = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:e[-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-f]+", re.IGNORECASE
 )
@@ -39,9 +38,9 @@ GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def words(name: str, text: str) -> list[str]:
-    """What stands in the file ``name``.
+    """The words of the file ``name``.
 
-    :raises ValueError: when it does not parse, or when nothing here parses such a file.
+    :raises ValueError: if it is invalid, or if no parser here knows this type of file.
     """
     path = PurePosixPath(name)
     parse = FORMATS.get(path.name) or FORMATS.get(path.suffix)
@@ -64,7 +63,7 @@ def toml(text: str) -> Iterator[str]:
 
 
 def tree(node: Any) -> Iterator[str]:
-    """The words of a syntax tree, or of what a parser of data returns."""
+    """The words of a syntax tree or of parsed data."""
     if isinstance(node, ast.AST):
         yield type(node).__name__
         for field in node._fields:
@@ -83,7 +82,7 @@ def tree(node: Any) -> Iterator[str]:
 
 
 def comments(text: str) -> Iterator[str]:
-    """The comments that have a line of their own: a parser of data leaves them out."""
+    """The comments on separate lines, which a parser of data leaves out."""
     yield from COMMENT.findall(text)
 
 
@@ -107,7 +106,7 @@ def yaml_node(node: yaml.Node) -> Iterator[str]:
 
 
 def shell(text: str) -> Iterator[str]:
-    """Commands, and what is written like them: Nginx's directives, Dockerfile's instructions."""
+    """The words of shell commands, directives of Nginx or instructions of a Dockerfile."""
     for found in SHELL.finditer(text):
         word = found.group()
         if word.startswith('"') and len(word) > 1:
@@ -119,7 +118,7 @@ def shell(text: str) -> Iterator[str]:
 
 
 def settings(text: str) -> Iterator[str]:
-    """Lines of NAME=VALUE: quotes mean something in front, $ and \\ everywhere, # after a space."""
+    """Lines of NAME=VALUE. Markup: quotes at the start, $ and \\ everywhere, # after a space."""
     for line in text.split("\n"):
         name, equals, value = line.partition("=")
         if line.startswith("#") or not equals:

@@ -1,7 +1,7 @@
-"""Rendering without cookiecutter's program: only the files that hold tags, and nothing on disk.
+"""Render without cookiecutter's program: only the files with tags, and only in memory.
 
-It is cookiecutter's environment, with the template's extension, that renders them, from the answers
-as cookiecutter completes them. test_program.py compares the outcome with that of the program.
+This uses cookiecutter's own environment of Jinja, with the template's extension, and cookiecutter's
+own completion of the answers. test_program.py compares the result with that of the program.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.fuzz import formats
 from tests.template import AXES, QUESTIONS, SERVICE, files
 
 TEXTS = [name for name in QUESTIONS if not name.startswith("_") and name not in AXES]
-# Answers that are found again in a rendering: no word of the template, nor part of another answer.
+# Answers that tests can find in a rendering: unique, and no word of the template.
 MARKS = {
     "project_name": "MarkOfTheName",
     "project_slug": "mark-of-the-slug-of-more-than-22",
@@ -38,9 +38,9 @@ Answers = Mapping[str, str]
 
 
 def completed(answers: Answers) -> dict[str, Any]:
-    """What cookiecutter makes of the answers: with defaults, derived values and the checks.
+    """Complete the answers as cookiecutter does: defaults, derived values, checks.
 
-    :raises FailedHookException: over bad answers.
+    :raises FailedHookException: if an answer is invalid.
     """
     questions = json.loads(json.dumps(QUESTIONS))
     questions |= answers
@@ -57,7 +57,7 @@ def environment() -> Environment:
 
 @cache
 def templates(overlays: tuple[str, ...]) -> dict[str, Template]:
-    """The files with tags that ``overlays`` render, by their place in the service."""
+    """The files with tags that ``overlays`` render, by their path in the service."""
     folders = [SERVICE, *(SERVICE / "_options" / overlay for overlay in overlays)]
     found = {}
     for folder in folders:
@@ -77,7 +77,7 @@ def templates(overlays: tuple[str, ...]) -> dict[str, Template]:
 
 
 def rendered(context: Mapping[str, Any]) -> dict[str, str]:
-    """The text of every file with tags, by its place in the service."""
+    """The rendered text of each file with tags, by its path in the service."""
     axes = {axis: context[axis] for axis in AXES} | {"interface": context["__interface"]}
     if context["__runtime"] == "container":
         axes["runtime"] = "container"
@@ -89,7 +89,7 @@ def rendered(context: Mapping[str, Any]) -> dict[str, str]:
 
 
 class Expected:
-    """How the files with tags of one combination of choices have to look, whatever the answers."""
+    """The expected words of each file with tags, for one combination of choices."""
 
     def __init__(self, choices: tuple[str, ...]) -> None:
         context = completed(MARKS | dict(zip(AXES, choices, strict=True)))
@@ -98,7 +98,7 @@ class Expected:
         longest_first = sorted(self.names, key=len, reverse=True)
         self.mark = re.compile("|".join(map(re.escape, longest_first)))
         self.texts = rendered(context)
-        # A file without an answer in it is the same whatever they are.
+        # A file without an answer must not change with the answers.
         self.answered = {
             name: (formats.words(name, text), text.splitlines())
             for name, text in self.texts.items()
@@ -106,9 +106,9 @@ class Expected:
         }
 
     def check(self, context: Mapping[str, Any], actual: Mapping[str, str]) -> None:
-        """Compare a rendering of ``context`` with what it has to be.
+        """Compare a rendering of ``context`` with the expected words.
 
-        :raises AssertionError: naming the file where an answer has left its place.
+        :raises AssertionError: with the name of the file in which an answer became code or markup.
         """
         assert actual.keys() == self.texts.keys()
 
@@ -141,7 +141,7 @@ def expected(choices: tuple[str, ...]) -> Expected:
 
 
 def check(context: Mapping[str, Any]) -> dict[str, str]:
-    """Render the completed answers and check every file; the texts of the files."""
+    """Render the completed answers, check each file, return the texts of the files."""
     actual = rendered(context)
     expected(tuple(context[axis] for axis in AXES)).check(context, actual)
     return actual

@@ -1,4 +1,4 @@
-"""Answers as an attacker types them, and as users with odd names do."""
+"""Strategies of Hypothesis: answers of attackers and of users with unusual names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hooks.pre_gen_project import TEXT_LIMITS
 from tests.template import AXES, COMBINATIONS
 
-# What means something to a language that answers land in, or to one that they might.
+# Markup and code of all languages in which rendered files contain answers, and of similar ones.
 SIGNS = [
     *("'", '"', "'''", '"""', "\\", "\\'", '\\"', "\\n", "\\x41", "\\N{DIGIT ONE}", "\\u000a"),
     *("\n", "\r", "\r\n", "\t", "\0", "\x07", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u2029"),
@@ -88,7 +88,7 @@ SIGNS = [
     *("\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\ufffd", "\uffff", "\U0001fffe", "\ud800"),
     *("\udc80", "\U000e0041", "\ue000", "\u0378", "İ", "ﬀ", "\u3164", "\u0300"),
 ]
-# Words that would be good names, were they not somebody's or something's already.
+# Names that are valid but reserved, by systems or by this template.
 WORDS = [
     *("true", "false", "yes", "no", "on", "off", "null", "none", "nan", "inf", "default", "user"),
     *("root", "public", "postgres", "template1", "redis", "nginx", "con", "select", "table", "all"),
@@ -112,7 +112,7 @@ wild = st.one_of(signs, signs, signs, st.text(ANYTHING, min_size=1, max_size=500
 
 
 def tidy(text: str, limit: int) -> str:
-    """``text`` without what the template says it refuses; not by the template's own code."""
+    """Remove all that the template refuses, by rules that do not use the template's code."""
     text = "".join(
         character
         for character in text
@@ -143,7 +143,7 @@ mailboxes = st.builds(
 )
 emails = st.builds("{}@{}".format, mailboxes, domains)
 
-# What most likely is taken, and what most likely is not. Both are guesses: the template decides.
+# LIKELY answers are mostly valid, UNLIKELY ones mostly invalid; the template decides.
 LIKELY = {
     **{
         name: signs.map(lambda text, limit=limit: tidy(text, limit))
@@ -163,7 +163,7 @@ LIKELY = {
         st.sampled_from(["com", "example", "xn--p1ai"]),
     ).filter(lambda domain: len(domain) <= 253),
 }
-# Good but for one thing: what a check lets through that is weaker by a sign.
+# Answers with one invalid character: a check that forgets this character accepts them.
 ONE_SIGN_OFF = {
     **{
         name: st.builds(
@@ -187,7 +187,7 @@ UNLIKELY = {
 
 
 def answers() -> st.SearchStrategy[dict[str, str]]:
-    """Some of the answers in words, and a choice on each axis."""
+    """Some of the free-text answers, and a choice of each axis."""
     likely = st.fixed_dictionaries({}, optional=LIKELY)
     any_of_them = {
         name: st.one_of(LIKELY[name], ONE_SIGN_OFF[name], UNLIKELY.get(name, wild))
@@ -204,5 +204,5 @@ def answers() -> st.SearchStrategy[dict[str, str]]:
 
 
 def typed(answers: dict[str, str]) -> dict[str, str]:
-    """The answers in words alone."""
+    """Only the free-text answers."""
     return {name: value for name, value in answers.items() if name not in AXES}

@@ -1,7 +1,7 @@
-"""Every answer is refused in plain words, or stays data in every file that it lands in.
+"""The template refuses an answer with a clear message, or each file contains it as data.
 
-1,000 examples, the same every time; ``make fuzz EXAMPLES=50000`` takes that many others. Only the
-files with tags are rendered, in this process: test_program.py says why that is enough.
+1,000 examples, the same in each run; ``make fuzz EXAMPLES=50000`` tries 50,000 random ones. This
+renders only the files with tags, in this process; test_program.py shows that this is enough.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ DEFAULTS = dict(zip(AXES, (choices[0] for choices in AXES.values()), strict=True
 
 
 def wrong(answers: dict[str, str]) -> dict[str, str]:
-    """What the template's own checks say of answers as they were typed."""
+    """The problems that the template's checks find in typed answers."""
     texts = strategies.typed(answers)
     return all_problems({**texts, "_reserved_slugs": QUESTIONS["_reserved_slugs"]}, texts)
 
 
 def refused(answers: dict[str, str], problems: dict[str, str]) -> None:
-    """Check what is said of bad answers, and the command that goes on from the good ones."""
+    """Check the message about invalid answers, and its command with the valid ones."""
     message = report(answers, problems, "make new")
     printed = message.splitlines()
     assert message == "\n".join([*printed, ""]), "an answer does not end a line"
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", message)
-    message.encode()  # half of a surrogate pair is shown by its number
+    message.encode()  # fails if the message contains half of a surrogate pair
     for name in problems:
         assert sum(line.startswith(f"  {name} ") for line in printed) == 1
     good = {name: value for name, value in answers.items() if name not in problems}
@@ -46,7 +46,7 @@ def refused(answers: dict[str, str], problems: dict[str, str]) -> None:
 
 
 def check(answers: dict[str, str]) -> str:
-    """Check one example; what became of it."""
+    """Check one example; return "refused" or "rendered"."""
     if problems := wrong(answers):
         refused(answers, problems)
         return "refused"
@@ -105,7 +105,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize("answers", FOUND.values(), ids=list(FOUND))
-def test_what_was_found_stays_mended(answers: dict[str, str]) -> None:
+def test_attacks_found_before_stay_harmless(answers: dict[str, str]) -> None:
     for choices in COMBINATIONS[::4]:  # each of the nine pairs of two axes, or nearly so
         assert check({**answers, **choices}) == "rendered"
 

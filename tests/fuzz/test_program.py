@@ -1,4 +1,4 @@
-"""The same through cookiecutter's program: with arguments, and with replies to its questions."""
+"""Hostile answers to cookiecutter's program: as arguments, and as replies to its questions."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def complete(choices: tuple[str, ...]) -> set[str]:
 
 
 def replies(answers: dict[str, str]) -> str:
-    """What is typed at the questions; nothing takes the default."""
+    """The typed replies to all questions; an empty reply selects the default."""
     asked = [name for name in QUESTIONS if not name.startswith("_")]
     return "".join(f"{answers.get(name, '')}\n" for name in asked)
 
 
 def check(folder: Path, answers: dict[str, str], is_typed: bool) -> str:
-    """Run the program in an empty home with the answers; what became of them."""
+    """Run the program in an empty home with the answers; return the outcome."""
     for name in ("home", "tmp", "output"):
         (folder / name).mkdir()
     before = everything(folder)
@@ -125,5 +125,5 @@ def test_the_program_refuses_or_renders_all(is_typed: bool) -> None:
 
 
 def is_half(sign: str) -> bool:
-    """Half of a surrogate pair that stands for no byte."""
+    """Half of a surrogate pair, which is no valid text."""
     return "\ud800" <= sign <= "\udfff" and not "\udc80" <= sign <= "\udcff"

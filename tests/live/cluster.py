@@ -24,7 +24,7 @@ TOKENS = 'operator,operator,1,"system:masters"\nnobody,nobody,2\n'
 
 
 def programs() -> Path:
-    """The folder with the programs: ``KUBERNETES_BIN``, or what the archive beside us holds."""
+    """The folder with Kubernetes' programs: ``KUBERNETES_BIN``, or unpacked from ``ARCHIVE``."""
     needed = ("etcd", "kubectl", "setpriv")  # Debian: etcd-server, kubectl, util-linux
     if missing := [name for name in needed if shutil.which(name) is None]:
         pytest.skip(f"needs {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""The API server of the tests: called by ``kubectl``, and by one request at a time."""
+"""Requests to the API server of the tests, by ``kubectl`` or directly."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 
 from tests.template import free_ports, run
 
-# Measured: with Go's own value, garbage collection is a quarter of the CPU time of each kubectl.
+# Garbage collection at Go's default (100) takes a quarter of kubectl's CPU time, as measured.
 GO = {"GOGC": "400"}
 OPERATOR = {"Authorization": "Bearer operator"}
 APPLY = "application/apply-patch+yaml"
 
 
 def path_of(thing: Any) -> str:
-    """Where an object is in the API."""
+    """The path of an object in the API."""
     group, about = thing["apiVersion"], thing["metadata"]
     plural = re.sub("ss$", "sse", re.sub("([^a])y$", r"\1ie", thing["kind"].lower())) + "s"
     place = f"/namespaces/{about['namespace']}" if "namespace" in about else ""
@@ -30,7 +30,7 @@ def path_of(thing: Any) -> str:
 
 
 class Cluster:
-    """What answers to ``kubectl``. ``ends`` says how a Job ends, NAMESPACE/NAME: "" is never."""
+    """The API server. ``ends`` is the end of each Job, by NAMESPACE/NAME; "": it never ends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,7 +44,7 @@ class Cluster:
         return {"KUBECONFIG": str(self.folder / f"{user}.conf")} | GO
 
     def kubectl(self, *arguments: str, **options: Any) -> str:
-        """The output of a command, which has to succeed."""
+        """Run ``kubectl``, which must succeed; return its output."""
         env = os.environ | self.environment()
         result = run("kubectl", *arguments, env=env, **{"timeout": 60} | options)
         assert result.returncode == 0, result.stdout
@@ -68,7 +68,7 @@ class Cluster:
         return HTTPSConnection("127.0.0.1", self.port, timeout=10, context=context)
 
     def watch(self, path: str) -> Iterator[Any]:
-        """All objects there, and for five seconds each that changes."""
+        """All objects below the path, then, for five seconds, each that changes."""
         connection = self.connection()
         try:
             connection.request("GET", f"{path}?watch=1&timeoutSeconds=5", headers=OPERATOR)
@@ -80,9 +80,9 @@ class Cluster:
     def request(
         self, method: str, path: str, body: Any = None, kind: str = "application/json"
     ) -> tuple[Any, list[str]]:
-        """The answer to one request, and the server's warnings.
+        """Send a request; return the answer and the server's warnings.
 
-        :raises OSError: the server refuses it, or does not answer.
+        :raises OSError: if the server refuses the request or does not answer.
         """
         if not hasattr(self.kept, "connection"):
             self.kept.connection = self.connection()
@@ -103,18 +103,18 @@ class Cluster:
         )
 
     def disconnect(self) -> None:
-        """Close the connections of all threads, which have ended."""
+        """Close the connections of all threads. Call it after the threads have ended."""
         for connection in self.opened:
             connection.close()
 
     def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
-        """The answer to one request."""
+        """Send a request; return the answer without the warnings."""
         return self.request(method, path, body, kind)[0]
 
     def apply(self, thing: Any, *, dry_run: bool = False) -> list[str]:
-        """What `kubectl apply --server-side --validate=strict` asks for; the server's warnings.
+        """Send the request of `kubectl apply --server-side --validate=strict`; return the warnings.
 
-        kubectl itself waits between the requests, for minutes with several hundred objects.
+        kubectl itself would wait minutes between the requests for several hundred objects.
         """
         path = f"{path_of(thing)}?fieldManager=kubectl&force=true&fieldValidation=Strict"
         return self.request("PATCH", path + "&dryRun=All" * dry_run, thing, APPLY)[1]

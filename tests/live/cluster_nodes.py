@@ -1,4 +1,4 @@
-"""A thread that stands in for three nodes of a cluster: no pod really runs."""
+"""A thread that pretends to be three nodes of a cluster; no pod really runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 
 
 def register(cluster: Cluster) -> None:
-    """Three nodes that are ready, with room for every test, and without a label of a zone."""
+    """Register three ready nodes, large enough for all tests, without a zone."""
     for name in NODES:
         about = {"name": name, "labels": {HOSTNAME: name}}
         cluster.call("POST", "/api/v1/nodes", {"metadata": about})
@@ -26,14 +26,14 @@ def register(cluster: Cluster) -> None:
 
 
 def zones(cluster: Cluster, *names: str | None) -> None:
-    """Write the zone of each node; None takes the label away."""
+    """Set the zone label of each node; None removes it."""
     for node, zone in zip(NODES, names, strict=True):
         labels = {"metadata": {"labels": {ZONE: zone}}}
         cluster.call("PATCH", f"/api/v1/nodes/{node}", labels, MERGE)
 
 
 def run(cluster: Cluster, stopped: threading.Event) -> None:
-    """Every pod with a node runs and is ready; that of a Job ends as :class:`Cluster` says."""
+    """Report each pod on a node as ready; pods of Jobs end as ``Cluster.ends`` says."""
     while not stopped.is_set():
         with suppress(OSError):
             for pod in cluster.watch("/api/v1/pods"):

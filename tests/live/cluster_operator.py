@@ -1,4 +1,4 @@
-"""An operator with a rendered service, and what the cluster needs before."""
+"""An operator who deploys a rendered service, and the objects that the cluster needs first."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def path_in(namespace: str, kind: str, name: str = "") -> str:
 
 
 def prepare(cluster: Cluster) -> None:
-    """The kinds of cert-manager and of the Gateway API, and volumes."""
+    """Create the kinds of cert-manager and of the Gateway API, and volumes."""
     objects: list[Any] = [STORAGE]
     objects += [VOLUME | {"metadata": {"name": f"volume{number}"}} for number in range(20)]
     for kind, (group, plural) in KINDS.items():
@@ -84,7 +84,7 @@ def prepare(cluster: Cluster) -> None:
 
 @dataclass
 class Operator:
-    """Somebody who deploys ``project`` into ``namespace``."""
+    """An operator who deploys ``project`` into ``namespace``."""
 
     cluster: Cluster
     project: Path
@@ -99,7 +99,7 @@ class Operator:
         return {"args": ["sh", str(self.folder / "deploy.sh"), overlay], "env": env}
 
     def deploy(self, overlay: str = "production", user: str = "operator") -> tuple[int, str]:
-        """The exit status of deploy.sh, and what it said."""
+        """Run deploy.sh; return its exit status and output."""
         command = self.command(overlay, user)
         result = run(*command["args"], env=command["env"], timeout=180)
         return result.returncode, result.stdout
@@ -113,19 +113,19 @@ class Operator:
         assert (status, [word for word in words if word not in said]) == (1, []), said
 
     def changes(self, file: str, old: str, new: str) -> None:
-        """In a file of deploy/kubernetes; every place."""
+        """Replace ``old`` everywhere in a file of deploy/kubernetes."""
         path = self.folder / file
         text = path.read_text("utf-8")
         assert old in text
         path.write_text(text.replace(old, new), "utf-8")
 
     def twin(self) -> Operator:
-        """Somebody else with the same project, as it is now."""
+        """Another operator with a copy of the project."""
         project = shutil.copytree(self.project, self.project.with_name(f"{self.namespace}-twin"))
         return Operator(self.cluster, Path(project), self.namespace)
 
     def get(self, kind: str, name: str) -> Any:
-        """An object, as the cluster has it."""
+        """An object as the cluster stores it."""
         return self.cluster.call("GET", path_in(self.namespace, kind, name))
 
     def list(self, kind: str) -> list[Any]:
@@ -135,12 +135,12 @@ class Operator:
         return {it["metadata"]["name"] for it in self.list(kind)}
 
     def app(self) -> Any:
-        """The container with the app, in the pods that come next."""
+        """The container ``app`` in the current template of the Deployment ``web``."""
         pods = self.get("Deployment", "web")["spec"]["template"]["spec"]
         return next(it for it in pods["containers"] if it["name"] == "app")
 
     def state(self) -> dict[str, Any]:
-        """What a restart would change."""
+        """The generations and versions of all objects: a restart of pods changes them."""
         found = {
             f"{kind}/{it['metadata']['name']}": it["metadata"].get(
                 "generation", it["metadata"]["resourceVersion"]
@@ -153,7 +153,7 @@ class Operator:
 
 
 def operator(cluster: Cluster, folder: Path, namespace: str, **answers: str) -> Operator:
-    """Render a service; its images were pushed, and its migration has one attempt."""
+    """Render a service with pushed images and a migration that tries only once."""
     given = {"deployment": "kubernetes"} | answers
     service = Operator(cluster, render(folder, **given, project_slug=namespace), namespace)
     fill_in(service.folder)

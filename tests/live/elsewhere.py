@@ -1,7 +1,7 @@
-"""The log on another system: a host and a second machine, joined by a cable on which one listens.
+"""The log on another system: a host, a second machine, and an eavesdropper between them.
 
-What is installed, configured and started on them is what the service's documents say, block by
-block. So a test fails when their words do not work.
+The tests run the commands of the service's documents, block by block, on both machines. So a test
+fails if a command does not work.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tests.live.machines import Machine, as_root
 from tests.template import run
 
 DOCUMENT = "docs/log-on-another-system.md"
-NAME = "logs.example.com"  # of the other system, there
+NAME = "logs.example.com"  # of the other system in the document
 ADDRESS, OTHER_ADDRESS = "10.91.0.1", "10.91.0.2"
-CERTIFICATES = "/etc/ssl/logs"  # there, with the names that certify() writes
+CERTIFICATES = "/etc/ssl/logs"  # as in the document; certify() writes the files
 SENDER = "systemd-journal-upload"
-REFUSED = "SSL certificate"  # what its log says of either end's
-OUTAGE = 12  # seconds; systemd by default starts nothing again that failed 5 times within 10
+REFUSED = "SSL certificate"  # in the log of SENDER if either certificate is refused
+OUTAGE = 12  # seconds; by default systemd gives up after 5 failures within 10 seconds
 WIRE = "/run/wire"
 ARRIVED = "journalctl --directory=/var/log/journal/remote --no-pager --quiet --output=cat"
 
@@ -42,7 +42,7 @@ class Way:
     folder: Path
 
     def connect(self) -> None:
-        """A cable between the two, which have no other; the eavesdropper is at its end."""
+        """Connect the machines by a virtual cable, and record its traffic on the second machine."""
         ends = [str(machine.init()) for machine in (self.host, self.other)]
         link = [program("ip"), "link", "add", "cable", "netns", ends[0], "type", "veth"]
         made = run(*as_root(), *link, "peer", "name", "cable", "netns", ends[1])
@@ -54,7 +54,7 @@ class Way:
         self.other.run("systemd-run", "--quiet", "--unit=wire", "python3", "-c", listen, WIRE)
 
     def certify(self, machine: Machine, authority: str = "ours") -> None:
-        """Give a machine a certificate of an authority; both ends trust ours alone."""
+        """Give a machine a certificate of this authority; both machines trust only "ours"."""
         folder = self.folder / authority
         if not folder.exists():
             folder.mkdir()
@@ -73,20 +73,22 @@ class Way:
             machine.run("systemctl", "try-restart", "nginx")
 
     def arrived(self, text: str) -> bool:
-        """Whether the other system has what the service and Nginx have written of a request."""
+        """Whether the other system has the log lines of the service and of Nginx with this text."""
         lines = self.other.shell(ARRIVED, check=False).splitlines()
         found = [json.loads(line) for line in lines if text in line and line.startswith("{")]
         return {line["logger"] for line in found} == {"app.access", "nginx"}
 
     def said(self) -> str:
-        """What the sender says of itself."""
+        """The log of the sender itself."""
         return self.host.run("journalctl", "--unit", SENDER, "--no-pager", "--output=cat")
 
     def prove(self, request: Callable[[str], object]) -> None:
-        """What the service writes arrives there, unread by others; nothing goes to strangers, or
-        comes from them, and what they have held up arrives afterwards.
+        """Test that log lines arrive encrypted, and only with certificates of our authority.
 
-        :param request: asks the service for a path.
+        Each machine in turn gets a certificate of another authority: then no line may arrive, and
+        all lines must arrive after the machine has its certificate again.
+
+        :param request: sends a request for this path to the service.
         """
         paths = ["/logged-at-first"]
         request(paths[0])
@@ -99,17 +101,17 @@ class Way:
             request(paths[-1])
             wait_until(partial(self.is_refused_more_than, refusals), self.said)
             time.sleep(max(0, seconds - (time.monotonic() - begun)))
-            assert not self.arrived(paths[-1]), "from or to a machine that nobody vouches for"
+            assert not self.arrived(paths[-1]), "accepted a foreign certificate"
             self.certify(stranger)
             wait_until(partial(self.arrived, paths[-1]), self.said)
-        assert self.overheard(NAME), "nobody listened"
+        assert self.overheard(NAME), "the eavesdropper recorded nothing"
         assert [path for path in paths if self.overheard(path)] == []
 
     def is_refused_more_than(self, times: int) -> bool:
         return self.said().count(REFUSED) > times
 
     def overheard(self, text: str) -> bool:
-        """Whether the eavesdropper has read it."""
+        """Whether the recorded traffic contains the text unencrypted."""
         status, said = self.other.start("grep", "-aq", text, WIRE, check=False)
         assert status in (0, 1), said
         return status == 0

@@ -1,4 +1,4 @@
-"""Second factors of people in real browsers: authenticator apps, passkeys, and where both are."""
+"""Second factors in real browsers: authenticator apps, passkeys, recovery codes."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ PIXELS = """async (png) => {
 
 
 class App:
-    """An authenticator app, which has been given a secret."""
+    """An authenticator app with one secret."""
 
     def __init__(self, secret: str) -> None:
-        import pyotp  # from the judges' virtual environment, as Playwright
+        import pyotp  # from the virtual environment of the checkers, as Playwright
 
         self.codes, self.last = pyotp.TOTP(secret), 0
 
     def code(self) -> str:
-        """The next code that was not shown yet, once the service takes it: a step early."""
+        """A code that this app has not shown yet, at most one step (30 seconds) early."""
         self.last = max(self.last + 1, int(time.time()) // STEP)
         while self.last > time.time() // STEP + 1:
             time.sleep(0.2)
@@ -47,11 +47,11 @@ class App:
 
 
 class Authenticator:
-    """What has passkeys, as a phone does, in one tab of Chromium.
+    """A virtual authenticator with passkeys, as in a phone, for one tab of Chromium.
 
     See the domain WebAuthn of the Chrome DevTools Protocol.
 
-    :param verifies: whether it verifies its user, by a finger or a PIN.
+    :param verifies: whether it verifies its user, by fingerprint or PIN.
     """
 
     def __init__(self, page: Page, *, verifies: bool = True) -> None:
@@ -79,16 +79,16 @@ class Authenticator:
         return found
 
     def verify(self, verifies: bool) -> None:
-        """Let its user be verified from now on, or not."""
+        """Make user verification succeed or fail from now on."""
         self.ask("setUserVerified", isUserVerified=verifies)
 
 
 def scan(page: Page) -> list[str]:
-    """What the camera of a phone reads in the QR codes of a page, as the screen shows it.
+    """Read the QR codes in a screenshot of the page, as the camera of a phone does.
 
-    Only dark ones on light: not every app reads the inverse.
+    It reads only dark codes on a light background, because some apps cannot read the inverse.
     """
-    import zxingcpp  # from the judges' virtual environment
+    import zxingcpp  # from the virtual environment of the checkers
 
     shown = b64encode(page.screenshot(full_page=True)).decode()
     assert page.context.browser
@@ -101,14 +101,14 @@ def scan(page: Page) -> list[str]:
 
 
 def set_up_app(person: Person) -> tuple[App, list[str]]:
-    """Set up an app by the secret that the page shows; the app, and the recovery codes."""
+    """Set up an app with the secret on the page; return the app and the recovery codes."""
     app = App(begin_app(person))
     person.fill("Set up the app", code=app.code())
     return app, recovery_codes(person)
 
 
 def begin_app(person: Person) -> str:
-    """Go to the page with the QR code; the secret that it shows as text."""
+    """Open the page with the QR code; return the secret that it shows as text."""
     person.page.goto(FACTORS)
     person.page.get_by_role("link", name="Set up an app").click()
     person.press("Show the QR code")

@@ -1,4 +1,4 @@
-"""Put into a rendered service as one of its tests: the primary dies, and the standby takes over.
+"""A test that is copied into a rendered service: the primary dies and the standby takes over.
 
 ``DATABASE_URL``, ``MIGRATION_DATABASE_URL`` and ``ADMIN_DATABASE_URL`` name both servers;
 ``FAIL_OVER`` is the command that kills the first and promotes the second.
@@ -61,7 +61,7 @@ def test_what_was_acknowledged_is_there_after_a_failover(app: Flask, tmp_path: P
     stop, failed_over = threading.Event(), threading.Event()
 
     def write(user: Browser) -> tuple[list[str], list[int], int]:
-        """Write until told to stop: paths of what was acknowledged, refusals, writes since."""
+        """Write until ``stop``; return paths of rows, refused statuses, writes since failover."""
         written, refused, since = [], [], 0
         for number in range(55):  # the limit is 60 a minute
             response = user.try_to_write(f"Row {number}", "Text")

@@ -1,7 +1,7 @@
-"""Put into a rendered service as one of its tests: a flood where memory is short.
+"""A test that is copied into a rendered service: a flood of sign-ins with little memory.
 
-The kernel kills a process that takes more. ``MEMORY`` names a control group whose limit this sets;
-what the processes had before they were put there does not count.
+``MEMORY`` names a control group. The test sets its limit and moves the processes into it; the
+kernel kills a process that then allocates more. Memory from before the move does not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.test_floods import HASH, flooded, there
 from tests.test_instances import processes
 
 WORKERS = 2
-# Twice as much as may be hashed with, for what else comes with new threads and connections.
+# Twice the memory of all allowed hashes; new threads and connections also need some.
 LIMIT = 2 * WORKERS * passwords.SLOTS * HASH * 1024  # bytes
 
 

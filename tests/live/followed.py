@@ -1,4 +1,4 @@
-"""What a document tells the operator to do, done on a machine."""
+"""Run the instructions of a document on a machine, as an operator would."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ FILE = re.compile(r"# (/\S+)\n")  # the first line of a block that is a file
 
 
 def instructions(document: Path, title: str) -> list[str]:
-    """The blocks below a heading, in their order."""
+    """The code blocks below the heading ``title``, in order; at least one."""
     blocks = BLOCK.findall(dict(PART.findall(document.read_text("utf-8")))[title])
     assert blocks, f"{document} does not say what to do: {title}"
     return blocks
 
 
 def follow(machine: Machine, blocks: Sequence[str]) -> None:
-    """Do what the blocks say: a file is written where its first line says, the rest is run."""
+    """Run each block in a shell; a block whose first line is "# /PATH" is written to that file."""
     for block in blocks:
         if path := FILE.match(block):
             machine.run("mkdir", "-p", str(Path(path[1]).parent))

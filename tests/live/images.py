@@ -1,10 +1,9 @@
 """A Docker daemon of the tests' own, and the images of a rendered service in it.
 
-No registry is asked. The base images that the service names are official ones, pinned by digest;
-here stand-ins take their names, made from Debian's own packages with debootstrap. What is built on
-them is what is shipped, unchanged. The daemon keeps its images and what it has built below
-``build/live``, so that only the first run is slow; it touches no firewall rule and makes no bridge
-of its own.
+The tests use no registry. The service names official base images by digest; the tests replace them
+by images that debootstrap makes from Debian's packages. The service's Dockerfile stays unchanged.
+The daemon keeps images and its build cache below ``build/live``, so that only the first run is
+slow. It changes no firewall rule and creates no bridge.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ from tests.live.conftest import BUILD, install, lacking, program
 from tests.template import run
 
 SUITE = "trixie"
-CACHE = "3GB"  # of what has been built, between runs
+CACHE = "3GB"  # of the build cache that stays between runs
 BUILD_TIMEOUT = 900  # seconds; the first build downloads packages
 PINNED = re.compile(r"\b((?:[a-z]+/)?[a-z]+:[a-z0-9.-]+@sha256:[0-9a-f]{64})")
 
-# What it logs must not get into the journal of this machine, and can get into one of a test.
+# Hides the journal of this machine from the daemon; a test can put its own socket there.
 OWN_JOURNAL = """\
 mkdir -p /run/systemd/journal
 mount --bind "$0" /run/systemd/journal
 exec "$@"
 """
 
-# What a build needs to reach the package index from a machine whose traffic is inspected: the
-# host's own authorities. They are in the stand-ins alone.
+# Certificate authorities of this machine: behind a proxy that inspects traffic, a build needs them
+# to reach the package index. Only the stand-in images contain them.
 AUTHORITIES = Path("/usr/local/share/ca-certificates")
 DEBIAN = """\
 FROM debootstrap
@@ -63,21 +62,21 @@ class Docker:
 
     @property
     def journal(self) -> Path:
-        """The folder that the daemon takes for the journal's: a test may put its socket there."""
+        """The daemon's /run/systemd/journal, where a test may put a socket."""
         return self.socket.parent / "journal"
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs that talk to it."""
+        """The environment of programs that use this daemon."""
         return os.environ | {"DOCKER_HOST": f"unix://{self.socket}"}
 
     def run(self, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run ``docker``."""
+        """Run ``docker`` with this daemon."""
         options = {"env": self.environment, "timeout": BUILD_TIMEOUT} | options
         return run(program("docker"), *arguments, **options)
 
     def __call__(self, *arguments: str | Path, **options: Any) -> str:
-        """What ``docker`` prints; it must succeed."""
+        """Run ``docker``, which must succeed; return its output."""
         result = self.run(*arguments, **options)
         assert result.returncode == 0, f"docker {arguments}: {result.stdout[-4000:]}"
         return result.stdout
@@ -88,9 +87,9 @@ class Docker:
 
 @contextmanager
 def daemon(*options: str) -> Iterator[Docker]:
-    """Run a daemon with the images of earlier runs; one at a time uses them.
+    """Run a daemon with the images of earlier runs. A lock allows one daemon at a time.
 
-    :param options: more of ``dockerd``'s own.
+    :param options: more options of ``dockerd``.
     """
     if os.geteuid():
         lacking("needs root, for a Docker daemon of its own")
@@ -125,7 +124,7 @@ def daemon(*options: str) -> Iterator[Docker]:
         finally:
             if left := docker.run("ps", "--all", "--quiet").stdout.split():
                 docker.run("rm", "--force", "--volumes", *left)
-            # Each rendering leaves images of its own; what took long to make stays.
+            # Remove the images of this rendering; keep the stand-ins, which take long to build.
             docker.run("image", "prune", "--force")
             docker.run("builder", "prune", "--force", "--keep-storage", CACHE)
             process.terminate()
@@ -136,7 +135,7 @@ def daemon(*options: str) -> Iterator[Docker]:
 def stand_in(
     docker: Docker, name: str, dockerfile: str, files: dict[str, str] | None = None
 ) -> str:
-    """An image on Debian with these lines of a Dockerfile, made once; its name."""
+    """Build Debian with these lines of a Dockerfile, unless it exists; return the image's name."""
     content = DEBIAN + dockerfile + "".join(files or {})
     content += "".join((files or {}).values())
     tag = f"stand-in-{name}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
@@ -173,13 +172,13 @@ def base(docker: Docker) -> str:
 
 
 def pinned_base(project: Path) -> str:
-    """What the service's Dockerfile stands on."""
+    """The base image in the service's Dockerfile, with its digest."""
     (name,) = set(PINNED.findall((project / "Dockerfile").read_text("utf-8")))
     return str(name)
 
 
 def build(docker: Docker, project: Path, target: str, tag: str | None = None) -> str:
-    """Build a target of the service's Dockerfile, unchanged; the image's name."""
+    """Build a target of the service's unchanged Dockerfile; return the image's name."""
     tag = tag or f"{project.name}-{target}:test"
     docker(
         *("build", "--quiet", "--network", "host", "--target", target, "--tag", tag),

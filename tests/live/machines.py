@@ -1,7 +1,7 @@
-"""Machines to install a service on: a Debian that really boots systemd, in namespaces of its own.
+"""Machines to install a service on: Debian that boots systemd, in namespaces of this machine.
 
-A machine has no network but its own loopback. Its disk is an overlay on a root that is made once;
-it outlives a reboot, and goes with the machine.
+A machine has only a loopback network. Its disk is an overlay on a root that all machines share; it
+survives a reboot and is deleted with the machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ numbers = itertools.count(1)
 
 @cache
 def as_root() -> list[str]:
-    """What a command starts with to run as root."""
+    """The start of a command that runs as root: empty for root, otherwise sudo."""
     if os.geteuid() == 0:
         return []
     if run("sudo", "-n", "true").returncode:
@@ -40,7 +40,7 @@ def as_root() -> list[str]:
 
 
 def make_root() -> Path:
-    """The root that all machines have in common."""
+    """Make the root that all machines share, unless it exists; return its folder."""
     for name in ("debootstrap", "unshare", "nsenter"):
         program(name)
     script = HERE / "debian.sh"
@@ -49,7 +49,7 @@ def make_root() -> Path:
 
 
 def download_wheels(root: Path, locks: list[Path]) -> Path:
-    """A folder with what the locks name, for the Python of ``root``."""
+    """Download the wheels of the locks for the Python of ``root``; return their folder."""
     script = HERE / "wheels.sh"
     command = [*as_root(), "unshare", "--mount", "sh", script, root, *locks]
     return install("wheels", [script, *locks], [command]) / "wheels"
@@ -72,7 +72,7 @@ class Machine:
             lacking(f"cannot mount an overlay: {mounted.stdout}")
 
     def boot(self) -> None:
-        """Start it, and wait until systemd is done."""
+        """Start the machine and wait until systemd reports "running"."""
         enter = f'mkdir -p {self.cgroup} && echo $$ >{self.cgroup}/cgroup.procs && exec "$@"'
         unshare = ["unshare", *NAMESPACES, "--fork", "--kill-child", "sh", HERE / "boot.sh"]
         with (self.folder / "boot.log").open("w") as log:
@@ -91,7 +91,7 @@ class Machine:
             time.sleep(0.2)
 
     def init(self) -> int | None:
-        """The process that is number 1 in there."""
+        """The process id, on this host, of the machine's process 1; None if the machine is off."""
         number = self.process.pid
         while children := _read(Path(f"/proc/{number}/task/{number}/children")).split():
             number = int(children[0])
@@ -100,7 +100,7 @@ class Machine:
         return None
 
     def start(self, *command: str | Path, check: bool = True, **options: Any) -> tuple[int, str]:
-        """Run a command in there as root; its status, and its output with its errors."""
+        """Run a command in the machine as root; return its exit status and all output."""
         init = self.init()
         if init is None:
             return -1, "the machine is off"
@@ -110,25 +110,25 @@ class Machine:
         return result.returncode, result.stdout.strip()
 
     def run(self, *command: str | Path, check: bool = True, **options: Any) -> str:
-        """The output of a command in there; it has to succeed."""
+        """Run a command in the machine; return its output. With ``check`` it must succeed."""
         return self.start(*command, check=check, **options)[1]
 
     def shell(self, script: str, **options: Any) -> str:
-        """The output of a script of the shell in there."""
+        """Run a shell script in the machine; return its output."""
         return self.run("sh", "-euc", script, **options)
 
     def write(self, path: str, text: str) -> None:
-        """Write a file in there."""
+        """Write a file in the machine."""
         self.run("sh", "-euc", 'cat >"$1"', "-", path, input=text)
 
     def reboot(self) -> None:
-        """Shut it down in order, and boot it again."""
+        """Shut the machine down with systemd, and boot it again."""
         self.run("systemctl", "poweroff", check=False)
         self.process.wait(TIMEOUT)
         self.boot()
 
     def remove(self) -> None:
-        """End all that runs in there, and take its disk away."""
+        """Kill all processes of the machine and delete its disk."""
         init = self.init()
         if init is not None:
             run(*as_root(), "kill", "-KILL", str(init))  # the others of its namespace go with it
@@ -148,9 +148,9 @@ class Machine:
 
 @contextmanager
 def booted(folder: Path, root: Path, binds: dict[str, Path]) -> Iterator[Machine]:
-    """A machine that runs.
+    """Boot a machine; remove it at the end of the block.
 
-    :param binds: what it sees of this host, read-only, by the path in there.
+    :param binds: folders of this host by their path in the machine, where they are read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     machine = Machine(folder, root, binds)

@@ -1,4 +1,4 @@
-"""The mails that machine/mailbox.py has taken, and what its server needs."""
+"""The mails that machine/mailbox.py has received, and the files that this server needs."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def parsed(content: bytes) -> EmailMessage:
 
 
 def mail_url(authority: str) -> str:
-    """What the service is told; ``authority`` is the file with the server's certificate."""
+    """``MAIL_URL`` for this server; ``authority`` is the path of its certificate."""
     return f"smtps://demo:{PASSWORD}@{NAME}?ssl_ca_certs={authority}"

@@ -1,7 +1,7 @@
-"""An ACME server: pebble, which Let's Encrypt tests its clients with, for one name on loopback.
+"""An ACME server on loopback: Pebble, the test server of Let's Encrypt.
 
-It asks for the token on port 80 of the service's name, as Let's Encrypt does; the port is another
-one here. Every name leads to 127.0.0.1.
+Pebble requests the token over HTTP from the service's name, as Let's Encrypt does, but from another
+port than 80. Its DNS server resolves every name to 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ LIFETIME = 90 * 24 * 3600  # seconds of a certificate; pebble's own default is f
 
 @dataclass(frozen=True)
 class Pebble:
-    """Where it listens, and the authority that vouches for it (not for what it issues)."""
+    """Its URLs, and the authority ``ca`` of its own certificate (not of those that it issues)."""
 
     url: str
     ca: Path
     management: str
 
     def root(self) -> str:
-        """The authority behind the certificates that it issues, in PEM."""
+        """The root of the certificates that Pebble issues, in PEM."""
         context = ssl.create_default_context(cafile=str(self.ca))
         with urllib.request.urlopen(f"{self.management}/roots/0", context=context) as answer:  # noqa: S310
             text: str = answer.read().decode()
@@ -44,9 +44,9 @@ class Pebble:
 
 @contextmanager
 def pebble(folder: Path, http_port: int) -> Iterator[Pebble]:
-    """Run it until the block ends.
+    """Run Pebble until the block ends.
 
-    :param http_port: where the service answers on plain HTTP.
+    :param http_port: the port on which the service answers plain HTTP.
     """
     if not shutil.which("pebble"):
         pytest.skip("needs pebble, which Debian 13 has (apt-get install pebble)")

@@ -1,4 +1,4 @@
-"""Somebody with a browser of their own, for the tests in real browsers."""
+"""A user with a browser, for the tests in real browsers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 FIRST, SECOND = "wool-lantern-orbit-7-thistle", "quartz-ferry-meadow-3-almanac"  # passwords
 THIRD = "gravel-piano-3-umbrella-mist"
-# The narrow one is what WCAG 2.2 success criterion 1.4.10 asks for.
+# The width 320 is that of WCAG 2.2 success criterion 1.4.10 (reflow).
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
-# What can be used and the keyboard does not reach, in order. The one field of a password manager's
-# that nobody types into is left out of the order on purpose: it is read-only.
+# Visible controls that the Tab key does not reach. It skips read-only fields: one page has such a
+# field for password managers only.
 UNREACHABLE = """() => [...document.querySelectorAll("a[href], button, input, textarea, summary")]
   .filter((it) => it.checkVisibility() && it.type !== "hidden" && !it.readOnly && !it.disabled)
   .filter((it) => it.tabIndex !== 0).map((it) => it.outerHTML)"""
-# Controls without an edge once a user's own colours replace the backgrounds; links are underlined.
+# Controls without a border: with forced colours, users could not see them. Underlines suffice.
 UNSEEN = """() => [...document.querySelectorAll("button, .button, input, textarea")]
   .filter((it) => it.checkVisibility() && it.type !== "hidden" && it.type !== "checkbox")
   .filter((it) => !it.matches(".visually-hidden"))
@@ -36,7 +36,7 @@ numbers = itertools.count(1)
 
 
 class Person:
-    """Somebody with a browser of their own. Whatever goes wrong in it is in ``problems``."""
+    """A user with a separate browser context; ``problems`` collects its errors and warnings."""
 
     def __init__(self, browser: Browser, service: Service, axe: str) -> None:
         self.origin = service.origin
@@ -64,7 +64,7 @@ class Person:
             self.note("error", f"third party: {url}")
 
     def accept(self, pattern: str) -> None:
-        """Take back the problems that were to be expected; there must be some, before long."""
+        """Wait for problems that match ``pattern``, and remove them; fail after 10 seconds."""
         deadline = time.monotonic() + 10
         while not (expected := [it for it in self.problems if re.search(pattern, it)]):
             assert time.monotonic() < deadline, self.problems
@@ -72,7 +72,7 @@ class Person:
         self.problems = [problem for problem in self.problems if problem not in expected]
 
     def look(self, path: str | None = None, status: int = 200) -> None:
-        """Read a page as it is, or go to it first; everybody must be able to use it."""
+        """Check the accessibility of the current page, or of ``path``, in all sizes and colours."""
         if path:
             response = self.page.goto(path)
             assert response
@@ -95,7 +95,7 @@ class Person:
         self.page.emulate_media(forced_colors="none", reduced_motion="no-preference")
 
     def fits(self, width: int) -> None:
-        """Nobody has to scroll to the side."""
+        """Check that the page needs no horizontal scrolling at ``width`` pixels."""
         found = self.page.evaluate("() => document.documentElement.scrollWidth")
         assert found <= width, f"{self.page.url} is {found} pixels wide"
 
@@ -113,7 +113,7 @@ class Person:
         self.page.wait_for_url(f"{self.origin}{path}")
 
     def content(self) -> str:
-        """The page, once it does not change any more."""
+        """The HTML of the page, when no navigation is running any more."""
         for _ in range(60):
             with suppress(Exception):
                 return self.page.content()
@@ -156,7 +156,7 @@ class Person:
 
 
 def tab_to(page: Page, name: str) -> None:
-    """Press Tab until the thing with that name has the focus, visibly."""
+    """Press Tab until the control with this name has the focus; the focus must be visible."""
     for _ in range(40):
         page.keyboard.press("Tab")
         focused = page.evaluate(
@@ -166,12 +166,12 @@ def tab_to(page: Page, name: str) -> None:
             " style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2] }"
         )
         if focused[0] == name:
-            assert focused[1], f"{name} has the focus, but nobody sees it"
+            assert focused[1], f"{name} has the focus, but no visible outline"
             return
     pytest.fail(f"Tab does not reach {name} on {page.url}")
 
 
 def enter(page: Page) -> None:
-    """Follow the link, send the form."""
+    """Press Enter, and wait for the new page."""
     with page.expect_navigation():
         page.keyboard.press("Enter")

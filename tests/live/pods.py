@@ -1,8 +1,8 @@
 """Podman as the node of a cluster: it runs the pods of the manifests, in a network of its own.
 
-It runs in a network namespace without a way out, so nothing of it is seen outside and no port of
-this machine is taken. Images come from the Docker daemon of the other tests and stay below
-``build/live``. What Podman cannot do is changed in one place, :func:`for_podman`.
+Podman runs in a network namespace without a connection to this machine, so it uses no port of it.
+Images come from the Docker daemon of the other tests and stay below ``build/live``.
+:func:`for_podman` changes the parts of the manifests that Podman does not support.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ auto-userns-min-size = 65536  # as a cluster's node maps them
 
 @dataclass
 class Node:
-    """A running Podman, and what it was told to run."""
+    """A running Podman, and the manifests that it runs."""
 
     holder: int
     folder: Path
@@ -64,13 +64,13 @@ class Node:
         return run(*self.command, *arguments, **({"env": env, "timeout": 300} | options))
 
     def __call__(self, *arguments: str | Path, **options: Any) -> str:
-        """What ``podman`` prints; it must succeed."""
+        """Run ``podman``, which must succeed; return its output."""
         result = self.run(*arguments, **options)
         assert result.returncode == 0, f"podman {arguments}: {result.stdout[-4000:]}"
         return result.stdout
 
     def load(self, docker: Docker, images: list[str]) -> None:
-        """Take images over from Docker; those of earlier runs are there."""
+        """Copy images from Docker, unless an earlier run has copied them."""
         identities = docker("image", "inspect", "--format", "{{.Id}}", *images).split()
         for image, identity in zip(images, identities, strict=True):
             if self.run("image", "exists", identity).returncode:
@@ -84,7 +84,7 @@ class Node:
         assert saving.returncode == 0
 
     def play(self, documents: list[Object], alias: str = "", *, replace: bool = False) -> Path:
-        """``podman kube play``; ``alias`` is the name of its Service. Returns what was played."""
+        """Run ``podman kube play``; return its file. ``alias`` is the host name in the network."""
         path, result = self.try_to_play(documents, alias, replace=replace)
         assert result.returncode == 0, result.stdout[-4000:]
         return path
@@ -100,11 +100,11 @@ class Node:
         return path, self.run("kube", "play", *options, "--network", network, path)
 
     def log(self, container: str) -> Path:
-        """Where its log is written on this machine, in the format of a cluster's node."""
+        """The log file of a container on this machine, in the format of a cluster's node."""
         return Path(self.inspect(container)["HostConfig"]["LogConfig"]["Path"])
 
     def stop(self, played: Path) -> None:
-        """Stop what was played; the volumes stay."""
+        """Stop the pods of this file; keep the volumes."""
         self("kube", "down", played)
 
     def volume(self, name: str) -> Path:
@@ -142,7 +142,7 @@ class Node:
         return result[0]
 
     def clear(self) -> None:
-        """Remove everything but the images."""
+        """Remove everything except the images."""
         for path in reversed(self.played):
             self.run("kube", "down", "--force", path)
         self.played.clear()
@@ -191,7 +191,7 @@ TLS = "tls"  # this Secret is the cluster's: cert-manager writes it
 
 
 def parts_of_secrets(manifests: list[Object], secrets: list[Object]) -> list[Object]:
-    """A Secret for each volume that has only some keys of one, with these keys."""
+    """For each volume with only some keys of a Secret: a new Secret with only these keys."""
     whole = {secret["metadata"]["name"]: secret for secret in secrets}
     parts = []
     for document in manifests:
@@ -214,15 +214,15 @@ def parts_of_secrets(manifests: list[Object], secrets: list[Object]) -> list[Obj
 def for_podman(documents: list[Object], images: dict[str, str]) -> list[Object]:
     """The manifests as Podman can run them.
 
-    - There is no registry.
-    - It has no fsGroup: the mode of a secret is opened to the pod's user, and the folder in memory
-      for the certificate, which would be root's, is one on disk.
-    - It does not map a volume that two pods use one after the other to the users of each: such
-      pods have the users of the node.
-    - It mounts a Secret whole: a volume with some of its keys is that of :func:`parts_of_secrets`.
+    - Images have the names of this machine, because there is no registry.
+    - Podman has no fsGroup: everybody may read a Secret's files, and the folder of the certificate,
+      which would belong to root in memory, is on disk.
+    - Podman cannot map one volume to the users of two pods: pods with a volume run without their
+      own user namespace.
+    - Podman mounts all keys of a Secret: :func:`parts_of_secrets` makes one with the wanted keys.
 
-    Everything else is what a cluster gets. It ignores replicas, all probes but the liveness probe,
-    preStop, and what belongs to a cluster: namespace, Service, NetworkPolicy, scaling.
+    All else stays as for a cluster. Podman ignores replicas, all probes except the liveness probe,
+    preStop, namespaces, Services, NetworkPolicies and scaling.
     """
     played = [copy.deepcopy(document) for document in documents if document["kind"] in PLAYED]
     for document in played:

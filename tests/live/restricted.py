@@ -1,7 +1,7 @@
 """Kubernetes' Pod Security Standard "restricted", over rendered manifests.
 
-https://kubernetes.io/docs/concepts/security/pod-security-standards/ (version 1.34), with what we
-ask for beyond it. A cluster applies the same when a pod is created; here it is known before.
+https://kubernetes.io/docs/concepts/security/pod-security-standards/ (version 1.34), and stricter
+rules of ours. A cluster checks the standard when it creates a pod; this checks it before.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def containers(pod: Object) -> Iterator[Object]:
 
 
 def violations(documents: list[Object]) -> list[str]:
-    """What the profile forbids, and what is missing of what we ask for beyond it."""
+    """All violations of the profile and of our stricter rules."""
     return [
         f"{name}: {problem}"
         for name, pod in pods(documents)
@@ -46,7 +46,7 @@ def violations(documents: list[Object]) -> list[str]:
 
 
 def of_pod(pod: Object) -> Iterator[str]:
-    """What the profile "restricted" forbids."""
+    """The violations of the profile "restricted" by one pod."""
     for key in HOST:
         if pod.get(key):
             yield key
@@ -87,7 +87,7 @@ def of_pod(pod: Object) -> Iterator[str]:
 
 
 def beyond(pod: Object) -> Iterator[str]:
-    """What we ask for beyond the profile."""
+    """The violations of our stricter rules by one pod."""
     if pod.get("automountServiceAccountToken") is not False:
         yield "has a token of the cluster's API"
     if pod.get("hostUsers") is not False:

@@ -1,7 +1,7 @@
-"""Scripts that are stopped at one of the programs they call, in a copy of this machine's files.
+"""Stop a script at one of the programs that it calls, in a copy of this machine's files.
 
-The programs that would change the machine are stand-ins. What counts is what the script does when
-a signal reaches it: Ctrl-C reaches every process of the terminal, a cancelled CI job the script.
+Stand-ins replace the programs that would change the machine. The tests check what the script does
+on a signal: Ctrl-C reaches every process of the terminal, a cancelled CI job only the script.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from tests.live.conftest import lacking
 from tests.template import run
 
 HERE = Path(__file__).parent / "stops"
-# How often each command is stopped: STOPS=1000 is at each of its steps, by both signals.
+# Stops of each command. With STOPS=1000 it is stopped at each of its steps, with both signals.
 STOPS = int(os.environ.get("STOPS", "6"))
-# The scripts' own: these really run.
+# Programs that the scripts really run.
 REAL = """awk base64 basename cat chmod cmp cp cut date dirname env find getent grep head id install
 ln mkdir mktemp mv openssl printf readlink rm rmdir sed seq setsid sh sha256sum sleep sort stty tail
 tar touch tr userdel useradd""".split()
@@ -25,7 +25,7 @@ tar touch tr userdel useradd""".split()
 
 @dataclass
 class Left:
-    """What an attempt has left: exit status, what was said, and the files that it changed."""
+    """The result of an attempt: its output, its number of steps, and the files that it changed."""
 
     layer: Path
     said: str
@@ -40,7 +40,7 @@ class Left:
         return [it for it in re.findall(r"^left (.*)", self.said, re.M) if not it.endswith("/*")]
 
     def files(self, *places: str) -> list[str]:
-        """The names of what is below these places now or is gone; moments are left out."""
+        """Files below these places that exist or were deleted; TIME replaces time stamps."""
         upper = self.layer / "upper"
         found = []
         for place in places:
@@ -71,9 +71,9 @@ class Machine:
         self.values |= {"STEPPING": str(folder / "bin"), "TMPDIR": str(folder / "tmp")} | values
 
     def run(self, before: Left | None, *command: str, step: int = 0, signal: str = "") -> Left:
-        """Run the command after an earlier one; with ``step``, it is stopped there and run again.
+        """Run the command; with ``step``, stop it at this step and run it again.
 
-        :param before: whose files the command finds.
+        :param before: an earlier attempt, with whose files the command starts.
         """
         layer = self.folder / f"layer{len(list(self.folder.iterdir()))}"
         if before:
@@ -88,7 +88,7 @@ class Machine:
         return Left(layer, result.stdout, len(counted.read_text("utf-8")))
 
     def wrong(self, before: Left | None, places: tuple[str, ...], *command: str) -> list[str]:
-        """What differs after a stop and a second run; the command has to succeed without a stop."""
+        """Differences after a stop and a second run. Without a stop the command must succeed."""
         whole = self.run(before, *command)
         assert whole.statuses == (0,), whole.said
         assert whole.temporary == [], whole.said

@@ -1,6 +1,6 @@
-"""A certificate by ACME: issued to certbot by a real server, renewed, and served by Nginx.
+"""A certificate by ACME: Pebble issues and renews it with certbot, and Nginx serves it.
 
-How it gets from certbot's folder to Nginx is each deployment's business, and tested with it.
+The tests of each deployment test how the certificate gets from certbot's folder to Nginx.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.tls
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service whose certificate is changed here."""
+    """A service of this module, because its tests replace the certificate."""
     with serving(tmp_path_factory.mktemp("acme"), auth="session") as service:
         yield service
 
@@ -38,7 +38,7 @@ def authority(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 class Certbot:
-    """certbot with folders of its own."""
+    """The command line of certbot, with separate folders."""
 
     def __init__(self, authority: Pebble, folder: Path) -> None:
         self.authority = authority
@@ -66,7 +66,7 @@ def certbot(authority: Pebble, tmp_path: Path) -> Certbot:
 
 
 def install(certbot: Certbot, service: Service) -> None:
-    """Put the certificate where Nginx looks for it, and have it look."""
+    """Copy the certificate to Nginx's folder, and reload Nginx."""
     for name in ("fullchain.pem", "privkey.pem"):
         shutil.copy(certbot.live / service.domain / name, Path(service.directory, "tls", name))
     pid = int(Path(service.directory, "nginx.pid").read_text("utf-8"))
@@ -74,7 +74,7 @@ def install(certbot: Certbot, service: Service) -> None:
 
 
 def serial(service: Service, root: str) -> str:
-    """The number of the certificate that is served, verified by the authority's root."""
+    """The serial number of the served certificate, verified with the root of Pebble."""
     context = ssl.create_default_context(cadata=root)
     with (
         socket.create_connection((service.address, service.https_port), 10) as plain,
@@ -118,7 +118,7 @@ def test_a_certificate_is_issued_and_renewed(
 def test_a_token_in_another_folder_is_not_found(
     service: Service, certbot: Certbot, tmp_path: Path
 ) -> None:
-    """The authority does ask the service: what Nginx does not serve proves nothing."""
+    """The authority really requests the token: it issues nothing if Nginx does not serve it."""
     (tmp_path / "elsewhere").mkdir()
     status, said = certbot.issue(service, tmp_path / "elsewhere")
     assert status == 1, said

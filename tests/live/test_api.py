@@ -1,4 +1,4 @@
-"""The API, as schemathesis judges it by its own description: all checks, no exception."""
+"""schemathesis tests the API against its OpenAPI description: all checks, no exception."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.live.conftest import HERE, Service
 from tests.template import run
 
-# A scenario goes on with what an earlier request made, so it stays with one account.
+# Stateful scenarios use the results of earlier requests, so they need one account.
 PHASES = {"coverage,fuzzing": 20, "stateful": 100_000}  # requests that an account makes
 ACCOUNTS = 600  # more than a run needs
 numbers = itertools.count()
@@ -23,7 +23,7 @@ numbers = itertools.count()
 
 @pytest.fixture
 def accounts(api: Service, tmp_path: Path) -> Path:
-    """A file with the access tokens of new accounts. They are valid for ten minutes."""
+    """A file with access tokens of new accounts, valid for ten minutes."""
     emails = (f"user{next(numbers)}@example.com" for _ in range(ACCOUNTS))
     path = tmp_path / "tokens"
     path.write_text("\n".join(api.ask("session", email) for email in emails), "utf-8")
@@ -32,7 +32,7 @@ def accounts(api: Service, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def description(api: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The description that the service gives of itself, in a file."""
+    """A file with the OpenAPI description that the service serves."""
     connection = HTTPConnection(api.address, api.https_port, timeout=10)
     connection.connect()
     context = ssl.create_default_context(cafile=api.ca)
@@ -50,7 +50,7 @@ def description(api: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def judge(
     api: Service, tools: Path, description: Path, accounts: Path, phases: str, *more: str
 ) -> tuple[int, str]:
-    """The return code of schemathesis, and what it says.
+    """Run schemathesis; return its exit status and output.
 
     :param more: options of its own.
     """
@@ -67,7 +67,7 @@ def judge(
     }
     command = [tools / "schemathesis", "run", description, "--url", base, "--checks", "all"]
     command += ["--phases", phases, "--max-examples", "10", "--seed", "1", "--no-color"]
-    # How long it takes to think of a request says how busy this machine is, nothing of the service.
+    # The time to generate a request depends on the load of this machine, not on the service.
     command += ["--suppress-health-check", "too_slow"]
     folder = HERE / "schemathesis"
     result = run(*command, *more, cwd=folder, env=os.environ | values, timeout=600)

@@ -1,4 +1,4 @@
-"""What people do with the service, in a real browser over TLS, and what is done to them."""
+"""Users and attackers of the service, in a real browser over TLS."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_nothing_personal_comes_back_from_history(person: Person) -> None:
 
 
 def test_other_devices_are_signed_out(new_person: Callable[[], Person]) -> None:
-    """At once, and without a page that their history still has."""
+    """At once: the history of the other browser shows no page of its session."""
     here, there = new_person(), new_person()
     here.sign_up()
     here.write("A secret title", "a secret body")
@@ -179,7 +179,7 @@ def test_other_devices_are_signed_out(new_person: Callable[[], Person]) -> None:
 
 
 def test_the_cookies_are_out_of_reach(person: Person) -> None:
-    """That of the session ends with it, that of the device stays, as long as browsers allow."""
+    """The session's cookie ends with the browser; the device's cookie stays as long as allowed."""
     person.sign_up()
     session, device = sorted(person.context.cookies(), key=lambda it: it["expires"])
     token = device["value"]
@@ -219,7 +219,7 @@ ATTACKS = [
 
 
 def test_stored_script_never_runs(person: Person) -> None:
-    """Not in the list, the note or the form; and no request leaves for another host."""
+    """Stored markup runs nowhere: list, note, form. No request goes to another host."""
     page = person.page
     person.sign_up()
     for attack in ATTACKS:
@@ -248,10 +248,8 @@ INJECTIONS = {
 
 
 @pytest.mark.parametrize("injection", INJECTIONS)
-def test_what_gets_past_the_cleaning_is_stopped_by_the_policy(
-    person: Person, injection: str
-) -> None:
-    """And the other tests would have noticed."""
+def test_the_content_security_policy_stops_injected_markup(person: Person, injection: str) -> None:
+    """Each violation becomes a problem of the person; in other tests it is a failure."""
     person.page.goto("/")
     with suppress(Exception):  # Trusted Types make it one
         person.page.evaluate(f"() => {{ {INJECTIONS[injection]} }}")
@@ -329,7 +327,7 @@ def test_everything_works_without_script(
 def test_times_are_those_of_the_reader(
     chromium: Browser, service: Service, new_person: Callable[[], Person]
 ) -> None:
-    """In the zone and the language of the browser; in UTC where there is no script."""
+    """Times are in the zone and language of the browser; without JavaScript in UTC."""
     person = new_person()
     person.sign_up()
     shown = person.context.storage_state()
@@ -391,7 +389,7 @@ def test_plain_http_leads_to_https(person: Person) -> None:
 def test_another_authority_is_not_believed(
     playwright: Playwright, service: Service, tmp_path: Path
 ) -> None:
-    """The browser above looks at the certificate: one that does not know our authority refuses."""
+    """A browser without our authority refuses the certificate, so the other tests verify it."""
     with (
         running_chromium(playwright, service, tmp_path) as browser,
         pytest.raises(Exception, match="ERR_CERT_AUTHORITY_INVALID"),

@@ -96,7 +96,7 @@ def test_an_app_from_setting_up_to_removing(person: Person) -> None:
 
 
 def test_a_camera_reads_the_secret(person: Person) -> None:
-    """On a small dark screen as on a large light one."""
+    """From a large light screen and from a small dark one."""
     person.sign_up()
     secret = begin_app(person)
     for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
@@ -110,7 +110,7 @@ def test_a_camera_reads_the_secret(person: Person) -> None:
 
 
 def test_the_password_is_asked_for_once_it_was_given_long_ago(person: Person) -> None:
-    """And then not before the next ten minutes; the page that was wanted comes next."""
+    """The service asks once, then not for ten minutes, and shows the requested page."""
     page = person.page
     person.sign_up()
     person.service.ask("age", person.email)

@@ -1,4 +1,4 @@
-"""What an operator sets and a designer edits, in a real browser: staying, the foot, components."""
+"""Pages in a real browser with optional settings: STAY_SIGNED_IN, footer links, components."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.conftest import BUILD, Service, chromium_that_trusts, serving
+from tests.live.conftest import BUILD, Service, serving
 from tests.live.factors import Authenticator, add_passkey, recovery_codes
 from tests.live.person import FIRST, Person, tab_to
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Playwright
 
 pytestmark = pytest.mark.browser
 
@@ -37,21 +33,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-@pytest.fixture(scope="module")
-def chromium(
-    playwright: Playwright, service: Service, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
-    with chromium_that_trusts(playwright, service, tmp_path_factory.mktemp("home")) as browser:
-        yield browser
-
-
 def days_left(person: Person) -> float | None:
-    """How long the browser keeps the cookie of the session; None: until it is closed."""
+    """Days until the cookie of the session expires; None if it ends with the browser."""
     (cookie,) = (it for it in person.context.cookies() if it["name"] == "__Host-session")
     return None if cookie["expires"] == -1 else (cookie["expires"] - time.time()) / DAY
 
 
-def test_who_ticks_the_box_stays_with_password_and_passkey(person: Person) -> None:
+def test_the_box_keeps_users_signed_in_with_password_and_passkey(person: Person) -> None:
     page = person.page
     person.sign_up()
     assert days_left(person) is None

@@ -16,12 +16,12 @@ NOTHING_CHOSEN = "No passkey was chosen."
 
 @pytest.fixture
 def phone(person: Person) -> Authenticator:
-    """The authenticator of a person who has just signed up."""
+    """A virtual authenticator for a person who has just signed up."""
     person.sign_up()
     return Authenticator(person.page)
 
 
-# The page asks for a passkey whose user nobody has verified, as a hostile script would.
+# Attack: a hostile script requests a passkey without user verification.
 ASK_FOR_LESS = """for (const kind of ["Creation", "Request"]) {
   const name = `parse${kind}OptionsFromJSON`;
   const parse = PublicKeyCredential[name].bind(PublicKeyCredential);
@@ -84,7 +84,7 @@ def test_a_passkey_from_adding_to_removing(person: Person, phone: Authenticator)
 
 
 def test_a_stale_page_leads_to_a_fresh_proof(person: Person, phone: Authenticator) -> None:
-    """The script goes where the answer to its request leads."""
+    """passkeys.js opens the page that the answer names."""
     person.page.goto(FACTORS)
     person.service.ask("age", person.email)
     person.fill("Add a passkey", name="Too late")
@@ -96,8 +96,8 @@ def test_a_stale_page_leads_to_a_fresh_proof(person: Person, phone: Authenticato
     assert len(phone.passkeys()) == 1
 
 
-def test_whoever_cancels_may_try_again(person: Person, phone: Authenticator) -> None:
-    """Browsers do not tell why there is no passkey: cancelled, too late, or not verified."""
+def test_a_user_who_cancels_may_try_again(person: Person, phone: Authenticator) -> None:
+    """Browsers hide the reason: the user cancelled, was too late or was not verified."""
     page = person.page
     phone.verify(False)
     add_passkey(person)
@@ -129,7 +129,7 @@ def test_whoever_cancels_may_try_again(person: Person, phone: Authenticator) -> 
 def test_a_passkey_whose_user_was_not_verified_does_not_count(
     person: Person, phone: Authenticator
 ) -> None:
-    """Not even when the page has asked for no more: the service looks at what was signed."""
+    """Also if the page requests no verification: the service checks the signed data."""
     page = person.page
     add_passkey(person)
     codes = recovery_codes(person)
@@ -162,7 +162,7 @@ def test_a_passkey_whose_user_was_not_verified_does_not_count(
 
 
 def test_a_browser_without_passkeys_says_so(new_person: Callable[[], Person]) -> None:
-    """The other ways stay."""
+    """Other ways to sign in still work."""
     person = new_person()
     person.context.add_init_script("delete window.PublicKeyCredential")
     person.sign_up()

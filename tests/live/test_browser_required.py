@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.conftest import Service, chromium_that_trusts, serving
+from tests.live.conftest import Service, serving
 from tests.live.factors import FACTORS, Authenticator, add_passkey, recovery_codes, set_up_app
 from tests.live.person import FIRST, Person
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Playwright
 
 pytestmark = pytest.mark.browser
 
@@ -22,14 +18,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("required")
     with serving(folder, "session", "SECOND_FACTOR=required") as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def chromium(
-    playwright: Playwright, service: Service, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
-    with chromium_that_trusts(playwright, service, tmp_path_factory.mktemp("home")) as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("factor", ["app", "passkey"])

@@ -31,7 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def services(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Operator]:
-    """All combinations of database and auth."""
+    """The manifests of all combinations of database and auth."""
     folder = tmp_path_factory.mktemp("rendered")
     return {
         name: operator(cluster, folder, f"all-{name}", **answers)
@@ -41,8 +41,8 @@ def services(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 @pytest.fixture(scope="module")
 def ready(cluster: Cluster, services: dict[str, Operator]) -> Cluster:
-    """With what the manifests need."""
-    # Asked first: nothing is applied, and the deployment says what is missing.
+    """The cluster, with the kinds and volumes that the manifests need."""
+    # Without the definitions, deploy.sh applies nothing and says what is missing.
     services["sqlite-session"].fails_to_deploy("  Certificate of cert-manager.io/v1")
     assert "all-sqlite-session" not in cluster.kubectl("get", "namespaces")
     prepare(cluster)
@@ -53,7 +53,7 @@ def ready(cluster: Cluster, services: dict[str, Operator]) -> Cluster:
 def stories(
     ready: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[None]]]:
-    """Deployments that go on while other tests run: most of their time they wait for kubectl."""
+    """Deployments that run during other tests, because they mostly wait for kubectl."""
     folder = tmp_path_factory.mktemp("stories")
     started = {}
     with ThreadPoolExecutor() as pool:
@@ -64,7 +64,7 @@ def stories(
 
 
 def manifests(services: dict[str, Operator], folder: Path, overlay: str) -> list[Any]:
-    """Those of all combinations, made by one kubectl."""
+    """The manifests of all combinations, rendered by one run of kubectl."""
     folder.mkdir()
     lines = [
         f"- {Path('..', *['..'] * len(folder.parts), str(it.folder)[1:])}/overlays/{overlay}\n"
@@ -80,7 +80,7 @@ def manifests(services: dict[str, Operator], folder: Path, overlay: str) -> list
 def test_the_cluster_takes_every_combination_and_runs_its_pods(
     ready: Cluster, services: dict[str, Operator], tmp_path: Path
 ) -> None:
-    """Strictly, without a warning (of Pod Security, of an old API) for both overlays."""
+    """Both overlays, strictly, without a warning about Pod Security or an old API."""
     overlays = {name: manifests(services, tmp_path / name, name) for name in OVERLAYS}
     for thing in overlays["production"]:
         if thing["kind"] == "Namespace":
@@ -94,7 +94,7 @@ def test_the_cluster_takes_every_combination_and_runs_its_pods(
     assert wrong == []
 
     def waiting() -> list[str]:
-        """The Deployments and Jobs that are not there yet, as they are wanted."""
+        """The Deployments and Jobs that are not in the wanted state yet."""
         found = []
         for thing in ready.call("GET", "/apis/apps/v1/deployments")["items"]:
             want, status = thing["spec"]["replicas"], thing["status"]
@@ -131,7 +131,7 @@ def test_the_cluster_takes_every_combination_and_runs_its_pods(
 def test_the_pods_of_a_release_are_on_different_nodes(
     ready: Cluster, services: dict[str, Operator], zones: tuple[str | None, ...]
 ) -> None:
-    """In each of five rollouts, and in different zones where there are any."""
+    """In each of five rollouts; in different zones if the nodes have zones."""
     cluster_nodes.zones(ready, *zones)
     zone = dict(zip(cluster_nodes.NODES, zones, strict=True))
     (web,) = (
@@ -199,7 +199,7 @@ def releases(service: Operator) -> None:
     assert service.names("Job") == {"migrate"}, "that of the last deployment"
     twin.fails_to_deploy("the cluster has secrets that are not here")
 
-    # A key that is rotated is read after a migration that failed, too, and makes one release.
+    # After a rotation and a failed migration, pods have the old key: another rotation is refused.
     rotate = ("sh", service.folder / "secrets.sh", "rotate")
     environment = _no_pod(service)
     rotated = run(*rotate, env=environment)
@@ -210,7 +210,7 @@ def releases(service: Operator) -> None:
     assert refused.returncode == 1, "the Secret has changed, and the pods still have the key before"
     assert "Nothing was changed: a pod still has the keys" in refused.stdout
     ready.ends.pop(migration)
-    # Settings that no release reaches any more are gone; those for `rollout undo` are not.
+    # deploy.sh deletes settings that no release uses, and keeps those for `rollout undo`.
     ready.kubectl(*own, "create", "configmap", "settings-old")
     label = f"app.kubernetes.io/name={service.namespace}"
     ready.kubectl(*own, "label", "configmap/settings-old", label)
@@ -229,8 +229,8 @@ def releases(service: Operator) -> None:
     assert "settings-old" not in maps
     assert kept < maps
 
-    # One step back is the release before. The next deployment leaves nothing of it, and nothing
-    # of the first overlay, in whose place everybody would be let in.
+    # `rollout undo` restores the previous release. The next deployment must remove it and the first
+    # overlay: otherwise the policy of the first overlay would let all traffic in.
     ready.kubectl(*own, "rollout", "undo", "deployment/web", "deployment/mail")
     undone = service.app()
     assert undone["envFrom"][0]["configMapRef"]["name"] in kept
@@ -253,7 +253,7 @@ def releases(service: Operator) -> None:
 
 
 def one_pod(service: Operator) -> None:
-    """It stops for a migration, and comes back whatever happens to that."""
+    """The service stops for a migration, and starts again also if the migration fails."""
     ready = service.cluster
     migration = f"{service.namespace}/migrate"
     backup = f"{service.namespace}/backups-before-update"
@@ -295,7 +295,7 @@ def test_a_user_without_rights_writes_no_new_secrets(services: dict[str, Operato
 
 
 def _no_pod(service: Operator) -> dict[str, str]:
-    """An environment whose kubectl runs nothing in a pod: none here could encrypt anything."""
+    """An environment in which `kubectl exec` does nothing, because no pod really runs."""
     kubectl = service.folder / "no-pod" / "kubectl"
     kubectl.parent.mkdir()
     real = f'exec {shutil.which("kubectl")} "$@"'

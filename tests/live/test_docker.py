@@ -1,4 +1,4 @@
-"""Docker Compose, run as an operator runs it: deployed, attacked, killed, updated, taken down."""
+"""Docker Compose as an operator runs it: deploy, attack, kill, update, remove."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from tests.live.followed import instructions
 from tests.live.images import Docker, stand_in
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import mail_url
-from tests.live.visitor import PASSWORD, Program, Reader, Visitor
+from tests.live.visitor import PASSWORD, READ_URL, Program, Reader, Visitor
 from tests.template import AXES, render, run
 
 pytestmark = pytest.mark.docker
 
 PAIRS = [("postgresql", "session"), ("sqlite", "token")]
-# What does not depend on the pair is looked at with one.
+# For tests that do not depend on database and auth.
 once = pytest.mark.parametrize("deployment", PAIRS[:1], indirect=True, ids="-".join)
 SERVED = ("nginx", "app-1", "app-2", "valkey")  # what a visitor's request passes through
 
 
 class Client(Visitor):
-    """A visitor of a deployment, who trusts its certificate authority."""
+    """A visitor of a deployment who trusts its certificate authority."""
 
     def __init__(self, deployment: Deployment) -> None:
         assert deployment.authority
@@ -56,7 +56,7 @@ class Client(Visitor):
         self.written = self.first = ""
 
     def serial(self) -> str | None:
-        """The number of the certificate that is shown; None while it is not the authority's."""
+        """The serial number of the served certificate; None if the authority has not issued it."""
         with (
             suppress(ssl.SSLError),
             socket.create_connection(self.place, timeout=10) as plain,
@@ -116,7 +116,7 @@ def deployment(
 
 @pytest.fixture(scope="module")
 def client(deployment: Deployment) -> Pages | Programs:
-    """Somebody who has signed up and written a note."""
+    """A visitor who has signed up and written a note."""
     pages = (deployment.project / "app/templates/base.html").exists()
     client = Pages(deployment) if pages else Programs(deployment)
     client.wait_for_the_certificate(deployment)
@@ -246,7 +246,7 @@ def test_the_app_finds_no_network_and_nothing_to_write_to(deployment: Deployment
 
 
 def failed_sign_ins(deployment: Deployment) -> dict[str, int]:
-    """How many each instance has logged so far."""
+    """The number of failed sign-ins in the log of each instance."""
     names = ("app-1", "app-2")
     logs = {name: deployment.must("logs", "--no-log-prefix", name) for name in names}
     return {name: log.count("authn_login_fail") for name, log in logs.items()}
@@ -256,9 +256,9 @@ def test_a_limit_holds_over_both_instances(
     client: Pages | Programs, deployment: Deployment
 ) -> None:
     flush = ["exec", "-T", "valkey", "valkey-cli", "-s", "/run/valkey/valkey.sock", "FLUSHALL"]
-    # Nginx takes the instances in turn: one may get all forms, and the other all pages.
+    # Nginx alternates between the instances, so one may get all forms and the other all pages.
     for _ in range(5):
-        deployment.must(*flush)  # whoever signed up has signed in as well
+        deployment.must(*flush)  # a sign-up also counts as a sign-in
         before = failed_sign_ins(deployment)
         statuses = [client.sign_in("nobody@example.com", "wrong " * 4) for _ in range(11)]
         assert statuses[-1] == 429, statuses
@@ -273,7 +273,7 @@ def test_a_limit_holds_over_both_instances(
 
 @once
 def test_an_update_loses_no_request(client: Pages | Programs, deployment: Deployment) -> None:
-    """While somebody reads and writes, the key is rotated and both instances are replaced."""
+    """Rotate the key and replace both instances while a user reads and writes."""
     before = deployment.containers()
     answers: list[tuple[str, int]] = []
     stop = threading.Event()
@@ -307,12 +307,12 @@ def test_an_update_loses_no_request(client: Pages | Programs, deployment: Deploy
     lost = [answer for answer in answers if answer[1] not in (200, *WRITTEN)]
     assert lost == [], f"{len(lost)} of {len(answers)}"
     assert sum(kind == "write" for kind, _ in answers) > 2
-    # A session of before is one of today, under the new key.
+    # The session from before the rotation is valid with the new key.
     assert client.request("GET", client.listing)[0] == 200
 
 
 def wait_until_restarted(deployment: Deployment, name: str, before: dict[str, Any]) -> None:
-    """Wait until another start than the one in ``before`` has made the container."""
+    """Wait until the container has another start time than in ``before``."""
 
     def restarted() -> bool:
         now = deployment.containers().get(name, before)["State"]
@@ -337,7 +337,7 @@ def test_a_killed_gunicorn_costs_no_reader_a_request(
 
 
 @once
-def test_whatever_is_killed_comes_back(client: Pages | Programs, deployment: Deployment) -> None:
+def test_a_killed_container_starts_again(client: Pages | Programs, deployment: Deployment) -> None:
     for name, found in deployment.containers().items():
         deployment.kill(name)
         if name.startswith("app-"):  # the other one answers
@@ -354,7 +354,7 @@ def test_whatever_is_killed_comes_back(client: Pages | Programs, deployment: Dep
 
 
 def test_a_mail_arrives(client: Pages | Programs, deployment: Deployment) -> None:
-    """What the client has signed up by: from the service, to one address."""
+    """The mail with which the client signed up: from the service, to one address."""
     first, *more = deployment.mailbox.to("first@example.com")
     assert more == []
     (mail,) = (it for it in deployment.mailbox.all() if it["To"] == "first@example.com")
@@ -364,10 +364,10 @@ def test_a_mail_arrives(client: Pages | Programs, deployment: Deployment) -> Non
 
 
 @once
-def test_a_mail_is_written_while_nobody_can_send_it(
+def test_a_mail_waits_while_it_cannot_be_sent(
     client: Pages | Programs, deployment: Deployment
 ) -> None:
-    """The mail server is gone, and what sends is killed: the mail waits for both."""
+    """The mail waits while the mail server is down and after the sender is killed."""
     email = "later@example.com"
     deployment.must("stop", "--timeout", "0", MAILBOX)
     type(client)(deployment).ask_to_sign_up(email)
@@ -433,19 +433,16 @@ def test_a_backup_is_restored(client: Pages | Programs, deployment: Deployment) 
     assert client.request("GET", client.listing)[0] in (302, 303, 401)
 
 
-READ = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
-
-
 @pytest.mark.parametrize("deployment", PAIRS[1:], indirect=True, ids="-".join)
 def test_prometheus_reads_the_numbers_and_visitors_do_not(
     client: Pages | Programs, deployment: Deployment
 ) -> None:
-    """As docs/monitoring.md says it, with another container in Prometheus' place."""
+    """As in docs/monitoring.md, with another container instead of Prometheus."""
     document = deployment.project / "docs/monitoring.md"
     override, scrape = instructions(document, "How Prometheus gets them")[:2]
     (deployment.project / "compose.override.yaml").write_text(override, "utf-8")
     files = deployment.environment["COMPOSE_FILE"].split(os.pathsep)
-    files.insert(1, "compose.override.yaml")  # which Compose reads where nobody names files
+    files.insert(1, "compose.override.yaml")  # COMPOSE_FILE hides it
     deployment.environment["COMPOSE_FILE"] = os.pathsep.join(files)
     deployment.script("deploy.sh")
     network = ["--network", f"{deployment.project.name}_metrics"]
@@ -453,7 +450,7 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
     (group,) = job["static_configs"]
     assert len(group["targets"]) == 2
     for target in group["targets"]:
-        reader = [*network, stand_in(deployment.docker, MAILBOX, AIOSMTPD), "python3", "-c", READ]
+        reader = [*network, stand_in(deployment.docker, MAILBOX, AIOSMTPD), *READ_URL]
         numbers = deployment.docker("run", "--rm", *reader, f"http://{target}/metrics")
         assert 'app_requests_total{method="GET"' in numbers
         assert float(re.findall(r"^app_certificate_seconds (\S+)$", numbers, re.M)[0]) > 0
@@ -469,7 +466,7 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
 def test_the_log_reaches_another_system(
     client: Pages | Programs, deployment: Deployment, tmp_path: Path
 ) -> None:
-    """The host of Docker is another machine here; its journal is the daemon's."""
+    """A machine acts as the host of Docker; the daemon logs to its journal."""
     readme = deployment.project / "deploy/docker/README.md"
     compose = deployment.project / "compose.yaml"
     (driver,) = instructions(readme, "In compose.yaml")
@@ -550,7 +547,7 @@ with real_provider(pathlib.Path(sys.argv[1])) as provider:
 
 @contextmanager
 def provider(project: Path, folder: Path) -> Iterator[tuple[dict[str, str], Callable[[str], str]]]:
-    """The provider of the service's tests: its settings, and somebody who signs in there."""
+    """The provider of the service's tests: its settings, and a function that signs a user in."""
     for name in ("node", "npm"):
         program(name)
     locks = [project / "requirements.lock", project / "requirements-dev.lock"]
@@ -640,7 +637,7 @@ def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize("auth", AXES["auth"])
 @pytest.mark.parametrize("database", AXES["database"])
 def test_every_pair_is_a_valid_composition(tmp_path: Path, database: str, auth: str) -> None:
-    """As Docker reads it; what is in it the service's own tests judge."""
+    """Docker accepts the file; the service's own tests check its contents."""
     project = render(tmp_path, database=database, auth=auth, deployment="docker")
     command = [program("docker"), "compose", "-f", "compose.yaml", "config", "--format", "json"]
     result = run(*command, cwd=project)
@@ -666,7 +663,7 @@ def test_checkov_finds_nothing(rendered: Path, judges: Path) -> None:
     assert summary["passed"] > 20
 
 
-def test_nothing_gets_into_a_build_but_what_is_named(docker: Docker, tmp_path: Path) -> None:
+def test_only_named_files_get_into_a_build(docker: Docker, tmp_path: Path) -> None:
     project = render(tmp_path, database="postgresql", deployment="docker")
     planted = [
         *(".env", ".env.production", ".git/config", ".venv/bin/python", "secrets/SECRET_KEY"),

@@ -23,7 +23,7 @@ unix_socket_directories = '{socket}'
 fsync = off
 synchronous_standby_names = '*'
 """
-# Once it is the primary it has no standby, and must not wait for one.
+# After its promotion it has no standby, and must not wait for one.
 STANDBY = """
 unix_socket_directories = '{socket}'
 synchronous_standby_names = ''
@@ -32,7 +32,7 @@ synchronous_standby_names = ''
 
 @dataclass(frozen=True)
 class Pair:
-    """A primary and its standby: the folder of their programs, and those of their data."""
+    """A primary and its standby: the folder of the programs, and the parent of their data."""
 
     programs: Path
     folder: Path
@@ -42,7 +42,7 @@ class Pair:
         return as_postgres(*command)
 
     def url(self, role: str, database: str) -> str:
-        """Both servers; libpq takes the one that accepts writes."""
+        """A URL with both servers; libpq selects the one that accepts writes."""
         hosts = f"{self.folder}/primary-socket,{self.folder}/standby-socket"
         options = f"host={hosts}&target_session_attrs=read-write"
         return f"postgresql+psycopg://{role}@/{database}?{options}"
@@ -53,7 +53,7 @@ def as_postgres(*command: str) -> list[str]:
 
 
 def must(command: list[str]) -> None:
-    """Run a command; its output goes to a file, or a server that it starts would hold the pipe."""
+    """Run a command with its output in a file: a server that it starts would keep a pipe open."""
     with tempfile.TemporaryFile("w+") as output:
         status = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=TIMEOUT,
@@ -69,11 +69,11 @@ def start(pair: Pair, server: str) -> None:
 
 @pytest.fixture
 def servers() -> Iterator[Pair]:
-    """A primary that acknowledges a commit when its standby has it as well."""
+    """A primary that acknowledges a commit only after its standby has it."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         lacking("needs PostgreSQL's own programs (apt-get install postgresql)")
-    # Not in pytest's folder, which the account of the servers must not enter.
+    # Outside of pytest's folder, which the account of the servers cannot read.
     folder = Path(tempfile.mkdtemp(prefix="failover-"))
     pair = Pair(found[-1].parent, folder)
     if os.geteuid() == 0:

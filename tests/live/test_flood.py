@@ -1,4 +1,4 @@
-"""A flood of sign-ins, where the kernel kills who takes more memory than is meant for hashing."""
+"""A flood of sign-ins: the kernel kills a worker that uses more memory than planned for hashes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def control_group() -> Iterator[Path]:
 
 
 def test_a_flood_kills_nothing_where_memory_is_short(tmp_path: Path, control_group: Path) -> None:
-    """Red without a bound: a worker with 16 threads would hash as many passwords at once."""
+    """Without a bound this fails: a worker with 16 threads would hash 16 passwords at once."""
     program("redis-server")
     project = render(tmp_path)
     locks = [project / "requirements.lock", project / "requirements-dev.lock"]

@@ -1,4 +1,4 @@
-"""Kubernetes: what every combination renders, as others judge it; and its pods, run by Podman."""
+"""Kubernetes: external tools check the manifests of all combinations; Podman runs their pods."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def documents(text: str) -> list[Object]:
 
 @dataclass
 class Rendered:
-    """A service, and what `kubectl kustomize` makes of it."""
+    """A service, and its manifests from `kubectl kustomize`."""
 
     project: Path
     answers: dict[str, str]
@@ -102,11 +102,11 @@ def rendered(request: pytest.FixtureRequest, services: dict[str, Rendered]) -> R
     return services[request.param]
 
 
-# --- As others judge it
+# --- Checks by external tools
 
 
 def different(services: dict[str, Rendered]) -> list[Path]:
-    """The manifests of every combination, each text once."""
+    """The manifests of all combinations; equal texts occur once."""
     files = [file for rendered in services.values() for file in rendered.files.values()]
     return list({file.read_bytes(): file for file in files}.values())
 
@@ -133,7 +133,7 @@ def test_a_wrong_field_would_be_found(
 
 
 def test_checkov_finds_nothing(services: dict[str, Rendered], judges: Path, tmp_path: Path) -> None:
-    """Once over all of them; nothing is skipped."""
+    """checkov checks all manifests in one run, with all its rules."""
     for file in different(services):
         (tmp_path / file.name).symlink_to(file)
     command = ["checkov", "--framework", "kubernetes", "--skip-download", "--output", "json"]
@@ -174,7 +174,7 @@ def test_yamllint_and_shellcheck_find_nothing(rendered: Rendered, judges: Path) 
 def test_the_operator_s_check_passes_and_would_fail(
     services: dict[str, Rendered], judges: Path, tmp_path: Path
 ) -> None:
-    """`make deploy-check`: a finding of any of its checkers is its failure."""
+    """`make deploy-check` fails if one of its checkers has a finding."""
     project = services["postgresql-oidc"].project
     env = os.environ | {"PATH": f"{judges}:{os.environ['PATH']}"}
     script = "deploy/kubernetes/check.sh"
@@ -255,7 +255,7 @@ def test_the_check_of_the_profile_would_find(
     assert restricted.violations([deployment])
 
 
-# --- What is there
+# --- Kinds and images
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -276,7 +276,7 @@ def test_nothing_is_missing(rendered: Rendered, overlay: str) -> None:
 
 
 def test_an_image_outside_is_the_one_of_compose(services: dict[str, Rendered]) -> None:
-    """One digest to renew, whatever the deployment."""
+    """Kubernetes and Docker Compose use the same digest, so that one change renews it."""
     image = services["sqlite-session"].one("production", "Deployment", "valkey")
     (name,) = PINNED.findall(image["spec"]["template"]["spec"]["containers"][0]["image"])
     compose = HERE.parent.parent / "<<cookiecutter.project_slug>>/_options/deployment/docker"
@@ -349,12 +349,12 @@ def test_secrets_are_random_private_and_outside_of_git_and_manifests(tmp_path: P
             ]
 
 
-# --- The commands of the operator, with a cluster and a registry that only take notes
+# --- The operator's commands; stand-ins for kubectl and the engine only record their calls
 
 
 KUBECTL = """\
 #!/bin/sh
-# Renders and patches as the real one does; of what would go to a cluster it takes notes.
+# Renders and patches as the real kubectl; records the commands that would change a cluster.
 case " $* " in
     " kustomize "* | *" patch --local "*) exec {kubectl} "$@" ;;
     *" get secret/web --ignore-not-found "*)
@@ -396,7 +396,7 @@ def plural(kind: str) -> str:
 
 @dataclass
 class Operator:
-    """Somebody in front of a rendered service."""
+    """An operator who runs the scripts of a rendered service."""
 
     rendered: Rendered
     folder: Path
@@ -420,7 +420,7 @@ class Operator:
         (self.folder / "kinds").write_text("\n".join(sorted(known)) + "\n", "utf-8")
 
     def types(self, script: str, *arguments: str, **values: str) -> tuple[int, str]:
-        """Run a script; its exit status and what it said."""
+        """Run a script; return its exit status and output."""
         known = {"CRON": str(self.folder / "cron.json"), "NOTES": str(self.folder / "notes")}
         known["KINDS"] = str(self.folder / "kinds")
         known["PATH"] = f"{self.folder / 'bin'}:{os.environ['PATH']}"
@@ -435,7 +435,7 @@ class Operator:
         return result.returncode, result.stdout
 
     def notes(self) -> list[str]:
-        """What was asked of cluster and registry, since the last time."""
+        """The commands to cluster and registry since the last call."""
         path = self.folder / "notes"
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -454,7 +454,7 @@ def operator(request: pytest.FixtureRequest, tmp_path: Path) -> Operator:
 
 
 def fill_in(folder: Path) -> None:
-    """Write what deploy.sh asks for into the files, as an operator does."""
+    """Write the values that deploy.sh requires into the files, as an operator does."""
     settings = folder / "base" / "settings.env"
     text = settings.read_text("utf-8").replace("OIDC_ISSUER=\n", "OIDC_ISSUER=https://id.test\n")
     settings.write_text(text.replace("OIDC_CLIENT_ID=\n", "OIDC_CLIENT_ID=demo\n"), "utf-8")
@@ -469,7 +469,7 @@ def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
     server = operator.rendered.answers["database"] != "sqlite"
     secrets = SERVER | OIDC
     if server:
-        # Nothing is asked of anybody before everything is known.
+        # The script sends nothing before it has all values.
         for missing in ("OIDC_ISSUER", "egress.yaml"):
             status, said = operator.types(
                 "deploy.sh", "production", "registry.test/team", **secrets
@@ -490,7 +490,7 @@ def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
     notes = operator.notes()
 
     def place(text: str) -> int:
-        """Where exactly one note has this text."""
+        """The index of the only note with this text."""
         (found,) = (number for number, note in enumerate(notes) if text in note)
         return found
 
@@ -537,7 +537,7 @@ def test_one_command_deploys_in_the_right_order(operator: Operator) -> None:
 
 
 def test_secrets_of_the_cluster_are_never_replaced_by_new_ones(operator: Operator) -> None:
-    """A second operator, or a fresh clone, has none of them."""
+    """A second operator or a fresh clone has no secrets in files."""
     values = SERVER | OIDC | {"RUNNING": "1"}
     status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
     assert status == 1
@@ -592,7 +592,7 @@ def test_a_backup_that_fails_stops_the_deployment(operator: Operator) -> None:
     assert "delete job backups-before-update" in notes[-1], "nothing of it is left"
     for step in ("component=migrate", " scale ", SERVICE):
         assert not [note for note in notes if step in note and " diff " not in note], step
-    # Without data there is nothing to back up, and nothing that could fail.
+    # The first deployment has no data, so it makes no backup.
     del values["RUNNING"]
     assert write_secrets(operator.rendered.project, **SERVER, **OIDC).returncode == 0
     status, said = operator.types("deploy.sh", "production", "registry.test/team", **values)
@@ -649,7 +649,7 @@ MAIL_AUTHORITY = "/run/secrets/mail/mail-ca.pem"
 
 
 def container_of(name: str) -> str:
-    """What Podman calls a container."""
+    """The name that Podman gives a container."""
     return f"{POD.get(name, 'web')}-pod-{name}"
 
 
@@ -666,7 +666,7 @@ class Cluster:
     played: list[Path] = field(default_factory=list)
 
     def use(self, overlay: str) -> None:
-        """Take the manifests of this overlay from now on."""
+        """Use the manifests of this overlay from now on."""
         folder = self.project / "deploy" / "kubernetes" / "overlays" / overlay
         self.manifests = documents(kustomize(folder))
 
@@ -686,7 +686,7 @@ class Cluster:
         return found
 
     def run_job(self, job: Object, *more: Object) -> tuple[int, str]:
-        """Run a Job to its end; the exit status of its container, and what it said."""
+        """Run a Job to its end; return the exit status and output of its container."""
         played, result = self.node.try_to_play(self.with_settings(*more, job))
         if result.returncode:
             begun = [f"{job['metadata']['name']}-pod-{name}" for name in ("create", "upgrade")]
@@ -699,7 +699,7 @@ class Cluster:
         return status, said
 
     def backup_job(self, *arguments: str) -> Object:
-        """The job that the CronJob makes, as README.md changes it for a restore."""
+        """The Job of the CronJob, changed for a restore as README.md says."""
         cron = self.one("CronJob", "backup")
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "backup"}}
         job["spec"] = copy.deepcopy(cron["spec"]["jobTemplate"]["spec"])
@@ -708,7 +708,7 @@ class Cluster:
         return job
 
     def start(self) -> None:
-        """Start Nginx, app and who sends mail, and wait until the probes let traffic in."""
+        """Start Nginx, app and mail sender; wait until the readiness probes succeed."""
         self.played = [self.play(self.one("Deployment", name)) for name in ("web", "mail")]
         self.wait_until_ready()
 
@@ -749,11 +749,11 @@ class Cluster:
         return self.visitor(DOMAIN, self.connect, trusted, self.mailbox.to)
 
     def first_process(self, name: str) -> int:
-        """The number of the container's first process, outside of it."""
+        """The process id, on this machine, of the container's first process."""
         return int(self.node.inspect(container_of(name))["State"]["Pid"])
 
     def kill(self, name: str) -> None:
-        """``kill -9`` to the first process, and wait until another one serves."""
+        """Send ``kill -9`` to the first process; wait until a new process answers."""
         before = self.first_process(name)
         os.kill(before, signal.SIGKILL)
         wait_until(lambda: self.first_process(name) not in (0, before), self.logs)
@@ -762,7 +762,7 @@ class Cluster:
 
 @contextmanager
 def cluster(docker: Docker, node: Node, project: Path, visitor: Any) -> Iterator[Cluster]:
-    """The images on the node, the Secrets, Valkey and a mail server; all is gone at the end."""
+    """Images, Secrets, Valkey and a mail server on the node; all removed at the end."""
     images = {name: build(docker, project, name) for name in ("app", "nginx")}
     images["valkey"] = stand_in(docker, "valkey", VALKEY)
     images[MAILBOX] = stand_in(docker, MAILBOX, AIOSMTPD)
@@ -783,7 +783,7 @@ def cluster(docker: Docker, node: Node, project: Path, visitor: Any) -> Iterator
 
 
 def trust_mail_server(project: Path, mailbox: Mailbox) -> None:
-    """As README.md says it for a mail server with a private authority."""
+    """As README.md says for a mail server with a private authority."""
     secrets = project / "deploy" / "kubernetes" / "secrets"
     (secrets / "MAIL_URL").write_text(f"{mail_url(MAIL_AUTHORITY)}\n", "utf-8")
     shutil.copy(mailbox.authority, secrets / "mail-ca.pem")
@@ -808,7 +808,7 @@ def start_mail_server(running: Cluster) -> None:
 def sqlite(
     docker: Docker, node: Node, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """SQLite with pages; nobody has ordered a certificate yet."""
+    """A service with SQLite and pages, before its first certificate."""
     answers = SERVICES["sqlite-session"]
     project = render(tmp_path_factory.mktemp("run"), **answers, project_slug="demo-svc")
     assert write_secrets(project, **SERVER).returncode == 0
@@ -821,7 +821,7 @@ def sqlite(
 
 
 def processes(first: int) -> Iterator[dict[str, str]]:
-    """What the kernel says of a process and its children."""
+    """``/proc/PID/status`` of a process and its children."""
     text = Path(f"/proc/{first}/status").read_text("utf-8")
     yield {key: rest.strip() for key, _, rest in (x.partition(":") for x in text.splitlines())}
     for child in Path(f"/proc/{first}/task/{first}/children").read_text("utf-8").split():
@@ -829,7 +829,7 @@ def processes(first: int) -> Iterator[dict[str, str]]:
 
 
 def check_readiness(running: Cluster, visitor: Any) -> None:
-    """The startup probe finds all that the pod needs, and visitors do not learn it."""
+    """The startup probe checks all dependencies; visitors cannot see its result."""
     status, said = running.ask_probe("app", "startup")
     assert status == 0, said
     assert READY.items() <= json.loads(said.removeprefix("200 ")).items(), "Valkey knows us"
@@ -837,13 +837,13 @@ def check_readiness(running: Cluster, visitor: Any) -> None:
 
 
 def users_of(running: Cluster, name: str) -> list[int]:
-    """How a container's users are mapped: the first inside, the first outside, how many."""
+    """The user map of a container: first id inside, first id outside, number of ids."""
     first = running.first_process(name)
     return [int(number) for number in Path(f"/proc/{first}/uid_map").read_text("utf-8").split()]
 
 
 def check_confinement(running: Cluster) -> None:
-    """Nobody in the pods is root, may gain anything, or writes where no volume is."""
+    """No process is root, can gain privileges, or can write outside of volumes."""
     secrets = [text.strip() for text in secret_files(running.project).values() if text.strip()]
     for name, count in (("app", 3), ("nginx", 4), ("mail", 1)):
         first = running.first_process(name)
@@ -862,7 +862,7 @@ def check_confinement(running: Cluster) -> None:
         environment = Path(f"/proc/{first}/environ").read_bytes().decode()
         assert not [secret for secret in secrets if secret in environment]
     assert not [secret for secret in secrets if secret in running.logs()]
-    # Who sends mail has the password of the mail server, and the web process has not.
+    # Only the mail sender has the password of the mail server.
     found = running.node("exec", "web-pod-app", "find", "/run/secrets", "-name", "MAIL*")
     assert found == ""
     found = running.node("exec", "mail-pod-mail", "find", "/run/secrets", "-name", "*MIGRATION*")
@@ -870,7 +870,7 @@ def check_confinement(running: Cluster) -> None:
 
 
 def check_mail(running: Cluster, visitor: Any) -> None:
-    """Without its mail server the service is the same; nothing is lost, and nothing sent twice."""
+    """The service works without its mail server; no mail is lost or sent twice."""
 
     def status() -> str:
         return running.node.run("exec", "mail-pod-mail", "flask", "mail", "status").stdout
@@ -955,7 +955,7 @@ def test_the_log_reaches_another_system(sqlite: Cluster, tmp_path: Path) -> None
 
 
 def test_a_request_that_was_begun_outlives_the_end_of_nginx(sqlite: Cluster) -> None:
-    """As in every rolling update: Nginx is stopped first, the app five seconds later."""
+    """Each rolling update stops Nginx first, and the app five seconds later."""
     visitor = sqlite.visit(sqlite.certificate())
     head = f"POST /auth/login HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 100\r\n\r\n"
     with visitor.tls.wrap_socket(sqlite.connect(), server_hostname=DOMAIN) as connection:
@@ -979,7 +979,7 @@ def reachable(running: Cluster) -> bool:
 
 
 def addresses(running: Cluster, sent: str) -> set[str]:
-    """Whom Nginx and the app take a visitor for who says he comes from ``sent``."""
+    """The client addresses in the logs of Nginx and the app, for X-Forwarded-For ``sent``."""
     visitor = running.visit(running.certificate())
     visitor.headers["X-Forwarded-For"] = sent
     assert visitor.request("GET", "/?from=here")[0] == 200
@@ -989,7 +989,7 @@ def addresses(running: Cluster, sent: str) -> set[str]:
 
 
 def test_the_visitor_s_address_is_believed_from_a_gateway_alone(sqlite: Cluster) -> None:
-    """In production Nginx sees the visitor; behind a gateway it takes what the gateway adds."""
+    """Nginx ignores the header, except in `gateway`: there it uses the gateway's entry."""
     assert addresses(sqlite, "203.0.113.9, 203.0.113.10") == {pods.GATEWAY}
     sqlite.stop()
     sqlite.use("gateway")
@@ -1029,7 +1029,7 @@ def make_certificate(folder: Path, name: str, subject: str) -> tuple[str, str]:
 
 
 def start_postgresql(docker: Docker, node: Node, authority: Path) -> None:
-    """A server with TLS beside the pods, with the administrator postgres."""
+    """A PostgreSQL server with TLS in the pods' network, with the administrator postgres."""
     image = stand_in(docker, "postgres", POSTGRESQL[0], {"docker-entrypoint.sh": POSTGRESQL[1]})
     node.load(docker, [image])
     make_certificate(authority, "database", "DNS:database")
@@ -1068,7 +1068,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tls_secret(certificate: str, key: str) -> Object:
-    """What cert-manager makes of a certificate."""
+    """The Secret that cert-manager writes for a certificate."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -1188,7 +1188,7 @@ def test_postgresql_is_backed_up_and_restored(server: Cluster, authority: Path) 
 
 
 def test_without_its_database_the_pod_stays_and_says_so(server: Cluster, authority: Path) -> None:
-    """Readiness is the process alone: visitors get an answer, not a refused connection."""
+    """The readiness probe ignores the database: visitors get 503, no refused connection."""
     visitor = server.visit((authority / "ca.pem").read_text("utf-8"))
     server.node("stop", "--time", "5", "database")
     assert server.probe("app", "readiness") == 0

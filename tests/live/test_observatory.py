@@ -1,4 +1,4 @@
-"""The headers, as the MDN HTTP Observatory and Google's CSP Evaluator judge them."""
+"""The MDN HTTP Observatory and Google's CSP Evaluator check the headers."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ def test_google_finds_no_weakness_in_the_content_policy(service: Service, node: 
         connection.close()
     result = run(program("node"), "policy.cjs", policy, cwd=node)
     findings = json.loads(result.stdout)
-    # Severity 50 is "maybe": 'self' is as safe as what is uploaded there, and nothing is.
+    # Severity 50 is "maybe": 'self' is unsafe only with uploads, and the service has none.
     assert [finding for finding in findings if finding["severity"] < 50] == []

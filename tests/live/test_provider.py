@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service and the provider beside it."""
+    """A service and its provider."""
     for name in ("node", "npm"):
         program(name)
     with serving(tmp_path_factory.mktemp("oidc"), auth="oidc") as service:
@@ -35,7 +35,7 @@ def context(playwright: Playwright, service: Service, tmp_path: Path) -> Iterato
 
 
 def sign_in(page: Page, name: str) -> None:
-    """Press the button here, fill in the provider's form there, agree to be known here."""
+    """Sign in: press the service's button, fill in the provider's form, give consent."""
     page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
     page.locator("input[name=login]").fill(name)
     page.locator("input[name=password]").fill("any")

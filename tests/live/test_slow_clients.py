@@ -1,6 +1,6 @@
-"""Clients that send or read a byte now and then, by slowhttptest; everybody else is served.
+"""slowhttptest opens connections that send or read slowly; other clients still get answers.
 
-Bounded: three times 200 connections for 12 seconds, on loopback.
+Three attacks with 200 connections for 12 seconds each, on loopback.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ATTACKS = {
 
 
 def answer(service: Service, context: ssl.SSLContext) -> str:
-    """What somebody else gets, from another address."""
+    """The status line that a client with another address gets."""
     with (
         socket.create_connection(
             (service.address, service.https_port), 10, ("127.55.0.1", 0)

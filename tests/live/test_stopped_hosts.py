@@ -93,7 +93,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
 
 @pytest.fixture(scope="module")
 def updated(host: Host) -> Left:
-    """Two releases, the second in charge."""
+    """A machine with two releases; the second one is active."""
     first = host.runs(None, host.install)
     with (host.project / "app" / "__init__.py").open("a") as code:
         code.write("# new\n")
@@ -127,7 +127,7 @@ def test_what_follows_can_be_stopped(host: Host, updated: Left, action: str) -> 
 def test_a_program_that_fails_leaves_no_empty_secret(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C may end that program alone; the next run accepts every secret that is there."""
+    """Ctrl-C may stop only the program that writes a secret; the next run accepts all secrets."""
     monkeypatch.setitem(host.machine.values, "NO_RANDOMNESS", "yes")
     left = host.machine.run(None, host.install)
     assert left.statuses == (1,), left.said

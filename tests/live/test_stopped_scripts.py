@@ -1,7 +1,7 @@
 """The scripts of a deployment, stopped at each of their steps: running one again succeeds.
 
-The programs that a script calls are stand-ins here: what counts is what the script does when a
-signal reaches it. Ctrl-C signals every process of the terminal, a cancelled CI job the script.
+Stand-ins replace the programs that a script calls. The tests check the effect of a signal:
+Ctrl-C reaches every process of the terminal, a cancelled CI job only the script.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ esac
 
 @dataclass
 class Script:
-    """A script in front of a cluster that takes notes."""
+    """A script, and a stand-in for kubectl that records its calls."""
 
     folder: Path
     state: Path
     arguments: tuple[str, ...]
 
     def run(self, **values: str) -> tuple[int, str]:
-        """Its exit status and what it said."""
+        """Run the script; return its exit status and output."""
         shutil.rmtree(self.state / "steps", ignore_errors=True)
         (self.state / "steps").mkdir()
         known = {"STATE": str(self.state), "TMPDIR": str(self.state / "tmp"), "INTERVAL": "0"}
@@ -83,13 +83,13 @@ class Script:
         return status, said.read_text("utf-8")
 
     def steps(self) -> int:
-        """How many programs it has called."""
+        """The number of programs that the script has called."""
         return len(list((self.state / "steps").iterdir()))
 
     def stopped(self, step: int, signal: str, *, last: bool) -> str:
-        """What is wrong after a stop at this step, and after running it again; or nothing.
+        """Stop the script at this step and run it again; return what is wrong, or "".
 
-        :param last: nothing follows, so that the script may be done.
+        :param last: whether this is the last step, after which the script may succeed.
         """
         for path in (self.folder / "secrets").glob("[A-Zu]*"):
             path.unlink()  # from the very beginning

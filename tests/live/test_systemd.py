@@ -1,4 +1,4 @@
-"""deployment=systemd: install.sh on machines that boot systemd, and the service there."""
+"""deployment=systemd: install.sh and the service, on machines that boot systemd."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.live.machines import Machine
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import PASSWORD as MAIL_PASSWORD
 from tests.live.mailbox import Mailbox, mail_url
+from tests.live.visitor import READ_URL
 from tests.template import render
 
 pytestmark = pytest.mark.systemd
@@ -24,7 +25,7 @@ SLUG = "demo"
 DOMAIN = "demo.example.com"
 INSTALL = "/srv/project/deploy/systemd/install.sh"
 ANSWERS = {"deployment": "systemd", "project_slug": SLUG, "domain_name": DOMAIN}
-# systemd reads % in a description; nothing else of an answer has a meaning in units.
+# In units, systemd interprets % in a description; no other character of an answer.
 AWKWARD = {"project_name": "Déjà 100% vu", "author_email": "o'brien+x@example.com"}
 PAIRS = [("sqlite", "session"), ("postgresql", "token"), ("mysql", "oidc")]
 SECRETS = f"/etc/{SLUG}/credentials"
@@ -45,7 +46,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
 
 @pytest.fixture(scope="module")
 def wheels(projects: dict[tuple[str, str], Path]) -> Path:
-    locks = [projects[pair] / "requirements.lock" for pair in PAIRS]
+    locks = [projects[choices] / "requirements.lock" for choices in PAIRS]
     return machines.download_wheels(machines.make_root(), locks)
 
 
@@ -55,20 +56,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def machine_for(
-    folder: Path, wheels: Path, projects: dict[tuple[str, str], Path], pair: tuple[str, str]
+    folder: Path, wheels: Path, projects: dict[tuple[str, str], Path], choices: tuple[str, str]
 ) -> Iterator[Machine]:
-    """A machine with a copy of the project of ``pair``, not yet installed."""
+    """A machine with a copy of the project of ``choices``, not yet installed."""
     binds = {"/srv/wheels": wheels, "/srv/tests": machines.HERE}
-    binds["/srv/all"] = projects[pair].parent.parent
-    with machines.booted(folder / "-".join(pair), machines.make_root(), binds) as machine:
+    binds["/srv/all"] = projects[choices].parent.parent
+    with machines.booted(folder / "-".join(choices), machines.make_root(), binds) as machine:
         machine.shell(f"echo 127.0.0.1 {DOMAIN} >>/etc/hosts")
-        machine.run("cp", "-R", f"/srv/all/{pair[0]}-{pair[1]}/{SLUG}", "/srv/project")
-        start_mailbox(machine, folder / "-".join(pair) / "mailbox")
+        machine.run("cp", "-R", f"/srv/all/{'-'.join(choices)}/{SLUG}", "/srv/project")
+        start_mailbox(machine, folder / "-".join(choices) / "mailbox")
         yield machine
 
 
 def start_mailbox(machine: Machine, folder: Path) -> None:
-    """A mail server on the machine, at an address that the service's own network does not have."""
+    """Start a mail server on an address outside of the service's network namespace."""
     box = Mailbox(folder)
     machine.run("mkdir", "/var/mailbox")
     for name in ("password", "server.pem"):
@@ -103,7 +104,7 @@ def postgresql(
 def visit(
     machine: Machine, interface: str, *titles: str, email: str = "somebody@example.com"
 ) -> str:
-    """The notes of somebody who uses the service, and writes those that are not there."""
+    """Use the service; write the notes that do not exist yet; return the list of notes."""
     ca = f"/etc/ssl/{SLUG}/fullchain.pem"
     return machine.run("python3", "/srv/tests/visit.py", DOMAIN, ca, interface, email, *titles)
 
@@ -122,23 +123,23 @@ def wait_for_another(machine: Machine, unit: str, before: str, seconds: int = 10
 
 
 def journal(machine: Machine, *which: str) -> str:
-    """What the journal holds, all that was said until now."""
+    """All lines in the journal until now."""
     machine.run("journalctl", "--sync")
     return machine.run("journalctl", "--no-pager", "--quiet", "--output=cat", *which)
 
 
 def ready(machine: Machine) -> str:
-    """Wait until the service is ready; what ``/readyz`` says."""
+    """Wait until the service is ready; return the answer of ``/readyz``."""
     return machine.run("python3", f"/opt/{SLUG}/current/deploy/systemd/ready.py")
 
 
 # --- The files, with each database and each sign-in
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-def test_every_checker_is_content(sqlite: Machine, pair: tuple[str, str]) -> None:
+@pytest.mark.parametrize("choices", PAIRS, ids="-".join)
+def test_every_checker_passes(sqlite: Machine, choices: tuple[str, str]) -> None:
     """The units as systemd 257 reads them, their exposure, the scripts, Nginx's configuration."""
-    said = sqlite.run("sh", f"/srv/all/{'-'.join(pair)}/{SLUG}/deploy/systemd/check.sh")
+    said = sqlite.run("sh", f"/srv/all/{'-'.join(choices)}/{SLUG}/deploy/systemd/check.sh")
     exposure = {
         name: float(level)
         for name, level in re.findall(r"exposure level for (\S+)\.service: ([0-9.]+)", said)
@@ -154,18 +155,12 @@ def test_every_checker_is_content(sqlite: Machine, pair: tuple[str, str]) -> Non
 
 
 @pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
-def test_somebody_uses_the_service(
-    host: str, interface: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_user_uses_the_service(host: str, interface: str, request: pytest.FixtureRequest) -> None:
     machine: Machine = request.getfixturevalue(host)
     assert "First" in visit(machine, interface, "First")
     assert json.loads(ready(machine))["status"] == "ok"
-    refused = machine.run(*CURL, f"https://{DOMAIN}/readyz", check=False)
-    assert "HTTP Error 404" in refused, "visitors do not learn it"
-
-
-CURL = ["python3", "-c", "import ssl, sys, urllib.request as r; print(r.urlopen(sys.argv[1],"]
-CURL[-1] += " context=ssl._create_unverified_context()).read().decode())"
+    refused = machine.run(*READ_URL, f"https://{DOMAIN}/readyz", check=False)
+    assert "HTTP Error 404" in refused, "visitors cannot read the readiness"
 
 
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
@@ -184,7 +179,7 @@ def test_the_units_are_clean_where_they_run(host: str, request: pytest.FixtureRe
 
 
 def user_of(unit: str, database: str) -> str:
-    """What sends mail has a user of its own where the database knows it by that."""
+    """The mail sender has a separate user, except with SQLite, where both open one file."""
     return SLUG if database == "sqlite" else unit
 
 
@@ -211,7 +206,7 @@ def test_the_kernel_agrees_with_the_unit(
 
 
 def inside(machine: Machine, script: str, unit: str = SLUG) -> tuple[int, str]:
-    """Run Python where the service runs: in its mounts, its network, with its user."""
+    """Run Python with the mounts, the network and the user of the service."""
     process = main_pid(machine, unit)
     command = ["nsenter", f"--target={process}", "--user", "--mount", "--net", "--ipc"]
     user, group = machine.run("stat", "--format=%u %g", f"/proc/{process}").split()
@@ -220,7 +215,7 @@ def inside(machine: Machine, script: str, unit: str = SLUG) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
-def test_whoever_takes_over_the_service_gets_nowhere(
+def test_code_in_the_service_cannot_reach_other_files_or_networks(
     host: str, request: pytest.FixtureRequest
 ) -> None:
     machine: Machine = request.getfixturevalue(host)
@@ -237,11 +232,11 @@ def test_whoever_takes_over_the_service_gets_nowhere(
     for path in (f"/var/lib/{SLUG}-backups", SECRETS, "/root", f"/etc/ssl/{SLUG}/privkey.pem"):
         status, said = inside(machine, f"import os; os.listdir({path!r})")
         assert "PermissionError" in said or "NotADirectory" in said, said
-    # Its loopback is not the host's, where Nginx listens.
+    # The service has another loopback interface than the host, where Nginx listens.
     connect = "import socket; socket.create_connection(('127.0.0.1', 443), 5)"
     assert machine.run("python3", "-c", connect) == ""
     assert "ConnectionRefusedError" in inside(machine, connect)[1]
-    assert inside(machine, "open('/tmp/x', 'w')")[0] == 0, "and it has a folder of its own"
+    assert inside(machine, "open('/tmp/x', 'w')")[0] == 0, "the service has a private /tmp"
 
 
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
@@ -260,7 +255,7 @@ def test_secrets_are_in_files_alone(host: str, request: pytest.FixtureRequest) -
         assert secret not in place
         assert MAIL_PASSWORD not in place
         assert "CREDENTIALS_DIRECTORY" in environment
-    # Nobody else reads them, and the service has no other role of the database.
+    # Other users cannot read the secrets, and the service has no other database role.
     loaded = f"/proc/{main_pid(machine)}/root/run/credentials/{SLUG}.service"
     found = set(machine.run("ls", loaded).split())
     assert found.isdisjoint({"MIGRATION_DATABASE_URL", "MAIL_DATABASE_URL", "MAIL_URL"})
@@ -298,7 +293,7 @@ def test_only_what_sends_mail_reaches_the_mail_server(
 def test_the_service_cannot_read_the_password_of_the_mail_server(
     host: str, request: pytest.FixtureRequest
 ) -> None:
-    """Though with SQLite both have one user: in other user namespaces, it sees no process."""
+    """With SQLite both have one user, but separate user namespaces hide the processes."""
     machine: Machine = request.getfixturevalue(host)
     process = main_pid(machine, f"{SLUG}-mail")
     folder = f"/run/credentials/{SLUG}-mail.service"
@@ -314,10 +309,10 @@ def test_the_service_cannot_read_the_password_of_the_mail_server(
 
 
 @pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
-def test_a_mail_is_written_while_nobody_can_send_it(
+def test_a_mail_waits_while_it_cannot_be_sent(
     host: str, interface: str, request: pytest.FixtureRequest
 ) -> None:
-    """The mail server is gone, and what sends is killed: the mail waits for both."""
+    """The mail waits while the mail server is down and after the sender is killed."""
     machine: Machine = request.getfixturevalue(host)
     manage, unit = f"/opt/{SLUG}/current/deploy/systemd/manage.sh", f"{SLUG}-mail"
     machine.run("systemctl", "stop", "mailbox")
@@ -344,7 +339,7 @@ def wait_for(machine: Machine, command: str, seconds: int = 60) -> None:
 
 
 def test_a_process_that_hangs_is_started_again(sqlite: Machine) -> None:
-    """Its watchdog is 15 minutes; here it is 5 seconds."""
+    """The watchdog's time is 15 minutes; the test sets 5 seconds."""
     unit = f"{SLUG}-mail"
     drop_in = f"/run/systemd/system/{unit}.service.d"
     sqlite.run("mkdir", "-p", drop_in)
@@ -362,7 +357,7 @@ def test_a_process_that_hangs_is_started_again(sqlite: Machine) -> None:
 
 
 def test_what_sends_mail_restarts_with_the_service(sqlite: Machine) -> None:
-    """It gets a new key and new settings when the service does."""
+    """The mail sender gets a new key and new settings together with the service."""
     unit = f"{SLUG}-mail"
     process = main_pid(sqlite, unit)
     sqlite.run("systemctl", "restart", SLUG)
@@ -404,7 +399,7 @@ def test_it_comes_back_after_a_kill(host: str, request: pytest.FixtureRequest) -
     machine: Machine = request.getfixturevalue(host)
     before = main_pid(machine)
     machine.run("kill", "-KILL", before)
-    wait_for_another(machine, SLUG, before)  # by itself: a request would start it by the socket
+    wait_for_another(machine, SLUG, before)  # no request: it would start the service
     ready(machine)
 
 
@@ -422,18 +417,19 @@ def test_a_restart_loses_no_request(host: str, request: pytest.FixtureRequest) -
 
 
 @pytest.mark.parametrize("host", ["sqlite", "postgresql"])
-def test_a_kill_costs_what_was_under_way(host: str, request: pytest.FixtureRequest) -> None:
+def test_a_kill_loses_only_running_requests(host: str, request: pytest.FixtureRequest) -> None:
     machine: Machine = request.getfixturevalue(host)
     before = main_pid(machine)
     answers = under_load(machine, "kill", "-KILL", before)
-    cut_off = answers.pop("502", 0) + answers.pop("IncompleteRead", 0)  # before and in an answer
+    # gunicorn dies before an answer (502) or within it.
+    cut_off = answers.pop("502", 0) + answers.pop("IncompleteRead", 0)
     assert set(answers) == {"200"}
     assert cut_off <= 6, "one for each client of load.py"
     assert main_pid(machine) not in ("0", before)
 
 
 def test_the_log_is_in_the_journal(sqlite: Machine) -> None:
-    sqlite.run(*CURL, f"https://{DOMAIN}/healthz")
+    sqlite.run(*READ_URL, f"https://{DOMAIN}/healthz")
     lines = journal(sqlite, "--unit", SLUG).splitlines()
     events = [json.loads(line) for line in lines if line.startswith("{")]
     requests = [event for event in events if event.get("path") == "/healthz"]
@@ -446,13 +442,13 @@ def test_the_log_reaches_another_system(
     sqlite: Machine, projects: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
     with elsewhere.sending(sqlite, projects["sqlite", "session"], tmp_path / "sent") as way:
-        way.prove(lambda path: sqlite.run(*CURL, f"https://{DOMAIN}{path}", check=False))
+        way.prove(lambda path: sqlite.run(*READ_URL, f"https://{DOMAIN}{path}", check=False))
 
 
 def test_prometheus_reads_the_numbers_and_visitors_do_not(
     sqlite: Machine, projects: dict[tuple[str, str], Path]
 ) -> None:
-    """As docs/monitoring.md says it."""
+    """As in docs/monitoring.md."""
     document = projects["sqlite", "session"] / "docs/monitoring.md"
     kept = sqlite.run("cat", f"/etc/{SLUG}/environment")
     blocks = instructions(document, "How Prometheus gets them")[:3]
@@ -462,12 +458,12 @@ def test_prometheus_reads_the_numbers_and_visitors_do_not(
     try:
         ready(sqlite)
         sqlite.run("systemctl", "start", f"{SLUG}-backup.service")
-        numbers = sqlite.run(*CURL, "http://127.0.0.1:9464/metrics")
+        numbers = sqlite.run(*READ_URL, "http://127.0.0.1:9464/metrics")
         assert "app_requests_total{" in numbers
         assert float(re.findall(r"^app_certificate_seconds (\S+)$", numbers, re.M)[0]) > 0
         assert 0 <= float(re.findall(r"^app_backup_seconds (\S+)$", numbers, re.M)[0]) < 3600
         for there in ("http://127.0.0.1:9464/healthz", f"https://{DOMAIN}/metrics"):
-            assert "HTTP Error 404" in sqlite.run(*CURL, there, check=False), there
+            assert "HTTP Error 404" in sqlite.run(*READ_URL, there, check=False), there
     finally:
         sqlite.run("rm", "-r", f"/etc/systemd/system/{SLUG}.socket.d")
         sqlite.write(f"/etc/{SLUG}/environment", f"{kept}\n")
@@ -534,14 +530,14 @@ def test_the_operator_s_commands(sqlite: Machine) -> None:
     assert sqlite.run("stat", "-c", "%a %U", f"{SECRETS}/SECRET_KEY") == "600 root"
     for name in (SLUG, f"{SLUG}-mail"):
         running = f"/run/credentials/{name}.service/SECRET_KEY"
-        assert sqlite.run("cat", running) == key, "it goes on with the key of its start"
+        assert sqlite.run("cat", running) == key, "it continues with the key from its start"
     new = sqlite.run("cat", f"{SECRETS}/SECRET_KEY")
     refused = sqlite.shell(f"! sh {manage} keys rotate 2>&1")
-    assert f"systemctl restart {SLUG}" in refused, "once more before that would lose mails"
+    assert f"systemctl restart {SLUG}" in refused, "a second rotation now would lose mails"
     assert sqlite.run("cat", f"{SECRETS}/SECRET_KEY") == new
     sqlite.run("systemctl", "restart", SLUG)
     ready(sqlite)
-    visit(sqlite, "session", email="new-key@example.com")  # by a mail, which was encrypted
+    visit(sqlite, "session", email="new-key@example.com")  # needs an encrypted mail
     sqlite.run("sh", manage, "keys", "rotate")
     assert sqlite.run("cat", f"{SECRETS}/SECRET_KEY_FALLBACKS") == new
     sqlite.run("systemctl", "restart", SLUG)
@@ -571,7 +567,7 @@ def test_an_update_loses_no_request(sqlite: Machine) -> None:
     assert set(under_load(sqlite, "sh", INSTALL)) == {"200"}
     assert sqlite.run("readlink", f"/opt/{SLUG}/current") != before
     assert sqlite.run("readlink", f"/opt/{SLUG}/previous") == before
-    for _ in range(2):  # whoever is not sure that it was done does it again
+    for _ in range(2):  # an operator may run it again
         sqlite.run("sh", INSTALL, "--rollback")
         assert sqlite.run("readlink", f"/opt/{SLUG}/current") == before
     assert set(under_load(sqlite, "systemctl", "restart", SLUG)) == {"200"}
@@ -596,7 +592,7 @@ SAID = {
 
 @pytest.mark.parametrize("broken", SAID)
 def test_a_release_that_does_not_work_is_taken_back(postgresql: Machine, broken: str) -> None:
-    """One that does not even start never replaces the old one; another is rolled back."""
+    """A release that does not start never replaces the old one; other bad ones are rolled back."""
     schema = (
         "from alembic.script import ScriptDirectory as S; print(S('migrations').get_current_head())"
     )
@@ -639,7 +635,7 @@ def test_a_release_that_does_not_work_is_taken_back(postgresql: Machine, broken:
 
 
 def served_certificate(machine: Machine, other_than: str = "") -> str:
-    """Serial number and issuer of what Nginx shows; a reload takes its time to take effect."""
+    """Serial number and issuer of Nginx's certificate; wait while they are ``other_than``."""
     client = f"openssl s_client -connect 127.0.0.1:443 -servername {DOMAIN}"
     for _ in range(100):
         script = f"{client} </dev/null 2>/dev/null | openssl x509 -noout -serial -issuer"
@@ -692,7 +688,7 @@ def test_a_real_authority_issues_and_renews(sqlite: Machine) -> None:
     sqlite.shell(f"sed -i '/renew_before_expiry = 99 days/d' {renewal}")
 
 
-def test_without_a_name_nobody_is_asked(postgresql: Machine) -> None:
+def test_without_a_name_no_authority_is_asked(postgresql: Machine) -> None:
     own = served_certificate(postgresql)
     unit = f"{SLUG}-certificate.service"
     postgresql.shell("cp /etc/hosts /root/hosts; echo 127.0.0.1 localhost >/etc/hosts")
@@ -790,7 +786,7 @@ print(at("id.example.com", 8443), at("tokens.example.com", 443),
 
 
 def sign_in(machine: Machine) -> str:
-    """Where the button to sign in leads; for that, the service has asked the provider."""
+    """Press the sign-in button; return the status, and the redirect to the provider."""
     script = """
 import re, ssl, urllib.parse, urllib.request as r
 from http.cookiejar import CookieJar
@@ -809,7 +805,7 @@ except r.HTTPError as answer:
     return machine.run("python3", "-c", script % DOMAIN)
 
 
-# --- The end: these change the machine for good
+# --- Last tests: they change the machine permanently
 
 
 @pytest.mark.parametrize(("host", "interface"), [("sqlite", "session"), ("postgresql", "token")])
@@ -849,7 +845,7 @@ def test_uninstalling_leaves_the_data_and_purging_nothing(
     } | {
         path for path in left if path.startswith((f"/etc/{SLUG}/", f"/var/lib/{SLUG}-certificate/"))
     }, left
-    # Nginx is Debian's again.
+    # The files of Debian's Nginx are unchanged again.
     assert machine.run("dpkg", "--verify", "nginx", "nginx-common") == ""
     assert not {"site.conf", "tls.conf"} & set(machine.run("ls", "/etc/nginx").split())
 

@@ -1,4 +1,4 @@
-"""TLS and the Nginx configuration, as others judge them."""
+"""External tools check TLS and the configuration of Nginx."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.tls
 
 
 def analyse(service: Service, tools: Path, report: Path, ca: str = "") -> str:
-    """What sslyze says of the service, measured by Mozilla's intermediate profile."""
+    """Run sslyze with Mozilla's intermediate profile; return its result."""
     target = f"{service.domain}:{service.https_port}{{{service.address}}}"
     command = [tools / "sslyze", "--mozilla_config=intermediate", f"--json_out={report}"]
     result = run(*command, f"--certinfo_ca_file={ca or service.ca}", target)
@@ -39,7 +39,7 @@ def test_sslyze_finds_mozilla_s_intermediate_profile(
 
 
 def test_testssl_gives_its_best_grade(service: Service, tmp_path: Path) -> None:
-    """Every known weakness of a protocol, one by one, and A+ in the end."""
+    """testssl.sh tries each known weakness of TLS; the grade is A+."""
     report = tmp_path / "report.json"
     target = f"https://{service.domain}:{service.https_port}"
     command = [program("testssl"), "--quiet", "--color", "0", "--warnings", "batch"]
@@ -47,14 +47,14 @@ def test_testssl_gives_its_best_grade(service: Service, tmp_path: Path) -> None:
     said = run(*command, target, timeout=600).stdout
     found = {entry["id"]: entry for entry in json.loads(report.read_text("utf-8"))}
     assert found["overall_grade"]["finding"] == "A+", said
-    # A certificate of the tests' own lives for 30 days, and nobody knows whether it is revoked.
+    # The tests' certificate is valid for 30 days, and no authority says whether it is revoked.
     own = {"cert_expirationStatus", "cert_notAfter", "cert_revocation"}
     bad = [e for e in found.values() if e["severity"] in ("MEDIUM", "HIGH", "CRITICAL")]
     assert [entry for entry in bad if entry["id"] not in own] == []
 
 
 def gixy(tools: Path, config: Path) -> list[str]:
-    """The names of what gixy finds."""
+    """Run gixy; return the names of its findings."""
     result = run(tools / "gixy", "--format", "json", config)
     return [finding["plugin"] for finding in json.loads(result.stdout)]
 

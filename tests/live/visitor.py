@@ -1,6 +1,6 @@
-"""Visitors of a service that runs: one with pages, one without; both verify its certificate.
+"""Visitors of a running service, for its pages or its API; both verify its certificate.
 
-They sign up as everybody does, by a link or a code that the service has mailed.
+They sign up with the link or the code that the service mails.
 """
 
 from __future__ import annotations
@@ -15,22 +15,30 @@ from http.client import HTTPSConnection
 from urllib.parse import urlencode
 
 PASSWORD = "four or five unrelated words"
-# What a mail has on a line of its own: the link to a page, or the code without a page.
+# A mail has, on a separate line, the link to a page or the code.
 TOKEN = re.compile(r"^  (?:https://\S+\?token=)?([\w-]{43})\r?$", re.MULTILINE)
 MAIL_TIMEOUT = 60  # seconds until a mail arrives
+# The start of a command for a machine or a container without curl: it prints the body of the URL
+# that follows. It verifies no certificate; the other tests of a deployment do.
+READ_URL = [
+    *("python3", "-c"),
+    "import ssl, sys; from urllib.request import urlopen;"
+    "tls = ssl._create_unverified_context();"
+    "print(urlopen(sys.argv[1], timeout=30, context=tls).read().decode())",
+]
 
 Mails = Callable[[str], list[str]]
 
 
 def no_mails(address: str) -> list[str]:
-    """For a visitor who reads no mail."""
-    raise AssertionError(f"nobody has said where the mails to {address} are")
+    """The mails of a visitor who needs none: each call is an error of the test."""
+    raise AssertionError(f"give this visitor a function `mails`: it waits for a mail to {address}")
 
 
 class Visitor:
-    """Keeps cookies; every request is a connection of its own.
+    """Keeps cookies; opens a new connection for each request.
 
-    :param mails: the texts of the mails to an address that have arrived, the newest last.
+    :param mails: returns the texts of the mails to an address, the newest last.
     """
 
     def __init__(
@@ -47,7 +55,7 @@ class Visitor:
         self.headers = {"Origin": f"https://{domain}", "Referer": f"https://{domain}/"}
 
     def request(self, method: str, path: str, body: str = "", kind: str = "") -> tuple[int, str]:
-        """Status and body."""
+        """Send a request; return the status and the body of the answer."""
         connection = HTTPSConnection(self.domain, context=self.tls)
         connection.sock = self.tls.wrap_socket(self.connect(), server_hostname=self.domain)
         headers = self.headers | ({"Content-Type": kind} if kind else {})
@@ -65,7 +73,7 @@ class Visitor:
             connection.close()
 
     def mailed(self, email: str, ask: Callable[[], object]) -> str:
-        """The secret of the link, or the code, in the mail to ``email`` that ``ask`` asks for."""
+        """Call ``ask``, wait for its mail to ``email``, return the token or code in it."""
         before = len(self.mails(email))
         ask()
         deadline = time.monotonic() + MAIL_TIMEOUT
@@ -81,7 +89,7 @@ class Reader(Visitor):
     """Uses the pages."""
 
     def post(self, page: str, path: str = "", **form: str) -> tuple[int, str]:
-        """Fill in the form of a page, which is sent to ``path`` or to the page itself."""
+        """Fill in the form of ``page`` and send it to ``path``, by default to the page itself."""
         status, text = self.request("GET", page)
         token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', text)
         assert token, (page, status, text[:1000])
@@ -110,7 +118,7 @@ class Reader(Visitor):
 
 
 class Program(Visitor):
-    """Uses the API. Its device is known from sign-up on, so that no mail tells of it."""
+    """Uses the API. It keeps its device token, so that the service mails no notice of sign-in."""
 
     device_token: str | None = None
 
@@ -129,7 +137,7 @@ class Program(Visitor):
         assert self.sign_in(email) in (200, 201)
 
     def sign_in(self, email: str, password: str = PASSWORD) -> int:
-        """The status; a token is kept."""
+        """Sign in and keep the access token; return the status."""
         known = {"device_token": self.device_token} if self.device_token else {}
         status, text = self.post("auth/token", email=email, password=password, **known)
         if status in (200, 201):

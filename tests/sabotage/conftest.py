@@ -1,4 +1,4 @@
-"""A service for each set of answers, and the table of what was found."""
+"""A service for each set of answers, and the table of found defects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.test_databases import SERVERS
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, str]], Path]:
-    """The service with these answers, rendered once."""
+    """A function that renders the service with these answers, once for each set."""
     made: dict[str, Path] = {}
 
     def make(answers: dict[str, str]) -> Path:
@@ -33,7 +33,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, st
 def service(
     request: pytest.FixtureRequest, rendered: Callable[[dict[str, str]], Path]
 ) -> Callable[[dict[str, str]], Service]:
-    """The same, installed and with its database. Deployments install the same packages."""
+    """A function that also installs the service and creates its database."""
 
     def make(answers: dict[str, str]) -> Service:
         folder = rendered(answers)
@@ -62,7 +62,7 @@ def service(
 def clean(
     request: pytest.FixtureRequest, service: Callable[[dict[str, str]], Service]
 ) -> Callable[[Defect], str]:
-    """What a defect's guard says without any defect; all guards of a service are asked at once."""
+    """A function that returns the result of a guard without a defect; it runs all guards once."""
     parameters = [getattr(it, "callspec", None) for it in request.session.items]
     planted = [it.params["defect"] for it in parameters if it and "defect" in it.params]
     states: dict[str, dict[str, str]] = {}

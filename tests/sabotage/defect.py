@@ -1,7 +1,7 @@
-"""What a planted defect is, and how it is told that the service's own checks found it.
+"""A planted defect, and whether the service's own checks find it.
 
-A defect names no file and its guard no folder: the service is searched for its old text, and the
-tests for their name. So a module or a test may be moved or renamed without a change here.
+A defect names no file and its guard no folder: this module searches the service for the old text,
+and the tests for the name. So you can move a module or a file of tests without a change here.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from tests.sabotage.mutants import Mutant
 from tests.template import files, run
 
 TIMEOUT = 1200  # seconds; without defects all guards run at once, on a slow machine
-# Seconds that a planted file seems to be younger, others each time: Python takes a file of the same
-# length and second for the one that it has compiled.
+# Seconds to add to the time of a changed file, another number each time. Otherwise Python would use
+# the compiled file if length and second of the source are the same.
 YOUNGER = itertools.count(2)
-# To refuse to start is to guard; any other error in the set-up of a test is not.
+# A service that refuses to start has found the defect. Other errors in a fixture do not count.
 REFUSES_TO_START = "ConfigurationError"
 
 
 @dataclass(frozen=True)
 class Defect:
-    """A mistake as a developer makes it, in one place of one file.
+    """A mistake that a developer could make, in one place of one file.
 
-    :param practice: whose defence it breaks.
-    :param name: what is wrong, for people; unique within the practice.
-    :param old: the text in the rendered service outside of its tests, there exactly once;
-        ``{slug}``, in ``new`` too, is the short name of the service.
-    :param guard: what has to fail, by its name alone: a test of the service, a file of tests, or a
+    :param practice: the practice that it breaks.
+    :param name: describes the mistake; unique within the practice.
+    :param old: text that occurs exactly once in the rendered service outside of its tests;
+        ``{slug}``, also in ``new``, is the short name of the service.
+    :param guard: the name of the check that must fail: a test of the service, a file of tests, or a
         target of its Makefile that ``make check`` runs.
-    :param answers: the choices that have this text, where they are not the defaults.
-    :param file: the only file to search, where others have the same text; it may be a table that
-        tests read.
+    :param answers: the choices with this text, if the default choices do not have it.
+    :param file: the only file to search, if other files have the same text; it may be a table in
+        ``tests/``.
     """
 
     practice: str
@@ -55,9 +55,9 @@ class Defect:
         return f"{self.practice}-{re.sub('[^a-z0-9]+', '-', self.name.lower()).strip('-')}"
 
     def plant(self, project: Path) -> tuple[Path, str]:
-        """The file that has the old text, and its text with the defect.
+        """The file with the old text, and its new text with the defect.
 
-        :raises ValueError: when the list is out of date.
+        :raises ValueError: if the old text does not occur exactly once: update the defect.
         """
         old, new = (text.replace("{slug}", project.name) for text in (self.old, self.new))
         found = {}
@@ -68,7 +68,7 @@ class Defect:
         times = sum(text.count(old) for text in found.values())
         if times != 1:
             places = ", ".join(str(path.relative_to(project)) for path in found) or "no file"
-            raise ValueError(f"{self.id}: its old text is there {times} times, not once: {places}")
+            raise ValueError(f"{self.id}: update `old`, which occurs {times} times in {places}")
         ((path, text),) = found.items()
         return path, text.replace(old, new)
 
@@ -81,7 +81,7 @@ class Service:
     environment: dict[str, str]
 
     def run_tests(self, guards: Iterable[str], *options: str) -> tuple[int, str, list[ET.Element]]:
-        """Exit status and output of pytest, and what became of each test."""
+        """Run pytest; return its exit status, its output, and the result of each test."""
         report = self.folder.parent / "report.xml"
         report.unlink(missing_ok=True)
         command = [self.folder / ".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -98,7 +98,7 @@ class Service:
         return run(*command, cwd=self.folder, env=self.environment, timeout=TIMEOUT)
 
     def states(self, guards: Iterable[str]) -> dict[str, str]:
-        """What each guard says of the service: "passed", "skipped: ..." or what is wrong."""
+        """The result of each guard: "passed", "skipped: ..." or the output of the failure."""
         guards = sorted(set(guards))
         found = {}
         for target in filter(is_target, guards):
@@ -110,14 +110,16 @@ class Service:
         return found
 
     def finds(self, defect: Defect) -> str | None:
-        """Plant a defect, run its guard, and put the file back. None when the guard fails because
-        of the defect; else what happened."""
+        """Plant a defect, run its guard, restore the file.
+
+        Return None if the guard fails because of the defect, otherwise what happened.
+        """
         path, planted = defect.plant(self.folder)
         with changed(path, planted):
             return self._verdict(defect, str(path.relative_to(self.folder)))
 
     def survives(self, mutant: Mutant) -> bool:
-        """Whether all tests pass with a mutant, the slow ones last."""
+        """Whether all tests pass with a mutant; the slow tests run last."""
         with changed(self.folder / mutant.file, mutant.text):
             for selected in ("not slow", "slow"):
                 options = ("-x", "-m", selected, "-n", str((os.cpu_count() or 1) + 1))
@@ -141,7 +143,7 @@ class Service:
 
 @contextmanager
 def changed(path: Path, text: str) -> Iterator[None]:
-    """A file with another text, for a while."""
+    """Replace the text of a file; restore it at the end of the block."""
     before, written = path.read_bytes(), path.stat().st_mtime
     try:
         path.write_text(text, "utf-8")
@@ -157,9 +159,9 @@ def is_target(guard: str) -> bool:
 
 
 def node_id(project: Path, guard: str) -> str:
-    """Where pytest finds a test, or a file of tests, that has this name.
+    """The node id for pytest of the test, or file of tests, with this name.
 
-    :raises ValueError: when there is none, or more than one.
+    :raises ValueError: if there is none, or more than one.
     """
     defined = re.compile(rf"^def {guard}\(", re.MULTILINE)
     found = [
@@ -169,12 +171,12 @@ def node_id(project: Path, guard: str) -> str:
         if path.name == guard or defined.search(path.read_text("utf-8"))
     ]
     if len(found) != 1:
-        raise ValueError(f"{guard} is in {', '.join(found) or 'no file of tests'}, not in one")
+        raise ValueError(f"{guard} must be in one file, is in {', '.join(found) or 'none'}")
     return found[0] if found[0].endswith(guard) else f"{found[0]}::{guard}"
 
 
 def _is_found(case: ET.Element) -> bool:
-    """Whether a test failed, or could not begin because the service refuses to start."""
+    """Whether a test failed, or could not start because the service refuses to start."""
     errors = [f"{error.get('message')}{error.text}" for error in case.findall("error")]
     return case.find("failure") is not None or any(REFUSES_TO_START in text for text in errors)
 

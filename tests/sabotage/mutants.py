@@ -1,8 +1,7 @@
-"""Mutants: defects that a program makes, so that the list of planted ones is not the limit.
+"""Mutants: random defects, in addition to the list of planted ones.
 
-A mutant is one small change of the syntax tree of a module that protects: a comparison the other
-way round, a condition that always holds, a call that is left out, another constant. Texts for
-people, types and docstrings stay as they are.
+A mutant is one small change of the syntax tree of a module: a reversed comparison, a condition that
+is always true, a removed call, another constant. Messages, types and docstrings stay unchanged.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
 }
-# At a limit, the neighbour of a comparison is wrong for one value.
+# Each of these is wrong only for the value at the limit, such as < instead of <=.
 NEIGHBOUR: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -57,7 +56,7 @@ class Mutant:
 
 
 def sample(project: Path, number: int, seed: int) -> list[Mutant]:
-    """Mutants of a service, the same for the same seed; each place of the code is as likely."""
+    """Random mutants of a service, the same for each seed; all places are equally likely."""
     every = [
         mutant
         for place in PLACES
@@ -83,7 +82,7 @@ def mutants(source: str, file: str) -> Iterator[Mutant]:
 
 
 def _left_alone(node: ast.AST) -> Iterator[ast.AST]:
-    """What is below a type, a docstring, an import or an error's message."""
+    """Nodes of types, docstrings, imports and messages of errors: mutants do not change them."""
     found: list[ast.AST | None] = []
     if isinstance(node, ast.FunctionDef):
         found = [node.returns, *(argument.annotation for argument in node.args.args)]
@@ -100,7 +99,7 @@ def _left_alone(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
-    """What may be replaced, and by which text."""
+    """The nodes that a mutant may replace, and the text that replaces each."""
     match node:
         case ast.Compare(ops=[operator]):
             for table in (OPPOSITE, NEIGHBOUR):
@@ -140,6 +139,6 @@ def _text(node: ast.expr) -> str:
 
 
 def _short(text: str) -> str:
-    """The first line, for a name."""
+    """The first line of a text, for the name of a mutant."""
     first = (text.splitlines() or ["nothing"])[0]
     return first if len(first) <= 60 else f"{first[:57]}..."

@@ -1,4 +1,4 @@
-"""Mistakes in a feature that somebody adds to a service: ``projects``, see tests/second_feature."""
+"""Mistakes in the feature ``projects`` that is added to a service, see tests/second_feature."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ INDEX = r"""(?:    with op\.batch.*\n    )?    (?:batch_)?op\.create_index\((?:.
 
 @dataclass(frozen=True)
 class Texts:
-    """What stands in the views, and is different in pages and in an API."""
+    """Texts of the views that differ between pages and an API."""
 
     show: str
     create: str

@@ -45,7 +45,7 @@ def machine() -> str:
 
 
 def main(names: list[str]) -> str | None:
-    """Measure; return what is wrong with the names, or None."""
+    """Measure the parts; return an error message about unknown names, or None."""
     if unknown := [name for name in names if name not in PARTS]:
         return f"No part {', '.join(unknown)}; there are: {', '.join(PARTS)}."
     if sys.platform != "linux":

@@ -62,7 +62,7 @@ if Path("app/templates/base.html").exists():
             csrf = False
 
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    # As long as what the service writes there.
+    # The same length as the text of the service.
     app.jinja_env.globals["asset"] = lambda name: Asset(
         f"/static/{name}?v=0123456789abcdef", "sha384-" + 64 * "A"
     )

@@ -28,7 +28,7 @@ from tests import plans
 
 BODY = "<p>Some words about a day on which little happened, and what could be done on the next.</p>"
 CHUNK = 20_000  # rows of a transaction
-# What spares the database work that only matters if the machine fails meanwhile, or rows are wrong.
+# Switches off work that protects only against a crash during the filling, or against wrong rows.
 HASTE = {
     "sqlite": ("PRAGMA synchronous = OFF", "PRAGMA cache_size = -500000"),
     "postgresql": ("SET synchronous_commit = off",),
@@ -59,11 +59,11 @@ def load(table: str, columns: tuple[str, ...], rows: Rows) -> None:
                 cursor.executemany(f"INSERT INTO {names} VALUES ({place})", chunk)  # noqa: S608
             connection.commit()
     finally:
-        connection.invalidate()  # with what was set
+        connection.invalidate()  # discards the settings above
 
 
 def settle() -> None:
-    """Do what the database would do by itself sooner or later, in the middle of a measurement."""
+    """Run the database's maintenance now, so that it does not run during a measurement."""
     engine = migration_engine()
     plans.analyze(engine)
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
@@ -74,14 +74,14 @@ def settle() -> None:
 
 
 def fill(notes: int) -> None:
-    """Accounts, a session of each, and notes; the first account has a tenth of them."""
+    """Insert accounts, a session for each, and notes; the first one has a tenth of the notes."""
     start = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(days=30)
     stored = str if db.engine.dialect.name == "sqlite" else lambda moment: moment
     first, now = stored(start), stored(start + timedelta(days=30))
     people = range(WRITERS + notes // 100)
     load("users", ("email", "created_at"), ((f"u{n}@example.com", first) for n in people))
     ids = list(db.session.scalars(select(User.id).order_by(User.id)))
-    db.session.rollback()  # a transaction that is left open for so long is ended
+    db.session.rollback()  # the database ends a transaction that stays open so long
     columns = "public_id token_hash user_id created_at last_seen_at address device".split()
     signed_in = ((new_id(), new_id(), user, now, now, "", "") for user in ids)
     load("sessions", tuple(columns), signed_in)

@@ -39,12 +39,12 @@ def one_file_template(folder: Path) -> Path:
 def render_seconds(template: Path, place: Path | None = None) -> float:
     """CPU time of one rendering and its hooks, user and system.
 
-    :param place: where to; the folder for temporary files unless given.
+    :param place: the parent folder; by default the folder for temporary files.
     """
     with tempfile.TemporaryDirectory(dir=place) as output:
         command = [sys.executable, "-m", "cookiecutter", str(template), "--no-input", "-o", output]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        # Elsewhere: a Python that is started here would import the hooks of this copy.
+        # In another folder: Python would import the hooks of this checkout from here.
         subprocess.run(
             command, check=True, stdout=subprocess.DEVNULL, env=environment(), cwd=output
         )
@@ -53,7 +53,7 @@ def render_seconds(template: Path, place: Path | None = None) -> float:
 
 
 def environment() -> dict[str, str]:
-    """A user's: without what this make has set, and with Python keeping its bytecode."""
+    """The environment of a user: no variables of this make, and Python stores its bytecode."""
     ours = ("MAKE", "PYTHONDONTWRITEBYTECODE")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
 
@@ -63,9 +63,9 @@ def run(*command: str | Path) -> None:
 
 
 def steps(folder: Path, uv: Path | str) -> dict[str, float]:
-    """Seconds that each step takes from nothing to a service whose first tests pass.
+    """Seconds of each step from an empty folder to a service whose first tests pass.
 
-    :param uv: the program to install with; empty for pip.
+    :param uv: the path of uv, which installs the packages; empty for pip.
     """
     service = folder / "hardened-service"
     commands: dict[str, list[str | Path]] = {
@@ -82,7 +82,7 @@ def steps(folder: Path, uv: Path | str) -> dict[str, float]:
 
 
 def least(runs: list[dict[str, float]]) -> dict[str, float]:
-    """Of each step the quickest."""
+    """The shortest time of each step."""
     return {step: min(run[step] for run in runs) for step in runs[0]}
 
 
@@ -94,7 +94,7 @@ def full_suite(service: Path, command: str) -> float:
 
 
 def recorded() -> str:
-    """How long ``make test`` took, from the output that ``BENCH_TEST_LOG`` names."""
+    """Minutes and tests of ``make test``, from its output in the file ``BENCH_TEST_LOG``."""
     log = os.environ.get("BENCH_TEST_LOG")
     text = Path(log).read_text(encoding="utf-8", errors="replace") if log else ""
     found = re.findall(r"(\d+) passed.* in ([\d.]+)s", text)
@@ -105,10 +105,10 @@ def recorded() -> str:
 
 
 def measure(place: Place) -> Result:
-    """CPU of a rendering, and the time from nothing to green."""
+    """CPU time of a rendering, and the time from an empty folder to passing tests."""
     with tempfile.TemporaryDirectory() as folder:
         small, full = one_file_template(Path(folder, "small")), Path(folder, "full")
-        # Without what tools leave in a working copy: a user's copy has none of it.
+        # Copy the template without files of tools, as in a user's clone.
         ours = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*cache")
         shutil.copytree(ROOT, full, ignore=ours)
         in_memory, on_disk = [], []
@@ -143,9 +143,9 @@ def measure(place: Place) -> Result:
             ("`make test` of the template", recorded(), "20 min"),
         ],
         [
-            f"CPU: the least of {ROUNDS} runs of each, in turns, written to memory unless said "
-            f"otherwise. The steps: the least of {STARTS}, by "
-            "the clock, with the packages in the cache of uv and pip; the first tests make the "
-            f"database, start the service and are those of {SMOKE}.",
+            f"CPU: the shortest time of {ROUNDS} alternating runs, written to memory unless the "
+            f"row says otherwise. Steps: the shortest wall time of {STARTS} runs, with packages "
+            "in the cache of uv and pip. The first tests create the database, start the service "
+            f"and run {SMOKE}.",
         ],
     )

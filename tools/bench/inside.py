@@ -31,7 +31,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def environ(path: str) -> dict[str, Any]:
-    """What gunicorn makes of an anonymous GET that Nginx passed on."""
+    """The WSGI environment that gunicorn makes of an anonymous GET from Nginx."""
     return {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
@@ -59,7 +59,7 @@ def environ(path: str) -> dict[str, Any]:
 
 
 def ask(application: Application, path: str) -> str:
-    """Send one request, drain and close the answer; its status."""
+    """Send one request, read the whole answer, return its status."""
     statuses = []
 
     def start_response(status: str, *_: Any) -> None:
@@ -74,10 +74,10 @@ def ask(application: Application, path: str) -> str:
 
 
 def without(practice: str) -> Flask:
-    """The service, in which nothing calls a practice; an empty name leaves all of them."""
+    """The service without one practice; with an empty name it has all practices."""
     kept = security.PRACTICES
     names = [module.__name__.rpartition(".")[2] for module in kept]
-    left_out = practice if practice != "access" else ""  # it also has what routes are made of
+    left_out = practice if practice != "access" else ""  # routes need its functions
     security.PRACTICES = tuple(m for m, name in zip(kept, names, strict=True) if name != left_out)
     try:
         made = service.create_app()
@@ -89,7 +89,7 @@ def without(practice: str) -> Flask:
 
 
 def calls(application: Application, path: str) -> float:
-    """Functions that a request calls, those written in C included."""
+    """The number of functions that a request calls, including functions written in C."""
     profile = Profile()
     profile.enable()
     for _ in range(BLOCK):
@@ -99,7 +99,7 @@ def calls(application: Application, path: str) -> float:
 
 
 def measure(sides: dict[str, Application], path: str, rounds: int) -> dict[str, float]:
-    """Microseconds of CPU a request, of each side."""
+    """Microseconds of CPU time for a request, for each side."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for name, application in sides.items():
         for _ in range(BLOCK):
@@ -117,7 +117,7 @@ def measure(sides: dict[str, Application], path: str, rounds: int) -> dict[str, 
 
 
 def sending(application: Application, path: str) -> Application:
-    """An application that has gunicorn check and write the headers of the other's answer."""
+    """Wrap an application: gunicorn also checks and writes the headers of its answers."""
     kept: list[Any] = []
     application(environ(path), lambda *answer: kept.extend(answer[:2]))
     configuration = Config()
@@ -135,14 +135,14 @@ def sending(application: Application, path: str) -> Application:
 
 
 def main(rounds: int, each: bool, paths: list[str]) -> None:
-    """Print, for each path and side, the time and the calls of a request, and of its headers.
+    """Print, for each path and side, time and calls of a request, without and with its headers.
 
-    :param each: whether to leave out each practice in turn as well.
+    :param each: whether to also measure the service without each practice in turn.
     """
-    security.enforce = lambda app: None  # a practice is missing on purpose
+    security.enforce = lambda app: None  # else a missing practice stops the start
     names = [module.__name__.rpartition(".")[2] for module in security.PRACTICES if each]
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        sys.stderr = nowhere  # lines of the log are made, and not written
+        sys.stderr = nowhere  # the service formats its log lines but writes none
         from bare import app as bare  # of this folder; see tools/bench/layers.py
 
         sides: dict[str, Application] = {"bare": bare.wsgi_app, "service": without("").wsgi_app}

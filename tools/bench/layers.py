@@ -16,7 +16,7 @@ Costs = dict[str, dict[str, tuple[float, float]]]
 
 
 def measure(place: Place) -> Result:
-    """What each practice takes: the service's time and calls less those without it."""
+    """The cost of each practice: time and calls with it, minus those without it."""
     service = place.service(auth="session")
     with service.production() as environment:
         found = inside(service, environment, ROUNDS, each=True)
@@ -49,12 +49,12 @@ def measure(place: Place) -> Result:
         ("Layer", *(f"{kind}, {unit}" for kind in KINDS.values() for unit in ("us", "calls"))),
         rows,
         [
-            "Microseconds of CPU and calls of functions for an anonymous GET, from the WSGI "
-            "environment to the last byte, without a server. A practice's share is what the "
-            "service takes less without it; one without calls is not listed. Times are exact to a "
-            "few microseconds at best, calls are the same each time. Log lines are not written. "
-            "The last row is what gunicorn takes to check and write the headers of the service's "
-            "answer more than for those of the bare app."
+            "CPU time in microseconds, and calls of functions, for an anonymous GET without a "
+            "server. The cost of a practice is the service with it minus the service without it; "
+            "the table leaves out practices without calls. Times are exact to a few microseconds "
+            "at best, calls are the same each time. The service writes no log lines here. The last "
+            "row is the additional cost for gunicorn to check and write the service's headers, "
+            "compared with the headers of the bare app."
         ],
     )
 
@@ -71,5 +71,5 @@ def inside(service: Service, environment: dict[str, str], rounds: int, *, each: 
 
 
 def shares(found: Costs, side: str) -> list[float]:
-    """Time and calls of a side, kind after kind."""
+    """Time and calls of a side, for each kind of request."""
     return [value for path in KINDS for value in found[path][side]]

@@ -1,4 +1,4 @@
-"""Shared tools of the parts: a service with production settings, a load generator, CPU clocks.
+"""Functions for all parts: a service with production settings, a load generator, CPU clocks.
 
 Two services, or two versions of one, alternate in rounds, so other load slows both. The result is
 the median of the ratios of all rounds. CPU time is that of the server's processes only, so the load
@@ -39,8 +39,8 @@ TIMEOUT = 60  # seconds for a server to start or to answer
 class Bar:
     """A bar of docs/bench.svg.
 
-    :param value: its length: a ratio, 1 being what the service is compared with.
-    :param goal: where the mark stands that the bar should reach; None for no mark.
+    :param value: the length of the bar: a ratio; 1 is as fast as the app compared with.
+    :param goal: the ratio at which the picture has a mark; None for no mark.
     """
 
     label: str
@@ -50,9 +50,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Result:
-    """What a part measured, for a table of Markdown and, with ``bars``, for the picture.
+    """The result of a part: a table in Markdown and, with ``bars``, a chart in the picture.
 
-    :param notes: sentences below the table: how, on what, and what follows.
+    :param notes: sentences below the table: method, machine and conclusion.
     """
 
     title: str
@@ -67,7 +67,7 @@ class Result:
 
 @dataclass
 class Place:
-    """Where services are rendered and get their virtual environments; both are kept.
+    """The folder of rendered services and their virtual environments, which are reused.
 
     :param environments: one Python with all packages for every service, instead of installing.
     """
@@ -95,7 +95,7 @@ class Place:
         return self.rendered[name]
 
     def _installed(self, folder: Path) -> Path:
-        """A Python with the packages of the service's locks; made once for the same locks."""
+        """A Python with the packages of the service's locks, installed once for equal locks."""
         locks = [folder / name for name in ("requirements.lock", "requirements-dev.lock")]
         name = sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()[:16]
         environment = self.folder / f"venv-{name}"
@@ -112,7 +112,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Service:
-    """A rendered service and the Python that runs it."""
+    """A rendered service and its Python."""
 
     folder: Path
     python: Path
@@ -120,9 +120,9 @@ class Service:
     def run(
         self, *arguments: str | Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run its Python in its folder; output is captured.
+        """Run the service's Python in its folder; return the process with its output.
 
-        :raises RuntimeError: with what it said, when it fails.
+        :raises RuntimeError: with the output, if the exit status is not 0.
         """
         done = subprocess.run(
             [self.python, *arguments],
@@ -138,7 +138,7 @@ class Service:
         return done
 
     def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment of its processes: nothing of this one's, its own programs first."""
+        """The environment of its processes: its own programs first, no variables of ours."""
         return {
             "PATH": f"{self.python.parent}:{os.environ['PATH']}",
             "HOME": os.environ.get("HOME", "/"),
@@ -154,9 +154,11 @@ class Service:
         *arguments: str | Path,
         environment: Mapping[str, str] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """What a script of ours prints as one line of JSON, in its folder; it ends with the block.
+        """Run a script of tools/bench in the service's folder until the block ends.
 
-        :raises RuntimeError: when it prints nothing; standard error says why.
+        Yield the first line that it prints, parsed as JSON.
+
+        :raises RuntimeError: if it prints nothing; its standard error is shown before.
         """
         with subprocess.Popen(
             [self.python, script, *arguments],
@@ -174,7 +176,7 @@ class Service:
 
     @contextmanager
     def production(self) -> Iterator[dict[str, str]]:
-        """Settings of production: with a Redis and a migrated database of their own."""
+        """Production settings with a new Redis and a new, migrated database."""
         with self.helper(PRODUCTION) as environment:
             yield environment
 
@@ -245,7 +247,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP response."""
+    """An HTTP answer: status, headers and body."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -259,7 +261,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Load:
-    """What a load cost: seconds of the clock, and of CPU in the server's processes."""
+    """The cost of a load: seconds of wall time, and of CPU time in the server's processes."""
 
     requests: int
     seconds: float
@@ -267,7 +269,7 @@ class Load:
 
     @property
     def cpu_per_request(self) -> float:
-        """In microseconds."""
+        """CPU time for one request, in microseconds."""
         return self.cpu / self.requests * 1e6
 
     @property
@@ -277,7 +279,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Server:
-    """A server on a Unix socket, and the processes that it consists of."""
+    """A server on a Unix socket, and its processes."""
 
     socket: Path
     pid: int
@@ -291,7 +293,7 @@ class Server:
             return True
 
     def pids(self) -> list[int]:
-        """The process that was started, and all that descend from it."""
+        """The ids of the started process and of all its descendants."""
         found = [self.pid]
         for pid in found:
             for task in Path(f"/proc/{pid}/task").iterdir():
@@ -300,12 +302,12 @@ class Server:
         return found
 
     def cpu(self) -> float:
-        """Seconds of CPU, user and system, of its processes that live, to the nanosecond."""
-        # A process's clock as clock_getcpuclockid(3) makes its number, on Linux.
+        """CPU time of the living processes, user and system: seconds, exact to the nanosecond."""
+        # The id of a process's CPU clock on Linux, computed as in clock_getcpuclockid(3).
         return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in self.pids()) / 1e9
 
     def memory(self, kind: str = "Pss") -> int:
-        """Bytes of its processes as /proc/PID/smaps_rollup has them: ``Pss``, ``Rss`` ..."""
+        """Bytes of all processes by the names in /proc/PID/smaps_rollup: ``Pss``, ``Rss`` ..."""
         total = 0
         for pid in self.pids():
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -325,10 +327,10 @@ class Server:
                 return Answer(response.status, response.getheaders(), response.read())
 
     def load(self, request: bytes, requests: int, *, clients: int = 4, status: int = 200) -> Load:
-        """Send the same request again and again, each on a connection of its own as Nginx does.
+        """Send a request repeatedly, on a new connection each time as Nginx does.
 
-        :param requests: how many in all; ``clients`` of them at a time.
-        :raises RuntimeError: when an answer has another status.
+        :param requests: the number of all requests; ``clients`` send them at the same time.
+        :raises RuntimeError: if an answer has another status.
         """
         expected = b" %d " % status
         wrong: list[bytes] = []
@@ -365,7 +367,7 @@ class Server:
 def http_request(
     method: str, path: str, headers: Mapping[str, str] | None = None, body: str = ""
 ) -> bytes:
-    """A request as Nginx passes it on; ``headers`` are the client's."""
+    """The bytes of a request from Nginx; ``headers`` are those of the client."""
     fixed = {
         "Host": "service.test",
         "X-Forwarded-For": "203.0.113.7",
@@ -384,7 +386,7 @@ def http_request(
 
 
 def alternately(rounds: int, sides: Mapping[str, Callable[[], Load]]) -> dict[str, list[Load]]:
-    """Measure every side once a round, in another order each time; the first round is not kept."""
+    """Measure each side once a round, in random order; drop the first round."""
     measured: dict[str, list[Load]] = {name: [] for name in sides}
     names = list(sides)
     for number in range(rounds + 1):

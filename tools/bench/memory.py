@@ -20,7 +20,7 @@ REQUESTS = 200  # before memory is read
 
 
 def measure(place: Place) -> Result:
-    """Start both again and again; ratios of the service to the bare app."""
+    """Start both apps alternately; return ratios of the service to the bare app."""
     service = place.service(auth="session")
     kinds: dict[str, dict[str, list[float]]] = {"service": {}, "bare": {}}
     with service.production() as environment:
@@ -46,10 +46,10 @@ def measure(place: Place) -> Result:
         ("", "Bare", "Service", "Ratio"),
         rows,
         [
-            f"Medians of {ROUNDS} starts of each, in turns, with {WORKERS} workers under the "
-            "service's own configuration, which builds the app before it forks. Memory is that of "
-            f"/proc/PID/smaps_rollup (Pss) after {REQUESTS} requests. A worker that hashes "
-            "passwords takes up to 138 MiB more meanwhile."
+            f"Medians of {ROUNDS} alternating starts of each, with {WORKERS} workers under the "
+            "service's own configuration, which builds the app before it forks. Memory is Pss of "
+            f"/proc/PID/smaps_rollup after {REQUESTS} requests. A worker takes up to 138 MiB more "
+            "while it hashes passwords."
         ],
     )
 
@@ -63,9 +63,9 @@ LABELS = {
 
 
 def started(service: Service, environment: Mapping[str, str], application: str) -> dict[str, float]:
-    """Start it; what that took, and the memory that it has after some requests.
+    """Start an app; return the seconds until its first answer, and its memory after requests.
 
-    :raises RuntimeError: when it does not answer 200.
+    :raises RuntimeError: if it does not answer 200.
     """
     begun = time.perf_counter()
     with service.gunicorn(environment, application=application, workers=WORKERS) as server:

@@ -19,7 +19,7 @@ KINDS = [kind for kind in PAGES if kind.path in ("/healthz", "/", "/notes/")]
 
 
 def measure(place: Place) -> Result:
-    """CPU of a request with metrics, as a ratio to the same without. The goal: 1.03 for a page."""
+    """CPU time of a request with metrics, divided by that without. Goal: 1.03 for a page."""
     service = place.service(auth="session")
     with socket.create_server(("127.0.0.1", 0)) as free:
         metrics = {"METRICS_ADDRESS": f"127.0.0.1:{free.getsockname()[1]}"}
@@ -56,7 +56,7 @@ def measure(place: Place) -> Result:
         rows,
         [
             "Microseconds of CPU a request, of gunicorn's processes: gthread, one worker. Medians "
-            f"of {PAIRS} pairs of services that were started anew, with {ROUNDS} rounds of "
-            f"{REQUESTS} requests of each kind, in turns."
+            f"of {PAIRS} newly started pairs of services, with {ROUNDS} alternating rounds of "
+            f"{REQUESTS} requests of each kind."
         ],
     )

@@ -28,7 +28,7 @@ from tools.bench.measure import (
     ratio,
 )
 
-ROUNDS = 80  # short ones: what else the machine does changes within seconds
+ROUNDS = 80  # short rounds, because other load on the machine changes within seconds
 REQUESTS = 200  # of each kind, side and round
 NOTES = 20  # on the signed-in page, which shows as many
 EMAIL, PASSWORD = "bench@example.com", "wool-lantern-orbit-7-thistle"
@@ -37,7 +37,7 @@ BROWSER = {"Accept": "text/html,application/json", "User-Agent": "Mozilla/5.0 (X
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of request, and the least that the bare app's share of its CPU should be."""
+    """A kind of request. Goal: the least ratio of the bare app's CPU time to the service's."""
 
     label: str
     path: str
@@ -55,7 +55,7 @@ CALLS = [Kind("call with an access token", "/api/v1/me", None, signed_in=True)]
 
 
 def measure(place: Place) -> Result:
-    """CPU of a request and requests a second, as ratios of the bare app's to the service's."""
+    """CPU time and requests per second, as ratios between the bare app and the service."""
     found = beside_bare(place.service(auth="session"), PAGES, pages=True)
     found |= beside_bare(place.service(auth="token"), CALLS, pages=False)
     rows, bars = [], []
@@ -72,9 +72,9 @@ def measure(place: Place) -> Result:
         ("GET", "Bare, us", "Service, us", "Ratio", "Goal", "Requests/s, ratio"),
         rows,
         [
-            "Microseconds of CPU a request, of gunicorn's processes: gthread, one worker, the "
-            f"service's own configuration. Medians of {ROUNDS} rounds with {REQUESTS} requests of "
-            "each kind, in turns; the ratio is that of a round, and of these the median.",
+            "CPU time of gunicorn's processes for one request, in microseconds: gthread, one "
+            f"worker, the service's own configuration. Medians of {ROUNDS} rounds with {REQUESTS} "
+            "requests of each kind, alternately; the ratio is computed for each round.",
             "The bare app (tools/bench/bare.py) has the same templates, models, engine and "
             "database, and none of the practices: no log line, header, limit, check of the host, "
             "CSRF token, or session that can be ended. gunicorn's access log is off in both.",
@@ -86,9 +86,9 @@ def measure(place: Place) -> Result:
 def beside_bare(
     service: Service, kinds: list[Kind], *, pages: bool
 ) -> dict[Kind, dict[str, list[Load]]]:
-    """The loads of both sides, of each kind of request.
+    """Measure each kind of request on both sides.
 
-    :param pages: whether it is signed in to with a form and a cookie, not with a token.
+    :param pages: True if users sign in with a form and a cookie, False for access tokens.
     """
     with (
         service.production() as environment,
@@ -108,7 +108,7 @@ def beside_bare(
 def in_turns(
     kind: Kind, sides: Mapping[str, tuple[Server, dict[str, str]]], rounds: int, requests: int
 ) -> dict[str, list[Load]]:
-    """The loads of this kind of request on each side: its server, and who is signed in there."""
+    """Measure one kind of request; each side has its server and the headers of a session."""
     turns = {}
     for name, (server, credentials) in sides.items():
         headers = BROWSER | (credentials if kind.signed_in else {})
@@ -124,7 +124,7 @@ def bare_app(service: Service, environment: Mapping[str, str]) -> AbstractContex
 
 
 def add_account(service: Service, environment: Mapping[str, str]) -> None:
-    """Make an account with a password, without the mail by which people set theirs."""
+    """Create an account with a password, without the mail in which users set it."""
     create = f"""
 from app.auth import accounts
 from app.database import db
@@ -139,7 +139,7 @@ with app.app_context():
 
 
 def sign_in(server: Server, *, pages: bool) -> dict[str, str]:
-    """Sign in to the account, and on pages write its notes; the headers that are signed in."""
+    """Sign in, with pages also write notes; return the headers of the session."""
     if not pages:
         body = json.dumps({"email": EMAIL, "password": PASSWORD})
         sent_as = {"Content-Type": "application/json"}
@@ -152,9 +152,9 @@ def sign_in(server: Server, *, pages: bool) -> dict[str, str]:
 
 
 def submit(server: Server, path: str, fields: Mapping[str, str], cookie: str) -> str:
-    """Fill in a form of the service; the cookie afterwards.
+    """Send a form of the service; return the cookies after it.
 
-    :raises RuntimeError: when it is not accepted.
+    :raises RuntimeError: if the service refuses the form.
     """
     page = server.ask("GET", path, {"Cookie": cookie} if cookie else {})
     cookie = page.cookie() or cookie
@@ -172,7 +172,7 @@ def submit(server: Server, path: str, fields: Mapping[str, str], cookie: str) ->
 
 
 def sign_in_to_bare(server: Server, *, pages: bool) -> dict[str, str]:
-    """The headers that sign requests in to the bare app, as the user who signed up there."""
+    """Sign in to the bare app; return the headers of the session."""
     answer = server.ask("GET", "/sign-in")
     if pages:
         return {"Cookie": answer.cookie()}

@@ -26,9 +26,9 @@ def table(result: Result) -> str:
 
 
 def between_marks(text: str, name: str, content: str, *, kind: str = "bench") -> str:
-    """The text with the content between ``<!-- KIND:NAME -->`` and ``<!-- /KIND:NAME -->``.
+    """Replace the text between ``<!-- KIND:NAME -->`` and ``<!-- /KIND:NAME -->``.
 
-    Without these marks it stays as it is.
+    Text without these marks stays unchanged.
     """
     start, end = f"<!-- {kind}:{name} -->", f"<!-- /{kind}:{name} -->"
     before, found, rest = text.partition(start)
@@ -39,10 +39,10 @@ def between_marks(text: str, name: str, content: str, *, kind: str = "bench") ->
 
 
 def write(results: dict[str, Result], machine: str) -> None:
-    """Store the results of these parts; write those of all parts into pages and picture.
+    """Store the results of these parts; write the results of all parts into documents and picture.
 
-    :param machine: what they were measured on, and when.
-    :raises ValueError: when no page has a place for one of the parts.
+    :param machine: the machine, Python and date of the measurement.
+    :raises ValueError: if no document has the marks of a part.
     """
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
     texts = {page: page.read_text(encoding="utf-8") for page in PAGES}

@@ -43,7 +43,7 @@ INSTANCES = (1, 2, 3)
 LOAD_ROUNDS = 7
 LOAD = 640  # requests of each side and round
 CLIENTS = 8  # at a time
-BURST = 40  # requests of one address in a moment: what deploy/nginx/ lets through
+BURST = 40  # simultaneous requests of one address that deploy/nginx/ allows
 NOTES = "/api/v1/notes"
 
 
@@ -61,16 +61,17 @@ def measure(place: Place) -> Result:
         ("Request", "At", "First", "Second", "Third"),
         rows,
         [
-            f"Notes: the time until the answer is there with {first} of them in the database, then "
-            f"the ratio to that with {second} and {third}; medians of {ROUNDS} rounds of "
-            f"{REQUESTS} requests, in turns, one at a time. A tenth of the notes is of the account "
-            "that asks, and its pages are from all over its list, by cursor.",
-            "Workers and instances: answers a second, then the ratio to that; medians of "
+            f"Notes: the time of an answer with {first} notes in the database, then the ratios for "
+            f"{second} and {third} notes; medians of {ROUNDS} alternating rounds of {REQUESTS} "
+            "requests, one at a time. The account that sends the requests has a tenth of the "
+            "notes; the requested pages come from all parts of its list, by cursor.",
+            "Workers and instances: answers a second, then the ratios to that; medians of "
             f"{LOAD_ROUNDS} rounds of {LOAD} requests, {CLIENTS} at a time, on PostgreSQL with "
-            f"{second} notes. Instances have one worker each, and stand behind the service's own "
-            "`deploy/nginx/`, with TLS. The load, Nginx, PostgreSQL and the workers share the cores"
-            " of one machine: with two, the second worker gets a part of a core and a third nothing"
-            " more. CPU, of the workers alone, tells whether they hinder each other.",
+            f"{second} notes. Each instance has one worker; Nginx with `deploy/nginx/` of the "
+            "service and TLS is in front of them. The load, Nginx, PostgreSQL and the workers "
+            "share the cores of one machine: with two cores, a second worker gets a part of a core "
+            "and a third worker nothing. CPU is that of the workers only: it shows whether they "
+            "slow each other.",
         ],
     )
 
@@ -80,7 +81,7 @@ def measure(place: Place) -> Result:
 
 @dataclass(frozen=True)
 class Filled:
-    """What requests to a filled database need: access tokens, and ids from one account's list."""
+    """Data for requests to a filled database: access tokens, and ids of one account's notes."""
 
     token: str
     writers: Iterator[str]
@@ -88,7 +89,7 @@ class Filled:
 
 
 def fill(service: Service, environment: Mapping[str, str], notes: int) -> Filled:
-    """Load so many notes, with accounts and sessions."""
+    """Fill the database with this number of notes, their accounts and sessions."""
     started = time.monotonic()
     made = json.loads(service.run(FILLING, str(notes), environment=environment).stdout)
     print(f"{service.folder.name}: {notes} notes in {time.monotonic() - started:.0f} s", flush=True)
@@ -96,7 +97,7 @@ def fill(service: Service, environment: Mapping[str, str], notes: int) -> Filled
 
 
 def by_size(service: Service, database: str) -> list[list[str]]:
-    """A row for each kind of request: the same service three times, with more and more notes."""
+    """A row for each kind of request: one service with three numbers of notes."""
     times: dict[str, dict[int, list[float]]] = {}
     with ExitStack() as stack:
         sides: dict[int, tuple[Server, Filled]] = {}
@@ -136,9 +137,9 @@ def headers(token: str) -> dict[str, str]:
 
 
 def elapsed(server: Server, method: str, path: str, token: str, body: str) -> float:
-    """Seconds until the whole answer is there.
+    """Seconds until the end of the answer.
 
-    :raises RuntimeError: when it is not a success.
+    :raises RuntimeError: if the status is not that of a success.
     """
     started = time.perf_counter()
     answer = server.ask(method, path, headers(token), body)
@@ -154,7 +155,7 @@ def elapsed(server: Server, method: str, path: str, token: str, body: str) -> fl
 def by_processes(
     service: Service, environment: Mapping[str, str], filled: Filled
 ) -> list[list[str]]:
-    """Rows for answers a second and for CPU: by workers of one instance, and by instances."""
+    """Requests per second and CPU time, by number of workers and by number of instances."""
     page, request = "first page of 20", http_request("GET", NOTES, headers(filled.token))
     with ExitStack() as stack:
         sides = {}
@@ -179,7 +180,7 @@ def loaded(server: Server, request: bytes) -> Callable[[], Load]:
 
 
 def shown(what: str, of: str, measured: dict[str, list[Load]]) -> list[list[str]]:
-    """Requests a second and CPU, each with its ratios to the first side."""
+    """Requests per second and CPU time, each with its ratio to the first side."""
     names = f"{' / '.join(measured)} {of}"
     first, *more = measured.values()
     rows = []
@@ -212,7 +213,7 @@ def nginx(service: Service, instances: Sequence[Server]) -> Iterator[Site]:
 
 
 def through(site: Site, instances: Sequence[Server], token: str) -> Callable[[], Load]:
-    """A load on the instances through Nginx: bursts on one connection, each of another address."""
+    """Send requests through Nginx in bursts: one connection and one address for each burst."""
     lines = ["GET %s HTTP/1.1", "Host: %s", "Authorization: Bearer %s", "", ""]
     request = ("\r\n".join(lines) % (NOTES, site.domain, token)).encode()
     context = ssl.create_default_context(cafile=site.ca)
@@ -250,7 +251,7 @@ def through(site: Site, instances: Sequence[Server], token: str) -> Callable[[],
     return load
 
 
-ADDRESSES = count()  # of clients: from each, Nginx lets through a burst and no more
+ADDRESSES = count()  # of clients: Nginx allows one burst for each address
 
 
 def loopback(number: int) -> str:

@@ -49,7 +49,7 @@ Start = Callable[[str], AbstractContextManager[Server]]
 
 
 def measure(place: Place) -> Result:
-    """CPU and speed of both, then what each does in every case below."""
+    """CPU time and speed of both servers, then their behaviour in each of ``CASES``."""
     service = place.service(auth="session")
     (service.folder / "probe.py").write_text(PROBE, encoding="utf-8")
     packages = installed(place.folder / "granian")
@@ -82,7 +82,7 @@ def measure(place: Place) -> Result:
             cells = []
             for start in starts.values():
                 with start("probe:app") as server:
-                    server.load(http_request("GET", "/"), 1, clients=1)  # its worker is there
+                    server.load(http_request("GET", "/"), 1, clients=1)  # until the worker runs
                     cells.append(check(server))
             rows.append([label, *cells])
             print("  " + " | ".join(rows[-1]), flush=True)
@@ -91,15 +91,16 @@ def measure(place: Place) -> Result:
         ("", "gunicorn", "granian"),
         rows,
         [
-            f"One worker of four threads, {GRANIAN}; {ROUNDS} rounds of {REQUESTS} requests in "
-            "turns. The cases go to the server's own socket, past Nginx, which refuses or mends "
-            f'them; 200 means that the app was called. "No answer" is none within {WAIT} s.',
+            f"One worker of four threads, {GRANIAN}; {ROUNDS} alternating rounds of {REQUESTS} "
+            "requests. The cases go to the server's own socket; Nginx would refuse or correct "
+            "these requests. 200 means that the server called the app. "
+            f'"No answer" means none within {WAIT} s.',
         ],
     )
 
 
 def installed(folder: Path) -> Path:
-    """The folder with granian's package; what it needs, the service has."""
+    """Install granian without its dependencies, which the service has; return the folder."""
     if not (folder / "granian").exists():
         options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
         command = [sys.executable, "-m", "pip", "install", *options, "--target", folder, GRANIAN]
@@ -110,7 +111,7 @@ def installed(folder: Path) -> Path:
 def granian(
     service: Service, environment: Mapping[str, str], packages: Path, application: str
 ) -> AbstractContextManager[Server]:
-    """The service under granian, set up as close to gunicorn's configuration as it can be."""
+    """The service under granian, with options as close as possible to gunicorn's configuration."""
     paths = {"PYTHONPATH": f"{service.folder}:{packages}"}
     options = [
         *("--interface", "wsgi", "--http", "1", "--no-ws", "--uds", "{socket}"),
@@ -122,11 +123,11 @@ def granian(
     return service.serving(command, {**environment, **paths})
 
 
-# --- Cases: what a server does with what Nginx would not send, or while it is stopped
+# --- Cases: requests that Nginx would not send, and a server that stops
 
 
 def raw(server: Server, data: bytes) -> str:
-    """The status that the bytes get, and with 200 what the app was given."""
+    """Send bytes; return the status of the answer, and for 200 the request that the app got."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(WAIT)
         client.connect(str(server.socket))
@@ -154,7 +155,7 @@ def request(*lines: str, body: bytes = b"", method: str = "POST") -> bytes:
 
 
 def smuggled(server: Server) -> str:
-    """Two lengths: whoever believes the other one reads a second request out of the body."""
+    """Send two lengths. If proxy and server use different ones, the body becomes a request."""
     return raw(
         server,
         request("Content-Length: 6", "Transfer-Encoding: chunked", body=b"0\r\n\r\nG"),
@@ -162,7 +163,7 @@ def smuggled(server: Server) -> str:
 
 
 def slow(server: Server, sent: bytes) -> str:
-    """Whether others are answered while sixteen clients have sent a part and stay."""
+    """Whether the server answers others while sixteen clients keep half a request open."""
     with ExitStack() as stack:
         for _ in range(16):
             client = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -174,7 +175,7 @@ def slow(server: Server, sent: bytes) -> str:
 
 
 def stopped(server: Server) -> str:
-    """What becomes of a request that is under way when the server is told to stop."""
+    """The result of a running request when the server is told to stop."""
     answers: list[str] = []
     slow_request = request("Connection: close", method="GET").replace(b"GET / ", b"GET /slow ")
     thread = threading.Thread(target=lambda: answers.append(raw(server, slow_request)))
@@ -186,7 +187,7 @@ def stopped(server: Server) -> str:
 
 
 def reloaded(server: Server) -> str:
-    """How many of the requests that come while SIGHUP replaces the worker get no answer."""
+    """Requests without an answer while SIGHUP replaces the worker."""
     answers: list[str] = []
     done = threading.Event()
 
@@ -215,7 +216,7 @@ def reloaded(server: Server) -> str:
 
 
 def killed(server: Server) -> str:
-    """Whether a worker that dies is replaced, and how soon, in waits of half a second."""
+    """Whether the server replaces a killed worker, and after how many half seconds."""
     os.kill(server.pids()[-1], signal.SIGKILL)
     for number in range(20):
         time.sleep(0.5)
@@ -226,7 +227,7 @@ def killed(server: Server) -> str:
 
 
 def orphaned(server: Server) -> str:
-    """Whether workers end when their master is killed: else nobody can stop or replace them."""
+    """Whether workers end with a killed master. Otherwise nothing can stop or replace them."""
     workers = server.pids()[1:]
     os.kill(server.pid, signal.SIGKILL)
     deadline = time.monotonic() + WAIT

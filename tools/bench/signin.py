@@ -1,7 +1,7 @@
 """The cost of a password hash, and of a flood of sign-ins for signed-in users.
 
-The flood comes from everywhere, so that no limit by address or account stops it. For comparison it
-meets the same service without the bound on how many passwords a process hashes at once.
+Each request of the flood has another address and account, so that no limit stops it. For
+comparison it also runs without the bound on simultaneous hashes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tools.bench.measure import Place, Result, Server, Service, http_request
 from tools.bench.overhead import add_account, sign_in
 
 ROUNDS = 3
-CLIENTS = 40  # that sign in, each again as soon as it is answered
+CLIENTS = 40  # each signs in again after each answer
 REQUESTS = 8  # of the user who is signed in, in a round
 HASHING = Path(__file__).with_name("hashing.py")
 UNBOUNDED = """import threading
@@ -33,7 +33,7 @@ from wsgi import app
 
 
 def measure(place: Place) -> Result:
-    """Hashes a second and their memory; then the flood, with the bound and without it."""
+    """Hashes per second and their memory; then the flood, with and without the bound."""
     service = place.service(auth="session")
     alone, three = json.loads(service.run(HASHING).stdout)
     (service.folder / "unbounded.py").write_text(UNBOUNDED, encoding="utf-8")
@@ -55,16 +55,16 @@ def measure(place: Place) -> Result:
         ("", "Service", "Without its bound"),
         rows,
         [
-            f"A flood is {CLIENTS} clients that sign in without a pause, at two processes of four "
-            f"threads as in production, on the same cores: {ROUNDS} rounds, in turns with idle "
-            f"ones, of {REQUESTS} requests for a page of 20 rows. A process hashes at most three "
-            "passwords at once; without this bound all its threads do."
+            f"{CLIENTS} clients sign in without a pause; the service has two processes of four "
+            f"threads as in production, on the same cores. In {ROUNDS} rounds, with and without "
+            f"this flood, a user sends {REQUESTS} requests for a page of 20 rows. A process hashes "
+            "at most three passwords at once; without this bound, all its threads do."
         ],
     )
 
 
 def flood(service: Service, application: str) -> dict[str, float]:
-    """What the flood gets, and what the signed-in user gets meanwhile."""
+    """Answers to the flood, and answer times of the signed-in user during it."""
     idle: list[float] = []
     flooded: list[float] = []
     statuses: list[dict[int, int]] = []
@@ -97,12 +97,12 @@ def flood(service: Service, application: str) -> dict[str, float]:
 
 
 def timed(server: Server, request: bytes) -> list[float]:
-    """Seconds that each of the requests takes, one after the other."""
+    """Seconds of each request; they run one after the other."""
     return [server.load(request, 1, clients=1).seconds for _ in range(REQUESTS)]
 
 
 def attack(server: Server, number: int, stop: Event, results: Any) -> None:
-    """Sign in until it is told to stop, each time from another address and for another account."""
+    """Sign in until the flood ends, each time with another address and account."""
     statuses: dict[int, int] = {}
     lock, serial = threading.Lock(), count(number * 100_000)
     page = server.ask("GET", "/auth/login")
@@ -136,7 +136,7 @@ def attack(server: Server, number: int, stop: Event, results: Any) -> None:
 
 
 def peaks(server: Server) -> dict[int, int]:
-    """The most memory that each worker has had, in KiB."""
+    """The peak memory of each worker, in KiB."""
     return {pid: peak(pid) for pid in server.pids()[1:]}
 
 

@@ -1,6 +1,6 @@
-"""A sign-up while the mail server answers, is silent, or is gone.
+"""The time of a sign-up while the mail server answers, does not answer, or is down.
 
-The request writes the mail into the outbox; a process of its own speaks to the mail server.
+The request writes the mail into the outbox; another process sends it to the mail server.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BEHAVIOURS = ("answers", "silent", "gone")
 
 
 def measure(place: Place) -> Result:
-    """Sign-ups of new addresses in turns, and how they compare."""
+    """Sign up new addresses in each of the three states alternately; return ratios."""
     service = place.service(auth="token")
     with ExitStack() as stack:
         turns: dict[str, Callable[[], Load]] = {}
@@ -51,17 +51,17 @@ def measure(place: Place) -> Result:
         rows,
         [
             f"`POST /api/v1/auth/register` for new addresses: {ROUNDS} rounds of {REQUESTS} "
-            "requests, one after the other, in turns. Each service has a database of its own and "
-            "a process that sends its mails, on the same cores. A silent server answers no "
+            "requests, alternately. Each service has a separate database and a "
+            "process that sends its mails, on the same cores. A silent server answers no "
             "MAIL command."
         ],
     )
 
 
 def sign_ups(server: Server, numbers: count[int]) -> Load:
-    """Ask for accounts, each with another address and from another client.
+    """Sign up, each time with another mail address and from another IP address.
 
-    :raises RuntimeError: when one is not accepted.
+    :raises RuntimeError: if the service refuses one.
     """
     cpu, started = server.cpu(), time.perf_counter()
     for _ in range(REQUESTS):

@@ -1,1 +1,1 @@
-"""``make pictures``: the pictures of README.md and of a service, each from the real thing."""
+"""``make pictures``: the pictures of README.md and of services, made from running programs."""

@@ -1,7 +1,7 @@
 """``make pictures``: make all pictures, or some: ``make pictures ONLY="terminal drawings"``.
 
-The report takes as long as all tests of a service; ``REPORT=build/report/index.html`` of a rendered
-service takes one that ``make report`` has made there.
+For the picture of the report, all tests of a service run. ``REPORT=FILE`` uses an existing report
+instead, such as build/report/index.html of a rendered service.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def draw_drawings(folder: Path) -> None:
 
 
 def made_report(folder: Path) -> Path:
-    """The report of a new service: all its tests with all attacks run for it."""
+    """The path of the report: ``REPORT``, or made by all tests of a new service."""
     if given := os.environ.get("REPORT"):
         return Path(given).resolve()
     project = committed(folder, "session")
@@ -46,7 +46,7 @@ def made_report(folder: Path) -> Path:
 
 
 def draw_pages(folder: Path, report: Path | None) -> None:
-    """The pictures that a browser makes, and the record of what they were made from."""
+    """Make the pictures with a browser, and record the hashes of the pages that they show."""
     with ExitStack() as stack:
         service = stack.enter_context(live.serving(folder / "pages", "session"))
         scene = pages.Scene(service)

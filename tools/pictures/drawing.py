@@ -1,8 +1,8 @@
-"""request.svg: how a request passes Nginx, the practices and a feature, for each way to sign in.
+"""request.svg: how a request passes Nginx, the practices and a feature, for each auth style.
 
-Nothing here names a step: Nginx's come from ``deploy/nginx/`` of the rendered service, the others
-from the functions that Flask calls (:mod:`tools.pictures.registered`), in that order. Only what a
-library does is said here, because its docstrings do not.
+This module has no list of steps: it reads those of Nginx from ``deploy/nginx/`` of the service, and
+the others from Flask, in order of their calls (:mod:`tools.pictures.registered`). Only functions of
+libraries have their descriptions here.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ TARGETS = {
     auth: ROOT / "<<cookiecutter.project_slug>>/_options/auth" / auth / "docs/request.svg"
     for auth in ("session", "token", "oidc")
 }
-OVERVIEW = ROOT / "docs/request.svg"  # that of the default, for README.md
-# What a library adds, who sets it up, and what it does.
+OVERVIEW = ROOT / "docs/request.svg"  # the drawing of auth=session, for README.md
+# Functions of libraries: the practice that registers each, and its description.
 LIBRARIES = {
     "ProxyFix": ("https", "Take address and scheme of the client from the headers of Nginx"),
     "Limiter.check_request_limit": ("rate_limits", "Count the request against its route's limits"),
@@ -56,7 +56,7 @@ text { font: 12.5px system-ui, sans-serif; fill: var(--ink); }
 
 
 def nginx(service: Path) -> Iterator[Row]:
-    """The limits of a connection, then each server of site.conf and its locations."""
+    """Rows for Nginx: limits of a connection, then each server of site.conf with its locations."""
     folder = service / "deploy/nginx"
     for name in ("tls.conf", "nginx.conf"):
         for line in (folder / name).read_text("utf-8").splitlines():
@@ -111,7 +111,7 @@ def steps(service: Path, python: Path | str) -> dict[str, list[Row]]:
 
 
 def label(row: Row) -> Row:
-    """The same row, with words for what a library does."""
+    """The row, with a description if the function is of a library."""
     name, place, text = row
     if text:
         return row

@@ -1,8 +1,8 @@
-"""docs/*.webp: the pages of a service that runs as in production, and its report, in Chromium.
+"""docs/*.webp: pages of a service that runs as in production, and its report, in Chromium.
 
-Fonts differ between machines, so nobody can compare pixels. docs/pictures.json says instead what
-each picture was made from: the HTML that the service sends, which names style and scripts by their
-hashes, without what is random. A test asks a new service for the same pages and compares.
+Fonts differ between machines, so tests cannot compare pixels. docs/pictures.json instead records
+the hash of each page's HTML without random values; the HTML has the hashes of style and scripts.
+A test requests the same pages from a new service and compares.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ REPORT = "report.webp"
 
 @dataclass(frozen=True)
 class Shot:
-    """A page in a window; ``entry``: the page of the newest entry, with this at its end."""
+    """A page in a window. With ``entry``, ``path`` is appended to the path of the newest entry."""
 
     path: str
     scheme: str = "light"
@@ -79,7 +79,7 @@ PICTURES = {
 
 
 class Scene:
-    """A running service with somebody who has written the entries; all of it over HTTPS."""
+    """A running service with a user who has written the entries, over HTTPS."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -99,7 +99,7 @@ class Scene:
         return f"{self.newest}{shot.path}" if shot.entry else shot.path
 
     def html(self, shot: Shot) -> str:
-        """What the service sends, without what is random."""
+        """The HTML of a page without random values."""
         who = self.reader if not shot.path.startswith("/auth/") else reader(self.service)
         _, text = who.request("GET", self.path(shot))
         text = text.replace(self.newest, "/NEWEST")
@@ -109,7 +109,7 @@ class Scene:
 
 
 def reader(service: Service) -> Reader:
-    """Somebody without an account, who trusts the service's authority."""
+    """A visitor without an account, who trusts the service's authority."""
 
     def connect() -> socket.socket:
         return socket.create_connection((service.address, service.https_port), 60)
@@ -123,7 +123,7 @@ def digest(*parts: str | bytes) -> str:
 
 
 def sources(scene: Scene, python: Path) -> dict[str, dict[str, str]]:
-    """Of each picture, the hashes of what it shows."""
+    """The hashes of all pages that each picture shows."""
     found = {
         name: {
             f"{size[0]}x{size[1]} {it.scheme} {'entry' * it.entry}{it.path} {it.press}".strip(): (
@@ -137,7 +137,7 @@ def sources(scene: Scene, python: Path) -> dict[str, dict[str, str]]:
 
 
 def report_sources(project: Path, python: Path) -> dict[str, str]:
-    """The page of the report, and the practices in it; not the numbers of tests, nor the date."""
+    """Hashes of the report's page and of its practices, without numbers of tests and date."""
     found = [[it["title"], it["attack"], it["module"]] for it in practices(project, python)]
     return {
         "page": digest((project / "tests/report.html").read_bytes()),
@@ -146,13 +146,13 @@ def report_sources(project: Path, python: Path) -> dict[str, str]:
 
 
 def shown(page: Page) -> bytes:
-    """The window as PNG, once its fonts are there; nothing on these pages moves."""
+    """A screenshot as PNG, after the fonts are loaded and without animations."""
     return page.screenshot(animations="disabled", caret="hide", timeout=TIMEOUT)
 
 
 @contextmanager
 def window(browser: Browser, size: tuple[int, int], scheme: str) -> Iterator[BrowserContext]:
-    """A browser of its own that is the same on each machine, but for its fonts."""
+    """A browser context that is equal on each machine, except for the fonts."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         device_scale_factor=1,
@@ -183,7 +183,7 @@ def photographed(browser: Browser, scene: Scene, size: tuple[int, int], shot: Sh
 
 
 def side_by_side(browser: Browser, pictures: list[bytes], size: tuple[int, int]) -> bytes:
-    """Several pictures as one WebP, two or four in a row, on nothing."""
+    """Join pictures into one WebP, two or four in a row, on a transparent background."""
     columns = 4 if size == PHONE else min(2, len(pictures))
     gap, rows = 24, -(-len(pictures) // columns)
     whole = columns * size[0] + (columns - 1) * gap, rows * size[1] + (rows - 1) * gap
@@ -204,7 +204,7 @@ def side_by_side(browser: Browser, pictures: list[bytes], size: tuple[int, int])
 
 
 def drawn(browser: Browser, scene: Scene, report: Path | None) -> Iterator[tuple[str, bytes]]:
-    """Each picture by its name; that of the report only when there is one."""
+    """Each picture with its name; the report's picture only if ``report`` is given."""
     for name, (size, shots) in PICTURES.items():
         taken = [photographed(browser, scene, size, it) for it in shots]
         yield name, side_by_side(browser, taken, size)

@@ -1,8 +1,8 @@
-"""Print what a service has registered for each request, as JSON; run by the service's own Python.
+"""Print as JSON the functions that a service calls for each request. Runs in its own Python.
 
-It starts no server and opens no database: it builds the application as production does, and asks
-Flask for the functions in the order in which it calls them. What the database driver and the
-session call is in the sources.
+It starts no server and opens no database: it creates the application as production does, and reads
+the functions from Flask, in order of their calls. It finds the functions that the database session
+calls in the sources.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SETTINGS = {
     "OIDC_CLIENT_SECRET": secrets.token_urlsafe(48),
 }
 Row = tuple[str, str, str]  # name, place, what it does
-WATCH = re.compile(r"watch\(app, (\w+)\)")  # how a practice has each statement looked at
+WATCH = re.compile(r"watch\(app, (\w+)\)")  # a practice registers a check of each statement
 
 
 def row(called: Any) -> Row:
-    """A function or an object that is called for each request."""
+    """The row of a function or object that Flask calls for each request."""
     called = inspect.unwrap(called.func if isinstance(called, partial) else called)
     kind = called if hasattr(called, "__qualname__") else type(called)
     module = import_module(kind.__module__)
@@ -54,13 +54,13 @@ def place(module: str) -> str:
 
 
 def sentence(text: str | None, most: int = 92) -> str:
-    """The first sentence of a docstring without markup, up to its colon if it is long."""
+    """The first sentence of a docstring without markup. Longer than ``most``: up to its colon."""
     first = re.split(r"(?<=[.;]) ", re.sub(r":\w+:|`", "", " ".join((text or "").split())))[0]
     return (first if len(first) <= most else first.partition(":")[0]).rstrip(".;")
 
 
 def layers(outermost: Any) -> Iterator[Row]:
-    """What is around Flask, the outermost first: a middleware holds the next one."""
+    """The WSGI middlewares around Flask, the outermost first; each one refers to the next."""
     around = outermost
     while not inspect.ismethod(around):  # Flask's own is a method
         yield row(around)
@@ -69,7 +69,7 @@ def layers(outermost: Any) -> Iterator[Row]:
 
 
 def listeners() -> Iterator[Row]:
-    """What looks at each statement before the database gets it, from the sources."""
+    """The functions that check each statement before the database gets it."""
     for path in sorted(Path("app").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef):
@@ -82,7 +82,7 @@ def listeners() -> Iterator[Row]:
 
 
 def feature(views: str) -> Iterator[Row]:
-    """The modules that the views of the example import, but for the example's own."""
+    """The modules that the example's views import, without the example's own modules."""
     own = views.rpartition(".")[0]
     seen = set()
     for node in ast.parse(inspect.getsource(import_module(views))).body:
@@ -97,7 +97,7 @@ def feature(views: str) -> Iterator[Row]:
 
 
 def called(functions: dict[Any, list[Callable[..., Any]]]) -> list[Row]:
-    """Those for all requests, then those for the routes of one blueprint."""
+    """Rows of functions: first those for all requests, then those of single blueprints."""
     own = [row(it) for it in functions.get(None, [])]
     return own + [row(it) for name, some in functions.items() if name for it in some]
 

@@ -52,9 +52,9 @@ FRAME = """\
 
 
 def played(folder: Path) -> str:
-    """Return the terminal output of a run with the replies; it renders next to ``folder``.
+    """Return the terminal output of `make new` with ``REPLIES``; it renders next to ``folder``.
 
-    :raises RuntimeError: when it ends without a service, or waits for another reply.
+    :raises RuntimeError: if it fails, or ends before all replies.
     """
     screen, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -87,7 +87,7 @@ def played(folder: Path) -> str:
 
 
 def wait_for_readline(screen: int) -> None:
-    """Wait until the terminal edits no line itself: what is typed before is shown twice."""
+    """Wait until readline edits the line: the terminal shows earlier input twice."""
     deadline = time.monotonic() + TIMEOUT
     while termios.tcgetattr(screen)[3] & termios.ICANON and time.monotonic() < deadline:
         time.sleep(0.01)

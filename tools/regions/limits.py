@@ -15,7 +15,7 @@ PERIOD = 300.0  # seconds
 DURATION = 1200.0  # seconds that the attack takes
 STEP = 0.25  # seconds between two guesses in a region
 PARTITION = (300.0, 900.0)  # seconds since the start
-WORKERS = 4  # of a region: without Redis each of them counts alone
+WORKERS = 4  # of a region; without Redis they count separately
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Counter:
     hits: list[float] = field(default_factory=list)
 
     def allows(self, at: float) -> bool:
-        """Whether one more attempt is allowed at this time; if so, it is counted."""
+        """Whether an attempt at this time is allowed; count it if so."""
         self.hits = [hit for hit in self.hits if hit > at - PERIOD]
         if len(self.hits) >= self.limit:
             return False
@@ -40,7 +40,7 @@ class Design:
 
     :param shared: one Redis in the first region for all; otherwise each region has its own.
     :param share: the part of the limit that a counter of one region allows.
-    :param falls_back: whether workers count alone when Redis does not answer; else they refuse.
+    :param falls_back: without Redis, True: workers count separately; False: they refuse.
     """
 
     name: str
@@ -59,11 +59,11 @@ DESIGNS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one design.
+    """The result of one design.
 
-    :param guesses: the most that any 5 minutes allowed, of all regions together.
-    :param wait: seconds that the network adds to a sign-in of the third region, at most.
-    :param refused: sign-ins of the third region's user that were refused.
+    :param guesses: the largest number of guesses in any 5 minutes, in all regions together.
+    :param wait: the most seconds that the network adds to a sign-in in the third region.
+    :param refused: refused sign-ins of the user in the third region.
     """
 
     guesses: int
@@ -89,7 +89,7 @@ def run(design: Design, network: Network) -> Outcome:
                 allowed = design.falls_back and alone[region, step % WORKERS].allows(sent)
             if allowed:
                 guessed.append(sent)
-        if sent % 60 == 0:  # the user of the third region, who is alone with the own account
+        if sent % 60 == 0:  # the user of the third region, with another account
             home = REGIONS[0] if design.shared else "third"
             cut = network.is_cut("third", home, sent)
             refused += cut and not design.falls_back
@@ -118,7 +118,7 @@ def table() -> list[list[str]]:
 
 
 COLUMNS = (
-    "Who counts",
+    "What counts the attempts",
     "guesses in 5 min",
     "with partition",
     "a sign-in waits",

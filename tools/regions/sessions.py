@@ -16,7 +16,7 @@ PARTITION = (300.0, 900.0)
 END = 1000.0
 STEP = 0.01  # seconds between two requests of the thief
 STALE = 5.0  # seconds: a replica that is further behind is not asked
-LIFETIME = 600.0  # seconds of a token that nobody looks up
+LIFETIME = 600.0  # seconds of a signed token without a lookup
 
 # What a request of the third region gets at a time: whether it is answered, and whether the session
 # counts as running.
@@ -30,7 +30,7 @@ def primary(network: Network, at: float) -> tuple[bool, bool]:
 
 
 def replica(network: Network, at: float) -> tuple[bool, bool]:
-    """A replica in the third region, however old its rows are."""
+    """A replica in the third region, with rows of any age."""
     return True, network.newest("third", at) < SIGN_OUT
 
 
@@ -41,7 +41,7 @@ def fresh_replica(network: Network, at: float) -> tuple[bool, bool]:
 
 
 def token(network: Network, at: float) -> tuple[bool, bool]:
-    """A signed token that nobody looks up, issued at the moment of the sign-out at the latest."""
+    """A signed token without a lookup; the newest one was issued at the sign-out."""
     return True, at < SIGN_OUT + LIFETIME
 
 
@@ -67,10 +67,10 @@ DESIGNS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one design.
+    """The result of one design.
 
-    :param works_for: seconds from the sign-out to the last request that the copy was good for.
-    :param unavailable: seconds in which the third region could not answer.
+    :param works_for: seconds from the sign-out to the last request that the copied cookie allowed.
+    :param unavailable: seconds in which the third region cannot answer signed-in requests.
     """
 
     works_for: float
@@ -78,7 +78,7 @@ class Outcome:
 
 
 def run(design: Design, network: Network) -> Outcome:
-    """Use the copy of the cookie over this network."""
+    """Simulate requests with the copied cookie over this network."""
     works_for = unavailable = 0.0
     for step in range(int(END / STEP)):
         at = step * STEP
@@ -90,7 +90,7 @@ def run(design: Design, network: Network) -> Outcome:
 
 
 def seconds(value: float) -> str:
-    """A duration for people."""
+    """The duration as text for the table."""
     return "0" if value == 0 else f"{value:.2f} s" if value < 1 else f"{value:.0f} s"
 
 

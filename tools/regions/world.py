@@ -16,28 +16,29 @@ TIMEOUT = 1.0  # seconds until a caller gives up; TIMEOUT of the service's limit
 class Network:
     """The network between the regions.
 
-    :param partition: from when to when the third region reaches no other, in seconds; None: never.
-    :param round_trip: seconds between two regions and back.
+    :param partition: start and end, in seconds, of the time in which the third region reaches no
+        other; None: never.
+    :param round_trip: seconds from one region to another and back.
     """
 
     partition: tuple[float, float] | None = None
     round_trip: float = ROUND_TRIP
 
     def is_cut(self, source: str, target: str, at: float) -> bool:
-        """Whether a message that is sent at this time is lost."""
+        """Whether the network loses a message that is sent at this time."""
         if source == target or "third" not in (source, target) or self.partition is None:
             return False
         begin, end = self.partition
         return begin <= at < end
 
     def arrival(self, source: str, target: str, at: float) -> float | None:
-        """When a message arrives that is sent at this time; None when it is lost."""
+        """The arrival time of a message that is sent at this time; None if it is lost."""
         if self.is_cut(source, target, at):
             return None
         return at if source == target else at + self.round_trip / 2
 
     def newest(self, target: str, at: float) -> float:
-        """Up to when a replica in the target region has all that the primary wrote.
+        """The time up to which a replica in the target region has all writes of the primary.
 
         What was written during the partition arrives at its end: replication sends it again.
         """

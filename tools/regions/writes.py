@@ -1,4 +1,4 @@
-"""Writes that are lost with the first region: acknowledged, and stored nowhere else.
+"""Acknowledged writes that are lost with the first region, because no other region has them.
 
 Users of the first region write 20 notes a second. At a moment the region is gone, and the replica
 of the second region becomes the primary.
@@ -18,7 +18,7 @@ GONE = 100.0  # seconds since the start
 class Design:
     """When a write is acknowledged.
 
-    :param waits_for_replica: when another region has it, rather than when the primary has it.
+    :param waits_for_replica: True: a replica in another region has it; False: the primary has it.
     """
 
     name: str
@@ -32,7 +32,7 @@ DESIGNS = (
 
 
 def run(design: Design, network: Network) -> tuple[int, float]:
-    """How many acknowledged notes are lost, and how long the network makes a write wait."""
+    """The number of lost acknowledged notes, and the seconds that a write waits for the network."""
     lost = 0
     waited = network.round_trip if design.waits_for_replica else 0.0
     for number in range(int(GONE * RATE)):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# boot.sh ROOT [SOURCE:TARGET]...: boots the systemd of ROOT. Sources are seen read-only. Runs as the first
+# boot.sh ROOT [SOURCE:TARGET]...: boots the systemd of ROOT; mounts each SOURCE read-only. Runs as the first
 # process of new namespaces: unshare --mount --pid --uts --ipc --net --cgroup --fork sh boot.sh ...
 set -eu
 root=$1
@@ -30,6 +30,6 @@ mkdir -p old
 pivot_root . old
 umount -l old
 rmdir old
-# systemd hands credentials to its services by mounts, which have to propagate.
+# systemd gives credentials to its services by mounts, which must propagate.
 mount --make-rshared /
 exec env -i container=machine PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/lib/systemd/systemd

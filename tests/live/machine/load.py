@@ -1,7 +1,7 @@
-"""load.py HOST PATH COMMAND...: ask all the time while the command runs; count the answers.
+"""load.py HOST PATH COMMAND...: send requests while the command runs; count the answers.
 
-Prints ``{"200": 1234}``; what is no answer is counted under the name of its error. Every request
-comes from another address, so that none reaches a rate limit.
+Prints the counts as JSON, by status or by name of the error: ``{"200": 1234}``. Each request comes
+from another address, so that none reaches a rate limit.
 """
 
 import collections

@@ -1,7 +1,7 @@
 """mailbox.py HOST PORT CERTIFICATE FOLDER: a mail server for all addresses, by Debian's aiosmtpd.
 
-It takes mails over TLS from the user "demo" alone, and keeps each as a file of the folder. Its
-password is in FOLDER/password.
+It accepts mails over TLS from the user "demo" only, and stores each as a file in the folder. The
+password of this user is in FOLDER/password.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def authenticate(
 
 
 def connection() -> SMTP:
-    # auth_require_tls knows STARTTLS alone; here everything is within TLS.
+    # auth_require_tls accepts only STARTTLS; here the whole connection is TLS.
     options = {"auth_required": True, "auth_require_tls": False, "enable_SMTPUTF8": True}
     return SMTP(Mailbox(), authenticator=authenticate, **options)
 

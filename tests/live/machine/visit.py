@@ -1,8 +1,8 @@
-"""visit.py HOST CA session|token EMAIL [SEEN]: use the service as somebody does, over HTTPS.
+"""visit.py HOST CA session|token EMAIL [TITLE...]: use the service over HTTPS.
 
-Signs up by the link or code in a mail, or only signs in when the address got one before; writes a
-note with the title SEEN unless it is there already; prints the list of all notes. With the title
-"--ask" it asks for the mail and does nothing else.
+Signs up with the link or code in a mail, or only signs in if the address has received one before.
+Writes a note with each TITLE that does not exist yet, and prints the list of all notes. With the
+title "--ask" it only requests the mail.
 """
 
 import email.policy
@@ -43,7 +43,7 @@ def call(path: str, body: dict[str, str] | None = None, **headers: str) -> dict:
 
 
 def mails() -> list[str]:
-    """The texts of the mails that mailbox.py has taken for this address."""
+    """The texts of the mails that mailbox.py has received for this address."""
     found = []
     for path in sorted(Path("/var/mailbox").glob("*.eml")):
         mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
@@ -53,7 +53,7 @@ def mails() -> list[str]:
 
 
 def token() -> str:
-    """The secret in the mail that was asked for: behind a link, or as a code."""
+    """Wait for a mail; return the token in its link, or its code."""
     deadline = time.monotonic() + 60
     while not mails():
         assert time.monotonic() < deadline, f"no mail to {address}"

@@ -1,8 +1,7 @@
-"""How schemathesis reaches the service, and who it is there.
+"""The addresses and accounts with which schemathesis sends requests to the service.
 
-Limits stay on. So each request comes from another address of this machine, and an account makes few
-requests before another one takes its place. Where to go, and the accounts, stand in the
-environment: see ``tests/live/test_api.py``.
+The rate limits stay on. So each request comes from another address of this machine, and an account
+sends only a few requests. ``tests/live/test_api.py`` passes URL and accounts in the environment.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 #!/bin/sh
-# attempt.sh SCRIPT ARGUMENT...: runs the script, with STOP_AT and SIGNAL set once more without. It says the statuses
-# and what is left in TMPDIR.
+# attempt.sh SCRIPT ARGUMENT...: runs the script; if STOP_AT and SIGNAL are set, runs it again without them. Prints the
+# exit statuses and the files that are left in TMPDIR.
 : >"$STEPS"
 attempt() {
     status=0

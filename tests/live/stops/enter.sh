@@ -1,6 +1,6 @@
 #!/bin/sh
-# enter.sh FOLDER PROGRAM ARGUMENT...: runs the program in a copy of this machine's files. What it changes is
-# in FOLDER/upper afterwards, and nowhere else. Its mounts end with it: call it by `unshare --mount`.
+# enter.sh FOLDER PROGRAM ARGUMENT...: runs the program in a copy-on-write view of this machine's files. All changes
+# are in FOLDER/upper. Run it under `unshare --mount`, so that its mounts end with it.
 set -eu
 folder=$1
 shift

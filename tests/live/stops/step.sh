@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every program that a script calls is this one: it counts, stops the script at its step STOP_AT, and goes on as
-# the program of that name, or as its stand-in. Only what is built into the shell, so that it costs little.
+# Replaces every program that a script calls: counts the call, sends SIGNAL to the script at call number STOP_AT, and
+# then runs the real program or its stand-in. Uses only commands that are built into the shell, to be fast.
 name=${0##*/} step=1
 echo >>"$STEPS"
 while read -r _; do step=$((step + 1)); done <"$STEPS"
