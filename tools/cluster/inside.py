@@ -65,8 +65,7 @@ def _build(testbed: Testbed) -> None:
     mail.start(testbed.processes, testbed.docker)
     if domains := [service.domain for service in testbed.services if service.auth == "oidc"]:
         identity.start(testbed.processes, domains)
-    for service in testbed.services:
-        service.prepare(valkey)
+    testbed.each(lambda service: service.prepare(valkey))
     for name in sorted({service.database for service in testbed.services} - {"sqlite"}):
         databases.start(testbed.processes, testbed.docker, name)
 
