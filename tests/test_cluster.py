@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from tests.template import ROOT, run
-from tools.cluster import policies, report
+from tools.cluster import pod_logs, policies, report
 from tools.cluster.phases import Phase, total
 from tools.cluster.runner import WITHOUT_LOSS, faults
 from tools.cluster.scenarios import SCENARIOS
+from tools.cluster.visitors import Visitors
 
 
 @pytest.mark.parametrize("variable", ["ONLY", "DATABASES", "AUTH"])
@@ -90,3 +94,58 @@ def test_a_policy_lets_in_what_it_names_and_nothing_else() -> None:
     }
     with pytest.raises(ValueError, match="Exists"):
         policies.table("node1", [web], {"one": {}}, [deny])
+
+
+def nginx(request: str, status: int) -> str:
+    return f'{{"logger":"nginx","request_id":"{request}","path":"/notes/","status":"{status}"}}'
+
+
+def test_a_refused_request_is_explained_also_when_its_pod_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLUSTER", str(tmp_path))
+    monkeypatch.setattr(pod_logs, "BUILD", tmp_path / "build")
+    error = "Traceback:\n  File x\nOperationalError: no such host\n(Background on this error)"
+    event = json.dumps({"event": "database unavailable", "request_id": "bad", "exception": error})
+    written = {
+        "nginx": [nginx("bad", 503), nginx("good", 200), "no JSON"],
+        "app": ['{"event": "request", "request_id": "good", "status": 500}', event],
+    }
+    with pod_logs.keep():
+        for container, texts in written.items():
+            log = tmp_path / "node1/logs/one_web-1_uid" / container / "0.log"
+            log.parent.mkdir(parents=True)
+            lines = [f"2026-11-30T10:00:01.5Z stdout F {text}" for text in texts[:-1]]
+            lines += [f"2026-11-30T10:00:01.6Z stderr P {texts[-1][:20]}"]  # cut by containerd
+            lines += [f"2026-11-30T10:00:01.6Z stderr F {texts[-1][20:]}"]
+            log.write_text("\n".join(lines), "utf-8")
+            pod_logs.link()
+            log.unlink()
+    assert len(list((tmp_path / "build/logs/pods").iterdir())) == 2
+    told = pod_logs.explain("one", "2026-11-30T10:00:01")
+    assert [line.split(" ", 2)[:2] for line in told] == [
+        ["2026-11-30T10:00:01.5Z", "web-1"],
+        ["2026-11-30T10:00:01.6Z", "web-1"],
+    ]
+    assert '"status": "503"' in told[0]
+    assert "OperationalError: no such host" in told[1]
+    assert "Traceback" not in told[1]
+    assert pod_logs.explain("one", "2026-11-30T10:00:02") == []
+    assert pod_logs.explain("two", "2026-11-30T10:00:01") == []
+
+
+def test_a_note_that_is_not_in_the_list_is_missing() -> None:
+    pages = {
+        "/notes/": '<a href="/notes/a">one</a> <a href="/notes/?before=a">Older notes</a>',
+        "/notes/?before=a": '<a href="/notes/b">two</a> <a href="/notes/">Newest notes</a>',
+    }
+    notes = {0: [("/notes/a", "one"), ("/notes/b", "two"), ("/notes/b", "one"), ("/notes/c", "x")]}
+    visitors = SimpleNamespace(notes=notes, _read=lambda _, page: (200, pages[page]))
+    assert Visitors._missing(visitors, 0) == ["one", "x"]  # type: ignore[arg-type]
+
+
+def test_the_dns_of_the_cluster_has_time_of_the_processor() -> None:
+    text = (ROOT / "tools/cluster/addons.yaml").read_text(encoding="utf-8")
+    (dns,) = [it for it in yaml.safe_load_all(text) if it["kind"] == "DaemonSet"]
+    (container,) = dns["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"]["cpu"] == "100m"

@@ -91,16 +91,19 @@ def kubectl(*arguments: str | Path, timeout: float = 120, **options: Any) -> str
     return run("kubectl", "--kubeconfig", config, *arguments, timeout=timeout, **options)
 
 
-def wait_until(what: str, condition: Callable[[], object], seconds: float = 120) -> float:
+def wait_until(
+    what: str, condition: Callable[[], object], seconds: float = 120, pause: float = 0.5
+) -> float:
     """Wait for the condition; how many seconds that took.
 
+    :param pause: seconds between two looks.
     :raises ClusterError: when it takes longer than ``seconds``.
     """
     start = time.monotonic()
     while not condition():
         if time.monotonic() - start > seconds:
             raise ClusterError(f"waited {seconds:.0f} seconds until {what}")
-        time.sleep(0.5)
+        time.sleep(pause)
     return time.monotonic() - start
 
 

@@ -11,7 +11,7 @@ from tools.cluster.service import Service
 from tools.cluster.testbed import Testbed, pods, settle
 
 CUT = 40  # seconds without the database, or without DNS
-DARK = 75  # seconds without a node: the balancer needs 24, the controllers 20
+DARK = 45  # seconds without a node: the balancer needs 24, the controllers 20
 
 
 def busiest(testbed: Testbed) -> str:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import time
 
 from tests.live.images import daemon
-from tools.cluster import addons, control, databases, identity, images, mail, nodes, report
+from tools.cluster import (
+    addons,
+    control,
+    databases,
+    identity,
+    images,
+    mail,
+    nodes,
+    pod_logs,
+    report,
+)
 from tools.cluster.balancer import Balancer
 from tools.cluster.environment import KIND, NODES, REGISTRY, Processes, run, wait_until
 from tools.cluster.loops import PROBLEMS, first_answer
@@ -23,7 +33,7 @@ def main(services: list[Service], scenarios: list[str]) -> int:
         nodes.lay_out()
     for number in range(len(services)):
         run("ip", "addr", "add", f"10.77.{10 + number}.1/24", "dev", "lo")
-    with daemon("--insecure-registry", REGISTRY) as docker:
+    with pod_logs.keep(), daemon("--insecure-registry", REGISTRY) as docker:
         testbed = Testbed(processes, docker, services, {})
         start = time.monotonic()
         _build(testbed)
@@ -55,8 +65,7 @@ def _build(testbed: Testbed) -> None:
     mail.start(testbed.processes, testbed.docker)
     if domains := [service.domain for service in testbed.services if service.auth == "oidc"]:
         identity.start(testbed.processes, domains)
-    for service in testbed.services:
-        service.prepare(valkey)
+    testbed.each(lambda service: service.prepare(valkey))
     for name in sorted({service.database for service in testbed.services} - {"sqlite"}):
         databases.start(testbed.processes, testbed.docker, name)
 

@@ -6,6 +6,7 @@ and write notes. Each has an address of its own, for the limits count by address
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -23,6 +24,9 @@ from tools.cluster.service import Service
 NEWCOMERS, WRITERS = 3, 2
 CONNECTING, ANSWER, RECOVERY = 10, 30, 120  # seconds
 READS = 12  # a second, of one address; the service lets 20 through
+# In a list of notes, 20 a page: where a note is and its title; and the page with older ones.
+LISTED = re.compile(r'href="(/notes/[\w-]+)">([^<]+)</a>')
+OLDER = re.compile(r'href="(/notes/\?before=[\w-]+)">Older notes</a>')
 
 
 class Visitors:
@@ -112,18 +116,20 @@ class Visitors:
         return sum(map(len, self.notes.values()))
 
     def missing(self) -> list[str]:
-        """Read every note that was acknowledged; the titles of those that are not there."""
+        """Read the writers' lists; the titles of acknowledged notes that are not there."""
         with ThreadPoolExecutor(WRITERS) as pool:
             return list(chain.from_iterable(pool.map(self._missing, self.writers)))
 
     def _missing(self, number: int) -> list[str]:
-        gone = []
-        for location, title in self.notes[number]:
-            status, page = self._read(number, location)
-            if status != 200 or title not in page:
-                gone.append(title)
+        found: set[tuple[str, str]] = set()
+        page = "/notes/"
+        while page:
+            _, text = self._read(number, page)  # another page than the list has no note
+            found.update(LISTED.findall(text))
+            older = OLDER.search(text)
+            page = older[1] if older else ""
             time.sleep(1 / READS)
-        return gone
+        return [title for location, title in self.notes[number] if (location, title) not in found]
 
     def _read(self, number: int, location: str) -> tuple[int, str]:
         """A page as the writer sees it; after a scenario, the pods may still be starting."""
