@@ -1,13 +1,12 @@
-"""Revocation: whoever has stolen a password, a cookie or a token stays signed in beside the owner.
+"""Revocation: without it, a thief of a password, a cookie or a token stays signed in.
 
-What ends at once when an account changes hands, when its password does, or when an operator says
+When an account changes hands, when its password changes, or when an operator says so, this ends
 # <% if cookiecutter.auth == "oidc" %>
-so: all sessions. ASVS 7.4.2, 7.4.5.
+all sessions. ASVS 7.4.2, 7.4.5.
 # <% elif cookiecutter.auth == "token" %>
-so: all sessions, the personal access tokens, and what a thief may have begun. ASVS 7.4.2, 7.4.3,
-7.4.5.
+all sessions, the personal access tokens, and what a thief may have begun. ASVS 7.4.2, 7.4.3, 7.4.5.
 # <% else %>
-so: all sessions, and what a thief may have begun. ASVS 7.4.2, 7.4.3, 7.4.5.
+all sessions, and what a thief may have begun. ASVS 7.4.2, 7.4.3, 7.4.5.
 # <% endif %>
 """
 
@@ -29,7 +28,7 @@ from app.auth.sessions import OF_ALL
 from app.database import db
 from app.security.logs import security_event
 
-BATCH = 1000  # sessions that end_of_everybody ends in one transaction
+BATCH = 1000  # sessions that revoke_all ends in one transaction
 
 
 def end_all(user: User, *, but: Session | None = None) -> int:
@@ -54,7 +53,7 @@ def end_all(user: User, *, but: Session | None = None) -> int:
     totp.forget_pending(user)
     # <% endif %>
     # <% if cookiecutter.auth == "token" %>
-    personal_tokens.revoke_all(user)
+    personal_tokens.revoke_of(user)
     # <% endif %>
     ended = [session for session in sessions.of_user(user) if session is not but]
     for session in ended:
@@ -62,7 +61,7 @@ def end_all(user: User, *, but: Session | None = None) -> int:
     return len(ended)
 
 
-def end_of_everybody() -> int:
+def revoke_all() -> int:
     """End every session of every user, in batches, and commit each batch.
 
     :returns: how many ended.
@@ -79,9 +78,9 @@ def end_of_everybody() -> int:
         db.session.commit()
         count += len(batch)
     # <% if cookiecutter.auth != "oidc" %>
-    tickets.end_of_everybody()
+    tickets.revoke_all()
     # <% if cookiecutter.auth == "token" %>
-    personal_tokens.revoke_of_everybody()
+    personal_tokens.revoke_all()
     # <% endif %>
     db.session.commit()
     # <% endif %>

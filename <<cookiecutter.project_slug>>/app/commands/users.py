@@ -128,7 +128,7 @@ def revoke_sessions(email: str | None, everybody: bool) -> None:
     user = None if everybody else find_user(str(email))
     if user:
         throttling.lock(user)
-    ended = revocation.end_all(user) if user else revocation.end_of_everybody()
+    ended = revocation.end_all(user) if user else revocation.revoke_all()
     if user and ended:
         notices.send("signed_out", user)
     db.session.commit()

@@ -46,13 +46,13 @@ DEFECTS = [
     ),
     pat(
         "tokens outlive a new password",
-        "    personal_tokens.revoke_all(user)\n",
+        "    personal_tokens.revoke_of(user)\n",
         "",
         EVERYWHERE,
     ),
     pat(
         "tokens outlive the end of all sessions of the service",
-        "    personal_tokens.revoke_of_everybody()\n",
+        "    personal_tokens.revoke_all()\n",
         "",
         EVERYWHERE,
     ),

@@ -17,7 +17,7 @@ def type_until_the_session_ends(user: Browser) -> dict[str, str]:
     """What the user's form holds when somebody has ended the session."""
     token = csrf_token(user.get(WRITE))
     with user.app.app_context():
-        revocation.end_of_everybody()
+        revocation.revoke_all()
     return {**TYPED, "csrf_token": token}
 
 

@@ -132,7 +132,7 @@ def exists(ticket: Ticket) -> bool:
     return db.session.scalar(this, execution_options=OF_ALL) is not None
 
 
-def end_of_everybody() -> None:
+def revoke_all() -> None:
     """End the tickets of all users. The caller commits."""
     change(delete(Ticket), OF_ALL)
 

@@ -127,13 +127,13 @@ def revoke(row: PersonalToken) -> None:
     change(delete(PersonalToken).where(PersonalToken.id == row.id), OF_ALL)
 
 
-def revoke_all(user: User) -> None:
+def revoke_of(user: User) -> None:
     """End all tokens of any user. The caller commits."""
     for row in of_user(user):
         revoke(row)
 
 
-def revoke_of_everybody() -> None:
+def revoke_all() -> None:
     """End all tokens of all users. The caller commits."""
     if ended := change(delete(PersonalToken), OF_ALL):
         security_event("authn_token_revoked", level=logging.INFO, pat="all", count=ended)
