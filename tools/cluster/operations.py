@@ -63,7 +63,7 @@ def rotation(testbed: Testbed) -> None:
 
 ASK = """
 import sys, time, urllib.request
-for _ in range(10):
+for _ in range(int(sys.argv[2])):
     try:
         text = urllib.request.urlopen(sys.argv[1], timeout=2).read().decode()
         sys.exit("app_requests_total{" not in text)
@@ -90,13 +90,15 @@ def metrics(testbed: Testbed) -> None:
         service.script("deploy.sh", "production")
         settle(service)
         address = f"http://{pods(service)[0]['status']['podIP']}:9464/metrics"
-        for who, expected in (("prometheus", "Succeeded"), ("stranger", "Failed")):
-            name = f"{who}-{service.name}"
+        # Prometheus has to wait until the policies know its address; nobody lets the stranger in.
+        asked = (("prometheus", "10", "Succeeded"), ("stranger", "3", "Failed"))
+        for who, tries, _ in asked:
             labels = f"--labels=app.kubernetes.io/name={who}"
-            start = ["run", name, "--namespace=monitoring", labels, "--restart=Never"]
-            command = ["--command", "--", "python", "-c", ASK, address]
+            start = ["run", f"{who}-{service.name}", "--namespace=monitoring", labels]
+            command = ["--restart=Never", "--command", "--", "python", "-c", ASK, address, tries]
             kubectl(*start, f"--image={image(service)}", *command)
-            if ends(name) != expected:
+        for who, _, expected in asked:
+            if ends(name := f"{who}-{service.name}") != expected:
                 raise ClusterError(f"{service.name}: {name} has not {expected.lower()}")
 
     testbed.each(read)
