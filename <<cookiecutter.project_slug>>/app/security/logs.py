@@ -1,8 +1,8 @@
 """Logs: an attack goes unnoticed, a log line is forged, or the log itself gives secrets away.
 
 One JSON object per line on standard error: the lines of :mod:`app.security.access_log`, and the
-security events of the OWASP Logging Vocabulary. No input starts a line: JSON escapes it. Secrets are
-blanked, by field name and value. ASVS 16.1-4.
+security events of the OWASP Logging Vocabulary. No input starts a line: JSON escapes it. It blanks
+secrets, by field name and value. ASVS 16.1-4.
 """
 
 from __future__ import annotations

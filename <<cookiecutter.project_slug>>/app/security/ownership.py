@@ -1,7 +1,7 @@
-"""Which models are owned, and whose rows a statement asks for: what :mod:`app.security.scope` knows.
+"""Ownership: which models have an owner, and whose rows a statement asks for.
 
-A model is owned when it has a foreign key to ``users``. Nobody has to list it: a model that was
-forgotten in a list would show its rows to all users.
+A model has an owner when it has a foreign key to ``users``. There is no list of such models: one
+that a developer forgot to add would show its rows to all users.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Issuance of links: somebody floods the mailbox of a stranger, or asks for a link until one counts.
+"""Issuance of links: an attacker floods the mailbox of a stranger with mails that have a link.
 
 Mails to one address have pauses in between that grow. The row of a link stays, so that requests at
 the same moment wait for each other and one of them sends a mail. ASVS 6.4.3, 6.5.2.

@@ -1,6 +1,6 @@
 """The routes of links in mails: open an account, or set a forgotten password anew.
 
-They answer the same whether an address has an account or not; :mod:`app.auth.links` has the attacks.
+They answer the same whether an address has an account or not: see :mod:`app.auth.links`.
 """
 
 from __future__ import annotations
