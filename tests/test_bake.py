@@ -239,7 +239,7 @@ def test_rendering_again_keeps_the_secrets(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_documented(project: Path) -> None:
-    read = re.compile(r"""(?:\bread|os\.environ\.get)\(\s*"([A-Z_]+)\"""")
+    read = re.compile(r"""(?:\bread(?:\.\w+)?|os\.environ\.get)\(\s*"([A-Z_]+)\"""")
     code = "".join(
         path.read_text(encoding="utf-8")
         for folder in ("app", "deploy")

@@ -15,18 +15,12 @@ from app.database import dialect
 # <% else %>
 from app.database_settings import NO_DEFAULTS, DatabaseSettings, development_urls
 # <% endif %>
-from app.environment import (
-    CERTIFICATE_ADDRESS,
-    HOST_NAME,
-    HTTPS_URL,
-    METRICS_ADDRESS,
-    SettingsReader,
-    redis_problem,
-)
+from app.environment import HOST_NAME, HTTPS_URL, SettingsReader, redis_problem
 # <% if cookiecutter.__interface == "html" %>
 from app.footer_settings import read_footer
 # <% endif %>
 from app.mail_settings import MailSettings
+from app.metrics_settings import MetricsSettings
 # <% if cookiecutter.auth == "oidc" %>
 from app.oidc_settings import OIDCSettings
 # <% endif %>
@@ -72,9 +66,7 @@ class Settings:
     :param trusted_hosts: names this service answers to, without port.
     :param redis_url: storage of the rate limits; empty means in memory (development only).
     :param redis_private_host: the one host to which ``redis_url`` may speak without TLS.
-    :param metrics_port: the port of the listener that answers ``/metrics``; None means no metrics.
-    :param certificate_address: where Nginx shows the certificate of which the metrics give the end,
-        as ``HOST:PORT``; empty means they do not.
+    :param metrics: where Prometheus asks, and what the metrics ask.
     :param mail: the mail server, the sender, and where links in mails lead.
     # <% if cookiecutter.auth != "oidc" %>
     :param sign_up: who may open an account: ``open`` everybody, ``invite`` whom an operator
@@ -105,8 +97,7 @@ class Settings:
     # <% endif %>
     redis_url: Secret
     redis_private_host: str
-    metrics_port: int | None
-    certificate_address: str
+    metrics: MetricsSettings
     mail: MailSettings
     # <% if cookiecutter.auth != "oidc" %>
     sign_up: str
@@ -180,12 +171,6 @@ class Settings:
                 f"DOMAIN_NAME is {domain_name!r}; write one host name without scheme, port or path"
             )
         breached = read.matching("BREACHED_PASSWORDS_URL", HTTPS_URL, "https://host/path")
-        metrics_address = read.matching(
-            "METRICS_ADDRESS", METRICS_ADDRESS, "ADDRESS:PORT, such as 127.0.0.1:9464"
-        )
-        certificate_address = read.matching(
-            "CERTIFICATE_ADDRESS", CERTIFICATE_ADDRESS, "HOST:PORT, such as 127.0.0.1:443"
-        )
         hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]") if development else ()
         if domain_name:
             hosts += (domain_name,)
@@ -206,8 +191,7 @@ class Settings:
             # <% endif %>
             redis_url=Secret(redis_url),
             redis_private_host=read("REDIS_PRIVATE_HOST"),
-            metrics_port=int(metrics_address.rpartition(":")[2]) if metrics_address else None,
-            certificate_address=certificate_address,
+            metrics=MetricsSettings.read(read),
             mail=MailSettings.read(read, problems, domain_name, development=development),
             # <% if cookiecutter.auth != "oidc" %>
             sign_up=sign_up,

@@ -154,7 +154,7 @@ def test_metrics_are_not_on_the_socket_of_the_service(scraped: Scraped) -> None:
 
 def test_without_the_setting_nothing_is_counted(make_app: Callable[..., Flask]) -> None:
     app = make_app()
-    assert app.config["SETTINGS"].metrics_port is None
+    assert app.config["SETTINGS"].metrics.port is None
     assert remember_route not in app.url_value_preprocessors.get(None, [])
 
 

@@ -22,7 +22,7 @@ slot = 0  # of this worker, from 1; 0: the master, or no worker of gunicorn
 
 def init_app(app: Flask) -> None:
     """Count requests and events, and answer ``/metrics``. Call it last: it is the outermost."""
-    port = app.config["SETTINGS"].metrics_port
+    port = app.config["SETTINGS"].metrics.port
     if not port:
         return
     if values.ValueClass is not values.MutexValue:  # gunicorn.conf.py has chosen several processes

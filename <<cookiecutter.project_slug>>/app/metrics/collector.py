@@ -30,7 +30,7 @@ class Numbers(Collector):
         self.app = app
         settings = app.config["SETTINGS"]
         name = settings.trusted_hosts[-1]  # DOMAIN_NAME, in production the only one
-        address = settings.certificate_address
+        address = settings.metrics.certificate_address
         self.certificate = Certificate(address, name) if address else None
 
     def collect(self) -> Iterator[Metric]:

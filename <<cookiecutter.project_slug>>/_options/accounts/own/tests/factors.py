@@ -22,6 +22,7 @@ from app.auth import (
     second_factors,
     tickets,
     totp,
+    totp_codes,
 )
 from app.auth.models import Session, User
 from app.auth.passkeys import Passkey
@@ -41,7 +42,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at = int(time.time()) // STEP * STEP + STEP // 2
-        monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: self.at))
+        monkeypatch.setattr(totp_codes, "time", SimpleNamespace(time=lambda: self.at))
 
     def code(self, secret: str, steps: int = 0) -> str:
         """The code of an app, ``steps`` steps from now."""

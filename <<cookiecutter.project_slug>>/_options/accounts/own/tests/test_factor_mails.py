@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from app.auth import devices, second_factors
+from app.auth import devices, second_factors, sessions
 from app.database import db
 from app.secret import Secret
 from tests.browser import Browser
@@ -87,7 +87,7 @@ def test_a_new_factor_and_new_codes_are_told(app: Flask) -> None:
 def test_a_removed_factor_is_told(app: Flask) -> None:
     with_app(app, ALICE)
     with asking(app):
-        (session,) = second_factors.sessions.of_user(user_of(ALICE))
+        (session,) = sessions.of_user(user_of(ALICE))
         assert second_factors.remove_app(session)
         db.session.commit()
     assert "The authenticator app was removed" in newest(app, "factor_removed").text
