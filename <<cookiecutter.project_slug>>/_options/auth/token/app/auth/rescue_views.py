@@ -1,4 +1,4 @@
-"""The ways back to an account: open it after a hundred failures, or keep its second factors."""
+"""The ways back to an account: unlock it after a hundred failures, or keep its second factors."""
 
 from __future__ import annotations
 
