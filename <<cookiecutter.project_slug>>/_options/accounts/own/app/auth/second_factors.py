@@ -62,7 +62,7 @@ def check_code(user: User, code: Secret, *, of_app: bool = True) -> str | None:
 
 
 def set_app_up(session: Session, code: Secret) -> list[Secret] | None:
-    """Enable the app that was begun. It replaces an earlier one, and ends all other sessions.
+    """Enable the app that was begun. If it replaces an earlier one, all other sessions end.
 
     The caller has locked the account and commits.
 
