@@ -48,7 +48,7 @@ DEFECTS = [
     Defect(
         "second factors",
         "a link of before moves the account without the new factor",
-        '    account_links.end(user, "email")  # of before',
+        '    account_links.end(user, "email")  # an older link',
         "    # of before",
         "test_a_new_factor_ends_the_link_that_moves_the_account",
     ),
