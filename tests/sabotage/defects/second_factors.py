@@ -49,7 +49,7 @@ DEFECTS = [
         "second factors",
         "a link of before moves the account without the new factor",
         '    account_links.end(user, "email")  # an older link',
-        "    # of before",
+        "    # an older link",
         "test_a_new_factor_ends_the_link_that_moves_the_account",
     ),
     Defect(
