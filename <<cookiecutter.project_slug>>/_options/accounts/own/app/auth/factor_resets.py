@@ -31,7 +31,7 @@ from app.security.logs import security_event
 
 DELAY = timedelta(days=3)  # ours: an owner who is away for a weekend still reads the mail
 LAPSE = timedelta(days=4)  # after the delay: as long as the link to cancel it is valid, see links
-# Who cancels it. Whoever uses a second factor has one.
+# Who cancels it. A user who uses a second factor still has one, so that cancels it, too.
 OPERATOR, SESSION, MAIL = "an operator", "a session", "the link of the mail"
 FACTOR = "the use of a second factor"
 MAIL_OF_IT = "factors_end"

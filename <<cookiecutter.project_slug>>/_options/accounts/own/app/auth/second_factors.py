@@ -46,8 +46,8 @@ def are_required() -> bool:
 def check_code(user: User, code: Secret, *, of_app: bool = True) -> str | None:
     """What a typed code proves: ``code`` or ``recovery code``; None when it is not valid.
 
-    The caller has locked the account, has counted the try, and commits. A notice tells of a
-    recovery code.
+    The caller has locked the account, has counted the try, and commits. A mail reports
+    the use of a recovery code.
 
     :param of_app: whether a code of the app is accepted, too.
     """

@@ -22,7 +22,7 @@ blueprint = Blueprint("rescue", __name__, url_prefix="/api/v1")
 @public
 @rate_limits.link
 @api.operation(
-    "Let the password count again after too many failures, by the code of a mail",
+    "Accept the password again after too many failures, by the code of a mail",
     body=LinkToken,
     status=204,
     errors=[404],
