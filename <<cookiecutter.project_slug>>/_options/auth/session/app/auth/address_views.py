@@ -32,7 +32,7 @@ def request_change() -> ResponseReturnValue:
 
 
 @blueprint.route("/auth/email", methods=["GET", "POST"])
-@public  # it asks to sign in itself: a redirect would put the token into the sign-in page's address
+@public  # whoever is not signed in is told to; the sign-in page's address would have the token
 @rate_limits.link
 def change() -> ResponseReturnValue:
     """Change the address by the link. To open the page changes nothing: mail scanners do it."""
