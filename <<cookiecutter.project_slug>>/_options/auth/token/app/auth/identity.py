@@ -124,7 +124,7 @@ def step_up_first(fresh: bool) -> ResponseReturnValue | None:
         case "proof":
             age = str(int(step_up.FRESH.total_seconds()))
             raise unauthorized(
-                "Prove once more who you are: send POST /api/v1/me/step-up.",
+                "Give a fresh proof of who you are: send POST /api/v1/me/step-up.",
                 "insufficient_user_authentication",
                 max_age=age,
             )
