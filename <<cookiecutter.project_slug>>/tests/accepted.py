@@ -25,7 +25,7 @@ NAME = re.compile(r"(GHSA|PYSEC|CVE)-[A-Za-z0-9-]+")  # no option of a program
 
 
 class AcceptedError(Exception):
-    """An exception that does not count."""
+    """An entry of the table that is not valid."""
 
 
 def options(accepted: list[Row], today: date) -> str:

@@ -96,7 +96,7 @@ def own_settings(own: Roles) -> dict[str, str]:
 
 # <% endif %>
 def of_mail_process(environment: dict[str, str]) -> dict[str, str]:
-    """What is left of the environment in the process that sends mail, as the deployments do it."""
+    """The environment of the process that sends mail, as the deployments set it."""
     return {name: value for name, value in environment.items() if name not in OTHER_ROLES}
 
 

@@ -1,7 +1,8 @@
 """Ledger: each requirement of OWASP ASVS 5.0.0, whether this service meets it, and by what.
 
-``security/asvs.list`` has a line for each requirement of levels 1 and 2, and for each of level 3 that
-is met: number, level, what it asks for in our words, and the state with its reason or its place.
+``security/asvs.list`` has a line for each requirement of levels 1 and 2, and for each of level 3
+that is met: number, level, what it asks for in our words, and the state with its reason or its
+place.
 
 - ``proven``: a test fails as soon as the requirement is broken; ``@asvs("3.5.1")`` marks it;
 - ``absent``: what would be dangerous is not there, and a marked test fails when it comes in;
@@ -65,7 +66,7 @@ class Requirement:
 
 
 def by_number(requirement: str) -> list[int]:
-    """What sorts 6.2.9 before 6.2.10."""
+    """A sort key that puts 6.2.9 before 6.2.10."""
     return [int(number) for number in re.findall(r"\d+", requirement)]
 
 
@@ -83,7 +84,7 @@ def parse(text: str) -> list[Requirement]:
 
 
 def problems(ledger: Iterable[Requirement], named: Collection[str], root: Path) -> Iterator[str]:
-    """What the ledger says and is not so; ``named``: the numbers that tests name."""
+    """Errors of the ledger; ``named``: the numbers that tests name."""
     lines = {it.number: it for it in ledger}
     for number in sorted(set(named) - lines.keys(), key=by_number):
         yield f"{number}: a test names it, and the ledger has no such line"
@@ -112,7 +113,7 @@ def heading(path: Path, number: str) -> str | None:
 def totals(ledger: Iterable[Requirement], good: Collection[str]) -> Iterator[list[str]]:
     """Rows of a table: chapter, then for each level how many of those that apply are good.
 
-    The last row has the sums. What does not apply, or is the operator's, counts nowhere.
+    The last row has the sums. What does not apply, or is the operator's, is in no column.
     """
     counted: Counter[tuple[int, int, bool]] = Counter()
     for it in ledger:

@@ -31,7 +31,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 ANSWER_TIMEOUT = 10  # seconds
 START_TIMEOUT = 60  # seconds; a busy machine takes long to start a server
 
-# Debian keeps Nginx where only root looks for programs.
+# Debian installs Nginx in a folder that is in the PATH of root alone.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 
@@ -281,7 +281,7 @@ def configure(
 
 
 def free_ports(address: str) -> tuple[int, int]:
-    """Two ports that nobody listens on."""
+    """Two free ports."""
     with socket.socket() as first, socket.socket() as second:
         first.bind((address, 0))
         second.bind((address, 0))

@@ -45,7 +45,7 @@ class Received:
 
 @dataclass
 class MailServer:
-    """Takes every mail, until ``steps`` says what to answer to EHLO, MAIL, RCPT or DATA.
+    """Accepts every mail, until ``steps`` says what to answer to EHLO, MAIL, RCPT or DATA.
 
     :param user: who has to sign in, with the password; nobody when empty.
     """

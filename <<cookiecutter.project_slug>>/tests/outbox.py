@@ -1,4 +1,4 @@
-"""What tests do with the outbox: write mails, send them, and move the time."""
+"""Helpers for tests of the outbox: write mails, send them, and move the time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def states(app: Flask) -> list[str]:
 
 
 def pass_time(app: Flask, time: timedelta) -> None:
-    """Let every mail be older, and what it waits for be nearer."""
+    """Make every mail older, and bring its next attempt nearer."""
     with app.app_context():
         for mail in db.session.scalars(select(Mail)):
             mail.created_at -= time

@@ -24,7 +24,7 @@ WITH_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 def refused(
     place: str, found: Mapping[str, Any], allowed: Mapping[str, Any], table: str
 ) -> list[str]:
-    """A sentence for each name whose value differs from the table's.
+    """A sentence for each name whose value differs from the table.
 
     :param place: the file, and what in it.
     :param table: where the owner finds the table.

@@ -37,7 +37,7 @@ Marks = frozenset[tuple[str, str]]  # such as ("asvs", "3.5.1")
 
 
 class TraceabilityError(Exception):
-    """There is nothing to read, or what is there names no practice."""
+    """There are no sources to read, or they name no practice."""
 
 
 @dataclass
@@ -196,7 +196,7 @@ def since(commit: str, root: Path) -> Iterator[str]:
 
 
 def _lines(asked: argparse.Namespace, root: Path) -> Iterator[str]:
-    """What is printed.
+    """The text to print.
 
     :raises TraceabilityError: as :func:`read`, and when there is no such practice.
     """

@@ -99,8 +99,8 @@ def unlock(user: User) -> tuple[int, int]:
 def unlock(user: User, *, codes: bool = False) -> tuple[int, int]:
     """Reset the failed sign-ins, so that the next attempt is not delayed.
 
-    :param codes: let codes of the app count again, too: whoever has password and mailbox gets a
-        hundred new guesses.
+    :param codes: accept codes of the app again, too: an attacker who has password and mailbox gets
+        a hundred new guesses.
     :returns: how many failed in a row, and how many came too early.
     """
 # <% endif %>

@@ -1,9 +1,9 @@
-"""Deletion of an account: something of a user who has left stays in a table, or comes back.
+"""Deletion of an account: data of the user stays in a table, or comes back.
 
-What belongs to the account goes with its row, of every feature and of those to come: the database
-deletes what refers to it (``ON DELETE CASCADE``), in the same transaction. A sign-in or a write at
-the same time waits for the row's lock and then finds no account. The log keeps the id alone.
-GDPR article 17; ASVS 7.4.2, 7.5.1.
+All rows that belong to the account are deleted with its row, also those of features to come: the
+database deletes what refers to it (``ON DELETE CASCADE``), in the same transaction. A sign-in or a
+write at the same time waits for the row's lock and then finds no account. The log keeps the id
+alone. GDPR article 17; ASVS 7.4.2, 7.5.1.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _own_addresses(user: User) -> set[str]:
 def _tell(address: str, by: str) -> None:
     """Mail that the account is deleted; to one address once a day.
 
-    Whoever signs up and deletes in turns floods nobody.
+    So an attacker who signs up and deletes in turns floods no mailbox.
     """
     if outbox.recent(KIND, address) == 0:
         outbox.add(KIND, address, {"by": by})

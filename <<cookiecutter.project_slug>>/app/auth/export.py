@@ -1,7 +1,8 @@
 """Export: everything that is stored about a user, for this user alone.
 
-Whoever has stolen a session must not get a hash to guess from, or a token; nobody gets the rows of
-another user. So whatever has an owner is exported, also what features will store, by queries that
+The thief of a session must not get a hash to guess from, or a token; nobody gets the rows of
+another user. So every row with an owner is exported, also those of features to come, by queries
+that
 :mod:`app.security.scope` limits to the signed-in user; but no column whose name looks secret, and
 of the tables of accounts only what :data:`SHOWN` names. Rows are read and sent in small parts: the
 largest account takes no more memory than a small one, and a slow client holds no connection to the

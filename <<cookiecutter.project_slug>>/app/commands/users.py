@@ -104,12 +104,12 @@ def unlock_user(email: str) -> None:
     user = find_user(email)
     failures, refusals = accounts.unlock(user)
 # <% else %>
-@click.option("--codes", is_flag=True, help="Let codes of the app count again, too.")
+@click.option("--codes", is_flag=True, help="Accept codes of the app again, too.")
 def unlock_user(email: str, codes: bool) -> None:
     """Reset an account's failed sign-ins, so that the next attempt is not delayed.
 
-    With --codes, whoever has password and mailbox gets a hundred new guesses at the codes: be sure
-    who it is.
+    With --codes, an attacker who has password and mailbox gets a hundred new guesses at the codes:
+    be sure who asks.
     """
     user = find_user(email)
     failures, refusals = accounts.unlock(user, codes=codes)

@@ -1,4 +1,4 @@
-"""Mail: it waits in the database, and a process of its own sends it.
+"""Mail: it waits in the database, and a separate process sends it.
 
 A request that sent mail itself would take as long as the mail server does, which tells an attacker
 whether there was something to send, and would lose the mail when the server is down. So

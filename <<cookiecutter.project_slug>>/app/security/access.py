@@ -28,7 +28,7 @@ Model = TypeVar("Model", bound="Owned")
 class Owned:
     """Mixin for rows that belong to one user and are named by ``public_id`` in URLs.
 
-    The model has an index that begins with ``owner_id`` and goes on as its lists are sorted.
+    The model has an index that begins with ``owner_id`` and has the order of its lists.
     """
 
     public_id: Mapped[str] = mapped_column(PublicId, unique=True, default=new_public_id)

@@ -102,7 +102,7 @@ DEFECTS = [
     ),
     devices(
         "whoever signs up is told of the own device",
-        "    devices.remember(user)  # the first sign-in on it is nothing to be told of\n",
+        "    devices.remember(user)  # the first sign-in on it needs no notice\n",
         "",
         "test_who_signs_up_is_not_told_of_the_own_device",
         file="app/auth/confirmation.py",

@@ -48,8 +48,8 @@ DEFECTS = [
     Defect(
         "second factors",
         "a link of before moves the account without the new factor",
-        '    account_links.end(user, "email")  # of before',
-        "    # of before",
+        '    account_links.end(user, "email")  # an older link',
+        "    # an older link",
         "test_a_new_factor_ends_the_link_that_moves_the_account",
     ),
     Defect(

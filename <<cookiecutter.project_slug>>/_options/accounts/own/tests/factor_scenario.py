@@ -66,7 +66,7 @@ def use_factors(app: Flask, alice: Browser, password: str) -> None:
 
 
 def keep_factors(app: Flask, alice: Browser) -> None:
-    """Keep what an operator lets end, by the session and by a mail; open a locked account."""
+    """Keep second factors that an operator removes, by session and mail; unlock an account."""
     with app.app_context():
         factor_resets.begin(user_of(alice.email))
         db.session.commit()

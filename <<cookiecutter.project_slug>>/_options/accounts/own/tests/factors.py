@@ -58,7 +58,7 @@ class Clock:
 
 
 def asking(app: Flask) -> RequestContext:
-    """The context of a request that may write, by nobody who is signed in."""
+    """The context of a request that may write; nobody is signed in."""
     return app.test_request_context(base_url=ORIGIN, method="POST")
 
 
@@ -136,7 +136,7 @@ def register(app: Flask, user: User, token: Secret, answer: str) -> None:
 
 
 def prove(app: Flask, email: str, proof: str) -> None:
-    """Let what the sessions of an account were last proven by be this."""
+    """Set the last proof of all sessions of an account."""
     with app.app_context():
         for session in db.session.scalars(select(Session).where(Session.user == user_of(email))):
             session.proof = proof
@@ -152,7 +152,7 @@ def age_proofs(app: Flask, age: timedelta = STALE) -> None:
 
 
 def copy_ticket(browser: Browser, thief: Browser) -> None:
-    """Let somebody else send what this browser keeps between two steps."""
+    """Give another client what this browser keeps between two steps."""
     thief.use_credential(browser.credential())
     if hasattr(browser, "ticket"):
         thief.ticket = browser.ticket

@@ -62,7 +62,7 @@ def newest_token(app: Flask, recipient: str) -> str:
 
 
 def token_for(app: Flask, endpoint: str, email: str) -> str:
-    """A token that counts at this route, as this user would get it; empty where none is taken."""
+    """A token that is valid for this route, as this user would get it; empty if it takes none."""
     if endpoint not in PURPOSES:
         return ""
     purpose = PURPOSES[endpoint]

@@ -28,7 +28,7 @@ class Overtaking:
     def pausing(self, function: Callable[..., Any], seconds: int = TIMEOUT) -> Callable[..., Any]:
         """``function``, after which the first request waits until the other has ended.
 
-        :param seconds: after which it goes on all the same.
+        :param seconds: after which it continues in any case.
         """
 
         def paused(*args: Any, **kwargs: Any) -> Any:

@@ -79,7 +79,7 @@ def test_a_new_factor_and_new_codes_are_told(app: Flask) -> None:
     with asking(app):
         codes = second_factors.new_recovery_codes(user_of(ALICE))
         db.session.commit()
-    assert "old ones do not count" in newest(app, "recovery_codes_new").text
+    assert "old ones no longer work" in newest(app, "recovery_codes_new").text
     assert all(code.reveal() not in str(mails(app)) for code in codes)
 
 

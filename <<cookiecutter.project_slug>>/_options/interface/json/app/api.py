@@ -30,7 +30,7 @@ class Problem(Model):
     detail: str
     request_id: str
     errors: list[FieldProblem] = []
-    # Of a sign-in that goes on with a second factor, and of no other error.
+    # Only for a sign-in that needs a second factor.
     code: Literal["second_factor_required"] | None = None
     ticket: str | None = None
     factors: list[Literal["code", "passkey"]] = []

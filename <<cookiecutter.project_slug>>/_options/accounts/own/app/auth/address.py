@@ -1,8 +1,8 @@
 """Change of address: a thief of a session moves the account to another mailbox.
 
-There the thief lets a "forgotten" password be reset, and the owner is out for good. So a change
-needs a fresh proof. The new mailbox is proven by a link, which counts for the signed-in owner of
-the account alone: whoever opens the link of a stranger would give the stranger's account an address
+There the thief resets the "forgotten" password, and the owner loses the account. So a change needs
+a fresh proof. A link proves the new mailbox. It works only for the signed-in owner of the account:
+otherwise somebody who opens the link of a stranger would give the stranger's account an address
 that is not the stranger's. The old mailbox gets a link that undoes the change for 7 days, and with
 it the password, which the thief knows. OWASP Forgot Password cheat sheet; ASVS 6.3.7, 6.3.8.
 """
@@ -44,13 +44,13 @@ def request_change(user: User, email: str) -> None:
 
 
 def pending(token: Secret, user: User) -> Link | None:
-    """The link that changes the address of this account, if it still counts."""
+    """The link that changes the address of this account, if it is still valid."""
     link = links.find("email", token)
     return link if link and link.user_id == user.id else None
 
 
 def change(token: Secret, user: User) -> bool:
-    """Change the address by a link; False when the link does not count. The caller commits.
+    """Change the address by a link; False when the link is not valid. The caller commits.
 
     :raises Conflict: when another account has the address by now.
     """
@@ -77,7 +77,7 @@ def undo(token: Secret, password: Secret) -> User | None:
     """Give the account its old address back, by the link in the notice, and a new password.
 
     Every session ends, and each change after the undone one, with its link: a thief who moves an
-    account on gets a link as well, but a newer one. None when the link does not count. The caller
+    account again gets a link as well, but a newer one. None when the link is not valid. The caller
     commits.
 
     :raises Conflict: when another account has the old address by now.

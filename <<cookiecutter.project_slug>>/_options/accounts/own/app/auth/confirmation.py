@@ -1,9 +1,9 @@
 """Sign-up, a forgotten password and a new address: the mailbox is proven first.
 
 An attacker asks which addresses have an account, opens one under the address of somebody else
-before that person does (pre-hijacking), or lets the password of another be reset. So every request
-for a mail gets the same answer, and takes the same time, whether there is an account or not: what
-happened is said in the mail alone. No account and no password is stored before the mailbox is
+before that person does (pre-hijacking), or resets the password of another. So every request
+for a mail gets the same answer, and takes the same time, whether there is an account or not: only
+the mail says what happened. No account and no password is stored before the mailbox is
 proven.
 OWASP Forgot Password cheat sheet; ASVS 6.3.8, 6.4.3.
 """
@@ -34,7 +34,7 @@ from app.security.passwords import hash_password
 
 
 def require_open_sign_up() -> None:
-    """Refuse who asks for an account, whatever the address, unless ``SIGN_UP=open``.
+    """Refuse a request for an account, whatever the address, unless ``SIGN_UP=open``.
 
     :raises werkzeug.exceptions.Forbidden: which says so.
     """
@@ -55,7 +55,7 @@ def request_sign_up(email: str) -> None:
 
 
 def sign_up(token: Secret, password: Secret) -> User | None:
-    """Open the account that a link is for; None when it does not count (any more).
+    """Open the account that a link is for; None when it is not valid (any more).
 
     The caller commits.
     """
@@ -65,7 +65,7 @@ def sign_up(token: Secret, password: Secret) -> User | None:
     user = accounts.register(link.email, password)  # first: no row is locked while it hashes
     if user is None or not links.use(link):
         return None
-    devices.remember(user)  # the first sign-in on it is nothing to be told of
+    devices.remember(user)  # the first sign-in on it needs no notice
     security_event("user_created", level=logging.INFO, account=user.id)
     return user
 
@@ -80,7 +80,7 @@ def request_reset(email: str) -> None:
 
 
 def reset(token: Secret, password: Secret) -> User | None:
-    """Set a new password by a link and end every session; None when the link does not count.
+    """Set a new password by a link and end every session; None when the link is not valid.
 
     The caller commits.
     """

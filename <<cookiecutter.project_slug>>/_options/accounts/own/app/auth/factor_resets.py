@@ -1,10 +1,10 @@
 """Reset of second factors: an attacker talks the operator into removing those of somebody else.
 
-Who has lost phone, passkeys and recovery codes gets in again by the operator alone, who cannot see
-who is asking. So nothing is removed for three days, nor before the mail server has had the mail for
-a day. The owner is told by that mail at once, and cancels with the link in it or with one click in
-any running session. When the time is over, the next sign-in with the right password removes
-everything, in its first step, and ends all sessions. OWASP Multifactor Authentication cheat sheet;
+A user who has lost phone, passkeys and recovery codes needs the operator, who cannot see who is
+asking. So nothing is removed for three days, nor before the mail server has had the mail for a day.
+That mail informs the owner at once, who can cancel with the link in it, or with one click in any
+open session. After that time, the next sign-in with the right password removes everything, in its
+first step, and ends all sessions. OWASP Multifactor Authentication cheat sheet;
 ASVS 6.4.3, 6.4.4, 6.3.7, 7.4.3.
 """
 
@@ -31,15 +31,15 @@ from app.secret import Secret
 from app.security.logs import security_event
 
 DELAY = timedelta(days=3)  # ours: an owner who is away for a weekend still reads the mail
-LAPSE = timedelta(days=4)  # after the delay: as long as the link to cancel it counts, see links
-# Who cancels it. Whoever uses a second factor has one.
+LAPSE = timedelta(days=4)  # after the delay: as long as the link to cancel it is valid, see links
+# Who cancels it. A user who uses a second factor still has one, so that cancels it, too.
 OPERATOR, SESSION, MAIL = "an operator", "a session", "the link of the mail"
 FACTOR = "the use of a second factor"
 MAIL_OF_IT = "factors_end"
 
 
 def begin(user: User) -> datetime:
-    """Let the second factors end later, and tell the owner; when one is pending, it stays.
+    """Begin a reset of the second factors, and mail the owner; a pending reset stays as it is.
 
     The caller has locked the account and commits.
 
@@ -56,7 +56,7 @@ def begin(user: User) -> datetime:
 
 
 def has_lapsed(user: User) -> bool:
-    """Whether nobody has used a reset in time: it would wait for a thief of the password."""
+    """Whether a reset was not used in time; otherwise it would wait for a thief of the password."""
     return user.factors_end_at is not None and user.factors_end_at + LAPSE < now()
 
 
@@ -106,7 +106,7 @@ def carry_out(user: User, by: str = "") -> bool:
     if user.factors_end_at is None or user.factors_end_at > now() or has_lapsed(user):
         return False
     if not by and outbox.has_recent(MAIL_OF_IT, user.email, user.factors_end_at - DELAY):
-        return False  # the owner has not had a day to read it: the mail server was away
+        return False  # the owner has not had a day to read it: the mail server was down
     user.factors_end_at = None
     had = second_factors.of(user)
     totp.remove(user)

@@ -1,11 +1,12 @@
-"""Lock: an attacker goes on guessing for months, 96 times a day, and one day guesses right.
+"""Lock: an attacker guesses for months, 96 times a day, and finally guesses right.
 
-After 100 wrong proofs in a row, time alone opens the account no more: a sign-in with its password
-is refused, right or wrong, with the answer of a wrong one, until the owner opens the link in a mail
-or sets a new password. The mail goes out with the hundredth failure, and again with each further
-hundred, about once a day. Running sessions go on, and so do passkeys, which nobody guesses; a
-sign-in by a passkey alone proves no password, so it opens nothing. For an address without an
-account the same rows are written, and nothing is sent. NIST SP 800-63B-4 section 3.2.2; ASVS 6.3.1.
+After 100 wrong proofs in a row, waiting is not enough: the service refuses the password of the
+account, even the right one, with the answer for a wrong one, until the owner opens the link in a
+mail or sets a new password. It sends the mail with the hundredth failure, and again with each
+further hundred, about once a day. Open sessions and passkeys still work, because nobody can guess a
+passkey; a sign-in by a passkey alone proves no password, so it does not unlock the account. For an
+address without an account it writes the same rows, and sends nothing. NIST SP 800-63B-4 section
+3.2.2; ASVS 6.3.1.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ KIND = "unlock"  # of the mail
 def mail_link(user: User) -> None:
     """Mail the link that lets the owner sign in again. The caller has locked the account, commits.
 
-    A disabled account gets none: the link would not let anybody in.
+    A disabled account gets none: its link could not help.
     """
     token = link_issuance.issue_at_once("unlock", user.email, user)
     _write(user.email, token, deliver=user.disabled_at is None)
@@ -40,7 +41,7 @@ def mail_nobody(name: str) -> None:
 
 
 def unlock(token: Secret) -> User | None:
-    """Forget the failures of an account, by the link of a mail; None when it does not count.
+    """Reset the failures of an account, by the link of a mail; None when it is not valid.
 
     The caller commits.
     """

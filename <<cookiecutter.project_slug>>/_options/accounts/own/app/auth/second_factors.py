@@ -1,9 +1,9 @@
-"""Second factors: a stolen list of passwords, or a guessed one, opens the account.
+"""Second factors: an attacker signs in with a password that was guessed, or stolen elsewhere.
 
-An account may have an authenticator app (:mod:`app.auth.totp`), passkeys
-(:mod:`app.auth.passkeys`) and, with either, recovery codes. Each change is told to the owner by
-mail, in the same transaction, and ends all other sessions when it takes protection away. OWASP
-Multifactor Authentication cheat sheet; ASVS 6.3.3, 6.3.7, 7.4.3.
+An account may have an authenticator app (:mod:`app.auth.totp`), passkeys (:mod:`app.auth.passkeys`)
+and, with either, recovery codes. A mail reports each change to the owner, in the same transaction.
+A change that removes protection ends all other sessions. OWASP Multifactor Authentication cheat
+sheet; ASVS 6.3.3, 6.3.7, 7.4.3.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LAST = "This service requires a second factor. Add another one before you remove
 
 
 def of(user: User) -> list[Kind]:
-    """Which second factors an account has; recovery codes are none of their own."""
+    """The second factors of an account. Recovery codes alone are not one."""
     mine = select(Passkey.id).where(Passkey.user_id == user.id).limit(1)
     found: list[Kind] = []
     if totp.is_enabled(user):
@@ -39,17 +39,17 @@ def of(user: User) -> list[Kind]:
 
 
 def are_required() -> bool:
-    """Whether an account without one gets no further than setting one up."""
+    """Whether every account must have a second factor (``SECOND_FACTOR=required``)."""
     return bool(current_app.config["SETTINGS"].second_factor == "required")
 
 
 def check_code(user: User, code: Secret, *, of_app: bool = True) -> str | None:
-    """What a typed code proves: ``code`` or ``recovery code``; None when it does not count.
+    """What a typed code proves: ``code`` or ``recovery code``; None when it is not valid.
 
-    The caller has locked the account, has counted the try, and commits. A notice tells of a
-    recovery code.
+    The caller has locked the account, has counted the try, and commits. A mail reports
+    the use of a recovery code.
 
-    :param of_app: whether a code of the app counts, too.
+    :param of_app: whether a code of the app is accepted, too.
     """
     if of_app and totp.verify(user, code):
         return "code"
@@ -62,7 +62,7 @@ def check_code(user: User, code: Secret, *, of_app: bool = True) -> str | None:
 
 
 def set_app_up(session: Session, code: Secret) -> list[Secret] | None:
-    """Enable the app that was begun; one before it counts no more, and all other sessions end.
+    """Enable the app that was begun. If it replaces an earlier one, all other sessions end.
 
     The caller has locked the account and commits.
 
@@ -81,7 +81,7 @@ def added(user: User, kind: Kind) -> list[Secret]:
 
     :returns: recovery codes, to be shown once, when these are the first; otherwise nothing.
     """
-    account_links.end(user, "email")  # of before: it moves the account without this factor
+    account_links.end(user, "email")  # an older link would change the address without this factor
     notices.send("factor_added", user, factor=kind)
     security_event("authn_factor_added", level=logging.INFO, account=user.id, kind=kind)
     return recovery_codes.renew(user) if recovery_codes.left(user) == 0 else []

@@ -1,4 +1,4 @@
-"""Step-up: a stolen session changes the password, adds a passkey or takes all data along.
+"""Step-up: a stolen session changes the password, adds a passkey or downloads all data.
 
 A route with which a thief could take over the account requires a fresh proof: at most ten minutes
 old, and by a second factor if the account has one. An app and a passkey are equally good, because
@@ -47,7 +47,7 @@ def part_of_set_up(view: View) -> View:
 
 
 def needed(session: Session, fresh: bool) -> Literal["proof", "set-up"] | None:
-    """What the user of this session has to do before the present route; None when it may go on.
+    """What the user of this session has to do before the present route; None when it may continue.
 
     :param fresh: whether the route asks for a fresh proof.
     """

@@ -1,7 +1,7 @@
 """``flask users create``, ``invite``, ``set-address``, ``reset``: by the mailbox of a user.
 
 No operator chooses the password of somebody else: it would be known to two, travel in a message,
-and stay. Whoever has the mailbox sets it, by a link that counts once (ASVS 6.4.1).
+and stay. The owner of the mailbox sets it, by a link that works once (ASVS 6.4.1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Step-up: a stolen session deletes the account, takes all data along or disables other users.
+"""Step-up: a stolen session deletes the account, downloads all data or disables other users.
 
 Such a route requires a proof of the last ten minutes (:func:`app.security.access.fresh`). The
 provider asks its user to sign in again, also when the user is signed in there, and its
@@ -21,7 +21,7 @@ BY_PROVIDER, BY_PASSWORD = "provider", "password"  # names of proofs
 
 
 def needed(session: Session, fresh: bool) -> Literal["proof", "set-up"] | None:
-    """What the user of this session has to do before the present route; None when it may go on.
+    """What the user of this session has to do before the present route; None when it may continue.
 
     :param fresh: whether the route asks for a fresh proof.
     """

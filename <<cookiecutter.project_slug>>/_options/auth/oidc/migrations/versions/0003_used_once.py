@@ -1,4 +1,4 @@
-"""Values that were used and count once.
+"""Values that are valid once, and were used.
 
 Revision: 0003
 Revises: 0002

@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response
 
 from app.secret import Secret
 
-# Without a sign-in, a device is forgotten; RFC 6265bis section 5.5 lets browsers keep a cookie for
-# so long at most.
+# Without a sign-in for so long, a device is forgotten. RFC 6265bis section 5.5 lets browsers keep a
+# cookie for at most so long.
 KEEP = timedelta(days=400)
 MOST = 5  # tokens in one browser, the last used first. Ours
 LENGTH = 43  # characters of a token; others are not ours, and would make the cookie too long

@@ -81,10 +81,10 @@ def remove_app() -> ResponseReturnValue:
 @fresh
 @rate_limits.credential_change
 def recovery_codes() -> ResponseReturnValue:
-    """Show new recovery codes, once; the old ones count no more."""
+    """Show new recovery codes, once; the old ones no longer work."""
     codes = second_factors.new_recovery_codes(identity.held_session().user)
     db.session.commit()
-    return done("You have new recovery codes. The old ones do not work any more.", codes)
+    return done("You have new recovery codes. The old ones no longer work.", codes)
 
 
 def done(what: str, codes: list[Secret]) -> ResponseReturnValue:

@@ -1,4 +1,4 @@
-"""The ways back to an account: open it after a hundred failures, or keep its second factors."""
+"""The ways back to an account: unlock it after a hundred failures, or keep its second factors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ blueprint = Blueprint("rescue", __name__)
 @public
 @account_limits.link
 def unlock() -> ResponseReturnValue:
-    """Open the account to its password again, by the link of a mail."""
+    """Let the account accept its password again, by the link of a mail."""
     done = "You can sign in with your password again."
     return _confirm("unlock", lambda token: lock.unlock(token) is not None, done)
 

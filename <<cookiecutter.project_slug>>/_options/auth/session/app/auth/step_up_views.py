@@ -73,7 +73,7 @@ def passkey() -> ResponseReturnValue:
 
 
 def _proven(proof: str) -> ResponseReturnValue:
-    """Go on to where the proof was asked for. Commits."""
+    """Return to the page that required the proof. Commits."""
     ticket_cookie.drop()
     identity.prove(proof)
     return redirect(next_page() or url_for("account.index"))

@@ -1,7 +1,7 @@
 """Where a browser keeps the ticket of a step that has begun; see :mod:`app.auth.tickets`.
 
-In the signed cookie, for this browser alone. A ticket signs nobody in: whoever copies it still
-needs the second factor.
+In the signed cookie, for this browser alone. A ticket signs nobody in: an attacker who copies it
+still needs the second factor.
 """
 
 from __future__ import annotations

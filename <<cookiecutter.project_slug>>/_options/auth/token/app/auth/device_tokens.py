@@ -1,7 +1,7 @@
 """How a client sends the token by which its device is known; see :mod:`app.auth.devices`.
 
-In the field ``device_token``, of what signs in or sets a password. The client gets it in the answer
-and keeps it beyond the sign-in: otherwise each one would be from a new device.
+In the field ``device_token`` of requests that sign in or set a password. The client gets it in the
+answer and keeps it after signing out: otherwise each sign-in would be from a new device.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from flask import g, has_request_context
 from app import validation
 from app.secret import Secret
 
-# Without a sign-in, a device is forgotten: as where it has a cookie, which RFC 6265bis section 5.5
-# lets browsers keep for so long.
+# Without a sign-in for so long, a device is forgotten. The same as with a cookie: RFC 6265bis
+# section 5.5 lets browsers keep one for at most so long.
 KEEP = timedelta(days=400)
 
 

@@ -97,7 +97,7 @@ class FactorAdded(TokenPair):
 
 
 class NewPasskey(Model):
-    """What the authenticator has made, and a name by which its owner knows it."""
+    """The new credential of the authenticator, and a name that its owner chooses."""
 
     ticket: SecretText
     name: Annotated[str, PlainText(1, MAX_NAME)]

@@ -44,6 +44,6 @@ def delete() -> None:
 @blueprint.get("/export")
 @fresh
 @export.limit
-@api.operation("Take along all that is stored about the user", answer=Export)
+@api.operation("Export all that is stored about the user", answer=Export)
 def export_data() -> Response:
     return export.respond(identity.current_user())

@@ -1,4 +1,4 @@
-"""The ways back to an account: open it after a hundred failures, or keep its second factors."""
+"""The ways back to an account: unlock it after a hundred failures, or keep its second factors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ blueprint = Blueprint("rescue", __name__, url_prefix="/api/v1")
 @public
 @account_limits.link
 @api.operation(
-    "Let the password count again after too many failures, by the code of a mail",
+    "Accept the password again after too many failures, by the code of a mail",
     body=LinkToken,
     status=204,
     errors=[404],

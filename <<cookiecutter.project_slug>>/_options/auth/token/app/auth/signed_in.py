@@ -20,7 +20,7 @@ from app.security.logs import security_event
 class SecondFactorRequired(Unauthorized):
     """The password was right, and the account has a second factor: 401, with a ticket for it.
 
-    :param factors: by what the sign-in can go on; a recovery code is a ``code``, too.
+    :param factors: what can complete the sign-in; a recovery code is a ``code``, too.
     """
 
     def __init__(self, ticket: Secret, factors: list[second_factors.Kind]) -> None:

@@ -28,7 +28,7 @@ END = re.compile(rb"\n-- Dump completed[^\n]*\n*\Z")
 
 
 def backup(url: URL, target: Path) -> None:
-    """Write the database into ``target``, as of one moment, while the service goes on."""
+    """Write the database into ``target``, as of one moment, while the service runs."""
     options = ["--single-transaction", "--skip-lock-tables", "--no-tablespaces", "--hex-blob"]
     with target.open("wb") as output:
         _tool(url, ("mariadb-dump", "mysqldump"), *options, stdout=output)

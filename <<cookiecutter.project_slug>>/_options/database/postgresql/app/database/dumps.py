@@ -24,7 +24,7 @@ Run DROP SCHEMA before_restore CASCADE when you do not need it; the restore wrot
 
 
 def backup(url: URL, target: Path) -> None:
-    """Write the database into ``target``, as of one moment, while the service goes on."""
+    """Write the database into ``target``, as of one moment, while the service runs."""
     _tool(url, "pg_dump", "--format=custom", f"--file={target}")
 
 

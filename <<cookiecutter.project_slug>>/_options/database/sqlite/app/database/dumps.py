@@ -15,7 +15,7 @@ SUFFIX = ".sqlite3"  # of a backup
 
 
 def backup(url: URL, target: Path) -> None:
-    """Write the database into ``target``, as of one moment, while the service goes on."""
+    """Write the database into ``target``, as of one moment, while the service runs."""
     with (
         closing(sqlite3.connect(str(url.database), factory=ExistingFile)) as source,
         closing(sqlite3.connect(target)) as copy,

@@ -154,6 +154,6 @@ roll_back() {
         run_flask "$migrator" db downgrade "$(schema_of "$old")" </dev/null
     put_in_charge "$old"
     restart || die "the previous release does not run either: journalctl -u $slug"
-    # "previous" stays: whoever was stopped, or is not sure, runs this again and comes out here.
+    # "previous" stays: after an interruption, a second run ends with the same release.
     say "The previous release runs again"
 }
