@@ -78,6 +78,13 @@ def test_every_page_is_valid_and_every_link_leads_somewhere(
     assert wrong == []
 
 
+def test_each_heading_of_the_readme_is_on_its_page(built: tuple[website.Site, Path]) -> None:
+    """An inline `<!--` is code: it must not hide the text up to the next comment."""
+    headings = re.findall(r"(?m)^## (.+)$", (ROOT / "README.md").read_text("utf-8"))
+    shown = Reader(built[1] / "readme.html").ids
+    assert [it for it in headings if website.slug(it) not in shown] == []
+
+
 def test_nothing_comes_from_another_server(built: tuple[website.Site, Path]) -> None:
     for page in built[1].glob("*.html"):
         assert not re.search(r'<(?:link|img)[^>]*(?:href|src)="(?!\w[\w.-]*")', page.read_text())

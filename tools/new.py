@@ -43,7 +43,7 @@ def parse(text: str) -> dict[str, str]:
                 "ANSWERS='project_name=\"Billing API\" auth=session'"
             )
         if name in answers:
-            raise ValueError(f"{name} has two answers")
+            raise ValueError(f"{name} has two answers; keep one")
         answers[name] = value
     return answers
 

@@ -109,7 +109,8 @@ class Site:
                 self.places.setdefault((part.service, part.path), file)
 
     def html(self, part: Part) -> str:
-        tokens = MARKDOWN.parse(re.sub(r"(?s)<!--.*?-->", "", part.text))
+        # A comment begins a line; `<!--` within a line is code.
+        tokens = MARKDOWN.parse(re.sub(r"(?ms)^<!--.*?-->", "", part.text))
         used: set[str] = set()
         for number, token in enumerate(tokens):
             token.attrs.pop("style", None)  # the alignment of a cell

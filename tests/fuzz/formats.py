@@ -49,7 +49,7 @@ def words(name: str, text: str) -> list[str]:
     try:
         return list(parse(text))
     except (SyntaxError, yaml.YAMLError) as error:
-        raise ValueError(f"{name} does not parse: {error}") from error
+        raise ValueError(f"{name} is invalid: {error}") from error
 
 
 def python(text: str) -> Iterator[str]:

@@ -132,7 +132,7 @@ class Expected:
             if actual_words != expected:
                 pairs = zip(expected, actual_words, strict=False)
                 wrong = next((pair for pair in pairs if pair[0] != pair[1]), "more or fewer words")
-                raise AssertionError(f"{name}: an answer left its place: {wrong!a}")
+                raise AssertionError(f"{name}: an answer became code or markup: {wrong!a}")
 
 
 @cache

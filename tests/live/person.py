@@ -118,7 +118,7 @@ class Person:
             with suppress(Exception):
                 return self.page.content()
             self.page.wait_for_timeout(500)  # milliseconds
-        raise AssertionError(f"{self.page.url} is still on its way")
+        raise AssertionError(f"{self.page.url} still loads after 30 seconds")
 
     def reads(self, text: str) -> None:
         """Wait until the page shows this text."""

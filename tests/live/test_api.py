@@ -47,7 +47,7 @@ def description(api: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def judge(
+def run_schemathesis(
     api: Service, tools: Path, description: Path, accounts: Path, phases: str, *more: str
 ) -> tuple[int, str]:
     """Run schemathesis; return its exit status and output.
@@ -78,7 +78,7 @@ def judge(
 def test_schemathesis_finds_nothing(
     api: Service, tools: Path, description: Path, accounts: Path, phases: str
 ) -> None:
-    code, said = judge(api, tools, description, accounts, phases)
+    code, said = run_schemathesis(api, tools, description, accounts, phases)
     assert code == 0, said
     operations = json.loads(description.read_text("utf-8"))["paths"]
     count = sum(map(len, operations.values()))
@@ -100,7 +100,7 @@ def test_schemathesis_would_find_a_wrong_description(
     wrong["components"]["schemas"]["Profile"]["properties"]["email"]["type"] = "integer"
     (tmp_path / "wrong.json").write_text(json.dumps(wrong), "utf-8")
     wrong_file, only = tmp_path / "wrong.json", ("--include-path", "/api/v1/me")
-    code, said = judge(api, tools, wrong_file, accounts, "coverage,fuzzing", *only)
+    code, said = run_schemathesis(api, tools, wrong_file, accounts, "coverage,fuzzing", *only)
     assert code == 1, said
     assert "ST108 Response violates schema" in said, said
     assert "ST103 Undocumented status code" in said, said

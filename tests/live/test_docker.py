@@ -524,9 +524,11 @@ def test_no_secret_is_in_an_image(deployment: Deployment, tmp_path: Path) -> Non
 
 
 @once
-def test_the_checks_of_the_service_pass(deployment: Deployment, judges: Path, tools: Path) -> None:
+def test_the_checks_of_the_service_pass(
+    deployment: Deployment, checkers: Path, tools: Path
+) -> None:
     program("shellcheck")
-    path = f"{judges}:{tools}:{deployment.environment['PATH']}"
+    path = f"{checkers}:{tools}:{deployment.environment['PATH']}"
     said = deployment.script("check.sh", PATH=path)
     for name in ("shellcheck", "hadolint", "gixy", "docker compose config"):
         assert re.search(rf"^{name}", said, re.MULTILINE), said
@@ -646,17 +648,17 @@ def test_every_pair_is_a_valid_composition(tmp_path: Path, database: str, auth: 
     assert ("database" in shown) == (database != "sqlite")
 
 
-def test_hadolint_finds_nothing(rendered: Path, judges: Path) -> None:
-    result = run(judges / "hadolint", "--no-color", rendered / "Dockerfile")
+def test_hadolint_finds_nothing(rendered: Path, checkers: Path) -> None:
+    result = run(checkers / "hadolint", "--no-color", rendered / "Dockerfile")
     assert (result.returncode, result.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("rendered", ["postgresql"], indirect=True)
-def test_checkov_finds_nothing(rendered: Path, judges: Path) -> None:
+def test_checkov_finds_nothing(rendered: Path, checkers: Path) -> None:
     result = run(
-        *(judges / "checkov", "--file", rendered / "Dockerfile", "--framework", "dockerfile"),
+        *(checkers / "checkov", "--file", rendered / "Dockerfile", "--framework", "dockerfile"),
         *("--compact", "--skip-download", "--output", "json"),
-        env=os.environ | {"LOG_LEVEL": "ERROR", "PATH": f"{judges}:{os.environ['PATH']}"},
+        env=os.environ | {"LOG_LEVEL": "ERROR", "PATH": f"{checkers}:{os.environ['PATH']}"},
     )
     summary = json.loads(result.stdout[result.stdout.index("{") :])["summary"]
     assert summary["failed"] == 0, result.stdout

@@ -112,9 +112,9 @@ def different(services: dict[str, Rendered]) -> list[Path]:
 
 
 def test_every_manifest_has_the_schema_of_its_kind(
-    services: dict[str, Rendered], judges: Path
+    services: dict[str, Rendered], checkers: Path
 ) -> None:
-    command = [judges / "kubernetes-validate", "--strict", "-k", VERSION]
+    command = [checkers / "kubernetes-validate", "--strict", "-k", VERSION]
     result = run(*command, *different(services))
     assert result.returncode == 0, result.stdout
     unknown = set(re.findall(r"schema for kind (\w+)", result.stdout))
@@ -122,24 +122,26 @@ def test_every_manifest_has_the_schema_of_its_kind(
 
 
 def test_a_wrong_field_would_be_found(
-    services: dict[str, Rendered], judges: Path, tmp_path: Path
+    services: dict[str, Rendered], checkers: Path, tmp_path: Path
 ) -> None:
     wrong = tmp_path / "wrong.yaml"
     text = services["mysql-token"].files["production"].read_text("utf-8")
     assert "readOnlyRootFilesystem: true" in text
     wrong.write_text(text.replace("readOnlyRootFilesystem", "readOnlyRootFileSystem"), "utf-8")
-    result = run(judges / "kubernetes-validate", "--strict", "-k", VERSION, wrong)
+    result = run(checkers / "kubernetes-validate", "--strict", "-k", VERSION, wrong)
     assert result.returncode == 1, result.stdout
 
 
-def test_checkov_finds_nothing(services: dict[str, Rendered], judges: Path, tmp_path: Path) -> None:
+def test_checkov_finds_nothing(
+    services: dict[str, Rendered], checkers: Path, tmp_path: Path
+) -> None:
     """checkov checks all manifests in one run, with all its rules."""
     for file in different(services):
         (tmp_path / file.name).symlink_to(file)
     command = ["checkov", "--framework", "kubernetes", "--skip-download", "--output", "json"]
     (tmp_path / "bad.yaml").write_text(BAD_POD, "utf-8")  # it looks at pods at all
     result = run(
-        *(judges / command[0], *command[1:], "--directory", tmp_path),
+        *(checkers / command[0], *command[1:], "--directory", tmp_path),
         env=os.environ | {"LOG_LEVEL": "ERROR"},
         timeout=300,
     )
@@ -163,8 +165,8 @@ spec:
 """
 
 
-def test_yamllint_and_shellcheck_find_nothing(rendered: Rendered, judges: Path) -> None:
-    command = [judges / "yamllint", "--strict", "--config-file", rendered.folder / ".yamllint"]
+def test_yamllint_and_shellcheck_find_nothing(rendered: Rendered, checkers: Path) -> None:
+    command = [checkers / "yamllint", "--strict", "--config-file", rendered.folder / ".yamllint"]
     result = run(*command, rendered.folder)
     assert (result.returncode, result.stdout) == (0, "")
     result = run(program("shellcheck"), "--severity", "style", *rendered.folder.glob("*.sh"))
@@ -172,18 +174,18 @@ def test_yamllint_and_shellcheck_find_nothing(rendered: Rendered, judges: Path) 
 
 
 def test_the_operator_s_check_passes_and_would_fail(
-    services: dict[str, Rendered], judges: Path, tmp_path: Path
+    services: dict[str, Rendered], checkers: Path, tmp_path: Path
 ) -> None:
     """`make deploy-check` fails if one of its checkers has a finding."""
     project = services["postgresql-oidc"].project
-    env = os.environ | {"PATH": f"{judges}:{os.environ['PATH']}"}
+    env = os.environ | {"PATH": f"{checkers}:{os.environ['PATH']}"}
     script = "deploy/kubernetes/check.sh"
     result = run("sh", script, cwd=project, env=env)
     assert result.returncode == 0, result.stdout
     for name in ("kubernetes-validate", "checkov", "yamllint", "kubectl"):
         assert f"Checking: {name}" in result.stdout
     # What it finds is its exit status; without the slowest of them, which passes here anyway.
-    (tmp_path / "kubernetes-validate").symlink_to(judges / "kubernetes-validate")
+    (tmp_path / "kubernetes-validate").symlink_to(checkers / "kubernetes-validate")
     deployment = project / "deploy/kubernetes/base/web.yaml"
     text = deployment.read_text("utf-8")
     deployment.write_text(text.replace("drop: [ALL]", "dropp: [ALL]", 1), "utf-8")

@@ -16,7 +16,7 @@ from tests.template import run
 
 
 def scan(service: Service, node: Path, path: str) -> dict[str, Any]:
-    """The Observatory's verdict on a page."""
+    """Run the Observatory on a page; return its result."""
     environment = {
         "PATH": os.environ["PATH"],
         "NODE_EXTRA_CA_CERTS": service.ca,

@@ -41,7 +41,7 @@ def answer(service: Service, context: ssl.SSLContext) -> str:
 
 def test_slow_clients_leave_the_service_available(service: Service, tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        lacking("needs root: the attackers find the service by a hosts file of their own")
+        lacking("needs root, to give the attackers a separate hosts file")
     hosts = tmp_path / "hosts"
     hosts.write_text(f"{service.address} {service.domain}\n", "utf-8")
     mounted = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]

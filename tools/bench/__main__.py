@@ -47,9 +47,9 @@ def machine() -> str:
 def main(names: list[str]) -> str | None:
     """Measure the parts; return an error message about unknown names, or None."""
     if unknown := [name for name in names if name not in PARTS]:
-        return f"No part {', '.join(unknown)}; there are: {', '.join(PARTS)}."
+        return f"No part {', '.join(unknown)}; choose from: {', '.join(PARTS)}."
     if sys.platform != "linux":
-        return "CPU is read from Linux's /proc; measure there."
+        return "make bench reads CPU times from /proc: run it on Linux."
     python = os.environ.get("BENCH_PYTHON")
     place = Place(ROOT / "build" / "bench", Path(python) if python else None)
     place.folder.mkdir(parents=True, exist_ok=True)

@@ -354,7 +354,7 @@ class Server:
             thread.join()
         seconds, cpu = time.perf_counter() - started, self.cpu() - cpu
         if wrong:
-            raise RuntimeError(f"not {status}: {wrong[0].decode(errors='replace')}")
+            raise RuntimeError(f"an answer is not {status}: {wrong[0].decode(errors='replace')}")
         return Load(requests // clients * clients, seconds, cpu)
 
     def _connected(self) -> socket.socket:

@@ -51,7 +51,7 @@ def write(results: dict[str, Result], machine: str) -> None:
         content = f"{table(result)}\n\nMeasured on {machine}."
         changed = {page: between_marks(text, name, content) for page, text in texts.items()}
         if f"<!-- bench:{name} -->" not in "".join(texts.values()):
-            raise ValueError(f"neither README.md nor docs/bench.md has <!-- bench:{name} -->")
+            raise ValueError(f"add <!-- bench:{name} --> and its end to README.md or docs/bench.md")
         texts = changed
     for page, text in texts.items():
         page.write_text(text, encoding="utf-8")

@@ -245,7 +245,7 @@ def through(site: Site, instances: Sequence[Server], token: str) -> Callable[[],
             thread.join()
         seconds = time.perf_counter() - started
         if wrong:
-            raise RuntimeError(f"not 200 through Nginx: {wrong}")
+            raise RuntimeError(f"answers through Nginx without status 200: {wrong}")
         return Load(LOAD, seconds, sum(it.cpu() for it in instances) - cpu)
 
     return load

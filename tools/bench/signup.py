@@ -73,5 +73,5 @@ def sign_ups(server: Server, numbers: count[int]) -> Load:
         body = json.dumps({"email": f"user{n}@example.com"})
         answer = server.ask("POST", "/api/v1/auth/register", headers, body)
         if answer.status != 202:
-            raise RuntimeError(f"{answer.status}: {answer.body[:400]!r}")
+            raise RuntimeError(f"sign-up answers {answer.status}: {answer.body[:400]!r}")
     return Load(REQUESTS, time.perf_counter() - started, server.cpu() - cpu)

@@ -75,5 +75,5 @@ def main(parts: list[str]) -> None:
 if __name__ == "__main__":
     asked = sys.argv[1:] or list(PARTS)
     if wrong := set(asked) - set(PARTS):
-        sys.exit(f"No such part: {', '.join(sorted(wrong))}. Parts: {', '.join(PARTS)}")
+        sys.exit(f"No part {', '.join(sorted(wrong))}; choose from: {', '.join(PARTS)}")
     main(asked)
