@@ -66,7 +66,7 @@ def test_notes_in_html_can_be_read_and_edited_and_are_still_there_after_a_downgr
         assert (old.body, old.body.html) == ("old *HTML*", "<p>old <i>HTML</i></p>")
         before = owner.stored_bytes
         numbers = old.id, new.id
-    assert flask_db(app, "downgrade", "0009").exit_code == 0
+    assert flask_db(app, "downgrade", "0010-1").exit_code == 0
     with app.app_context(), migration_engine().begin() as connection:
         notes = Table("notes", MetaData(), autoload_with=connection)
         rows = connection.execute(select(notes.c.id, notes.c.body)).all()
