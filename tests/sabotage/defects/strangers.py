@@ -113,6 +113,7 @@ DEFECTS = [
         "(confirm|reset|email|undo|unlock|keep)",
         "(confirm|reset|email|undo|unlock)",
         "test_nginx_writes_no_token_of_any_link",
+        file="deploy/nginx/site.conf",
     ),
     links(
         "a link is deleted before its end",
