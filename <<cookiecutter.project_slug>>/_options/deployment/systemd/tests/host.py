@@ -70,7 +70,8 @@ STANDINS = {
     *" is-active "*) [ "${RUNS:-all}" = all ] ;;
 esac""",
 } | dict.fromkeys(
-    """apt-get dpkg journalctl nginx pg_lsclusters pg_ctlcluster mariadbd psql systemd-sysusers userdel
+    """apt-get dpkg journalctl nginx pg_lsclusters pg_ctlcluster mariadbd psql systemd-sysusers
+    userdel
     """.split(),
     "",
 )
