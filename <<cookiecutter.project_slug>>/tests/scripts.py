@@ -7,11 +7,17 @@ stand-ins for those that would change the machine. Every call is noted with its 
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import shutil
 import stat
 import subprocess
+import termios
+import threading
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,12 +62,10 @@ class Scratch:
 
     def run(self, *command: str | Path, **values: str) -> Outcome:
         """Run a script in the folder, with these variables and no others."""
-        self.record.write_text("", "utf-8")
-        fixed = {"PATH": str(self.programs), "RECORD": str(self.record), "TMPDIR": str(self.folder)}
         result = subprocess.run(
             [SHELL, *command],
             cwd=self.folder,
-            env=fixed | values,
+            env=self._environment(values),
             umask=0,
             check=False,
             timeout=TIMEOUT,
@@ -71,6 +75,45 @@ class Scratch:
             text=True,
         )
         return Outcome(result.returncode, result.stdout, self.record.read_text().splitlines())
+
+    def shown(self, *command: str | Path, typed: str, **values: str) -> str:
+        """What a terminal shows while somebody answers each question of a script with ``typed``."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [SHELL, *command],
+            cwd=self.folder,
+            env=self._environment(values),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        late = threading.Timer(TIMEOUT, process.kill)
+        late.start()
+        said = b""
+        with suppress(OSError):  # the script has ended, and its terminal with it
+            while piece := os.read(ours, 4096):
+                said += piece
+                if said.endswith(b": "):
+                    _wait_until_silent(ours)
+                    os.write(ours, f"{typed}\n".encode())
+        process.wait()
+        late.cancel()
+        os.close(ours)
+        return said.decode()
+
+    def _environment(self, values: Mapping[str, str]) -> dict[str, str]:
+        self.record.write_text("", "utf-8")
+        fixed = {"PATH": str(self.programs), "RECORD": str(self.record), "TMPDIR": str(self.folder)}
+        return fixed | dict(values)
+
+
+def _wait_until_silent(terminal: int) -> None:
+    """Give the script time to switch the echo off: a person takes longer to type."""
+    end = time.monotonic() + 2
+    while termios.tcgetattr(terminal)[3] & termios.ECHO and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def modes(folder: Path) -> dict[str, str]:

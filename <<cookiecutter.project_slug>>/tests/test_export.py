@@ -66,6 +66,13 @@ def test_what_looks_secret_is_never_exported(name: str, monkeypatch: pytest.Monk
     assert export.shown(inspect(User)) == ["email"]
 
 
+@asvs("15.3.1")
+def test_another_name_in_the_code_hides_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    column = inspect(Sample).column_attrs["title"].columns[0]
+    monkeypatch.setattr(column, "name", "api_key")
+    assert "title" not in export.shown(inspect(Sample))
+
+
 @pytest.mark.parametrize("name", "title postal_code shipping keyword opinion due_at".split())
 def test_what_users_write_is_exported(name: str) -> None:
     assert not export.SECRET.search(name)

@@ -21,6 +21,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+# <% if cookiecutter.auth == "session" %>
+from app.auth.links import LIFETIMES
+# <% endif %>
 from app.security.logs import StandardErrorHandler
 from tests import live
 from tests.browser import HOME, SIGN_IN
@@ -53,6 +56,18 @@ def test_nginx_writes_to_its_streams() -> None:
         assert name == "error_log" or rest == "json"
 
 
+# <% if cookiecutter.auth == "session" %>
+def test_nginx_writes_no_token_of_any_link(app: Flask) -> None:
+    """Its error log quotes the query of a request that fails; a mail leads to such an address."""
+    site = Path("deploy/nginx/site.conf").read_text("utf-8")
+    (silent,) = re.findall(r'location ~ "(\S+)" \{[^}]* emerg;', site)
+    led_to = {f"/auth/{purpose}" for purpose in LIFETIMES}
+    pages = led_to & {rule.rule for rule in app.url_map.iter_rules()}
+    assert len(pages) > 1
+    assert sorted(page for page in pages if not re.search(silent, page)) == []
+
+
+# <% endif %>
 @asvs("16.4.3")
 def test_gunicorn_writes_to_its_streams() -> None:
     settings = runpy.run_path("deploy/gunicorn.conf.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -189,7 +190,9 @@ def test_a_server_that_does_not_answer_is_left(
     server.steps["DATA"] = lambda _: OK if over.wait(20) else CUT
     write(service, ALICE, BOB)
     try:
+        started = time.monotonic()
         assert not deliver(service)
+        assert time.monotonic() - started < 10, "the server has ended it"
         assert states(service) == ["waiting", "waiting"]
     finally:
         over.set()

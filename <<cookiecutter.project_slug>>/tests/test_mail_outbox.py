@@ -111,6 +111,17 @@ def test_a_mail_that_is_not_to_be_sent_looks_sent_and_has_no_text(app: Flask) ->
     assert [(mail.state, mail.content) for mail in rows(app)] == [("sent", "")]
 
 
+def test_a_mail_that_is_not_to_be_sent_counts_for_no_mailbox(app: Flask) -> None:
+    """Strangers would use up what a mailbox may get, without a mail."""
+    with app.app_context():
+        outbox.add("password", ALICE, {"address": CLIENT}, deliver=False)
+        db.session.commit()
+        assert outbox.recent("password", ALICE) == 0
+        outbox.add("password", ALICE, {"address": CLIENT})
+        db.session.commit()
+        assert outbox.recent("password", ALICE) == 1
+
+
 def test_what_is_rolled_back_is_not_sent(app: Flask) -> None:
     with app.app_context():
         outbox.add("password", ALICE, {"address": CLIENT})

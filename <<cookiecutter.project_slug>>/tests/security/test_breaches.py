@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
+from app.database import db
 from app.secret import Secret
 from app.security import breaches
 from app.security.passwords import password_problem
@@ -117,6 +119,32 @@ def test_a_breached_password_is_refused(asking: Flask, service: Service) -> None
     service.body = KNOWN.encode()
     assert SAID in (problem(asking) or "")
     assert problem(asking, GOOD + "!") is None
+
+
+@asvs("6.2.12")
+def test_it_is_asked_for_as_it_is_stored(asking: Flask, service: Service) -> None:
+    """Keyboards compose letters in two ways; what leaked has one."""
+    digest = hashlib.sha1("caf\u00e9 otter juggles nine lamps".encode()).hexdigest()  # noqa: S324
+    service.body = f"{digest.upper()[5:]}:3\r\n".encode()
+    assert SAID in (problem(asking, "cafe\u0301 otter juggles nine lamps") or "")
+
+
+def test_no_transaction_is_open_while_it_is_asked(
+    asking: Flask, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database ends one that is idle for so long, and the request with it."""
+    ask, seen = breaches._answer, []
+
+    def answer(url: str, told: str) -> str:
+        seen.append(db.session.in_transaction())
+        return ask(url, told)
+
+    monkeypatch.setattr(breaches, "_answer", answer)
+    with asking.app_context():
+        db.session.execute(text("SELECT 1"))
+        assert db.session.in_transaction()
+        password_problem(Secret(GOOD))
+    assert seen == [False]
 
 
 @asvs("6.2.12")

@@ -443,6 +443,17 @@ def test_nginx_refuses(
     assert_own_error(edge.request(method, path, headers=sent), status)
 
 
+@asvs("13.4.6", "16.5.1")
+@needs_nginx
+def test_plain_http_on_the_port_of_tls_gets_our_page(edge: Site) -> None:
+    source = (edge.address, edge.https_port)
+    with socket.create_connection(source, live.ANSWER_TIMEOUT) as connected:
+        connected.sendall(f"GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n".encode())
+        answer = live.read_answer(connected)
+    assert answer.status == 400
+    assert str(answer.header("x-request-id")) in answer.body, "Nginx's own page names Nginx"
+
+
 @asvs("4.1.4", "13.4.4")
 @needs_nginx
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "TRACK", "PROPFIND", "X", "A" * 30])

@@ -18,6 +18,7 @@ from sqlalchemy import event
 from app.database import db
 from app.security import check
 from app.security.access import is_public, public
+from app.security.limit_keys import client_address
 from app.security.rate_limits import limited, limiter
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, WRITE, Browser
@@ -92,6 +93,26 @@ def test_one_ipv6_subscriber_is_one_address(new_browser: Callable[..., Browser])
     ]
     assert statuses == [401] * 10 + [429]
     assert attempt(new_browser("2001:db8:1:3::1")) == 401
+
+
+@asvs("6.3.1")
+def test_an_ipv4_address_in_ipv6_is_that_address(app: Flask) -> None:
+    """All of them are in one /64 network: one client would use up everybody's limit."""
+    for sent, key in {"::ffff:192.0.2.7": "192.0.2.7", "192.0.2.8": "192.0.2.8"}.items():
+        with app.test_request_context(environ_base={"REMOTE_ADDR": sent}):
+            assert client_address() == key
+
+
+@asvs("2.4.1", "6.3.1")
+def test_every_open_route_that_changes_something_has_a_limit_of_its_own(app: Flask) -> None:
+    """That of writes is for users: 60 tries a minute are too many for who is not signed in."""
+    views = {
+        r.endpoint: app.view_functions[r.endpoint]
+        for r in routes(app)
+        if not r.is_safe and is_public(app, r.endpoint)
+    }
+    assert views
+    assert [name for name, view in views.items() if not hasattr(view, "rate_limit")] == []
 
 
 @asvs("6.3.1")

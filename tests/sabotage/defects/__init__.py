@@ -37,6 +37,7 @@ from tests.sabotage.defects import (
     rescues,
     second_factors,
     storage,
+    strangers,
     styles,
     systemd,
 )
@@ -47,6 +48,7 @@ MODULES = (
     *(operation, own_data, pages, personal_tokens, refusals, claims, ledger, drawn),
     *(metrics, storage, styles),
     *(construction, numbers, decisions, deployments, docker, systemd, kubernetes),
+    strangers,
 )
 ALL = [defect for module in MODULES for defect in module.DEFECTS]
 # One of each of these, with the default answers, unless `make sabotage` asks for all: it shows that

@@ -40,7 +40,7 @@ def test_users_of_one_browser_are_all_known(app: Flask, browser: Browser) -> Non
         assert browser.sign_in(email).status_code == SIGNED_IN
         browser.sign_out()
     assert (len(notices(app, ALICE)), len(notices(app, BOB))) == (1, 1)
-    use_device_token(browser, *("x" * 43 for _ in range(40)), "y" * 2000)
+    use_device_token(browser, "y" * 2000, *("x" * 43 for _ in range(40)))
     assert browser.sign_in(ALICE).status_code == SIGNED_IN
     kept = device_tokens_of(browser)
     assert [len(token) for token in kept] == [43] * 5

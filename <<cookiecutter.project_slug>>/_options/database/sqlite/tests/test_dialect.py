@@ -132,3 +132,11 @@ def test_a_backup_of_nothing_makes_no_database(
     assert result.exit_code == 1
     assert "unable to open database file" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_id_of_a_deleted_row_is_not_used_again(app: Flask) -> None:
+    """The log keeps that of an account, and a sender records by it what became of a mail."""
+    with app.app_context():
+        found = db.session.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+        never_again = {name for name, sql in found if "AUTOINCREMENT" in sql}
+    assert never_again >= {"users", "outbox"}

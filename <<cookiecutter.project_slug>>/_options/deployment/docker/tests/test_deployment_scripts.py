@@ -14,7 +14,7 @@ from tests.marks import asvs, practice
 from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
 
 # What the scripts run on the operator's machine, besides Docker.
-PROGRAMS = "base64 cat chmod dirname head mkdir mv rm setsid sh tr"
+PROGRAMS = "base64 cat chmod dirname head mkdir mv rm setsid sh stty tr"
 GIVEN = {name: f"given-{name}" for name in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")}
 GIVEN["MAIL_URL"] = "smtps://demo:given-password@smtp.example.com"
 
@@ -82,6 +82,8 @@ def test_a_deployment_is_these_steps(scratch: Scratch) -> None:
     assert (outcome.status, steps(outcome)) == (0, STEPS), outcome.said
     # /proc shows a command line to every user of the host.
     assert shown_secrets(outcome, secrets(scratch)) == []
+    # Ctrl-C reaches every process of its session, and would end this step half way.
+    assert outcome.of("setsid") == [f"setsid docker compose {MIGRATION}"]
 
 
 @pytest.mark.parametrize("step", [BACKUP, MIGRATION], ids=["backup", "migration"])
@@ -134,6 +136,27 @@ def test_only_the_operator_enters_the_folder_of_secrets(scratch: Scratch) -> Non
     assert {*outcome.of("head")} == {"head -c 48 /dev/urandom"}, "not of a time or a name"
     again = run(scratch, "setup.sh")
     assert (again.status, secrets(scratch)) == (0, values), "made once"
+
+
+@pytest.mark.parametrize("name", sorted({"MAIL_URL", "OIDC_CLIENT_SECRET"} & SECRETS))
+def test_a_secret_that_is_typed_is_not_shown(scratch: Scratch, name: str) -> None:
+    others = {other: value for other, value in GIVEN.items() if other != name}
+    shown = scratch.shown("deploy/docker/setup.sh", typed=GIVEN[name], **others)
+    assert secrets(scratch)[name].strip() == GIVEN[name], shown
+    assert GIVEN[name] not in shown
+
+
+CHECKERS = ["shellcheck", "hadolint", "gixy", "docker"]
+
+
+@pytest.mark.parametrize("finds", ["nothing", *CHECKERS])
+def test_a_finding_of_a_checker_fails(tmp_path: Path, finds: str) -> None:
+    copied(Path("deploy"), tmp_path / "deploy")
+    found = f'case "$*" in *" version") ;; *) [ "${{0##*/}}" != {finds} ] ;; esac'
+    scratch = Scratch(tmp_path, ["dirname"], dict.fromkeys(CHECKERS, found))
+    outcome = scratch.run("deploy/docker/check.sh")
+    assert (outcome.status != 0) == (finds != "nothing"), outcome.said
+    assert {call.split()[0] for call in outcome.calls} >= {*CHECKERS}, "none hides the others"
 
 
 LISTED = "ps --services --status running --status paused"

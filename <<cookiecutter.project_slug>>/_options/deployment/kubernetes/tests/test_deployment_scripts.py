@@ -15,7 +15,7 @@ from tests.policy import exposed
 from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
 
 # What the scripts run on the operator's machine, besides kubectl and Docker.
-PROGRAMS = "awk base64 cat dirname grep head mkdir mktemp mv rm sed seq sh sleep tr".split()
+PROGRAMS = "awk base64 cat dirname grep head mkdir mktemp mv rm sed seq sh sleep stty tr".split()
 DIGEST = "0123456789abcdef" * 4
 # It records what would go to a cluster. FAILS is a part of the call that fails.
 KUBECTL = """case "$*" in
@@ -283,6 +283,39 @@ def test_only_the_operator_reads_a_backup(scratch: Scratch) -> None:
     outcome = run(scratch, "backups.sh", "fetch", "1.dump")
     assert outcome.status == 0, outcome.said
     assert modes(scratch.folder)["1.dump"] == "0600"
+
+
+@pytest.mark.parametrize("action", ["fetch", "restore"])
+@pytest.mark.parametrize("name", ["", "../etc/passwd", "a/b", "a b", '1"]', "$(id)"])
+def test_a_backup_has_a_name_and_no_path(scratch: Scratch, action: str, name: str) -> None:
+    """It becomes a part of a command in the cluster, and of a file here."""
+    outcome = run(scratch, "backups.sh", action, name)
+    assert (outcome.status, outcome.of("kubectl")) == (1, []), outcome.said
+
+
+@pytest.mark.parametrize("name", [name for name in GIVEN if name != "DATABASE_HOST"])
+def test_a_secret_that_is_typed_is_not_shown(scratch: Scratch, name: str) -> None:
+    others = GIVEN | {name: ""}
+    shown = scratch.shown("deploy/kubernetes/secrets.sh", typed=GIVEN[name], **others)
+    if name in secrets(scratch):
+        assert secrets(scratch)[name].strip() == GIVEN[name], shown
+    assert GIVEN[name] not in shown
+
+
+CHECKERS = "yamllint shellcheck hadolint kubectl kubernetes-validate checkov".split()
+
+
+@pytest.mark.parametrize("finds", ["nothing", *CHECKERS])
+def test_a_finding_of_a_checker_fails(tmp_path: Path, finds: str) -> None:
+    copied(Path("deploy"), tmp_path / "deploy")
+    # What kubectl writes, others read.
+    written = 'for file; do :; done; case "$*" in kustomize*) : >"$file" ;; esac'
+    found = f'{written}; [ "${{0##*/}}" != {finds} ]'
+    programs = ["dirname", "env", "grep", "mktemp", "rm"]
+    scratch = Scratch(tmp_path, programs, dict.fromkeys(CHECKERS, found))
+    outcome = scratch.run("deploy/kubernetes/check.sh")
+    assert (outcome.status != 0) == (finds != "nothing"), outcome.said
+    assert {call.split()[0] for call in outcome.calls} >= {*CHECKERS}, "none hides the others"
 
 
 @pytest.mark.parametrize("script", sorted(FOLDER.glob("*.sh")), ids=lambda path: path.name)

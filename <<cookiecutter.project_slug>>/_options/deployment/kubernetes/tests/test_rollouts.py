@@ -161,6 +161,8 @@ def test_the_process_that_sends_mail_is_restarted_when_it_hangs(tmp_path: Path) 
 
 
 def test_a_backup_is_written_each_night() -> None:
-    minute, hour, *day = named(BASE)["CronJob/backup"]["spec"]["schedule"].split()
+    spec = named(BASE)["CronJob/backup"]["spec"]
+    minute, hour, *day = spec["schedule"].split()
     assert (minute.isdigit(), hour.isdigit(), day) == (True, True, ["*", "*", "*"])
-    assert named(BASE)["CronJob/backup"]["spec"].get("suspend", False) is False
+    assert spec.get("suspend", False) is False
+    assert spec["concurrencyPolicy"] == "Forbid", "of two at once, each deletes older ones"

@@ -17,7 +17,7 @@ MIGRATOR = f"{USER}-migrator"  # changes tables: an attacker in the service must
 # Operation, not protection: any value.
 HARMLESS = """Description Documentation After Wants Requires WantedBy StartLimitIntervalSec StartLimitBurst
 Type Nice KillMode TimeoutStartSec TimeoutStopSec Restart RestartSec RestartSteps RestartMaxDelaySec
-RestartPreventExitStatus RandomizedDelaySec Persistent PartOf WatchdogSec""".split()
+RestartPreventExitStatus RandomizedDelaySec PartOf WatchdogSec""".split()
 
 # Of every unit, in hardening.conf.
 HARDENING: dict[str, str] = {
@@ -215,6 +215,7 @@ UNITS: dict[str, dict[str, str | list[str]]] = {
         "ListenStream": "127.0.1.1:465",
         "PrivateNetwork": "yes",
     },
-    "app-backup.timer": {"OnCalendar": "daily"},
-    "app-certificate.timer": {"OnCalendar": "00/6:00"},
+    # A host that was off makes up for it.
+    "app-backup.timer": {"OnCalendar": "daily", "Persistent": "true"},
+    "app-certificate.timer": {"OnCalendar": "00/6:00", "Persistent": "true"},
 }

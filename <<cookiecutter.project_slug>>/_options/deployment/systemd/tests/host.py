@@ -15,7 +15,7 @@ from tests.scripts import Outcome, Scratch, below, copied
 
 # The host's programs, which really run. The scripts find no others: no chown, no curl.
 PROGRAMS = """awk basename cat chmod cmp cp cut date dirname env find grep head ln ls mkdir mktemp mv
-openssl readlink rm sed sh sha256sum sort stat tail tar touch tr uname""".split()
+openssl readlink rm rmdir sed sh sha256sum sort stat tail tar touch tr uname""".split()
 # install(1) without the owner, which only root may give.
 INSTALL = """count=$#
 while [ "$count" -gt 0 ]; do
@@ -71,6 +71,7 @@ STANDINS = {
 esac""",
 } | dict.fromkeys(
     """apt-get dpkg journalctl nginx pg_lsclusters pg_ctlcluster mariadbd psql systemd-sysusers
+    userdel
     """.split(),
     "",
 )

@@ -18,7 +18,7 @@ from tests.deployment_policy import MIGRATOR, SLUG, UNITS, USER
 from tests.host import Host
 from tests.marks import asvs, practice, slow
 from tests.policy import exposed, settings
-from tests.scripts import Outcome, modes, shown_secrets
+from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
 
 TABLE = "MODES in tests/test_deployment_scripts.py"
 # Who may read what the scripts write; the first line that fits counts, and root owns all of it but
@@ -94,6 +94,7 @@ def test_nobody_reads_or_writes_what_he_must_not(host: Host, installed: Outcome)
     ]
     assert owned == OWNERS, "all else is root's"
     assert [call for call in installed.calls if re.match("ch(own|grp)|setfacl", call)] == []
+    assert [*host.folder.glob("tmp.*")] == [], "the administrator's password was in there"
 
 
 @practice("audits")
@@ -400,6 +401,48 @@ def test_a_service_from_before_the_role_of_mail_gets_one(tmp_path: Path) -> None
 
 
 # <% endif %>
+@pytest.mark.parametrize("purge", [[], ["--purge"]], ids=["kept", "purged"])
+def test_an_uninstallation_keeps_the_data_unless_told(tmp_path: Path, purge: list[str]) -> None:
+    """And then it leaves no key, no backup and no settings behind."""
+    host = Host(tmp_path)
+    assert host.run("install.sh").status == 0
+    places = [f"etc/{SLUG}", f"etc/ssl/{SLUG}", f"var/lib/{SLUG}-backups"]
+    for place in places:
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        (tmp_path / place / "of-the-operator").touch()
+    outcome = host.run("install.sh", "--uninstall", *purge)
+    assert outcome.status == 0, outcome.said
+    assert not (tmp_path / f"opt/{SLUG}").exists()
+    assert not [*(tmp_path / "etc/systemd/system").glob(f"{SLUG}*")]
+    kept = [place for place in places if (tmp_path / place / "of-the-operator").exists()]
+    assert kept == ([] if purge else places)
+
+
+WIDER = ["certificate.service", "outside@.service", "mail-outside@.service"]  # need a network
+FINDS = {"shellcheck": "exit 1", "nginx": "exit 1", "gixy": "exit 1"}
+FINDS |= {"verify": "echo unknown", "security": "exit 1"}
+
+
+@pytest.mark.parametrize("finds", ["nothing", *FINDS])
+def test_a_finding_of_a_checker_fails(tmp_path: Path, finds: str) -> None:
+    copied(Path("deploy"), tmp_path / "deploy")
+    systemd = f"""case $1 in
+        --version) echo "systemd 257" ;;
+        {finds}) {FINDS.get(finds, ":")} ;;
+    esac"""
+    checkers = dict.fromkeys(("shellcheck", "nginx", "gixy"), "")
+    checkers |= {finds: FINDS[finds]} if finds in checkers else {}
+    scratch = Scratch(
+        tmp_path,
+        "basename cat cp dirname grep install mkdir mktemp openssl rm sed".split(),
+        {"systemd-analyze": systemd, **checkers},
+    )
+    outcome = scratch.run("deploy/systemd/check.sh", OPENSSL_CONF="/dev/null")
+    assert (outcome.status != 0) == (finds != "nothing"), outcome.said
+    asked = re.findall(rf"security .*--threshold=(\d+) \S+/{SLUG}-?(\S+)", "\n".join(outcome.calls))
+    assert {name: most for most, name in asked if most != "5"} == dict.fromkeys(WIDER, "20")
+
+
 @pytest.mark.parametrize("status", [200, 503])
 def test_a_release_without_its_database_is_not_ready(tmp_path: Path, status: int) -> None:
     """install.sh takes it back then."""

@@ -25,6 +25,10 @@ def test_a_static_file_is_kept_under_its_version_alone(alice: Browser) -> None:
     assert "Set-Cookie" not in response.headers
     unchanged = alice.get(address[0], headers={"If-None-Match": response.headers["ETag"]})
     assert (unchanged.status_code, unchanged.headers["Cache-Control"]) == (304, immutable)
+    # A browser takes the headers of this answer in place of those it has kept.
+    assert unchanged.headers.get("Content-Security-Policy") == response.headers.get(
+        "Content-Security-Policy"
+    )
     version = address[0].partition("=")[2]
     for query in (
         "",

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -105,8 +107,8 @@ def test_the_group_alone_reads_a_new_certificate(tmp_path: Path) -> None:
     assert found == {"privkey.pem": "0640", "fullchain.pem": "0640"}
 
 
-def test_nginx_alone_reads_its_key(tmp_path: Path) -> None:
-    """The self-signed one here; nginx.sh makes no other file readable either."""
+def started_nginx(tmp_path: Path) -> Path:
+    """The folder with the certificate that nginx.sh has started Nginx with."""
     standins = {"nginx": "exit 0", "sleep": "exit 1"}
     scratch = Scratch(tmp_path, ["cmp", "cp", "mv", "openssl"], standins)
     text = below(tmp_path, (SCRIPTS / "nginx.sh").read_text(encoding="utf-8"))
@@ -115,10 +117,90 @@ def test_nginx_alone_reads_its_key(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     outcome = scratch.run("nginx.sh", OPENSSL_CONF="/dev/null")
     assert outcome.of("nginx") == ["nginx -e stderr -g daemon off;"], outcome.said
+    return folder
+
+
+def public_key(*command: str) -> str:
+    words = ["openssl", *command, "-pubout" if command[0] == "pkey" else "-pubkey"]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def test_nginx_alone_reads_its_key(tmp_path: Path) -> None:
+    """The self-signed one here; nginx.sh makes no other file readable either."""
+    folder = started_nginx(tmp_path)
     assert modes(folder) == {"privkey.pem": "0600", "fullchain.pem": "0600"}
 
 
-@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
+def test_nginx_takes_no_key_of_another_certificate(tmp_path: Path) -> None:
+    """The two files are not replaced at the same moment; with such a pair, Nginx does not start."""
+    given = tmp_path / "srv/certificates"
+    given.mkdir(parents=True)
+    for name in ("old", "new"):
+        new_key = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj /CN=a"
+        files = ["-keyout", f"{given}/{name}.key", "-out", f"{given}/{name}.crt"]
+        environment = {**os.environ, "OPENSSL_CONF": "/dev/null"}
+        command = ["openssl", *new_key.split(), *files]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+    (given / "new.crt").rename(given / "fullchain.pem")
+    (given / "old.key").rename(given / "privkey.pem")
+    folder = started_nginx(tmp_path)
+    certificate = public_key("x509", "-in", f"{folder}/fullchain.pem", "-noout")
+    assert certificate == public_key("pkey", "-in", f"{folder}/privkey.pem")
+
+
+# In the place of gunicorn: says whether somebody still reaches it when it is told to stop.
+GUNICORN = f"""exec {sys.executable} -c '
+import os, signal, socket, sys
+path = os.environ["GUNICORN_BIND"].removeprefix("unix:")
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(path)
+listening.listen()
+
+def stop(*_):
+    reached = socket.socket(socket.AF_UNIX).connect_ex(path) == 0
+    os.unlink(path)
+    os.write(1, b"reached\\n" if reached else b"closed\\n")
+    sys.exit()
+
+signal.signal(signal.SIGTERM, stop)
+os.write(1, b"listening\\n")
+while True:
+    signal.pause()
+'"""
+
+
+def catches(process: int, number: int) -> bool:
+    """Whether a process has a handler for a signal, proc(5)."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    (mask,) = re.findall(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_a_stop_closes_the_entrance_before_the_app_ends(tmp_path: Path) -> None:
+    """Nginx takes another instance at once; what has been received is still answered."""
+    scratch = Scratch(tmp_path, ["rm"], {"gunicorn": GUNICORN, "sleep": ""})
+    (tmp_path / "run" / policy.SLUG).mkdir(parents=True)
+    text = below(tmp_path, (SCRIPTS / "gunicorn.sh").read_text(encoding="utf-8"))
+    (tmp_path / "gunicorn.sh").write_text(text, encoding="utf-8")
+    environment = {"PATH": str(scratch.programs), "RECORD": str(scratch.record)}
+    process = subprocess.Popen(
+        ["/bin/sh", "gunicorn.sh", "app-1"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "listening\n"
+    while not catches(process.pid, signal.SIGTERM):
+        assert process.poll() is None
+    process.terminate()
+    said, _ = process.communicate(timeout=60)
+    assert (said, process.returncode) == ("closed\n", 0)
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (404, False), (503, False)])
 def test_a_page_that_fails_is_not_healthy(tmp_path: Path, status: int, healthy: bool) -> None:
     path = str(tmp_path / "app.sock")
     with socket.socket(socket.AF_UNIX) as listening:

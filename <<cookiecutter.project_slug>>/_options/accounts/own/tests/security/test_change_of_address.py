@@ -348,6 +348,22 @@ def test_a_reset_that_waits_in_the_old_mailbox_ends(app: Flask, alice: Browser) 
     assert set_password(alice, reset, NEW_PASSWORD).status_code == NO_LINK
 
 
+@pytest.mark.parametrize(
+    ("age", "told"), [(timedelta(days=6), {ALICE, NEW}), (timedelta(days=8), {NEW})]
+)
+def test_whoever_can_undo_the_change_hears_of_a_deletion(
+    app: Flask, alice: Browser, age: timedelta, told: set[str]
+) -> None:
+    """A thief deletes what was moved; later, the former mailbox may be somebody else's."""
+    move(alice, NEW)
+    with app.app_context():
+        for link in db.session.scalars(select(Link)):
+            link.expires_at -= age
+        db.session.commit()
+    assert ready_to_delete(alice)().status_code == DELETED
+    assert {mail.recipient for mail in mails(app) if mail.kind == "deleted"} == told
+
+
 # --- The thief knows the password
 
 

@@ -46,7 +46,8 @@ def due(app: Flask) -> Any:
 
 def make_due(app: Flask, ago: timedelta = timedelta(seconds=1), **mail: Any) -> None:
     """Let the delay be over, and the mail have been sent a day ago, or be as ``mail`` says."""
-    mail = {"state": "sent", "due_at": now() - timedelta(seconds=1)} | mail
+    began = now() - ago - factor_resets.DELAY
+    mail = {"state": "sent", "due_at": now() - timedelta(seconds=1), "created_at": began} | mail
     with app.app_context():
         db.session.execute(update(User).values(factors_end_at=now() - ago))
         db.session.execute(update(Mail).where(Mail.kind == "factors_end").values(mail))

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.auth import accounts, confirmation, upkeep
+from app.auth import accounts, confirmation, links, upkeep
 from app.auth.link_issuance import FIRST_PAUSE, LONGEST_PAUSE
 from app.auth.links import LIFETIMES, Link
 from app.auth.models import User
@@ -110,6 +110,22 @@ def test_no_link_counts_for_long() -> None:
     longest = {"confirm": DAY, "reset": timedelta(hours=1), "email": DAY}
     for purpose, lifetime in LIFETIMES.items():
         assert lifetime <= longest.get(purpose, 7 * DAY), purpose
+
+
+@pytest.mark.parametrize("purpose", LIFETIMES)
+def test_a_link_lives_as_long_as_it_says(app: Flask, purpose: links.Purpose) -> None:
+    """Also while others ask for mails, which deletes what nobody needs any more."""
+    with app.app_context():
+        token = links.issue_at_once(purpose, "dave@example.com")
+        db.session.commit()
+    pass_time(app, LIFETIMES[purpose] - timedelta(minutes=1))
+    with app.app_context():
+        links.issue_at_once("reset", "erin@example.com")
+        db.session.commit()
+        assert db.session.scalar(
+            select(Link.id).where(Link.email == "dave@example.com", Link.expires_at > now())
+        )
+        assert links.find("confirm" if purpose == "invite" else purpose, token)
 
 
 @asvs("6.4.1")

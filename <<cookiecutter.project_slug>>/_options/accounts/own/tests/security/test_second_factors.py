@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app.auth import links, second_factors, sign_in, throttling, tickets, totp
+from app.auth import links, second_factors, sign_in, step_up, throttling, tickets, totp
 from app.auth.models import Session, User
 from app.auth.recovery_codes import COUNT, RecoveryCode
 from app.auth.tickets import MAX_TRIES, Ticket
@@ -733,13 +733,18 @@ def test_where_one_is_required_the_set_up_opens_the_rest(strict: Flask, clock: C
 
 
 @asvs("6.3.3")
+@pytest.mark.parametrize("proof", [step_up.PASSWORD, ""], ids=["by password", "of before"])
 def test_where_one_is_required_a_session_by_password_proves_it_first(
-    strict: Flask, clock: Clock
+    strict: Flask, clock: Clock, proof: str
 ) -> None:
     """One that began before the factor was set up, elsewhere."""
     browser = Browser(strict)
     assert is_complete(password_step(browser, ALICE, PASSWORD))
     secret = with_app(strict, ALICE)
+    with strict.app_context():
+        for session in db.session.scalars(select(Session)):
+            session.proof = proof
+        db.session.commit()
     assert not browser.is_signed_in()
     assert needs_proof(remove_app(browser))
     assert prove_by_code(browser, clock.code(secret)).status_code < 400

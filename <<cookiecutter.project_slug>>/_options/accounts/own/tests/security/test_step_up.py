@@ -230,6 +230,20 @@ def test_to_be_active_is_no_proof(app: Flask, alice: Browser) -> None:
     assert not is_fresh(alice)
 
 
+def test_a_new_password_is_no_fresh_proof(app: Flask, alice: Browser) -> None:
+    """Whoever knows the password would put off the second factor again and again."""
+    send = ready_to_change_password(alice, NEW_PASSWORD)
+    with app.app_context():
+        before = session_of(app).proven_at
+    age_proofs(app, timedelta(minutes=5))
+    assert send().status_code == CHANGED
+    with app.app_context():
+        after = session_of(app).proven_at
+    assert after
+    assert before
+    assert after < before
+
+
 # --- What is a proof
 
 
@@ -503,6 +517,16 @@ def test_wrong_proofs_are_logged(
     lines = log()
     assert "authn_step_up_fail" in [line.get("event") for line in lines]
     assert wrong not in str([{**line, "time": ""} for line in lines])
+
+
+@asvs("16.3.1")
+def test_a_wrong_password_as_a_proof_is_logged(
+    app: Flask, alice: Browser, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    age_proofs(app)
+    log()
+    prove_by_password(alice, "wrong")
+    assert "authn_step_up_fail" in [line.get("event") for line in log()]
 
 
 def test_a_failure_at_the_sign_in_does_not_keep_the_owner_from_a_proof(

@@ -1,0 +1,195 @@
+"""What strangers planted, and no test saw at first: each has been a gap of our own tests."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.sabotage.defect import Defect
+
+KUBERNETES = {"deployment": "kubernetes"}
+SYSTEMD = {"deployment": "systemd"}
+audits = partial(Defect, "audits")
+https = partial(Defect, "https")
+links = partial(Defect, "links")
+CHECKER = "test_a_finding_of_a_checker_fails"
+
+DEFECTS = [
+    audits(
+        "Ctrl-C ends a migration half way",
+        "setsid docker compose run",
+        "docker compose run",
+        "test_a_deployment_is_these_steps",
+    ),
+    audits(
+        "the terminal shows the mail server's password",
+        "case $1 in *SECRET* | MAIL_URL) silent=yes",
+        "case $1 in *SECRET*) silent=yes",
+        "test_a_secret_that_is_typed_is_not_shown",
+    ),
+    audits(
+        "a finding of a checker of Docker fails nothing",
+        '    "$@" || failed=1\n',
+        '    "$@" || true\n',
+        CHECKER,
+        file="deploy/docker/check.sh",
+    ),
+    audits(
+        "a finding of a checker of Kubernetes fails nothing",
+        '        "$@" || status=1\n',
+        '        "$@" || true\n',
+        CHECKER,
+        KUBERNETES,
+        "deploy/kubernetes/check.sh",
+    ),
+    audits(
+        "the exposure of the units is not judged",
+        "            *) most=5 ;;\n",
+        "            *) most=50 ;;\n",
+        CHECKER,
+        SYSTEMD,
+    ),
+    audits(
+        "the administrator's password stays on the host",
+        '    rm -rf "$scratch" "$unfinished"\n',
+        '    rm -rf "$unfinished"\n',
+        "test_nobody_reads_or_writes_what_he_must_not",
+        SYSTEMD,
+    ),
+    audits(
+        "an uninstallation keeps the backups",
+        '"$data" "$backups" "$data-certificate"',
+        '"$data" "$data-certificate"',
+        "test_an_uninstallation_keeps_the_data_unless_told",
+        SYSTEMD,
+    ),
+    audits(
+        "a host that was off misses its backup",
+        "# A host that was off makes up for it.\nPersistent=true\n",
+        "",
+        "test_a_unit_gets_no_further",
+        SYSTEMD,
+        "deploy/systemd/app-backup.timer",
+    ),
+    audits(
+        "a backup is named by a path",
+        "*[!A-Za-z0-9.-]*)",
+        "*[!A-Za-z0-9./-]*)",
+        "test_a_backup_has_a_name_and_no_path",
+        KUBERNETES,
+    ),
+    audits(
+        "two backups at once",
+        "concurrencyPolicy: Forbid",
+        "concurrencyPolicy: Allow",
+        "test_a_backup_is_written_each_night",
+        KUBERNETES,
+    ),
+    https(
+        "Nginx takes the key of another certificate",
+        'waiting for a matching pair"\n        return 1\n',
+        'waiting for a matching pair"\n        return 0\n',
+        "test_nginx_takes_no_key_of_another_certificate",
+    ),
+    https(
+        "a refused health check is healthy",
+        "response.status < 400",
+        "response.status < 500",
+        "test_a_page_that_fails_is_not_healthy",
+    ),
+    https(
+        "a stop loses requests",
+        '    rm -f "$socket"\n    : >"$socket"',
+        '    : >"$socket"',
+        "test_a_stop_closes_the_entrance_before_the_app_ends",
+    ),
+    https(
+        "plain HTTP on the port of TLS gets the page of Nginx",
+        "error_page 495 496 497 =400",
+        "error_page 495 496 =400",
+        "test_plain_http_on_the_port_of_tls_gets_our_page",
+    ),
+    links(
+        "the error log of Nginx quotes the token of one kind of link",
+        "(confirm|reset|email|undo|unlock|keep)",
+        "(confirm|reset|email|undo|unlock)",
+        "test_nginx_writes_no_token_of_any_link",
+        file="deploy/nginx/site.conf",
+    ),
+    links(
+        "a link is deleted before its end",
+        'now() - LIFETIMES["undo"])',
+        'now() - LIFETIMES["email"])',
+        "test_a_link_lives_as_long_as_it_says",
+    ),
+    Defect(
+        "auth.address",
+        "the owner of a moved account hears of no deletion",
+        "    told = {user.email, *account_links.undoable(user)}\n",
+        "    told = {user.email}\n",
+        "test_whoever_can_undo_the_change_hears_of_a_deletion",
+    ),
+    Defect(
+        "auth.address",
+        "a former mailbox hears of a deletion for ever",
+        "        Link.token_hash.is_not(None),\n        Link.expires_at > now(),\n",
+        "        Link.token_hash.is_not(None),\n",
+        "test_whoever_can_undo_the_change_hears_of_a_deletion",
+    ),
+    Defect(
+        "second factors",
+        "a reset does not wait for its mail",
+        "user.factors_end_at - DELAY)",
+        "user.factors_end_at)",
+        "test_nothing_ends_before_the_owner_had_a_day_to_read_the_mail",
+    ),
+    Defect(
+        "step-up",
+        "a new password is a fresh proof",
+        "identity.start_session(user, proof, proven_at), stays)",
+        "identity.start_session(user, proof, now()), stays)",
+        "test_a_new_password_is_no_fresh_proof",
+    ),
+    Defect(
+        "second factors",
+        "a session of an older version needs no second factor",
+        'session.proof in ("", PASSWORD):',
+        "session.proof == PASSWORD:",
+        "test_where_one_is_required_a_session_by_password_proves_it_first",
+    ),
+    Defect(
+        "logs",
+        "a wrong password as a proof is not logged",
+        "    if not authentication.reauthenticate(session, password):\n"
+        '        security_event("authn_step_up_fail", account=session.user_id)\n',
+        "    if not authentication.reauthenticate(session, password):\n",
+        "test_a_wrong_password_as_a_proof_is_logged",
+    ),
+    Defect(
+        "rate_limits",
+        "a second factor by passkey has the limit of writes",
+        '@blueprint.post("/second-factor/passkey")\n@public\n@limit\n',
+        '@blueprint.post("/second-factor/passkey")\n@public\n',
+        "test_every_open_route_that_changes_something_has_a_limit_of_its_own",
+    ),
+    Defect(
+        "rate_limits",
+        "all IPv4 addresses in IPv6 are one",
+        "        if address.ipv4_mapped:\n            return str(address.ipv4_mapped)\n",
+        "",
+        "test_an_ipv4_address_in_ipv6_is_that_address",
+    ),
+    Defect(
+        "passwords",
+        "a leaked password is looked for as it was typed",
+        "is_breached(_normalize(password))",
+        "is_breached(password)",
+        "test_it_is_asked_for_as_it_is_stored",
+    ),
+    Defect(
+        "passwords",
+        "a transaction is open while a leak is looked for",
+        "    db.session.commit()  # the database ends a transaction",
+        "    # the database ends a transaction",
+        "test_no_transaction_is_open_while_it_is_asked",
+    ),
+]
