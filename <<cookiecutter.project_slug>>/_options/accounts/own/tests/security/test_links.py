@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.auth import accounts, confirmation, links, upkeep
+from app.auth import accounts, confirmation, link_issuance, links, upkeep
 from app.auth.link_issuance import FIRST_PAUSE, LONGEST_PAUSE
 from app.auth.links import LIFETIMES, Link
 from app.auth.models import User
@@ -116,11 +116,11 @@ def test_no_link_counts_for_long() -> None:
 def test_a_link_lives_as_long_as_it_says(app: Flask, purpose: links.Purpose) -> None:
     """Also while others ask for mails, which deletes what nobody needs any more."""
     with app.app_context():
-        token = links.issue_at_once(purpose, "dave@example.com")
+        token = link_issuance.issue_at_once(purpose, "dave@example.com")
         db.session.commit()
     pass_time(app, LIFETIMES[purpose] - timedelta(minutes=1))
     with app.app_context():
-        links.issue_at_once("reset", "erin@example.com")
+        link_issuance.issue_at_once("reset", "erin@example.com")
         db.session.commit()
         assert db.session.scalar(
             select(Link.id).where(Link.email == "dave@example.com", Link.expires_at > now())
