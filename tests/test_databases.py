@@ -92,9 +92,7 @@ OF_SERVER = """
     security/test_secrets_stay_secret security/test_storage_faults security/test_storage_tls
 """.split()
 # The same names everywhere.
-MODULES = {
-    f"app/database/{name}.py" for name in ("dialect", "driver_errors", "dumps")
-}
+MODULES = {f"app/database/{name}.py" for name in ("dialect", "driver_errors", "dumps")}
 DRIVERS = {
     "sqlite": set(),
     "postgresql": {"psycopg", "psycopg-binary", "tzdata"},

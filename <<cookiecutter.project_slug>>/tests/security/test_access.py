@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth.models import User
-from app.database import db
+from app.auth.models import Session, User
+from app.auth.sessions import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT
+from app.database import db, now
 from app.security import check
 from app.security.access import is_public
 # <% if cookiecutter.__interface == "json" %>
@@ -18,7 +20,7 @@ from tests.browser import PROFILE, SIGN_UP, WRITTEN, Browser
 # <% else %>
 from tests.browser import PROFILE, WRITTEN, Browser, html
 # <% endif %>
-from tests.marks import asvs
+from tests.marks import asvs, practice
 from tests.resources import (
     EDITED,
     RESOURCES,
@@ -256,6 +258,23 @@ def test_public_ids_cannot_be_guessed(app: Flask, alice: Browser, resource: Reso
     assert {len(public_id) for public_id in ids} == {22}  # 128 bits
     # A number, or a time, is the same in some of its places.
     assert min(len(set(place)) for place in zip(*ids, strict=True)) > 1
+
+
+@practice("auth.sessions")
+@asvs("7.3.1", "7.3.2")
+@pytest.mark.parametrize(
+    ("column", "timeout"), [("last_seen_at", IDLE_TIMEOUT), ("created_at", ABSOLUTE_TIMEOUT)]
+)
+def test_a_sign_in_deletes_no_session_that_another_user_still_has(
+    app: Flask, alice: Browser, column: str, timeout: timedelta
+) -> None:
+    """A sign-in deletes expired sessions of all users."""
+    with app.app_context():
+        aged = db.session.scalars(select(Session)).one()
+        setattr(aged, column, now() - timeout + timedelta(minutes=1))
+        db.session.commit()
+    Browser(app, "203.0.113.2").signed_in("bob@example.com")
+    assert alice.is_signed_in()
 
 
 def test_start_up_notices_that_routes_are_open_by_default(app: Flask) -> None:

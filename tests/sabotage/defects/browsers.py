@@ -138,7 +138,7 @@ DEFECTS = [
     ),
     cookies(
         "the database stores the tokens unhashed",
-        'return sha256(secret.encoded()).hexdigest()',
+        "return sha256(secret.encoded()).hexdigest()",
         "return secret.reveal()",
         "test_the_database_holds_nothing_that_signs_in",
     ),

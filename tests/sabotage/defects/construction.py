@@ -36,6 +36,7 @@ DEFECTS = [
     scope(
         "an operator sees everybody's rows",
         "    if not state.is_orm_statement or is_unscoped(state.execution_options):\n",
+        "    from flask import g\n"
         '    if g.get("user") and getattr(g.user, "is_operator", False):\n'
         '        state.update_execution_options(unscoped="an operator")\n        return\n'
         "    if not state.is_orm_statement or is_unscoped(state.execution_options):\n",

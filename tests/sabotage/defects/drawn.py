@@ -81,8 +81,8 @@ DEFECTS = [
     Defect(
         "redirects",
         "sign-out leads where the address says",
-        'return identity.sign_out(url_for("home"), clear=',
-        'return identity.sign_out(request.args.get("next") or url_for("home"), clear=',
+        "return signed_out(redirect(target), clear)",
+        'return signed_out(redirect(request.args.get("next") or target), clear)',
         "test_no_route_leads_where_a_request_says",
     ),
     # 6: passwords, accounts

@@ -192,4 +192,11 @@ DEFECTS = [
         "    # the database ends a transaction",
         "test_no_transaction_is_open_while_it_is_asked",
     ),
+    Defect(
+        "auth.sessions",
+        "a sign-in deletes running sessions of other users",
+        "delete_expired(Session, Session.last_seen_at, now() - idle)",
+        "delete_expired(Session, Session.created_at, now() - idle)",
+        "test_a_sign_in_deletes_no_session_that_another_user_still_has",
+    ),
 ]
