@@ -1,10 +1,9 @@
 """Secrets: a key, a password or a token in a log line, a traceback or an error page.
 
-A secret is wrapped where it is read or made and stays so until a library needs its text: whatever
-prints, formats or logs it shows ``[redacted]``. It is no ``str``, so code that forgets
-:meth:`Secret.reveal` fails at once and does not go on with that word in place of a key. Ours
-instead of Pydantic's ``SecretStr``: only APIs have Pydantic, and this one compares in constant
-time.
+A secret is wrapped where it is read or made, until a library needs its text: code that prints,
+formats or logs it shows ``[redacted]``. It is no ``str``, so code that forgets
+:meth:`Secret.reveal` fails at once instead of using that word as a key. We do not use Pydantic's
+``SecretStr``: only APIs have Pydantic, and this class compares in constant time.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Secret:
         return self._text
 
     def encoded(self) -> bytes:
-        """The text in UTF-8, for what hashes it. JSON can bring lone surrogates: they count too."""
+        """The text in UTF-8, to hash it. JSON can contain lone surrogates: they are hashed, too."""
         return self._text.encode("utf-8", "surrogatepass")
 
     def __repr__(self) -> str:
@@ -52,7 +51,7 @@ class Secret:
 
 
 def hash_secret(secret: Secret) -> str:
-    """What the database stores of a random secret: nobody guesses it from its SHA-256.
+    """The SHA-256 of a random secret, for the database: nobody can guess the secret from it.
 
     Never of a password, which people choose: see :mod:`app.security.passwords`.
     """

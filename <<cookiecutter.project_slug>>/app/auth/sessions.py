@@ -1,7 +1,7 @@
 """Sessions: a saved session must not work after sign-out, a new password, disabling or expiry.
 
 This module starts, finds and ends one; :mod:`app.auth.revocation` ends all of a user. The database
-decides, whatever a client still holds.
+decides which sessions run, not what a client holds.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def start(
 def renew(session: Session, proof: str, proven_at: datetime | None = None) -> Secret:
     """Record a fresh proof, and give the session a new token, which is returned.
 
-    Whoever has copied one before has nothing (ASVS 7.2.4): access tokens name the public id, which
-    is new as well. The caller commits.
+    A copy of the previous one is useless (ASVS 7.2.4): access tokens name the public id, which is
+    new as well. The caller commits.
 
     :param proven_at: when it was given; by default now.
     """
@@ -149,7 +149,8 @@ def of_user(user: User) -> list[Session]:
 def hold(session: Session) -> bool:
     """Lock the account until the commit, and whether this session still runs.
 
-    Call it before what a fresh proof allowed: meanwhile the owner may have thrown a thief out.
+    Call it before an action that a fresh proof allowed: the owner may just have ended the session
+    of a thief.
     """
     locked = throttling.lock(session.user)
     return locked and db.session.get(Session, session.id, populate_existing=True) is not None

@@ -1,4 +1,4 @@
-"""The end of the certificate that Nginx shows: Nginx alone has the files, so it is asked by TLS."""
+"""The end of the certificate that Nginx shows. Only Nginx has its files, so this asks by TLS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Certificate:
-    """What a server with TLS shows to clients that ask for ``name``.
+    """The certificate that a server shows to clients that ask for ``name``.
 
     :param address: of the server, ``HOST:PORT``.
     """

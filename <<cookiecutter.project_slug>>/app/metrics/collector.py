@@ -1,4 +1,4 @@
-"""What is found out when Prometheus asks: versions, certificate, outbox and newest backup."""
+"""The numbers that are read when Prometheus asks: versions, certificate, outbox, newest backup."""
 
 from __future__ import annotations
 

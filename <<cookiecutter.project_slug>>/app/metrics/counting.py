@@ -47,7 +47,7 @@ class Answer:
         return iter(self.body)
 
     def close(self) -> None:
-        """Close the body, as a server does with each answer, and count it whatever comes of it."""
+        """Close the body, as a server does with each answer, and count it even if that fails."""
         try:
             if close := getattr(self.body, "close", None):
                 close()

@@ -1,7 +1,7 @@
 """Who reaches ``/metrics``: only a client of the listener in ``METRICS_ADDRESS``.
 
-gunicorn passes on the connection that a request came by. On that listener nothing but ``/metrics``
-is answered, and nowhere else is it.
+gunicorn passes on the connection that a request came by. That listener answers nothing but
+``/metrics``, and no other answers it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def answering(wsgi_app: WSGIApplication, port: int, numbers: Collector) -> WSGIApplication:
-    """WSGI middleware: answers ``/metrics``, and only that, to who has connected to ``port``."""
+    """WSGI middleware: answers ``/metrics``, and only that, to clients connected to ``port``."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # The accepted connection: its own address is no header, so that no client can choose it.

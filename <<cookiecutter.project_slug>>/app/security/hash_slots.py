@@ -1,7 +1,8 @@
 """Slots for hashes of passwords: a flood of sign-ins takes all memory and all threads.
 
-A hash takes 46 MiB and a thread for a while. Without a bound, the system would kill the service for
-want of memory. Therefore a process makes few hashes at once, and refuses further ones. ASVS 15.2.2.
+A hash takes 46 MiB and a thread for a while. Without a bound, the system would end the service
+because the memory is full. Therefore a process makes few hashes at once, and refuses further ones.
+ASVS 15.2.2.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from app.security.logs import security_event
 # a slot, because waiting takes a thread as well: one thread is always left for signed-in users.
 SLOTS = 3
 slots = threading.BoundedSemaphore(SLOTS)
-# Told of each slot that is taken (+1), free again (-1), or refused (0): app/metrics.
+# Called for each slot that is taken (+1), free again (-1), or refused (0): app/metrics.
 watch: Callable[[int], None] | None = None
 
 

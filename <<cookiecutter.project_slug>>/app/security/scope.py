@@ -1,6 +1,6 @@
 """Foreign rows: one query without its owner shows or changes the rows of all users.
 
-So nobody has to remember the owner: the session itself limits every query, update and delete to the
+No query has to name the owner: the session itself limits every query, update and delete to the
 rows of the signed-in user, an operator's too. :mod:`app.security.ownership` knows which models are
 owned. A statement for the rows of other users says why, ``unscoped="<reason>"`` in its execution
 options; a row that is written for another user says it by :func:`unscoped`. Otherwise, and when
@@ -27,11 +27,11 @@ Row = TypeVar("Row", bound=Base)
 
 
 class UnscopedError(RuntimeError):
-    """A statement or a row for another user that does not say why: a mistake of ours, so 500."""
+    """A statement or a row for another user that does not say why: a mistake in code, so 500."""
 
 
 def unscoped(row: Row, reason: str) -> Row:
-    """Let this row be written whoever is signed in, and return it."""
+    """Let this row be written for any user, and return it."""
     inspect(row).info["unscoped"] = reason
     return row
 

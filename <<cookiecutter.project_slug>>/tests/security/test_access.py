@@ -20,7 +20,7 @@ from tests.browser import PROFILE, SIGN_UP, WRITTEN, Browser
 # <% else %>
 from tests.browser import PROFILE, WRITTEN, Browser, html
 # <% endif %>
-from tests.marks import asvs, practice
+from tests.marks import asvs
 from tests.resources import (
     EDITED,
     RESOURCES,
@@ -260,7 +260,6 @@ def test_public_ids_cannot_be_guessed(app: Flask, alice: Browser, resource: Reso
     assert min(len(set(place)) for place in zip(*ids, strict=True)) > 1
 
 
-@practice("auth.sessions")
 @asvs("7.3.1", "7.3.2")
 @pytest.mark.parametrize(
     ("column", "timeout"), [("last_seen_at", IDLE_TIMEOUT), ("created_at", ABSOLUTE_TIMEOUT)]

@@ -193,7 +193,7 @@ DEFECTS = [
         "test_no_transaction_is_open_while_it_is_asked",
     ),
     Defect(
-        "auth.sessions",
+        "access",
         "a sign-in deletes running sessions of other users",
         "delete_expired(Session, Session.last_seen_at, now() - idle)",
         "delete_expired(Session, Session.created_at, now() - idle)",

@@ -1,7 +1,7 @@
 """Issuance of links: an attacker floods the mailbox of a stranger with mails that have a link.
 
-Mails to one address have pauses in between that grow. The row of a link stays, so that requests at
-the same moment wait for each other and one of them sends a mail. ASVS 6.4.3, 6.5.2.
+The pauses between mails to one address grow. The row of a link stays, so that simultaneous requests
+wait for each other and one of them sends a mail. ASVS 6.4.3, 6.5.2.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.secret import Secret, hash_secret
 from app.security.scope import unscoped
 
 # The pause after a mail to one address, doubled after each further one of a day, but no longer than
-# a link counts: 16 a day at most, of short links to reset 50. So an owner whose mailbox somebody
+# a link is valid: 16 a day at most, of short links to reset 50. So an owner whose mailbox somebody
 # floods always has a link, or can ask for one. Ours.
 FIRST_PAUSE = timedelta(minutes=5)
 LONGEST_PAUSE = timedelta(hours=2)
@@ -34,8 +34,8 @@ def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | No
 
     :param user: whose account it changes, where the address does not say it; its row is locked.
         Without one, write nothing before: see :func:`app.database.rows.lock_or_add`.
-    :returns: its token; None while the pause after the last mail lasts. Then the one before still
-        counts.
+    :returns: its token; None while the pause after the last mail lasts. Then the one before
+        is still valid.
     """
     link = _locked(purpose, email, user)
     longest = min(LONGEST_PAUSE, LIFETIMES[purpose])

@@ -1,9 +1,9 @@
 """Links in mails: whoever opens one has the mailbox of that address.
 
-An attacker guesses them, takes them from a log, uses one twice or for something else, or floods the
-mailbox of a stranger. So a link has 256 random bits, of which the database stores the hash; it
-counts for one purpose, one address and one use, for a limited time; and a newer one ends the older:
-:mod:`app.auth.link_issuance` makes it. ASVS 6.4.1, 6.4.3, 6.5.1 to 6.5.3.
+An attacker guesses one, takes it from a log, or uses it twice or for something else. So a link has
+256 random bits, of which the database stores the hash. It is valid for one purpose, one address and
+one use, for a limited time, and a newer one ends the older: :mod:`app.auth.link_issuance` makes it.
+ASVS 6.4.1, 6.4.3, 6.5.1 to 6.5.3.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Purpose = Literal["confirm", "invite", "reset", "email", "undo", "unlock", "keep
 
 LIFETIMES: dict[Purpose, timedelta] = {
     "confirm": timedelta(hours=24),
-    "invite": timedelta(days=7),  # whoever is invited did not wait for it; GitHub has 7 days too
+    "invite": timedelta(days=7),  # an invited person does not wait for it; GitHub has 7 days too
     "reset": timedelta(minutes=30),  # OWASP Forgot Password cheat sheet: short
     "email": timedelta(hours=24),
     "undo": timedelta(days=7),  # until the owner of a stolen account reads the mail
@@ -38,7 +38,7 @@ SIGN_UP: dict[str, tuple[Purpose, ...]] = {
     "invite": ("invite",),
     "closed": (),
 }
-# Why statements here concern other users: whoever opens a link is not signed in.
+# Why statements here concern other users: a user who opens a link is not signed in.
 OF_ALL = {"unscoped": "the link of any user, which its token names"}
 
 
@@ -68,7 +68,7 @@ def shown(purpose: Purpose, token: Secret) -> dict[str, str]:
 
 
 def find(purpose: Purpose, token: Secret) -> Link | None:
-    """The link with this token, if it still counts."""
+    """The link with this token, if it is still valid."""
     query = select(Link).where(
         Link.token_hash == hash_secret(token),
         Link.purpose.in_(_counting(purpose)),
@@ -78,7 +78,7 @@ def find(purpose: Purpose, token: Secret) -> Link | None:
 
 
 def use(link: Link) -> bool:
-    """End a link, and whether it still counted: of two requests, one gets True.
+    """End a link, and return whether it was valid: of two requests, one gets True.
 
     The caller commits, together with what the link was for.
     """
@@ -98,7 +98,7 @@ def name(purpose: Purpose, email: str, user: User | None = None) -> str:
 
 
 def _counting(purpose: Purpose) -> tuple[Purpose, ...]:
-    """Which links count for a purpose: to open an account, those that ``SIGN_UP`` allows."""
+    """Which links are valid for a purpose: to open an account, those that ``SIGN_UP`` allows."""
     if purpose != "confirm":
         return (purpose,)
     return SIGN_UP[current_app.config["SETTINGS"].sign_up]

@@ -2,9 +2,9 @@
 
 A code (:mod:`app.auth.totp_codes`) works once: the last step that was used is stored, by one
 statement, so that of two requests with the same code one succeeds. The app and this service share a
-secret, which cannot be hashed: it is encrypted for this purpose alone. It counts only after a code
-was typed, so that nobody is locked out by an app that was never set up; then it replaces one that
-was before. ASVS 6.5.1, 6.5.8.
+secret, which cannot be hashed: it is encrypted for this purpose alone. A new secret is used only
+after its first code was typed, so that an app that was never set up locks nobody out; then it
+replaces the previous one. ASVS 6.5.1, 6.5.8.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from app.security.logs import security_event
 from app.security.scope import unscoped
 
 PURPOSE = "secret of an authenticator app"  # of the key that encrypts it
-# Why statements here concern other users: whoever types a code may not be signed in yet.
+# Why statements here concern other users: a user who types a code may not be signed in yet.
 OF_ALL = {"unscoped": "the authenticator app of the user who signs in, or whom an operator names"}
 
 
 class AuthenticatorApp(Base):
     """The app of a user, at most one, and the one that may replace it. Both secrets are encrypted.
 
-    The new one protects nothing before its first code; until then, the other one does.
+    The new one is not used before its first code; until then, the other one is.
     """
 
     __tablename__ = "authenticator_apps"
@@ -41,11 +41,11 @@ class AuthenticatorApp(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
     secret: Mapped[str | None] = mapped_column(String(255))
     new_secret: Mapped[str | None] = mapped_column(String(255))
-    # Which alone sees and confirms it: a thief who began knows the secret that the owner scans.
+    # Only this session sees and confirms it: a thief who began knows the secret.
     session_id: Mapped[int | None] = mapped_column(
         ForeignKey("sessions.id", ondelete="SET NULL"), index=True
     )
-    last_step: Mapped[int] = mapped_column(default=0)  # no code of this step or before counts
+    last_step: Mapped[int] = mapped_column(default=0)  # no code of this step or before is accepted
     wrong_codes: Mapped[int] = mapped_column(default=0)  # in a row, see app.auth.code_guesses
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     enabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -92,7 +92,7 @@ def enable(session: Session, code: Secret) -> bool:
 def verify(user: User, code: Secret) -> bool:
     """Whether ``code`` is one of the enabled app, and not used before. The caller commits.
 
-    Then none of its step or before counts any more: of two requests, one gets True.
+    Then no code of its step or before is accepted: of two requests, one gets True.
     """
     app = find(user)
     step = _step(app.secret, code) if app else None
@@ -115,7 +115,7 @@ def remove(user: User) -> bool:
 
 
 def forget_pending(user: User) -> None:
-    """Forget an app that waits for its first code: whoever began it may not be the owner.
+    """Delete an app that waits for its first code: a thief may have begun it.
 
     The caller commits.
     """
@@ -130,7 +130,7 @@ def _step(stored: str | None, code: Secret) -> int | None:
 
 
 def _readable(stored: str | None) -> Secret | None:
-    """The secret; None also when its key is lost, so that recovery codes still count."""
+    """The secret; None also when its key is lost, so that recovery codes still work."""
     try:
         return Secret(decrypt(stored, PURPOSE)) if stored else None
     except ValueError:

@@ -1,7 +1,7 @@
-"""Challenges: what a request gets that has to prove more before it may go on.
+"""Challenges: the answer to a request that has to prove more first.
 
 An anonymous one gets 401, as RFC 6750 says it; one whose proof is too old or too weak gets what RFC
-9470 says. No answer tells a forger why a token does not count.
+9470 says. No answer tells a forger why a token is not valid.
 """
 
 from __future__ import annotations

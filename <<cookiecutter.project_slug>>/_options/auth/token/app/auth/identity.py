@@ -65,7 +65,7 @@ def current_session() -> Session:
 def held_session() -> Session:
     """This session, whose account is locked until the commit: for what a fresh proof allowed.
 
-    :raises Unauthorized: when it has ended meanwhile, because its owner has thrown a thief out.
+    :raises Unauthorized: when it has just ended: its owner may have ended the session of a thief.
     """
     session = current_session()
     if not sessions.hold(session):

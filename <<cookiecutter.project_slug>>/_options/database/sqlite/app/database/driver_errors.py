@@ -1,4 +1,4 @@
-"""What an error of the database means."""
+"""What the errors of the database's driver mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Challenges: what a request gets that has to prove more before it may go on.
+"""Challenges: the answer to a request that has to prove more first.
 
 An anonymous one gets the page where users sign in; one whose proof is too old or too weak gets the
 page where users prove more. Nobody is sent to an address of another site, and a typed text is kept.

@@ -50,7 +50,7 @@ def current_session() -> Session:
 def held_session() -> Session:
     """This session, whose account is locked until the commit: for what a fresh proof allowed.
 
-    :raises Unauthorized: when it has ended meanwhile, because its owner has thrown a thief out.
+    :raises Unauthorized: when it has just ended: its owner may have ended the session of a thief.
     """
     if not sessions.hold(current_session()):
         raise Unauthorized("Please sign in.")
@@ -60,8 +60,8 @@ def held_session() -> Session:
 def leave() -> None:
     """End the session of this browser, if it has one: another begins (ASVS 7.2.4).
 
-    Whoever has copied its cookie must not keep what the user believes to have left. The caller
-    commits.
+    A thief who copied its cookie must not keep a session that the user believes to be over.
+    The caller commits.
     """
     if g.session is not None:
         sessions.end(g.session)
@@ -89,9 +89,9 @@ def start_session(user: User, proof: str, proven_at: datetime | None) -> Session
 
 
 def prove(proof: str, proven_at: datetime | None = None) -> None:
-    """Record a fresh proof, and commit: the session goes on, under a new token.
+    """Record a fresh proof, and commit: the session continues, under a new token.
 
-    The browser gets it after the commit: if that fails, the old one still counts.
+    The browser gets it after the commit: if that fails, the old one is still valid.
 
     :param proven_at: when it was given; by default now.
     """
