@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from app.security import passwords
+from app.security import hash_slots
 from flask import Flask
 
 from tests import live
@@ -19,7 +19,7 @@ from tests.test_instances import processes
 
 WORKERS = 2
 # Twice the memory of all allowed hashes; new threads and connections also need some.
-LIMIT = 2 * WORKERS * passwords.SLOTS * HASH * 1024  # bytes
+LIMIT = 2 * WORKERS * hash_slots.SLOTS * HASH * 1024  # bytes
 
 
 def test_nothing_is_killed(

@@ -45,7 +45,7 @@ def check(app: Flask) -> Iterator[str]:
 
 
 def refuse_for(reason: str | None) -> None:
-    """Note why this request is refused, if it is answered now; None: it may continue.
+    """Record why this request is refused, if it is answered now; None: it may continue.
 
     The page that asks for a sign-in, or for a fresh proof, is a redirection: its status does not
     tell.

@@ -71,7 +71,7 @@ STANDINS = {
 esac""",
 } | dict.fromkeys(
     """apt-get dpkg journalctl nginx pg_lsclusters pg_ctlcluster mariadbd psql systemd-sysusers
-    userdel
+    mariadb userdel
     """.split(),
     "",
 )
