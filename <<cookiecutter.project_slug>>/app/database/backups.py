@@ -62,7 +62,7 @@ def back_up(target: Path) -> Path:
         dumps.backup(migration_engine().url, partial)
         dumps.verify(migration_engine().url, partial)
         with partial.open("rb") as written:
-            os.fsync(written.fileno())  # what is recorded survives a power cut
+            os.fsync(written.fileno())  # all of it is on the disk before it is recorded
         partial.rename(target)
     except BaseException:
         partial.unlink(missing_ok=True)

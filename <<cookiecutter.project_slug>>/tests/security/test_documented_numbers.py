@@ -17,18 +17,6 @@ from app import quotas
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth import outbound, provider_proof, provider_tokens, sessions, step_up, throttling
 from app.oidc_settings import MIN_MAX_AGE
-# <% elif cookiecutter.auth == "token" %>
-from app.auth import (
-    account_limits,
-    device_tokens,
-    devices,
-    factor_resets,
-    links,
-    sessions,
-    step_up,
-    throttling,
-    tickets,
-)
 # <% else %>
 from app.auth import (
     account_limits,
@@ -37,7 +25,13 @@ from app.auth import (
     factor_resets,
     links,
     sessions,
+    # <% if cookiecutter.auth == "token" %>
+    step_up,
+    # <% endif %>
     throttling,
+    # <% if cookiecutter.auth == "token" %>
+    tickets,
+    # <% endif %>
 )
 # <% endif %>
 from app.security import hash_slots, passwords, sanitization, secret_key
