@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from app.database import db
 from app.metrics.collector import Numbers
-from app.metrics.counting import counted, remember_route
+from app.metrics.counting import counted
 from app.metrics.listener import answering
 from app.security import hash_slots
 
@@ -29,7 +29,6 @@ def init_app(app: Flask) -> None:
         values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
     # A registry that nobody asks: over several processes, the numbers are read from their files.
     unread = CollectorRegistry()
-    app.url_value_preprocessor(remember_route)
     within = answering(counted(app.wsgi_app, unread), port, Numbers(app))
     app.wsgi_app = within  # type: ignore[assignment, method-assign]
     watch_connections(app, unread)

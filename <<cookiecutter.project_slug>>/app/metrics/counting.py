@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from flask import request
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from app.security.logs import EVENTS
@@ -18,29 +17,33 @@ if TYPE_CHECKING:
 # Seconds. Pages take a few milliseconds, a sign-in a quarter of a second (the hash of a password).
 BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 10)
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-ROUTE = "app.route"  # where a request keeps its route: never its path, which the client chooses
-
-
-def remember_route(endpoint: str | None, arguments: dict[str, Any] | None) -> None:
-    """Keep the template of the route, such as ``/<public_id>/edit``."""
-    if rule := request.url_rule:
-        request.environ[ROUTE] = rule.rule
 
 
 class Answer:
-    """An answer that calls ``count`` with its status when the server closes it: it was sent."""
+    """An answer that calls ``count`` when the server closes it: it was sent."""
 
-    __slots__ = ("body", "count", "start_response", "status")
+    __slots__ = ("body", "count", "environ", "route", "start_response", "status")
 
-    def __init__(self, start_response: StartResponse, count: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        count: Callable[[str, str], None],
+    ) -> None:
         self.body: Iterable[bytes] = ()
         self.count = count
+        self.environ = environ
+        self.route = "none"
         self.start_response = start_response
         self.status = "500"
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """``start_response`` of the application."""
         self.status = status
+        # Never the path, which the client chooses: the template, such as /<public_id>/edit.
+        # Werkzeug keeps the request there while it is handled.
+        if rule := getattr(self.environ.get("werkzeug.request"), "url_rule", None):
+            self.route = rule.rule
         return self.start_response(status, headers, exc_info)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -52,7 +55,7 @@ class Answer:
             if close := getattr(self.body, "close", None):
                 close()
         finally:
-            self.count(self.status)
+            self.count(self.status, self.route)
 
 
 def counted(wsgi_app: WSGIApplication, registry: CollectorRegistry) -> WSGIApplication:
@@ -72,16 +75,16 @@ def counted(wsgi_app: WSGIApplication, registry: CollectorRegistry) -> WSGIAppli
     def counting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
 
-        def count(status: str) -> None:
+        def count(status: str, route: str) -> None:
             method = environ["REQUEST_METHOD"]
             method = method if method in METHODS else "other"
-            add, observe = counters(environ.get(ROUTE, "none"), method, status[0])
+            add, observe = counters(route, method, status[0])
             add()
             observe(time.perf_counter() - started)
             for kind in environ.get(EVENTS, ()):
                 event_of(kind).inc()
 
-        answer = Answer(start_response, count)
+        answer = Answer(environ, start_response, count)
         answer.body = wsgi_app(environ, answer.start)
         return answer
 

@@ -32,8 +32,8 @@ DEFECTS = [
     ),
     logs(
         "the path of a request is a label",
-        'environ.get(ROUTE, "none")',
-        'environ.get(ROUTE, environ["PATH_INFO"])',
+        "self.route = rule.rule",
+        'self.route = self.environ["PATH_INFO"]',
         "test_no_client_chooses_a_label",
     ),
     logs(
