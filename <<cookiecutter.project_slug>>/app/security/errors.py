@@ -36,7 +36,7 @@ SENTENCES = {
     405: "This address does not take requests of this kind.",
     413: "This is more than the service accepts.",
 }
-RETRY_AFTER = 5  # seconds; ours: how long a database is down is not known
+RETRY_AFTER = 5  # seconds; nobody knows how long an outage lasts, and fewer would add load
 
 
 def init_app(app: Flask) -> None:

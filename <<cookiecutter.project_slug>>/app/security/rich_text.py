@@ -29,7 +29,7 @@ from app.security.sanitization import (
     sanitize_html,
 )
 
-MAX_RICH_TEXT = 10_000  # characters of Markdown; ours: five pages. The parser takes 0.1 s at most
+MAX_RICH_TEXT = 10_000  # characters of Markdown: five pages, which the parser reads within 0.1 s
 MAX_NESTING = 20  # quotes and lists in each other; the parser's own, text below is left out
 # A page has one <h1> already. "#" is the heading below it, and there is one more level.
 HEADINGS = {"h1": "h2", "h2": "h3", "h3": "h3", "h4": "h3", "h5": "h3", "h6": "h3"}

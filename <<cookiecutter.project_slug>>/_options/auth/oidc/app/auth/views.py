@@ -31,7 +31,7 @@ from app.security.limit_keys import client_address
 from app.security.logs import security_event
 from app.security.redirects import own_path
 
-# Each may send one request to the provider. The number is ours: an office with one address begins
+# Each may send one request to the provider. Fewer would stop an office with one address that begins
 # its day.
 START = CALLBACK = "60 per 5 minutes"
 
