@@ -62,7 +62,7 @@ class RichText(str):
             stored = sanitize_html(render(source))
             html = markup(stored)
             if not html.strip():
-                raise ValueError("Write something that can be shown.")
+                raise ValueError("Write some text that is visible.")
         elif source is None:  # of a version of this service whose users wrote HTML
             source = markdown_of(html)
         text = super().__new__(cls, source)
@@ -98,7 +98,7 @@ def render(source: str) -> str:
     environment: dict[str, object] = {}
     tokens = parser.parse(source, environment)
     if sum(map(_length_of_attributes, tokens)) > MAX_HTML:
-        raise ValueError("The links of this text are too long. Use fewer or shorter ones.")
+        raise ValueError("The links in this text are too long. Use fewer or shorter links.")
     for token in tokens:
         token.tag = HEADINGS.get(token.tag, token.tag)
     html: str = parser.renderer.render(tokens, parser.options, environment)

@@ -367,7 +367,7 @@ def test_an_app_that_is_down_shows_nothing(
         "type": "about:blank",
         "title": "Bad gateway",
         "status": 502,
-        "detail": "The service does not answer. Please go back and try again shortly.",
+        "detail": "The service does not respond. Please go back and try again shortly.",
         "request_id": problem.header("x-request-id"),
     }
 

@@ -35,8 +35,8 @@ def newest(app: Flask, kind: str) -> Received:
     ("proof", "said", "advice"),
     [
         ("password", "with its password, on a device", "somebody knows your password"),
-        ("code", "its password and a code of its authenticator app", "make new recovery codes"),
-        ("recovery code", "its password and a recovery code", "make new recovery codes"),
+        ("code", "its password and a code of its authenticator app", "create new recovery codes"),
+        ("recovery code", "its password and a recovery code", "create new recovery codes"),
         ("passkey", "with a passkey, on a device", "remove that passkey"),
     ],
 )

@@ -313,7 +313,7 @@ def test_few_recovery_codes_are_told(app: Flask, alice: Browser, clock: Clock) -
     with app.app_context():
         assert all(recovery_codes.use(user_of(alice.email), Secret(code)) for code in codes[:7])
         db.session.commit()
-    assert "Make new recovery codes: 3 left" in advice(alice)
+    assert "Create new recovery codes: 3 left" in advice(alice)
 
 
 def test_recovery_codes_are_shown_once(app: Flask, alice: Browser, clock: Clock) -> None:

@@ -69,7 +69,7 @@ def callback() -> ResponseReturnValue:
     user = members.admit(claims, round_trip.provider().settings)
     if user is None:
         db.session.commit()
-        abort(403, "Your account may not use this service. Ask its operator for access.")
+        abort(403, "Your account is not allowed to use this service. Ask its operator for access.")
     security_event("authn_login_success", level=logging.INFO, account=user.id)
     identity.leave()
     sid, proven_at = claims.get("sid"), provider_proof.proven_at(claims)
