@@ -88,6 +88,6 @@ def delete_user(email: str, yes: bool) -> None:
         db.session.commit()  # no transaction waits for an answer
         click.confirm(f"Delete {address} and {rows} rows for good?", abort=True)
     if not deletion.delete_account(user, by="an operator"):
-        raise click.ClickException(f"Another operator has just deleted {address}.")
+        raise click.ClickException(f"Somebody else has just deleted {address}.")
     db.session.commit()
     click.echo(f"Deleted {address}.")
