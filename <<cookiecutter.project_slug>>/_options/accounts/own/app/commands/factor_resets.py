@@ -12,8 +12,8 @@ from app.database import db
 
 @users_cli.command("reset-factors")
 @click.argument("email")
-@click.option("--cancel", is_flag=True, help="Cancel a pending reset and keep the second factors.")
-@click.option("--now", is_flag=True, help="Disabled account: remove its second factors at once.")
+@click.option("--cancel", is_flag=True, help="Keep the second factors after all.")
+@click.option("--now", is_flag=True, help="Disabled account: remove what a thief has set up.")
 def reset_factors(email: str, cancel: bool, now: bool) -> None:
     """Remove an account's second factors, at the first sign-in after three days.
 
