@@ -1,4 +1,4 @@
-"""What the pods log, also those that are gone; and why requests were answered with 5xx.
+"""The logs of all pods, also deleted ones, and why requests were answered with 5xx.
 
 kubelet removes the log of a pod together with the pod. A hard link keeps it. kind's nodes have
 their logs elsewhere, and none is kept.
@@ -51,7 +51,7 @@ def kept() -> Path:
 
 
 def link() -> None:
-    """Link what has no link yet."""
+    """Link each log that has no link yet."""
     for path in run_folder().glob("node*/logs/*/*/*.log"):
         new = kept() / "_".join(path.parts[-3:])
         try:

@@ -1,4 +1,4 @@
-"""The codes of mails at the API: sign-up, a forgotten password, and where links lead."""
+"""Defects in mailed codes of the API: sign-up, forgotten password, addresses of links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told, logged, kept and audited: errors, logs, secrets, audits."""
+"""Defects in operation: errors, logs, secrets, audits."""
 
 from __future__ import annotations
 
