@@ -29,7 +29,7 @@ class Phase:
 
 
 def total(phases: list[Phase]) -> Phase:
-    """The number of all requests."""
+    """The sum of these phases, with the longest gap of them."""
     together = Phase()
     for phase in phases:
         together.counts += phase.counts
