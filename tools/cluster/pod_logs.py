@@ -84,12 +84,12 @@ def explain(namespace: str, since: str) -> list[str]:
     ]
     failed = [_entry(text).get("request_id") for _, _, text in found if FAILED.search(text)]
     chosen = set(failed[:MOST])
-    told = [
+    shown = [
         f"{when} {path.name.split('_')[1]} {_short(_entry(text))}"
         for when, path, text in sorted(found)
         if _entry(text).get("request_id") in chosen
     ]
-    return told + [f"and {len(failed) - MOST} more requests"] * (len(failed) > MOST)
+    return shown + [f"and {len(failed) - MOST} more requests"] * (len(failed) > MOST)
 
 
 def _entry(text: str) -> dict[str, Any]:

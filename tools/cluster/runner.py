@@ -57,5 +57,5 @@ def play_scenario(testbed: Testbed, name: str) -> None:
         row.result = result(name, service, testbed)
         testbed.rows.append(row)
         print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
-        told = phase.problems[:15] + row.wrong + pod_logs.explain(service.name, since)
-        print("".join(f"    {line}\n" for line in told), flush=True)
+        details = phase.problems[:15] + row.wrong + pod_logs.explain(service.name, since)
+        print("".join(f"    {line}\n" for line in details), flush=True)
