@@ -53,7 +53,7 @@ def test_a_sign_in_from_a_new_device_says_by_what(
 
 
 @asvs("6.3.7")
-@pytest.mark.parametrize(("used", "said"), [(1, "Codes that are left: 9."), (10, "the last one")])
+@pytest.mark.parametrize(("used", "said"), [(1, "Remaining codes: 9."), (10, "the last one")])
 def test_a_recovery_code_says_how_many_are_left(app: Flask, used: int, said: str) -> None:
     codes = with_codes(app, ALICE)
     with asking(app):
