@@ -122,14 +122,14 @@ def test_a_refused_request_is_explained_also_when_its_pod_is_gone(
             pod_logs.link()
             log.unlink()
     assert len(list((tmp_path / "build/logs/pods").iterdir())) == 2
-    told = pod_logs.explain("one", "2026-11-30T10:00:01")
-    assert [line.split(" ", 2)[:2] for line in told] == [
+    explanation = pod_logs.explain("one", "2026-11-30T10:00:01")
+    assert [line.split(" ", 2)[:2] for line in explanation] == [
         ["2026-11-30T10:00:01.5Z", "web-1"],
         ["2026-11-30T10:00:01.6Z", "web-1"],
     ]
-    assert '"status": "503"' in told[0]
-    assert "OperationalError: no such host" in told[1]
-    assert "Traceback" not in told[1]
+    assert '"status": "503"' in explanation[0]
+    assert "OperationalError: no such host" in explanation[1]
+    assert "Traceback" not in explanation[1]
     assert pod_logs.explain("one", "2026-11-30T10:00:02") == []
     assert pod_logs.explain("two", "2026-11-30T10:00:01") == []
 

@@ -161,18 +161,18 @@ class Screen:
 @contextmanager
 def terminal(command: list[str], folder: Path) -> Iterator[Screen]:
     """Run the command in a terminal."""
-    ours, theirs = pty.openpty()
+    controller, child = pty.openpty()
     values = environment(folder.parent / "home", TERM="xterm-256color")
     with subprocess.Popen(
-        command, cwd=folder, env=values, stdin=theirs, stdout=theirs, stderr=theirs
+        command, cwd=folder, env=values, stdin=child, stdout=child, stderr=child
     ) as process:
-        os.close(theirs)
+        os.close(child)
         try:
-            yield Screen(ours)
+            yield Screen(controller)
         finally:
             process.terminate()
             process.wait(30)
-            os.close(ours)
+            os.close(controller)
 
 
 ATTACK = "<< cycler.__init__.__globals__.os.system('touch {}') >>"

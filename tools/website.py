@@ -180,16 +180,16 @@ def described(name: str, known: dict[str, dict[str, dict]]) -> Iterator[str]:
         if name in found:
             kinds.setdefault(found[name]["text"], []).append(auth)
     for text, styles in kinds.items():
-        it = known[styles[0]][name]
-        yield f"## {it['title'].replace('``', '`')}" + f" ({styles[0]})" * (len(kinds) > 1)
-        yield f"`{it['module']}`, with {' and '.join(f'`auth={style}`' for style in styles)}"
+        item = known[styles[0]][name]
+        yield f"## {item['title'].replace('``', '`')}" + f" ({styles[0]})" * (len(kinds) > 1)
+        yield f"`{item['module']}`, with {' and '.join(f'`auth={style}`' for style in styles)}"
         yield text
-        yield f"### Tests of `{it['module']}`"
-        for file in dict.fromkeys(test.partition("::")[0] for test in it["tests"]):
-            own = [test.rpartition("::test_")[2] for test in it["tests"] if test.startswith(file)]
+        yield f"### Tests of `{item['module']}`"
+        for file in dict.fromkeys(test.partition("::")[0] for test in item["tests"]):
+            own = [test.rpartition("::test_")[2] for test in item["tests"] if test.startswith(file)]
             yield f"- `{file}`: {'; '.join(test.replace('_', ' ') for test in own)}"
-        if it["asvs"]:
-            yield f"Requirements of OWASP ASVS 5.0 that they prove: {', '.join(it['asvs'])}"
+        if item["asvs"]:
+            yield f"Requirements of OWASP ASVS 5.0 that they prove: {', '.join(item['asvs'])}"
 
 
 def built(folder: Path) -> Site:

@@ -16,8 +16,8 @@ from app.database import db
 from app.database.rows import change
 from app.security.logs import security_event
 
-# Both are ours: two rows a day for seven years; the text of the Bible, and its HTML. An hour of
-# sign-ups from one address (20) can still store 200 MiB: watch the disk.
+# Enough for two rows a day for seven years, and for the text of the Bible and its HTML. Larger
+# numbers fill the disk sooner: 20 sign-ups from one address in an hour can store 200 MiB already.
 MAX_ROWS = 5_000
 MAX_BYTES = 10 * 1024 * 1024
 

@@ -78,29 +78,29 @@ class Scratch:
 
     def shown(self, *command: str | Path, typed: str, **values: str) -> str:
         """What a terminal shows while somebody answers each question of a script with ``typed``."""
-        ours, theirs = pty.openpty()
+        controller, child = pty.openpty()
         process = subprocess.Popen(
             [SHELL, *command],
             cwd=self.folder,
             env=self._environment(values),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            stdin=child,
+            stdout=child,
+            stderr=child,
             start_new_session=True,
         )
-        os.close(theirs)
+        os.close(child)
         late = threading.Timer(TIMEOUT, process.kill)
         late.start()
         said = b""
         with suppress(OSError):  # the script has ended, and its terminal with it
-            while piece := os.read(ours, 4096):
+            while piece := os.read(controller, 4096):
                 said += piece
                 if said.endswith(b": "):
-                    _wait_until_silent(ours)
-                    os.write(ours, f"{typed}\n".encode())
+                    _wait_until_silent(controller)
+                    os.write(controller, f"{typed}\n".encode())
         process.wait()
         late.cancel()
-        os.close(ours)
+        os.close(controller)
         return said.decode()
 
     def _environment(self, values: Mapping[str, str]) -> dict[str, str]:

@@ -196,7 +196,7 @@ def test_what_was_there_comes_back_and_nobody_is_signed_in(
 
     # What was there is not lost.
     (saved,) = before_restore()
-    assert f"Backed up the present database to {saved}." in result.stdout
+    assert f"Backed up the current database to {saved}." in result.stdout
     assert saved.stat().st_mode & 0o777 == 0o600
     saved.rename("was")
     assert flask_db(own_service, "restore", "was").exit_code == 0

@@ -112,8 +112,8 @@ def test_everything_of_the_user_is_in_it_and_nothing_of_others(
         user = db.session.scalars(select(User).where(User.email == alice.email)).one()
         for mapper in export.owned():
             (owner,) = export.owners(mapper)
-            theirs = getattr(mapper.class_, owner) == user.id
-            rows = db.session.scalars(select(mapper.class_).where(theirs)).all()
+            of_user = getattr(mapper.class_, owner) == user.id
+            rows = db.session.scalars(select(mapper.class_).where(of_user)).all()
             assert len(found[str(mapper.local_table)]) == len(rows), mapper
     assert len(found["sessions"]) == 2
 

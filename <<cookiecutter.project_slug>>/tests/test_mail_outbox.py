@@ -206,7 +206,7 @@ def test_status_says_what_is_stuck_and_retry_sends_it(app: Flask, make_app: Make
         pass_time(service, timedelta(minutes=2))
         stuck = mail("status")
         assert stuck.exit_code == 1
-        assert "Mail is stuck: some waits for more than 15 minutes." in stuck.output
+        assert "Mail is stuck: some mails have waited for more than 15 minutes." in stuck.output
 
         server.steps["RCPT"] = OK
         with service.app_context():

@@ -144,15 +144,15 @@ def test_killed_while_it_speaks_to_the_server_it_loses_no_mail(
 def test_told_to_stop_it_ends_after_the_mail_that_it_sends(
     app: Flask, values: dict[str, str], tmp_path: Path, server: MailServer
 ) -> None:
-    told = Event()
-    server.steps["DATA"] = lambda _: OK if told.wait(WAIT) else "451 too late"
+    stop_sent = Event()
+    server.steps["DATA"] = lambda _: OK if stop_sent.wait(WAIT) else "451 too late"
     with delivering(values, tmp_path, server) as process:
         write(app, ALICE, BOB)
         wait_until(lambda: "DATA" in server.seen, WAIT)
         process.terminate()
         time.sleep(0.5)
         assert process.poll() is None, "it waits for the server's answer"
-        told.set()
+        stop_sent.set()
         assert process.wait(WAIT) == 0
     assert [(it.state, it.attempts) for it in rows(app)] == [("sent", 1), ("waiting", 0)]
     assert [mail.recipient for mail in server.received] == [ALICE]

@@ -170,7 +170,7 @@ def test_what_no_key_reads_is_counted_and_stops_nothing(
     assert done.exit_code == 0, done.output
     assert done.stdout == (
         f"Encrypted with the current key: {len(before)}.\n"
-        "No key of this service reads 1 more; they were lost before.\n"
+        "Texts that no key decrypts: 1; they were lost before.\n"
     )
     assert rows(rotated)[-1].content == lost
     assert not [text for text in before if text in done.output]

@@ -49,7 +49,7 @@ def test_an_app_from_setting_up_to_removing(person: Person) -> None:
     codes = recovery_codes(person)
     assert len(set(codes)) == 10
     person.look()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     person.reads("10 left")
     person.look()
     shown_again = 0
@@ -83,9 +83,9 @@ def test_an_app_from_setting_up_to_removing(person: Person) -> None:
 
     page.goto(FACTORS)
     person.reads("8 left")
-    person.press("Make new recovery codes")
+    person.press("Create new recovery codes")
     assert set(recovery_codes(person)).isdisjoint(codes)
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     person.press("Remove the app")
     person.reads("The authenticator app is removed.")
     person.look()

@@ -38,7 +38,7 @@ def test_a_passkey_from_adding_to_removing(person: Person, phone: Authenticator)
     add_passkey(person)
     assert len(set(recovery_codes(person))) == 10
     person.look()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     person.reads("My phone")
     person.look()
     (made,) = phone.passkeys()
@@ -167,11 +167,11 @@ def test_a_browser_without_passkeys_says_so(new_person: Callable[[], Person]) ->
     person.context.add_init_script("delete window.PublicKeyCredential")
     person.sign_up()
     person.look(FACTORS)
-    person.reads("This browser knows no passkeys.")
+    person.reads("This browser does not support passkeys.")
     assert person.page.get_by_role("button", name="Add a passkey").count() == 0
     person.sign_out()
     person.look("/auth/login")
-    person.reads("This browser knows no passkeys.")
+    person.reads("This browser does not support passkeys.")
     assert person.page.get_by_role("button", name="Sign in with a passkey").count() == 0
     person.sign_in(FIRST)
     person.arrives("/notes/")

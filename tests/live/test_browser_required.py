@@ -36,7 +36,7 @@ def test_a_new_user_sets_one_up_and_keeps_it(person: Person, factor: str) -> Non
         Authenticator(page)
         add_passkey(person)
         recovery_codes(person)
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     person.look()
     page.goto("/notes/")
     page.get_by_role("link", name="New note").wait_for()

@@ -164,10 +164,10 @@ def test_a_terminal_shows_again_what_is_typed(tmp_path: Path, deployment: str) -
     project = render(tmp_path, **answers)
     script = {"docker": "setup.sh", "kubernetes": "secrets.sh"}[deployment]
     env = os.environ | {"OIDC_ISSUER": "https://id.test", "OIDC_CLIENT_ID": "demo"}
-    terminal, theirs = pty.openpty()
+    terminal, script_side = pty.openpty()
     command = ["setsid", "--ctty", "--wait", "sh", f"deploy/{deployment}/{script}"]
     with (
-        open(theirs, "rb+", buffering=0) as given,
+        open(script_side, "rb+", buffering=0) as given,
         subprocess.Popen(
             command, cwd=project, env=env, stdin=given, stdout=given, stderr=given
         ) as asking,

@@ -94,7 +94,7 @@ LAST = {
 
 def defects(interface: str, folder: Path) -> dict[str, Defect]:
     """Each of ``NAMES`` in this service, which has the feature."""
-    it = TEXTS[interface]
+    texts = TEXTS[interface]
     (migration,) = (folder / "migrations/versions").glob("*_add_projects.py")
     index = re.findall(INDEX, migration.read_text("utf-8"))[0]
     access, csrf = (partial(Defect, practice, file=VIEWS) for practice in ("access", "csrf"))
@@ -102,8 +102,8 @@ def defects(interface: str, folder: Path) -> dict[str, Defect]:
     found = [
         access(
             NAMES[0],  # without a reason, app/security/scope.py adds the owner again
-            it.show,
-            UNOWNED + it.show.replace(LOAD, "row"),
+            texts.show,
+            UNOWNED + texts.show.replace(LOAD, "row"),
             "test_a_foreign_object_and_a_missing_one_are_the_same_404",
         ),
         access(
@@ -112,28 +112,28 @@ def defects(interface: str, folder: Path) -> dict[str, Defect]:
             f"from app.security.access import public\n\n\n{show}@public\n",
             "test_every_route_is_classified",
         ),
-        csrf(NAMES[2], it.delete, it.deleting_link, "test_reading_changes_nothing"),
+        csrf(NAMES[2], texts.delete, texts.deleting_link, "test_reading_changes_nothing"),
         csrf(
             NAMES[3],
-            it.delete,
+            texts.delete,
             "from app.security.safe_methods import writes\n\n\n"
-            f'{it.deleting_link}@writes("a link in a mail")\n',
+            f'{texts.deleting_link}@writes("a link in a mail")\n',
             "test_reading_changes_nothing",
         ),
         Defect(
             "queries",
             NAMES[4],
-            it.use,
-            SQL % it.text + it.use,
+            texts.use,
+            SQL % texts.text + texts.use,
             "test_no_attack_reaches_a_statement",
             file=VIEWS,
         ),
         Defect(
             "rate_limits",
             NAMES[5],
-            it.create,
+            texts.create,
             "from app.security.rate_limits import unlimited\n\n\n"
-            f'{it.create}@unlimited("imports write many")\n',
+            f'{texts.create}@unlimited("imports write many")\n',
             "test_every_route_that_changes_something_is_limited",
             file=VIEWS,
         ),

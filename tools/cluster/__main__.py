@@ -24,7 +24,7 @@ from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.service import Service
 
 CHOICES = {"DATABASES": ("sqlite", "postgresql", "mysql"), "AUTH": ("session", "oidc")}
-# A cluster of kind has other nodes, another network and another DNS than these act on.
+# These scenarios act on nodes, network and DNS of this command; kind has others.
 NOT_IN_KIND = ("killed-node", "database-off", "dns-off") if KIND else ()
 ALL = ("deploy", *(name for name in SCENARIOS if name not in NOT_IN_KIND))
 LIMIT = 45 * 60  # seconds for everything inside
@@ -33,7 +33,7 @@ FOREVER = ("--fork", "--mount-proc", "--kill-child")
 
 
 def words(name: str, known: tuple[str, ...]) -> list[str]:
-    """What a variable asks for, in the order that is known here; nothing means all.
+    """The selected names of a variable, in the order of the known names; empty means all.
 
     :raises ClusterError: for a word that is not known.
     """
@@ -46,13 +46,13 @@ def words(name: str, known: tuple[str, ...]) -> list[str]:
 
 
 def services() -> list[Service]:
-    """The combinations that are asked for, each with an address of its own at the balancer."""
+    """The selected combinations, each with its own address at the balancer."""
     pairs = product(*(words(name, known) for name, known in CHOICES.items()))
     return [Service(*pair, address=f"10.77.0.{100 + n}") for n, pair in enumerate(pairs)]
 
 
 def outside() -> int:
-    """Prepare, run the command's inner half, and remove what it leaves; its exit status."""
+    """Prepare, run the part inside the namespaces, clean up; return its exit status."""
     chosen = services()
     words("ONLY", ALL)
     programs.prepare()
@@ -86,7 +86,7 @@ def outside() -> int:
 
 
 def _in_namespaces() -> int:
-    # Should this process be killed outright, the first of the namespaces is, and so all in them.
+    # If this process is killed, the first process of the namespaces ends, and all others with it.
     tied = ["setpriv", "--pdeathsig", "KILL", "unshare", *NAMESPACES, *FOREVER]
     command = [*tied, sys.executable, "-m", "tools.cluster"]
     environment = os.environ | {"CLUSTER_INSIDE": "yes"}
@@ -95,7 +95,7 @@ def _in_namespaces() -> int:
         return process.wait(LIMIT)
     except (KeyboardInterrupt, subprocess.TimeoutExpired) as error:
         print(f"Stopped: {type(error).__name__}", file=sys.stderr)
-        os.killpg(process.pid, signal.SIGINT)  # the inner half ends Docker in order
+        os.killpg(process.pid, signal.SIGINT)  # the inner part stops Docker in order
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
@@ -107,7 +107,7 @@ def _in_namespaces() -> int:
 
 
 def stop(*_: object) -> None:
-    """Ctrl-C and SIGTERM end both halves in order, also where a shell lets SIGINT be ignored."""
+    """Stop both parts in order on Ctrl-C and SIGTERM, also if a shell ignores SIGINT."""
     raise KeyboardInterrupt
 
 

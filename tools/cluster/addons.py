@@ -11,7 +11,7 @@ VOLUMES = 6  # of each node
 
 
 def volume(name: str, node: str) -> dict[str, Any]:
-    """A local volume of a node, as a manifest; its folder is made."""
+    """The manifest of a local volume of a node; creates its folder."""
     folder = run_folder() / "volumes" / name
     folder.mkdir(parents=True)
     here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
@@ -30,7 +30,7 @@ def volume(name: str, node: str) -> dict[str, Any]:
 
 
 def add() -> None:
-    """Add them; the nodes are there."""
+    """Install DNS, storage and routes. The nodes must be running."""
     code = f"--from-file={HERE / 'names.py'}"
     kubectl("create", "configmap", "dns", "--namespace", "kube-system", code)
     kubectl("apply", "--filename", HERE / "addons.yaml")

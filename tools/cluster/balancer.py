@@ -28,7 +28,7 @@ table ip balancer_{name} {{
 
 
 def healthy(address: str, port: int) -> bool:
-    """Whether the node says that a pod of the service is there."""
+    """Whether the node reports a pod of the service."""
     try:
         url = f"http://{address}:{port}/healthz"
         with urllib.request.urlopen(url, timeout=1) as answer:

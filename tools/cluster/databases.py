@@ -26,14 +26,14 @@ table ip cut {{
 
 
 def authority() -> None:
-    """The authority of the servers outside, and a certificate for the databases."""
+    """Create the authority of the outside servers, and a certificate for the databases."""
     folder = run_folder() / "outside"
     folder.mkdir()
     run("sh", HERE / "certificates.sh", API, "database", "database.test", cwd=folder)
 
 
 def start(processes: Processes, docker: Docker, name: str) -> None:
-    """Start a server, empty, in the files of its image; wait until it listens."""
+    """Start an empty server from the files of its image; wait until it listens."""
     root = images.root_of(docker, name)
     data = root / DATA[name].removeprefix("/")
     data.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def listens(port: int) -> bool:
 
 
 def _inside(root: Path) -> list[str | Path]:
-    # A TMPDIR of the machine is not there.
+    # The folder of the machine's TMPDIR does not exist in the image.
     return ["env", "--unset=TMPDIR", "chroot", f"--userspec={OWNER}:{OWNER}", root]
 
 
@@ -108,7 +108,7 @@ def _mariadb(processes: Processes, root: Path) -> None:
 
 @contextmanager
 def cut_off() -> Iterator[None]:
-    """Packets from pods to the databases vanish until the block ends."""
+    """Drop packets from pods to the databases until the block ends."""
     ports = ", ".join(map(str, PORTS.values()))
     run("nft", "-f", "-", input=CUT.format(pods=PODS, ports=ports))
     try:

@@ -19,7 +19,7 @@ BUILD = ROOT / "build" / "cluster"  # kept between runs: unpacked programs, logs
 UNPACKED = BUILD / "root"  # Debian's packages for the nodes
 PROGRAMS = BUILD / "bin"  # Kubernetes' own programs
 
-# With kind, kind.sh says where its network leads to this machine, and what its nodes are.
+# With kind, kind.sh prints the address of this machine in its network, and its nodes.
 KIND = "CLUSTER_HUB" in os.environ
 HUB = os.environ.get("CLUSTER_HUB", "10.77.0.1")
 OURS = "node1=10.77.0.11 node2=10.77.0.12 node3=10.77.0.13"
@@ -37,17 +37,17 @@ def run_folder() -> Path:
 
 
 class ClusterError(Exception):
-    """Something of the cluster did not come about; the message says what."""
+    """A part of the cluster failed; the message names it."""
 
 
 class Processes:
-    """What runs in the background. All of it ends with the command, whose child it is."""
+    """Background processes. They are children of the command and end with it."""
 
     def __init__(self) -> None:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *command: str | Path, **options: Any) -> subprocess.Popen[bytes]:
-        """Start a command; what it prints goes to ``build/cluster/logs/NAME.log``."""
+        """Start a command with its output in ``build/cluster/logs/NAME.log``."""
         with (BUILD / "logs" / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command,
@@ -60,14 +60,14 @@ class Processes:
         return self.running[name]
 
     def end(self, name: str) -> None:
-        """End one of them with SIGKILL, as a power cut does."""
+        """End one process with SIGKILL, as a power cut does."""
         process = self.running.pop(name)
         process.kill()
         process.wait(30)
 
 
 def run(*command: str | Path, timeout: float = 120, **options: Any) -> str:
-    """Run a command that must succeed; what it prints.
+    """Run a command that must succeed; return its output.
 
     :raises ClusterError: with its output.
     """
@@ -94,7 +94,7 @@ def kubectl(*arguments: str | Path, timeout: float = 120, **options: Any) -> str
 def wait_until(
     what: str, condition: Callable[[], object], seconds: float = 120, pause: float = 0.5
 ) -> float:
-    """Wait for the condition; how many seconds that took.
+    """Wait for the condition; return the seconds that it took.
 
     :param pause: seconds between two looks.
     :raises ClusterError: when it takes longer than ``seconds``.

@@ -15,7 +15,7 @@ DARK = 45  # seconds without a node: the balancer needs 24, the controllers 20
 
 
 def busiest(testbed: Testbed) -> str:
-    """The node with most pods of the services; those without a pod there are not touched."""
+    """The node with most pods; marks the services without a pod there as untouched."""
     places = {
         service.name: [pod["spec"].get("nodeName") for pod in pods(service)]
         for service in testbed.services
@@ -27,7 +27,7 @@ def busiest(testbed: Testbed) -> str:
 
 
 def killed_pod(testbed: Testbed) -> None:
-    """One pod of each service, with SIGKILL and without notice."""
+    """Kill one pod of each service with SIGKILL, without notice."""
 
     def kill(service: Service) -> None:
         victim = pods(service)[0]["metadata"]["name"]
@@ -38,7 +38,7 @@ def killed_pod(testbed: Testbed) -> None:
 
 
 def drain(testbed: Testbed) -> None:
-    """A node is emptied (``kubectl drain``), and used again."""
+    """Drain a node (``kubectl drain``), then use it again."""
     node = busiest(testbed)
     options = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s"]
     kubectl("drain", node, *options, timeout=250)
@@ -47,7 +47,7 @@ def drain(testbed: Testbed) -> None:
 
 
 def killed_node(testbed: Testbed) -> None:
-    """A node loses its power, and comes back later."""
+    """Cut the power of a node, and start it again later."""
     node = busiest(testbed)
     testbed.processes.end(node)
     time.sleep(DARK)
@@ -58,7 +58,7 @@ def killed_node(testbed: Testbed) -> None:
 
 
 def database_off(testbed: Testbed) -> None:
-    """Packets to the database vanish for a while."""
+    """Drop packets to the database for a while."""
     testbed.untouched = {each.name for each in testbed.services if each.database == "sqlite"}
     with databases.cut_off():
         time.sleep(CUT)
@@ -66,7 +66,7 @@ def database_off(testbed: Testbed) -> None:
 
 
 def dns_off(testbed: Testbed) -> None:
-    """No pod of the cluster's DNS is there for a while."""
+    """Stop all pods of the cluster's DNS for a while."""
     patch = ["patch", "daemonset", "dns", "--namespace", "kube-system", "--type=merge", "--patch"]
     kubectl(*patch, '{"spec": {"template": {"spec": {"nodeSelector": {"none": "none"}}}}}')
     try:

@@ -34,7 +34,7 @@ FOLDER = BUILD / "identity"
 
 
 def install(project: Path) -> None:
-    """Install the provider as the service's tests lock it; this needs the network, once."""
+    """Install the provider from the lock file of the service's tests; needs the network once."""
     source = project / "tests" / "provider"
     lock = FOLDER / "package-lock.json"
     if lock.exists() and lock.read_bytes() == (source / "package-lock.json").read_bytes():
@@ -50,7 +50,7 @@ def install(project: Path) -> None:
 
 
 def start(processes: Processes, domains: list[str]) -> None:
-    """Start it for the services with these domains; wait until it listens."""
+    """Start the provider for the services with these domains; wait until it listens."""
     tls = run_folder() / "outside"
     run("sh", HERE / "certificates.sh", API, "identity", DOMAIN, cwd=tls)
     (tls / "privkey.pem").symlink_to("identity.key")

@@ -34,7 +34,7 @@ http: {{addr: "{address}"}}
 
 
 def prepare(docker: Docker, projects: list[Path], databases: list[str]) -> None:
-    """Build what needs the network: stand-ins, and the services' images as far as they are new."""
+    """Build the images that need the network: stand-ins and new images of the services."""
     base(docker)
     stand_in(docker, "valkey", VALKEY)
     mail_root(docker)
@@ -47,7 +47,7 @@ def prepare(docker: Docker, projects: list[Path], databases: list[str]) -> None:
 
 
 def warm(docker: Docker, project: Path, target: str) -> None:
-    """Build once while there is a network; later the same steps come from the cache."""
+    """Build once with a network; later builds take the same steps from the cache."""
     options = ["--build-context", f"{pinned_base(project)}=docker-image://{base(docker)}"]
     docker("build", "--quiet", "--network", "host", "--target", target, *options, project)
 
@@ -64,7 +64,7 @@ def mail_root(docker: Docker) -> Path:
 
 
 def _unpacked(docker: Docker, image: str) -> Path:
-    """The files of a stand-in; made once."""
+    """The files of a stand-in image; extracted once."""
     folder = BUILD / "servers" / image.replace(":", "-")
     if not folder.exists():
         part = folder.with_suffix(".part")
@@ -98,7 +98,7 @@ def registry(processes: Processes) -> None:
 
 
 def push(docker: Docker, image: str, name: str) -> str:
-    """Put an image into the registry; its name with the digest."""
+    """Push an image to the registry; return its name with the digest."""
     docker("tag", image, f"{REGISTRY}/{name}")
     said = docker("push", f"{REGISTRY}/{name}")
     (digest,) = re.findall(r"digest: (sha256:[0-9a-f]{64})", said)
@@ -106,7 +106,7 @@ def push(docker: Docker, image: str, name: str) -> str:
 
 
 def servers(docker: Docker) -> str:
-    """Push what the cluster itself runs; the name of Valkey's stand-in."""
+    """Push the images of the cluster itself; return the name of the stand-in for Valkey."""
     tar = ["tar", "--directory", "/usr/bin", "--create", "catatonit"]
     with subprocess.Popen(tar, stdout=subprocess.PIPE) as archive:
         changes = ["--change", 'ENTRYPOINT ["/catatonit", "-P"]', "--change", "USER 65535:65535"]

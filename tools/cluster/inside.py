@@ -27,7 +27,7 @@ from tools.cluster.visitors import Visitors
 
 
 def main(services: list[Service], scenarios: list[str]) -> int:
-    """Play the scenarios; 1 when anything was lost that must not be."""
+    """Run the scenarios; return 1 if something was lost that must not be lost."""
     processes = Processes()
     if not KIND:
         nodes.lay_out()
@@ -49,7 +49,7 @@ def main(services: list[Service], scenarios: list[str]) -> int:
 
 
 def _build(testbed: Testbed) -> None:
-    """Everything up to an empty cluster, and what is outside of it."""
+    """Start an empty cluster and the servers outside it."""
     if not KIND:
         images.registry(testbed.processes)
         control.start(testbed.processes)
@@ -71,7 +71,7 @@ def _build(testbed: Testbed) -> None:
 
 
 def _deploy(testbed: Testbed) -> None:
-    """deploy.sh for each service, up to a page over HTTPS; one that fails takes no further part."""
+    """Deploy each service and wait for a page over HTTPS; leave out services that fail."""
 
     def deploy(service: Service) -> None:
         start, row = (
@@ -89,7 +89,7 @@ def _deploy(testbed: Testbed) -> None:
             settle(service)
             visitors.start()
             wait_until(f"{service.name} has taken a note", visitors.acknowledged, 60)
-        except Exception as error:  # it is a line of the table, and the end is a failure
+        except Exception as error:  # becomes a line of the table; the command fails
             row.wrong.append(str(error))
         else:
             testbed.visitors[service.name] = visitors
@@ -100,7 +100,7 @@ def _deploy(testbed: Testbed) -> None:
 
 
 def _judge(testbed: Testbed) -> int:
-    """Look for every acknowledged note, write the table; 1 when something is wrong."""
+    """Look for every acknowledged note, write the table; return 1 if something is wrong."""
     for visitors in testbed.visitors.values():
         visitors.stop()
 

@@ -18,7 +18,7 @@ PROBLEMS = (OSError, HTTPException)
 
 
 def new(visitors: Visitors, host: int) -> None:
-    """A newcomer each time: no cookie, a connection for one request."""
+    """A new visitor for each request: no cookie, and a connection for one request."""
     while not visitors.done.wait(PAUSE["new"]):
         phase = visitors.phase
         try:
@@ -41,7 +41,7 @@ def kept(visitors: Visitors, host: int) -> None:
 
 
 class Kept:
-    """A browser's connection: a request on one that was closed meanwhile is sent anew."""
+    """A browser's connection: repeats a request if the kept connection was closed meanwhile."""
 
     def __init__(self, visitors: Visitors, host: int) -> None:
         self.visitors, self.host = visitors, host
@@ -49,7 +49,7 @@ class Kept:
         self.connection: HTTPSConnection | None = None
 
     def get(self) -> str:
-        """The status of the answer; a new connection gets one try."""
+        """Return the status of the answer; a request on a new connection is not repeated."""
         if self.connection:
             try:
                 return self._get(self.connection)
@@ -75,7 +75,7 @@ class Kept:
 
 
 def write(visitors: Visitors, number: int) -> None:
-    """A signed-in writer; a note counts as acknowledged once the service leads to it."""
+    """A signed-in writer; a note is acknowledged when the service redirects to it."""
     writer = visitors.writers[number]
     while not visitors.done.wait(PAUSE["write"]):
         if visitors.quiet.is_set():

@@ -17,7 +17,7 @@ URL = f"smtps://demo:{PASSWORD}@{DOMAIN}?ssl_ca_certs={AUTHORITY}"
 
 
 def start(processes: Processes, docker: Docker) -> None:
-    """Start it, without a mail, in the files of its image; wait until it listens."""
+    """Start an empty mail server from the files of its image; wait until it listens."""
     outside = run_folder() / "outside"
     run("sh", HERE / "certificates.sh", API, "mail", DOMAIN, cwd=outside)
     root = images.mail_root(docker)

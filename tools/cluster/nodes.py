@@ -26,7 +26,7 @@ NAMESPACES = ("--net", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "-
 
 
 def lay_out() -> None:
-    """The hub's side of the network, in the namespace of this process."""
+    """Create the hub's side of the network in the namespace of this process."""
     run("ip", "link", "set", "lo", "up")
     run("ip", "link", "add", "hub", "type", "bridge")
     run("ip", "addr", "add", f"{HUB}/24", "dev", "hub")
@@ -35,14 +35,14 @@ def lay_out() -> None:
 
 
 def route() -> None:
-    """The ways to pods and Services, once the nodes are there."""
+    """Add the routes to pods and Services. The nodes must be running."""
     for number, address in enumerate(NODES.values(), start=1):
         run("ip", "route", "replace", PODS.replace("0.0/16", f"{number}.0/24"), "via", address)
     run("ip", "route", "replace", SERVICES, "via", NODES["node1"])
 
 
 def start(processes: Processes, name: str) -> None:
-    """Start a node, anew or again, and plug in its cable."""
+    """Start a node, new or stopped before, and connect it to the network."""
     number = name.removeprefix("node")
     environment = {
         "LOGS": str(BUILD / "logs"),
@@ -65,7 +65,7 @@ def start(processes: Processes, name: str) -> None:
 
 
 def ready(name: str) -> bool:
-    """Whether the API calls this node ready."""
+    """Whether the API reports this node as ready."""
     path = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
     try:
         return kubectl("get", "node", name, "--output", path) == "True"

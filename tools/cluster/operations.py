@@ -12,7 +12,7 @@ from tools.cluster.testbed import Testbed, image, pods, settle
 
 
 def update(testbed: Testbed) -> None:
-    """A new release, under load."""
+    """Deploy a new release under load."""
     before = {service.name: image(service) for service in testbed.services}
     testbed.each(lambda service: service.deploy(testbed.docker, "2"))
     for service in testbed.services:
@@ -22,7 +22,7 @@ def update(testbed: Testbed) -> None:
 
 
 def again(testbed: Testbed) -> None:
-    """deploy.sh once more, with nothing new: no pod may be replaced."""
+    """Run deploy.sh again without a change: no pod may be replaced."""
 
     def deploy(service: Service) -> None:
         before = {pod["metadata"]["uid"] for pod in pods(service, "web,mail,valkey")}
@@ -34,7 +34,7 @@ def again(testbed: Testbed) -> None:
 
 
 def rollback(testbed: Testbed) -> None:
-    """``kubectl rollout undo``, under load."""
+    """Run ``kubectl rollout undo`` under load."""
     before = {service.name: image(service) for service in testbed.services}
 
     def undo(service: Service) -> None:
@@ -51,7 +51,7 @@ def rollback(testbed: Testbed) -> None:
 
 
 def rotation(testbed: Testbed) -> None:
-    """A new ``SECRET_KEY``, under load; nobody is signed out."""
+    """Rotate ``SECRET_KEY`` under load; nobody is signed out."""
 
     def rotate(service: Service) -> None:
         service.script("secrets.sh", "rotate")
@@ -74,7 +74,7 @@ sys.exit("no answer")
 
 
 def metrics(testbed: Testbed) -> None:
-    """The listener of docs/monitoring.md, under load; a pod that is not Prometheus gets nothing."""
+    """Add the listener of docs/monitoring.md under load; only Prometheus may read it."""
     kubectl("create", "namespace", "monitoring")
 
     def ends(name: str) -> str:
@@ -105,12 +105,12 @@ def metrics(testbed: Testbed) -> None:
 
 
 def backup(testbed: Testbed) -> None:
-    """A backup, a note after it, and the backup put in the place of the database."""
+    """Make a backup, write a note, and restore the backup."""
 
     def restore(service: Service) -> None:
         visitors = testbed.visitors[service.name]
         visitors.quiet.set()
-        time.sleep(2)  # whoever writes has finished
+        time.sleep(2)  # writes that had begun have finished
         service.script("backups.sh", "now")
         # By their date; "before-update" is the backup of an earlier moment.
         listed = re.findall(r"^-r.* (\d\S+)$", service.script("backups.sh", "list"), re.MULTILINE)

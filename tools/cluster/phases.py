@@ -10,7 +10,7 @@ GOOD = ("200", "302", "303")
 
 @dataclass
 class Phase:
-    """Counts by kind of visitor (``new``, ``kept``, ``write``) and by what came of it.
+    """Counts by kind of visitor (``new``, ``kept``, ``write``) and by result.
 
     :param gap: the longest time between two good answers to newcomers, in seconds.
     """
@@ -29,7 +29,7 @@ class Phase:
 
 
 def total(phases: list[Phase]) -> Phase:
-    """All of them together."""
+    """The sum of these phases, with the longest gap of them."""
     together = Phase()
     for phase in phases:
         together.counts += phase.counts

@@ -1,4 +1,4 @@
-"""What the pods log, also those that are gone; and why requests were answered with 5xx.
+"""The logs of all pods, also deleted ones, and why requests were answered with 5xx.
 
 kubelet removes the log of a pod together with the pod. A hard link keeps it. kind's nodes have
 their logs elsewhere, and none is kept.
@@ -51,7 +51,7 @@ def kept() -> Path:
 
 
 def link() -> None:
-    """Link what has no link yet."""
+    """Link each log that has no link yet."""
     for path in run_folder().glob("node*/logs/*/*/*.log"):
         new = kept() / "_".join(path.parts[-3:])
         try:
@@ -84,12 +84,12 @@ def explain(namespace: str, since: str) -> list[str]:
     ]
     failed = [_entry(text).get("request_id") for _, _, text in found if FAILED.search(text)]
     chosen = set(failed[:MOST])
-    told = [
+    shown = [
         f"{when} {path.name.split('_')[1]} {_short(_entry(text))}"
         for when, path, text in sorted(found)
         if _entry(text).get("request_id") in chosen
     ]
-    return told + [f"and {len(failed) - MOST} more requests"] * (len(failed) > MOST)
+    return shown + [f"and {len(failed) - MOST} more requests"] * (len(failed) > MOST)
 
 
 def _entry(text: str) -> dict[str, Any]:

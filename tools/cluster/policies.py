@@ -40,7 +40,7 @@ def chosen(selector: Object, labels: dict[str, str]) -> bool:
 
 
 def peers(policy: Object, rule: Object, side: str, pods: list[Object], spaces: Object) -> list[str]:
-    """The addresses that a rule names; an empty text stands for everybody."""
+    """The addresses that a rule names; an empty text means every address."""
     if side not in rule:
         return [""]
     found = []
@@ -61,7 +61,7 @@ def peers(policy: Object, rule: Object, side: str, pods: list[Object], spaces: O
 
 
 def allowed(policies: list[Object], kind: str, pods: list[Object], spaces: Object) -> Iterator[str]:
-    """What these policies let through, as rules of nftables."""
+    """The traffic that these policies allow, as rules of nftables."""
     name, side, word, _ = SIDES[kind]
     for policy in policies:
         for rule in policy["spec"].get(name) or []:
@@ -72,7 +72,7 @@ def allowed(policies: list[Object], kind: str, pods: list[Object], spaces: Objec
 
 
 def table(node: str, pods: list[Object], spaces: Object, policies: list[Object]) -> str:
-    """The table for the pods of this node. Answers to what was let through may pass."""
+    """The table for the pods of this node. Answers to allowed connections may pass."""
     chains, jumps = [], []
     for pod in pods:
         if pod["spec"].get("nodeName") != node:

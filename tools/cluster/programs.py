@@ -40,7 +40,7 @@ def source() -> Path:
 
 
 def prepare() -> None:
-    """Unpack what is not there yet; this needs the network, once.
+    """Unpack the missing programs; this needs the network once.
 
     :raises ClusterError: when the machine lacks something.
     """

@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 def numbers(phase: Phase) -> list[str]:
-    """From "New connections" to "Longest gap"; dashes where no visitor was there."""
+    """The cells "New connections" to "Longest gap"; dashes if there was no visitor."""
     if not phase.counts:
         return ["-"] * 7
     others = phase.counts["kept"] + phase.counts["write"]
@@ -57,7 +57,7 @@ def cells(row: Row) -> dict[str, Any]:
 
 
 def table(kept: dict[str, Any]) -> str:
-    """The lines that are kept, in Markdown."""
+    """The stored lines, in Markdown."""
     lines = sorted(kept.values(), key=lambda line: (line["service"], ORDER.index(line["scenario"])))
     return "\n".join(
         [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
@@ -66,7 +66,7 @@ def table(kept: dict[str, Any]) -> str:
 
 
 def write(rows: list[Row]) -> None:
-    """Keep these rows, and write the table of all that are kept.
+    """Store these rows, and write the table of all stored rows.
 
     :raises ClusterError: when docs/cluster.md has lost its marks.
     """

@@ -20,7 +20,7 @@ WITHOUT_LOSS = ("update", "again", "rollback", "rotation", "metrics", "drain")
 
 
 def faults(name: str, database: str, phase: Phase) -> list[str]:
-    """What must not have happened to the visitors in this scenario."""
+    """The problems of the visitors that this scenario does not allow."""
     lost, refused = phase.all("lost"), phase.all("refused")
     if name not in WITHOUT_LOSS or database == "sqlite":
         return []
@@ -30,7 +30,7 @@ def faults(name: str, database: str, phase: Phase) -> list[str]:
 
 
 def result(name: str, service: Service, testbed: Testbed) -> str:
-    """What to say of a scenario in which nothing was wrong."""
+    """The text for a scenario without a problem."""
     if service.name in testbed.untouched:
         return "not touched by it"
     if name in WITHOUT_LOSS and service.database != "sqlite":
@@ -39,7 +39,7 @@ def result(name: str, service: Service, testbed: Testbed) -> str:
 
 
 def play_scenario(testbed: Testbed, name: str) -> None:
-    """Play one scenario and note what came of it, also when it fails."""
+    """Run one scenario and record its result, also if it fails."""
     print(f"{time.strftime('%T')} {name}", flush=True)
     phases = {s.name: testbed.visitors[s.name].begin(name) for s in testbed.services}
     start, wrong, testbed.untouched = time.monotonic(), [], set()
@@ -48,7 +48,7 @@ def play_scenario(testbed: Testbed, name: str) -> None:
         SCENARIOS[name](testbed)
         seconds = time.monotonic() - start
         time.sleep(AFTER_A_KILL if name == "killed-pod" else AFTER)
-    except Exception as error:  # it is a line of the table, and the end is a failure
+    except Exception as error:  # becomes a line of the table; the command fails
         wrong, seconds = [f"{name}: {error}"], time.monotonic() - start
     for service in testbed.services:
         phase = phases[service.name]
@@ -57,5 +57,5 @@ def play_scenario(testbed: Testbed, name: str) -> None:
         row.result = result(name, service, testbed)
         testbed.rows.append(row)
         print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
-        told = phase.problems[:15] + row.wrong + pod_logs.explain(service.name, since)
-        print("".join(f"    {line}\n" for line in told), flush=True)
+        details = phase.problems[:15] + row.wrong + pod_logs.explain(service.name, since)
+        print("".join(f"    {line}\n" for line in details), flush=True)

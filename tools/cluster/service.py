@@ -64,7 +64,7 @@ class Service:
         render(self.project.parent, **answers, **names)
 
     def change(self, file: str, pattern: str, text: str) -> None:
-        """Change what stands in a file, as the operator does."""
+        """Replace a text in a file, as the operator does."""
         path = self.folder / file
         old = path.read_text("utf-8")
         new = re.sub(pattern, text, old)
@@ -73,7 +73,7 @@ class Service:
         path.write_text(new, "utf-8")
 
     def prepare(self, valkey: str) -> None:
-        """Enter what README.md says: addresses and, for the database, whom to trust."""
+        """Enter the settings of README.md: addresses and the authority of the database."""
         self.change("base/valkey.yaml", r"image: \S+", f"image: {valkey}")
         self.change("base/egress.yaml", r"192\.0\.2\.\d+", HUB)
         if self.auth == "oidc":
@@ -96,7 +96,7 @@ class Service:
                 (secrets / name).write_text(trusted, "utf-8")
 
     def script(self, name: str, *arguments: str) -> str:
-        """Run one of its scripts as the operator does; what it prints."""
+        """Run one of its scripts as the operator does; return its output."""
         environment = os.environ | {
             "ADMIN_DATABASE_URL": ADMINISTRATORS.get(self.database, ""),
             "DATABASE_HOST": "database.test",
@@ -110,7 +110,7 @@ class Service:
         return run(*command, cwd=self.project, env=environment, timeout=900)
 
     def deploy(self, docker: Docker, release: str) -> str:
-        """Make another release and deploy it; what deploy.sh prints."""
+        """Build and deploy another release; return the output of deploy.sh."""
         images.engine(docker, self.project)
         os.environ["DOCKER_HOST"] = docker.environment["DOCKER_HOST"]
         start = (self.project / "wsgi.py").read_text("utf-8").partition("\n# Release")[0]
@@ -118,7 +118,7 @@ class Service:
         return self.script("deploy.sh", "production", f"{REGISTRY}/team")
 
     def certify(self) -> None:
-        """In cert-manager's place: put a certificate into the Secret, once there is a namespace."""
+        """Replace cert-manager: put a certificate into the Secret when the namespace exists."""
 
         def work() -> None:
             wait_until("there is a namespace", lambda: succeeds("get", "namespace", self.name), 600)

@@ -24,10 +24,10 @@ class Testbed:
     services: list[Service]
     visitors: dict[str, Visitors]
     rows: list[Row] = field(default_factory=list)
-    untouched: set[str] = field(default_factory=set)  # services that this accident did not reach
+    untouched: set[str] = field(default_factory=set)  # services that this failure did not affect
 
     def each(self, act: Callable[[Service], object]) -> None:
-        """For all services at once; fails when one does."""
+        """Call the function for all services at once; raise the error of one that fails."""
         with ThreadPoolExecutor(len(self.services)) as pool:
             for result in [pool.submit(act, service) for service in self.services]:
                 result.result()
@@ -35,7 +35,7 @@ class Testbed:
 
 @dataclass
 class Row:
-    """What one scenario did to one service."""
+    """The result of one scenario for one service."""
 
     scenario: str
     service: Service
@@ -46,19 +46,19 @@ class Row:
 
 
 def pods(service: Service, components: str = "web") -> list[dict[str, Any]]:
-    """The pods of these components, those that are about to go included."""
+    """The pods of these components, also terminating ones."""
     chosen = f"--selector=app.kubernetes.io/component in ({components})"
     return list(json.loads(service.kubectl("get", "pods", chosen, "--output=json"))["items"])
 
 
 def ready(pod: dict[str, Any]) -> bool:
-    """Whether the pod is ready, and is to stay."""
+    """Whether the pod is ready and not terminating."""
     conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", [])}
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 
 
 def settled(service: Service) -> bool:
-    """Whether as many pods as there should be are ready, and none is about to go."""
+    """Whether the wanted number of pods is ready, and none is terminating."""
     chosen = "--selector=app.kubernetes.io/component=web"
     text = service.kubectl("get", "deployments,pods", chosen, "--output=json")
     items = json.loads(text)["items"]
@@ -68,11 +68,11 @@ def settled(service: Service) -> bool:
 
 
 def settle(service: Service) -> None:
-    """Wait until it has settled. Each look costs a fifth of a second of a processor."""
+    """Wait until the pods are stable. Each check costs 0.2 s of processor time."""
     wait_until(f"{service.name} has settled", lambda: settled(service), 240, pause=2)
 
 
 def image(service: Service) -> str:
-    """What its Deployment runs, with the digest."""
+    """The image of its Deployment, with the digest."""
     path = 'jsonpath={.spec.template.spec.containers[?(@.name=="app")].image}'
     return service.kubectl("get", "deployment", "web", "--output", path)

@@ -53,16 +53,16 @@ class Visitors:
         return connection
 
     def reader(self, host: int) -> Reader:
-        """A browser with this address; it trusts the authority of this run alone."""
+        """A browser with this address; it trusts only the authority of this run."""
         authority = (run_folder() / "outside/outside.crt").read_text("utf-8")
         return Reader(self.service.domain, lambda: self.connect(host), authority, mail.to)
 
     def email(self, number: int) -> str:
-        """The address of a writer, which no other service has."""
+        """The address of a writer; no other service uses it."""
         return f"writer{number}@{self.service.domain}"
 
     def start(self) -> None:
-        """Sign the writers up and set everybody going."""
+        """Sign the writers up and start all visitors."""
         for number, writer in self.writers.items():
             if self.service.auth == "oidc":
                 identity.sign_in(writer, f"writer{number}")
@@ -77,7 +77,7 @@ class Visitors:
             self.threads[-1].start()
 
     def sign_in(self) -> None:
-        """Sign the writers in again, whose sessions are gone."""
+        """Sign the writers in again after their sessions have ended."""
         for number, writer in self.writers.items():
             writer.cookies.clear()
             if self.service.auth == "oidc":
@@ -88,19 +88,19 @@ class Visitors:
                 raise ClusterError(f"{self.service.name}: signing in answers {status}")
 
     def stop(self) -> None:
-        """Send everybody home."""
+        """Stop all visitors."""
         self.done.set()
         for thread in self.threads:
             thread.join(60)
 
     def begin(self, name: str) -> Phase:
-        """Count from now on for this scenario."""
+        """Count the following requests for this scenario."""
         with self.lock:
             self.phase, self.good = name, time.monotonic()
             return self.phases[name]
 
     def count(self, name: str, kind: str, what: str) -> None:
-        """A request that began in this phase came to an end: a status, or an error's name."""
+        """Record the end of a request of this phase: a status, or the name of an error."""
         with self.lock:
             phase, now = self.phases[name], time.monotonic()
             phase.counts[kind] += 1
@@ -112,11 +112,11 @@ class Visitors:
                 phase.gap, self.good = max(phase.gap, now - self.good), now
 
     def acknowledged(self) -> int:
-        """How many notes the service said it has."""
+        """The number of notes that the service acknowledged."""
         return sum(map(len, self.notes.values()))
 
     def missing(self) -> list[str]:
-        """Read the writers' lists; the titles of acknowledged notes that are not there."""
+        """Read the writers' lists; return the titles of acknowledged notes that are missing."""
         with ThreadPoolExecutor(WRITERS) as pool:
             return list(chain.from_iterable(pool.map(self._missing, self.writers)))
 

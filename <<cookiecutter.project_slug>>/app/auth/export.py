@@ -33,7 +33,7 @@ from app.security.rate_limits import limited
 from app.settings import SERVICE_NAME
 
 BATCH = 20  # rows in memory at once, as in a list
-EXPORT = "10 per hour"  # ours: an account may hold 10 MiB
+EXPORT = "10 per hour"  # up to 10 MiB each: more would be a download of 100 MiB an hour
 FILE = "account-data.json"
 # Of each name's words. A column that matches is never exported; one of a feature that should be
 # gets another name. To leave out another column: ``mapped_column(info={"not_exported": "why"})``.

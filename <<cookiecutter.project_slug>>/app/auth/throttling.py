@@ -30,9 +30,9 @@ from app.security.logs import security_event
 
 FREE = 10  # failures in a row without a delay, as many as the limit allows in 5 minutes
 FIRST = timedelta(seconds=30)  # the first delay; SP 800-63B-4 section 3.2.2: "30 seconds up to"
-LONGEST = timedelta(minutes=15)  # ours: 96 guesses a day, and the owner waits no longer
+LONGEST = timedelta(minutes=15)  # 96 guesses a day; a longer delay keeps the owner out longer
 ALARM = 100  # failures in a row, and each further hundred: SP 800-63B-4 section 3.2.2
-DECOYS = 256  # rows that stand for all addresses without an account; ours
+DECOYS = 256  # rows for all addresses without an account; with few, strangers share delays
 # Shown after every failure, so it does not tell whether an account exists.
 # <% if cookiecutter.auth == "oidc" %>
 HINT = "After many failed attempts, wait 15 minutes."

@@ -47,4 +47,4 @@ def renew_all() -> None:
     security_event("sys_reencrypted", level=logging.INFO, values=done, unreadable=unreadable)
     click.echo(f"Encrypted with the current key: {done}.")
     if unreadable:
-        click.echo(f"No key of this service reads {unreadable} more; they were lost before.")
+        click.echo(f"Texts that no key decrypts: {unreadable}; they were lost before.")

@@ -14,7 +14,7 @@ from flask.cli import AppGroup
 from app.mail import delivery, upkeep
 from app.mail_settings import NO_URL
 
-mail_cli = AppGroup("mail", help="Send the mails that wait, and show them.")
+mail_cli = AppGroup("mail", help="Send and show the mails in the outbox.")
 # <% if cookiecutter.database != "sqlite" %>
 # An attacker in this process, who came in through a mail server's answer, has this role.
 OTHER_ROLE = (
@@ -64,7 +64,7 @@ def status() -> None:
         )
     if upkeep.is_stuck():
         minutes = upkeep.STUCK.seconds // 60
-        click.echo(f"Mail is stuck: some waits for more than {minutes} minutes.")
+        click.echo(f"Mail is stuck: some mails have waited for more than {minutes} minutes.")
         sys.exit(1)
 
 

@@ -24,7 +24,7 @@ from app.mail import outbox
 from app.mail.models import Mail
 from app.security.encryption import renewed
 
-BATCH = 100  # rows that are read at once; ours
+BATCH = 100  # rows that are read at once: little memory, and few statements
 # Each column that is encrypted, and for which purpose: a test looks for others.
 ENCRYPTED: tuple[tuple[Any, InstrumentedAttribute[Any], str], ...] = (
     (Mail, Mail.content, outbox.PURPOSE),

@@ -26,7 +26,7 @@ from app.resources import Resource
 from app.security.rich_text import RichText
 from app.security.sanitization import sanitize_html
 
-BATCH = 100  # rows in memory at once; ours
+BATCH = 100  # rows in memory at once: a few MiB of text, and few statements
 OF_ALL = {"unscoped": "an operator has the rich text of all users cleaned again"}
 
 

@@ -98,7 +98,7 @@ def restore(file: Path) -> None:
     with readable_errors(), stopped_by_sigterm():
         began = now()
         saved = backups.back_up(backups.new_file("before-restore-"))
-        click.echo(f"Backed up the present database to {saved}.")
+        click.echo(f"Backed up the current database to {saved}.")
         backups.restore(file, saved)
         security_event("sys_restore", level=logging.INFO)
         click.echo(f"Restored {file}. Everybody is signed out.")

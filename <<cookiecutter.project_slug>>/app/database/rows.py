@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from app.database import Base, db
 from app.database.driver_errors import is_deadlock
 
-TRIES = 5  # ours; seen: two, with ten requests at once
+TRIES = 5  # ten requests at once needed two; each further one delays the answer
 
 
 def change(statement: Update | Delete, options: Mapping[str, Any] | None = None) -> int:

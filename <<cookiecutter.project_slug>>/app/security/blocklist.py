@@ -27,13 +27,13 @@ DIGITS = 8
 # Add the names of your organisation, your products and your systems (ASVS 6.1.2). This example of a
 # good password is so well known that it is a bad one.
 KNOWN = ("correct horse battery staple",)
-# Ours: zxcvbn calls 10**10 "very unguessable", and accepts "iloveyousomuch123". Ten times as much
+# zxcvbn calls 10**10 "very unguessable", and then accepts "iloveyousomuch123". Ten times as much
 # refuses no four words drawn by chance from 7,776, and one in 25 numbers of 15 random digits.
 MIN_GUESSES = 10**11
 # Characters of a password that zxcvbn sees: its work grows faster than they do. The worst text of
 # 28 takes 0.3 seconds, of 72 four.
 MAX_JUDGED = 28
-MIN_WORD = 4  # letters of a word that is taken out of a password; ours
+MIN_WORD = 4  # letters of a word that is taken out; shorter ones are in many good passwords
 MAX_CONTEXT = 256  # characters of a name that count; an e-mail address has up to 254
 
 

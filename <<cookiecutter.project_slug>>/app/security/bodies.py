@@ -23,6 +23,6 @@ def read_body() -> None:
         except HTTPException:
             raise
         except Exception as error:  # each server raises its own for a body that cannot be read
-            raise BadRequest("The body of this request cannot be read.") from error
+            raise BadRequest("The body of this request could not be read.") from error
         if None in request.form:
             raise BadRequest("A field of this form has no name.")

@@ -25,7 +25,7 @@ from app.secret import Secret
 from app.security.logs import security_event
 
 TOLD = 5  # digits of 40, as the interface has it: about a thousand leaked passwords share them
-TIMEOUT = 3  # seconds to connect to each address, and again for the whole answer; ours
+TIMEOUT = 3  # seconds to connect to each address, and for the whole answer: a user waits for it
 MAX_ANSWER = 256 * 1024  # bytes; a padded answer has about 40,000
 
 

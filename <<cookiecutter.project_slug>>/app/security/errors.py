@@ -25,18 +25,18 @@ from app.database.driver_errors import is_unmigrated
 from app.security.access_log import request_id
 from app.security.error_formats import answer
 
-HOST_REFUSED = "This service is not known under that host name."
+HOST_REFUSED = "This service does not have that host name."
 # In place of Werkzeug's sentences, which speak of servers and URLs. A row of somebody else and one
 # that is not there have the same.
 SENTENCES = {
     400: "This request could not be understood.",
     401: "Please sign in.",
     403: "This is not allowed.",
-    404: "There is nothing at this address, or it belongs to somebody else.",
-    405: "This address does not take requests of this kind.",
-    413: "This is more than the service accepts.",
+    404: "There is nothing at this address, or it belongs to another user.",
+    405: "This address does not accept this method.",
+    413: "The request is larger than the service accepts.",
 }
-RETRY_AFTER = 5  # seconds; ours: how long a database is down is not known
+RETRY_AFTER = 5  # seconds; nobody knows how long an outage lasts, and fewer would add load
 
 
 def init_app(app: Flask) -> None:
@@ -103,7 +103,7 @@ def unexpected(error: Exception) -> ResponseReturnValue:
 def database_unavailable(error: Exception) -> ResponseReturnValue:
     """Log the exception and answer 503: the database is down, full, busy or not migrated."""
     current_app.logger.error("database unavailable", exc_info=error)
-    unavailable = ServiceUnavailable("The database does not answer. Please try again shortly.")
+    unavailable = ServiceUnavailable("The database does not respond. Please try again shortly.")
     return respond(unavailable, {"Retry-After": str(RETRY_AFTER)})
 
 

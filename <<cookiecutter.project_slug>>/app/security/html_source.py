@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-MAX_DEPTH = 10  # levels; ours
+MAX_DEPTH = 10  # levels of nesting, more than people write; each level costs work
 LINK = ("href", "title")
 MARKS = {"strong": "**", "b": "**", "em": "*", "i": "*"}
 SPECIAL = re.compile(r"[\\`*_\[\]<&]")

@@ -46,4 +46,4 @@ def refuse_plain_http() -> None:
     It is not redirected: its cookie or token has already crossed the network unencrypted.
     """
     if not request.is_secure and request.path not in HEALTH_CHECKS:
-        abort(403, "This service answers over HTTPS only.")
+        abort(403, "This service accepts only HTTPS.")

@@ -21,8 +21,8 @@ from app.security.logs import security_event
 Answer = TypeVar("Answer")
 Question = Callable[[RedisStorage | MemoryStorage], Answer]
 
-TIMEOUT = 1  # seconds, to connect and to answer: ours; a count takes less than a millisecond
-PAUSE = 5  # seconds until Redis is asked again: ours; one request in 5 seconds waits for TIMEOUT
+TIMEOUT = 1  # seconds, to connect and to answer: a count takes < 1 ms, and a thread waits for it
+PAUSE = 5  # seconds until Redis is asked again: only one request in 5 seconds waits for TIMEOUT
 PREFIX = "fallback+"
 
 

@@ -37,8 +37,8 @@ from app.security.safe_methods import CHANGING
 Key = Callable[[], str]
 View = TypeVar("View", bound=Callable[..., Any])
 
-# PyPI's limits for sign-in are 10 per 5 minutes by address and by account. The others are ours:
-# far above what a person does, far below what an attack needs.
+# PyPI's limits for sign-in are 10 per 5 minutes by address and by account. The others are far above
+# what a person does and far below what an attack needs.
 SIGN_IN = "10 per 5 minutes"
 CREDENTIAL_CHANGE = "10 per 5 minutes"
 SECOND_FACTOR = "5 per 5 minutes"  # by the account, or the session; six digits take 200,000 tries

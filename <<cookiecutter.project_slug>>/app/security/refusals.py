@@ -28,7 +28,8 @@ EVENTS = {
 # If the request has an event of these kinds already, that event names the reason more precisely.
 REASONS = ("authn_", "authz_", "excess_", "input_", "malicious_", "user_create_refused")
 # Only names that look like names of fields are logged: no sentence and no address. A value that
-# somebody sent in place of a name is logged only if it consists of letters. The numbers are ours.
+# somebody sent in place of a name is logged only if it consists of letters. Five short names tell
+# what was tried; more would let a client fill the log.
 NAME = re.compile("[A-Za-z_]{1,30}")
 MAX_NAMES = 5
 

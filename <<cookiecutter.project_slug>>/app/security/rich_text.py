@@ -29,7 +29,7 @@ from app.security.sanitization import (
     sanitize_html,
 )
 
-MAX_RICH_TEXT = 10_000  # characters of Markdown; ours: five pages. The parser takes 0.1 s at most
+MAX_RICH_TEXT = 10_000  # characters of Markdown: five pages, which the parser reads within 0.1 s
 MAX_NESTING = 20  # quotes and lists in each other; the parser's own, text below is left out
 # A page has one <h1> already. "#" is the heading below it, and there is one more level.
 HEADINGS = {"h1": "h2", "h2": "h3", "h3": "h3", "h4": "h3", "h5": "h3", "h6": "h3"}
@@ -62,7 +62,7 @@ class RichText(str):
             stored = sanitize_html(render(source))
             html = markup(stored)
             if not html.strip():
-                raise ValueError("Write something that can be shown.")
+                raise ValueError("Write some text that is visible.")
         elif source is None:  # of a version of this service whose users wrote HTML
             source = markdown_of(html)
         text = super().__new__(cls, source)
@@ -98,7 +98,7 @@ def render(source: str) -> str:
     environment: dict[str, object] = {}
     tokens = parser.parse(source, environment)
     if sum(map(_length_of_attributes, tokens)) > MAX_HTML:
-        raise ValueError("The links of this text are too long. Use fewer or shorter ones.")
+        raise ValueError("The links in this text are too long. Use fewer or shorter links.")
     for token in tokens:
         token.tag = HEADINGS.get(token.tag, token.tag)
     html: str = parser.renderer.render(tokens, parser.options, environment)

@@ -135,9 +135,9 @@ def test_no_transaction_is_open_while_it_is_asked(
     """The database ends one that is idle for so long, and the request with it."""
     ask, seen = breaches._answer, []
 
-    def answer(url: str, told: str) -> str:
+    def answer(url: str, prefix: str) -> str:
         seen.append(db.session.in_transaction())
-        return ask(url, told)
+        return ask(url, prefix)
 
     monkeypatch.setattr(breaches, "_answer", answer)
     with asking.app_context():

@@ -72,10 +72,10 @@ UNDO = links.LIFETIMES["undo"] // DAY
 RESET_DELAY = factor_resets.DELAY // DAY
 # <% endif %>
 NAMED = [
-    (SECURITY, f"{passwords.MIN_LENGTH} characters, blocklist.py"),
+    (SECURITY, f"at least {passwords.MIN_LENGTH} characters. blocklist.py"),
     (SECURITY, f"at most {hash_slots.SLOTS} hashes at once in a process"),
     (SECURITY, f"after {throttling.FREE} failures in a row the next attempt is allowed after "),
-    (SECURITY, f"allowed after {throttling.FIRST.seconds} seconds; each further failure doubles"),
+    (SECURITY, f"allowed after {throttling.FIRST.seconds} seconds. Each further failure"),
     (SECURITY, f"up to {DELAY} minutes: {GUESSES} guesses a day"),
     (SECURITY, f"a log event at {throttling.ALARM} failures"),
     (SECURITY, f"for up to {DELAY} minutes after them"),

@@ -51,8 +51,8 @@ OWN_FORMAT = {"health.ready", "backchannel.logout"}  # a specification says what
 
 
 def assert_tells_nothing(response: TestResponse) -> None:
-    told = f"{response.headers}{response.text}"
-    assert not (found := LEAK.search(told)), f"{response.request.path} shows {found[0]!r}"
+    answer = f"{response.headers}{response.text}"
+    assert not (found := LEAK.search(answer)), f"{response.request.path} shows {found[0]!r}"
 
 
 def every_route(

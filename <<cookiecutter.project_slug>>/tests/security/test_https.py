@@ -81,11 +81,11 @@ def seen_by_app(answer: Answer) -> dict[str, str]:
 
 def parse(data: bytes) -> Answer:
     """The first response in the bytes."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(data)
-        theirs.shutdown(socket.SHUT_WR)
-        return live.read_answer(ours)
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.sendall(data)
+        writer.shutdown(socket.SHUT_WR)
+        return live.read_answer(reader)
 
 
 # Plain HTTP
@@ -367,7 +367,7 @@ def test_an_app_that_is_down_shows_nothing(
         "type": "about:blank",
         "title": "Bad gateway",
         "status": 502,
-        "detail": "The service does not answer. Please go back and try again shortly.",
+        "detail": "The service does not respond. Please go back and try again shortly.",
         "request_id": problem.header("x-request-id"),
     }
 

@@ -220,7 +220,7 @@ def test_the_longest_text_is_accepted() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n", "[a]: https://example.org"])
 def test_nothing_to_show_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="Write something"):
+    with pytest.raises(ValueError, match="Write some text"):
         RichText(text)
 
 

@@ -229,13 +229,13 @@ def test_a_row_is_written_for_oneself_only(
     with request_of(app, alice):
         bobs = db.session.scalars(select(User).where(User.email == bob.email)).one()
         found = db.session.scalars(foreign, execution_options=everybody).all()
-        theirs = next(row for row in found if getattr(row, name) == bobs.id)
-        own = next(row for row in found if getattr(row, name) == g.user.id)
+        bobs_row = next(row for row in found if getattr(row, name) == bobs.id)
+        alices_row = next(row for row in found if getattr(row, name) == g.user.id)
         for attack in (
-            lambda: setattr(own, name, bobs.id),  # given away
-            lambda: setattr(theirs, name, g.user.id),  # taken
-            lambda: setattr(theirs, "public_id", "changed"),
-            lambda: db.session.delete(theirs),
+            lambda: setattr(alices_row, name, bobs.id),  # given away
+            lambda: setattr(bobs_row, name, g.user.id),  # taken
+            lambda: setattr(bobs_row, "public_id", "changed"),
+            lambda: db.session.delete(bobs_row),
         ):
             attack()
             with pytest.raises(UnscopedError):

@@ -1,4 +1,4 @@
-"""Who tries to get in: passwords and rate limits."""
+"""Defects in sign-in: passwords and rate limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who takes an account over: the change of its address, and what its owner is told."""
+"""Defects in the change of an address: takeover of the account, missing notices to its owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What another site makes a browser do, and what a browser keeps: CSRF, cookies, headers."""
+"""Defects in what a browser sends and stores: CSRF, cookies, headers."""
 
 from __future__ import annotations
 

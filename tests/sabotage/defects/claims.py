@@ -1,4 +1,4 @@
-"""Claims of the ledger that a test must not believe: code that runs input, chance that is none."""
+"""Defects that make a claim of the ledger false: input that runs as code, weak randomness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The codes of mails at the API: sign-up, a forgotten password, and where links lead."""
+"""Defects in mailed codes of the API: sign-up, forgotten password, addresses of links."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ DEFECTS = [
     ),
     codes(
         "a wrong code is repeated",
-        'raise NotFound("This code does not work (any more). Ask for a new one.")',
-        'raise NotFound(f"The code {body.token} does not work (any more).")',
+        'raise NotFound("This code is invalid or has expired. Ask for a new one.")',
+        'raise NotFound(f"The code {body.token} is invalid or has expired.")',
         "test_a_code_that_does_not_count_is_one_problem",
         file="app/auth/link_views.py",
     ),

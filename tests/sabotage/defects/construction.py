@@ -1,4 +1,4 @@
-"""What is impossible by construction, when the construction itself has a gap."""
+"""Defects in the mechanisms that should make a whole kind of mistake impossible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes in and what goes out: text that turns into code or into SQL, and whose data it is."""
+"""Defects in input and output: text that becomes code or SQL, rows of other users."""
 
 from __future__ import annotations
 

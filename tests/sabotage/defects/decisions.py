@@ -1,4 +1,4 @@
-"""Decisions that change while ``docs/security-decisions.md`` still says what was decided before."""
+"""Changes of the code that contradict ``docs/security-decisions.md``."""
 
 from __future__ import annotations
 

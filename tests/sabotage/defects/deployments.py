@@ -1,4 +1,4 @@
-"""How the service runs: images, containers, units and manifests."""
+"""Defects in the deployment: images, containers, units and manifests."""
 
 from __future__ import annotations
 

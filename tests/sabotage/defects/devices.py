@@ -1,4 +1,4 @@
-"""Devices that are known, and the notice of one that is not."""
+"""Defects in known devices, and in the notice of a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Breaks by hand, for requirements that were drawn by chance: marked tests had not seen them."""
+"""Defects for requirements that were picked at random: at first, their tests missed them."""
 
 from __future__ import annotations
 

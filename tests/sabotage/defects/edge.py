@@ -1,4 +1,4 @@
-"""The way in: Nginx, TLS, gunicorn, and what the app believes of a request."""
+"""Defects between network and app: Nginx, TLS, gunicorn, trusted request headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Second factors and fresh proofs of the API: what is told, to whom, and which tokens go on."""
+"""Defects in second factors and fresh proofs of the API."""
 
 from __future__ import annotations
 

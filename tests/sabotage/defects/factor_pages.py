@@ -1,4 +1,4 @@
-"""Second factors and fresh proofs on pages: where a step leads, what it says, who is limited."""
+"""Defects in the pages of second factors and fresh proofs: targets, texts, limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent: text that takes long to normalize, bodies of another shape, addresses alike."""
+"""Defects in input: slow normalization, malformed bodies, e-mail addresses that look alike."""
 
 from __future__ import annotations
 

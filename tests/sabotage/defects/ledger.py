@@ -1,4 +1,4 @@
-"""What the ledger of requirements says and is not so."""
+"""False statements in the ledger of requirements."""
 
 from __future__ import annotations
 

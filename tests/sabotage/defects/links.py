@@ -1,4 +1,4 @@
-"""Links in mails, and the two ways from a mail to a password."""
+"""Defects in mailed links, and in the two flows that set a password by a mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail: who reads it, who gets it, and whether it is lost."""
+"""Defects in mail: readers, recipients, lost mails."""
 
 from __future__ import annotations
 

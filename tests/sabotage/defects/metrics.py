@@ -1,4 +1,4 @@
-"""Metrics: who reaches them, what a client puts into them, and what they lose."""
+"""Defects in metrics: access, labels that clients choose, lost counts."""
 
 from __future__ import annotations
 

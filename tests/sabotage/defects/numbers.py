@@ -1,4 +1,4 @@
-"""Numbers that change, and whose promise no behaviour shows soon: timeouts, lifetimes, floods."""
+"""Changed numbers that no other test notices soon: timeouts, lifetimes, flood limits."""
 
 from __future__ import annotations
 

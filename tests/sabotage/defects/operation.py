@@ -1,4 +1,4 @@
-"""What is told, logged, kept and audited: errors, logs, secrets, audits."""
+"""Defects in operation: errors, logs, secrets, audits."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ DEFECTS = [
     ),
     errors(
         "an error page shows the statement",
-        'ServiceUnavailable("The database does not answer. Please try again shortly.")',
+        'ServiceUnavailable("The database does not respond. Please try again shortly.")',
         "ServiceUnavailable(str(error))",
         "test_the_cause_is_in_the_log_alone",
     ),

@@ -1,4 +1,4 @@
-"""The user's own data: deletion, export, and who may open an account."""
+"""Defects in the user's own data: deletion, export, sign-up permission."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages say and keep: errors, the foot, timeouts of the operator, staying signed in."""
+"""Defects in pages: errors, the footer, configured timeouts, staying signed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passkeys: what a hostile authenticator, page or user gets through; and step-up."""
+"""Defects in passkeys and step-up that a hostile authenticator, page or user could use."""
 
 from __future__ import annotations
 

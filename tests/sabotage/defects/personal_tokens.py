@@ -1,4 +1,4 @@
-"""Personal access tokens: what they open, how long, and what is told and stored of them."""
+"""Defects in personal access tokens: scope, lifetime, notices, storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How users proved at the provider who they are, and the step-up there."""
+"""Defects in the proof that a user gave at the provider, and in the step-up there."""
 
 from __future__ import annotations
 

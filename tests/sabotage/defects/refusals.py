@@ -1,4 +1,4 @@
-"""Denied access that leaves no event, sessions that end without a proof, logs that stay."""
+"""Refusals without a log event, sessions without a proof, data that stays in logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock after a hundred failures, the reset of second factors, and the rotation of the key."""
+"""Defects in the lock after 100 failures, the reset of second factors, the key rotation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Second factors, passkeys and step-up: each way around them that a developer may open."""
+"""Defects in second factors, passkeys and step-up: each way around them."""
 
 from __future__ import annotations
 

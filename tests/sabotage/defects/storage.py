@@ -1,4 +1,4 @@
-"""What is stored: commits, a database that cannot write, quotas, guesses, the schema's version."""
+"""Defects in storage: commits, read-only databases, quotas, throttling, schema versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What strangers planted, and no test saw at first: each has been a gap of our own tests."""
+"""Defects that outside reviewers planted, and that our tests missed at first."""
 
 from __future__ import annotations
 

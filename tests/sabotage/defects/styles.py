@@ -1,4 +1,4 @@
-"""What only some services have: access tokens, a provider of accounts, roles of a database."""
+"""Defects of single auth styles and databases: access tokens, providers, database roles."""
 
 from __future__ import annotations
 

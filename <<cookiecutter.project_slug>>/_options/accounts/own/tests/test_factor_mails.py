@@ -35,8 +35,8 @@ def newest(app: Flask, kind: str) -> Received:
     ("proof", "said", "advice"),
     [
         ("password", "with its password, on a device", "somebody knows your password"),
-        ("code", "its password and a code of its authenticator app", "make new recovery codes"),
-        ("recovery code", "its password and a recovery code", "make new recovery codes"),
+        ("code", "its password and a code of its authenticator app", "create new recovery codes"),
+        ("recovery code", "its password and a recovery code", "create new recovery codes"),
         ("passkey", "with a passkey, on a device", "remove that passkey"),
     ],
 )
@@ -53,7 +53,7 @@ def test_a_sign_in_from_a_new_device_says_by_what(
 
 
 @asvs("6.3.7")
-@pytest.mark.parametrize(("used", "said"), [(1, "Codes that are left: 9."), (10, "the last one")])
+@pytest.mark.parametrize(("used", "said"), [(1, "Remaining codes: 9."), (10, "the last one")])
 def test_a_recovery_code_says_how_many_are_left(app: Flask, used: int, said: str) -> None:
     codes = with_codes(app, ALICE)
     with asking(app):

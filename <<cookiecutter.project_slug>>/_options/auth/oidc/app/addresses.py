@@ -20,7 +20,7 @@ from ipaddress import (
 
 Network = IPv4Network | IPv6Network
 
-MOST = 4  # addresses of one name that are tried; ours: each may take seconds
+MOST = 4  # addresses of one name that are tried: each may take seconds, and a user waits
 # The last 32 bits are an IPv4 address, which is checked (RFC 6052 section 2.1).
 NAT64 = IPv6Network("64:ff9b::/96")
 # Not public, whatever this version of Python says: 6to4 (RFC 3056), Teredo (RFC 4380) and local

@@ -19,7 +19,7 @@ LOCAL_SECRET = "the-secret-of-the-development-client"  # development only # nose
 LOOPBACK = "127.0.0.0/8, ::1/128"
 ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 SECONDS = re.compile(r"[1-9][0-9]{1,7}")
-MIN_MAX_AGE = 60  # seconds; ours: consent at the provider takes a while after the sign-in
+MIN_MAX_AGE = 60  # seconds: users may take as long to consent at the provider after signing in
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def test_no_token_of_the_provider_leaves_the_server_or_is_kept(
     answers.append(visitor.get("/account/"))
     cookies.append(signing.loads(visitor.cookie()))  # compressed and encoded, but not encrypted
     answers.append(visitor.sign_out())
-    told = [provider.seen[0]["access_token"], provider.seen[0]["id_token"], CLIENT_SECRET]
+    confidential = [provider.seen[0]["access_token"], provider.seen[0]["id_token"], CLIENT_SECRET]
     with visitor.app.app_context():
         kept = [
             str(row)
@@ -180,7 +180,7 @@ def test_no_token_of_the_provider_leaves_the_server_or_is_kept(
     shown = [f"{answer.headers}{answer.text}" for answer in answers]
     shown += [str(cookies), *kept]
     written = capfd.readouterr()
-    for secret in told:
+    for secret in confidential:
         assert secret not in "".join(shown) + written.out + written.err
 
 

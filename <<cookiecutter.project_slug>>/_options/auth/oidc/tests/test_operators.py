@@ -150,8 +150,8 @@ def test_an_unknown_field_hides_no_denied_access(
 ) -> None:
     log()
     assert change(operator, "disable", 999_999, x="1").status_code == 404
-    told = {(line["event"], line.get("reason")) for line in log() if line["logger"] != "app.access"}
-    assert told == {("input_validation_fail", "unknown field"), ("authz_fail", None)}
+    seen = {(line["event"], line.get("reason")) for line in log() if line["logger"] != "app.access"}
+    assert seen == {("input_validation_fail", "unknown field"), ("authz_fail", None)}
 
 
 @asvs("1.2.1")

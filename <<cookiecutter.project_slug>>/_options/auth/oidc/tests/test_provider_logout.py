@@ -169,18 +169,18 @@ def test_a_session_is_named_by_subject_or_sid(
 
 @asvs("6.3.7")
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "mail_count"),
     [({"sub": SUBJECT}, 1), ({"sid": "s1"}, 0), ({"sub": SUBJECT, "sid": "s1"}, 0)],
 )
 def test_the_owner_is_told_that_the_provider_ended_all(
-    app: Flask, alice: Browser, names: dict[str, str], told: int
+    app: Flask, alice: Browser, names: dict[str, str], mail_count: int
 ) -> None:
     """With the id of a session, the owner has signed out at the provider: no mail for that."""
     for jti in ("1", "2"):  # the second finds no session any more
         assert send(app, STUB.sign(**names, events=EVENTS, jti=jti)) == 200
     with app.app_context():
         kinds = db.session.scalars(select(Mail.kind)).all()
-    assert kinds == ["provider_signed_out"] * told
+    assert kinds == ["provider_signed_out"] * mail_count
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 def unavailable(response: Any) -> None:
     assert response.status_code == 503
-    assert "does not answer" in html(response).css_first(".lead").text()
+    assert "does not respond" in html(response).css_first(".lead").text()
     assert int(response.headers["Retry-After"]) > 0
     assert "id.service.test" not in html(response).css_first("main").text()
 

@@ -313,14 +313,14 @@ def test_few_recovery_codes_are_told(app: Flask, alice: Browser, clock: Clock) -
     with app.app_context():
         assert all(recovery_codes.use(user_of(alice.email), Secret(code)) for code in codes[:7])
         db.session.commit()
-    assert "Make new recovery codes: 3 left" in advice(alice)
+    assert "Create new recovery codes: 3 left" in advice(alice)
 
 
 def test_recovery_codes_are_shown_once(app: Flask, alice: Browser, clock: Clock) -> None:
     done = confirm_app(alice, clock.code(begin_app(alice)[1]))
     codes = shown_codes(done)
     assert all(re.fullmatch(r"[a-z2-7]{4}(-[a-z2-7]{4}){5}-[a-z2-7]{2}", code) for code in codes)
-    assert "You do not see them again" in text_of(done)
+    assert "They are not shown again" in text_of(done)
     assert done.headers["Cache-Control"] == "no-store"
     for path in (FACTORS, PROFILE, APP):
         page = alice.get(path)

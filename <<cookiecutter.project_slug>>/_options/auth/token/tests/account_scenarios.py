@@ -47,6 +47,6 @@ def end_sessions(app: Flask, alice: Browser) -> None:
     other = Browser(app, "198.51.100.8")
     assert other.sign_in(alice.email, NEW_PASSWORD).status_code == SIGNED_IN
     found = alice.get(SESSIONS).json["sessions"]
-    theirs = next(row["id"] for row in found if not row["current"])
-    assert alice.open("DELETE", f"{SESSIONS}/{theirs}").status_code == 204
+    other_id = next(row["id"] for row in found if not row["current"])
+    assert alice.open("DELETE", f"{SESSIONS}/{other_id}").status_code == 204
     assert alice.post(f"{SESSIONS}/revoke-others", {}).status_code == 204

@@ -201,7 +201,7 @@ def test_it_sets_a_password_by_the_code_of_a_mail(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((ORIGIN, "alice@example.com", "register"), "This code does not work"),
+        ((ORIGIN, "alice@example.com", "register"), "This code is invalid"),
         ((ORIGIN, "nobody@example.com"), "The e-mail address or the password is wrong."),
         (("http://service.test", "alice@example.com"), "https://"),
         ((ORIGIN, "alice", "forgot"), "name@example.com"),

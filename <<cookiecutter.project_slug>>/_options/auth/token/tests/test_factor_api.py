@@ -91,7 +91,7 @@ def test_an_app_from_set_up_to_removal(app: Flask, alice: Browser, clock: Clock)
     assert set(second.json) == {*PAIR, "device_token"}
     assert phone.device_token
     assert phone.is_signed_in()
-    assert "ticket is not valid" in code_step(phone, codes[0]).json["detail"]
+    assert "ticket is invalid" in code_step(phone, codes[0]).json["detail"]
     renewed = new_recovery_codes(phone)
     assert (renewed.status_code, set(renewed.json)) == (200, {"recovery_codes"})
     assert not set(shown_codes(renewed)) & {*codes}
@@ -231,7 +231,7 @@ def test_a_ticket_that_is_none_gets_one_answer(browser: Browser) -> None:
     answers += [browser.post(f"{SECOND_STEP}/options", {"ticket": ""})]
     for answer in answers:
         assert answer.status_code == 401
-        assert answer.json["detail"].startswith("This ticket is not valid")
+        assert answer.json["detail"].startswith("This ticket is invalid")
 
 
 def test_the_sign_in_says_the_same_to_a_wrong_password(

@@ -31,8 +31,8 @@ def explain(cursor: Any, statement: str, parameters: Any) -> tuple[list[str], in
     cursor.execute("EXPLAIN FORMAT=TRADITIONAL " + statement, parameters)
     names = [column[0] for column in cursor.description]
     rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    told = ("type", "table", "key", "Extra")
-    steps = [" ".join(str(row[name]) for name in told if row[name]) for row in rows]
+    shown = ("type", "table", "key", "Extra")
+    steps = [" ".join(str(row[name]) for name in shown if row[name]) for row in rows]
     cursor.execute("SAVEPOINT explained")
     before = _counted(cursor)
     cursor.execute(statement, parameters)

@@ -35,8 +35,8 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _step(node: dict[str, Any]) -> str:
-    told = ("Node Type", "Relation Name", "Index Name", "Index Cond", "Filter", "Sort Key")
-    return " ".join(str(node[name]) for name in told if name in node)
+    shown = ("Node Type", "Relation Name", "Index Name", "Index Cond", "Filter", "Sort Key")
+    return " ".join(str(node[name]) for name in shown if name in node)
 
 
 def _looked_at(node: dict[str, Any]) -> int:

@@ -40,9 +40,9 @@ def require_open_sign_up() -> None:
     """
     match current_app.config["SETTINGS"].sign_up:
         case "invite":
-            abort(403, "An account needs an invitation here. Ask the operator for one.")
+            abort(403, "You need an invitation to open an account. Ask the operator for one.")
         case "closed":
-            abort(403, "No accounts can be opened here.")
+            abort(403, "Sign-up is closed.")
 
 
 def request_sign_up(email: str) -> None:

@@ -30,7 +30,7 @@ from app.mail import outbox
 from app.secret import Secret
 from app.security.logs import security_event
 
-DELAY = timedelta(days=3)  # ours: an owner who is away for a weekend still reads the mail
+DELAY = timedelta(days=3)  # an owner who is away for a weekend still reads the mail in time
 LAPSE = timedelta(days=4)  # after the delay: as long as the link to cancel it is valid, see links
 # Who cancels it. A user who uses a second factor still has one, so that cancels it, too.
 OPERATOR, SESSION, MAIL = "an operator", "a session", "the link of the mail"

@@ -22,7 +22,7 @@ from app.secret import Secret
 from app.security.logs import security_event
 
 Kind = Literal["code", "passkey"]
-WRONG_CODE = "This code is wrong. Each code works for half a minute, and only once."
+WRONG_CODE = "This code is wrong. Each code works for 30 seconds, and only once."
 WRONG_PASSKEY = "This passkey was not accepted."
 LAST = "This service requires a second factor. Add another one before you remove this one."
 
@@ -93,7 +93,7 @@ def new_recovery_codes(user: User) -> list[Secret]:
     :raises werkzeug.exceptions.Conflict: for an account without a second factor.
     """
     if not of(user):
-        abort(409, "Recovery codes stand in for a second factor. Set one up first.")
+        abort(409, "Recovery codes replace a lost second factor. Set one up first.")
     notices.send("recovery_codes_new", user)
     security_event("authn_recovery_codes_new", level=logging.INFO, account=user.id)
     return recovery_codes.renew(user)

@@ -33,7 +33,7 @@ from app.database import db, now
 from app.secret import Secret
 from app.security.logs import security_event
 
-FRESH = timedelta(minutes=10)  # ours: the time to read a page twice and to type
+FRESH = timedelta(minutes=10)  # to read a page twice and to type; a stolen session may act as long
 PASSWORD = "password"  # the name of a proof # noqa: S105 # nosec B105
 
 log = logging.getLogger("app.step_up")

@@ -23,7 +23,7 @@ from app.security.access import View, public
 from app.security.limit_keys import client_address
 from app.security.logs import security_event
 
-NOTICES = "600 per minute"  # by address; ours: a provider that ends the sessions of a whole company
+NOTICES = "600 per minute"  # by address; a provider may end the sessions of a whole company at once
 KEPT = MAX_AGE + 2 * LEEWAY  # seconds until a logout token that is accepted now has expired
 
 blueprint = Blueprint("backchannel", __name__, url_prefix="/auth")

@@ -91,5 +91,5 @@ def chosen_account() -> User:
     if user is None:
         abort(404)
     if user.id == identity.current_user().id:
-        abort(409, "This is your own account. Another operator can do that.")
+        abort(409, "This is your own account. Only another operator can do that.")
     return user

@@ -26,7 +26,7 @@ from app.oidc_settings import OIDCSettings
 Result = TypeVar("Result")
 
 TIMEOUT = (2, 3)  # seconds to connect, and between two parts of an answer
-TOTAL = 4.5  # seconds for a page; ours: users leave after about 5
+TOTAL = 4.5  # seconds for a page: a thread waits as long, and users leave after about 5
 ANSWERS = (200, 400, 401, 403)  # of OAuth and its errors; no redirect, 404, 429 or 5xx
 MAX_BYTES = 256 * 1024  # a discovery document has about 5 KiB, Entra's keys about 20 KiB
 # Threads that wait for the provider. When all are blocked, other requests fail after TOTAL.

@@ -30,7 +30,7 @@ TOO_WEAK = (
 )
 TOO_OLD = (
     "Your provider did not ask you to sign in again, or does not say when you did. Sign out there,"
-    " then try once more."
+    " then try again."
 )
 
 

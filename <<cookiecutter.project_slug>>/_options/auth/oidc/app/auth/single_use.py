@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.auth import upkeep
 from app.database import Base, UTCDateTime, db, now
 
-MARGIN = timedelta(minutes=1)  # ours: the clocks of two instances may differ
+MARGIN = timedelta(minutes=1)  # the clocks of two instances may differ; too short allows a replay
 
 
 class UsedOnce(Base):

@@ -16,7 +16,7 @@ from typing import Literal
 from app.auth.models import Session
 from app.database import now
 
-FRESH = timedelta(minutes=10)  # ours: the time to read a page twice
+FRESH = timedelta(minutes=10)  # to read a page twice; a stolen session may act as long
 BY_PROVIDER, BY_PASSWORD = "provider", "password"  # names of proofs
 
 

@@ -29,8 +29,8 @@ from app.security.limit_keys import signed_in_session
 from app.security.logs import security_event
 from app.security.redirects import own_path
 
-SOMEBODY_ELSE = "At the provider you signed in as another user. Try once more, as the user here."
-NOT_PROVEN = "The provider did not confirm that it is you. Please try once more."
+SOMEBODY_ELSE = "You signed in as another user at the provider. Please sign in again as this user."
+NOT_PROVEN = "The provider did not confirm that it is you. Please try again."
 
 blueprint = Blueprint("step_up", __name__, url_prefix="/account/step-up")
 
@@ -50,7 +50,7 @@ def prove() -> ResponseReturnValue:
 def by_password(target: str | None) -> ResponseReturnValue:
     """Ask for the password, which is taken only while emergency accounts may sign in."""
     if not round_trip.provider().settings.emergency_login:
-        abort(403, "The emergency sign-in is switched off.")
+        abort(403, "The emergency sign-in is off.")
     form, session, error = ProofForm(), identity.current_session(), None
     if form.is_submitted():
         if form.validate() and authentication.reauthenticate(session.user, form.password.data):
@@ -71,7 +71,7 @@ def complete(started: Pending, answer: Mapping[str, str]) -> ResponseReturnValue
         abort(403, error.advice if isinstance(error, WeakProofError) else NOT_PROVEN)
     if members.admit(claims, round_trip.provider().settings) is None:
         db.session.commit()  # a user who has left the groups is signed out
-        abort(403, "Your account may not use this service any more.")
+        abort(403, "Your account is no longer allowed to use this service.")
     if is_name(sid := claims.get("sid")):
         session.provider_sid = sid
     identity.prove(step_up.BY_PROVIDER, provider_proof.proven_at(claims))

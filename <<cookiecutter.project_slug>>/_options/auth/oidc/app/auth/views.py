@@ -31,7 +31,7 @@ from app.security.limit_keys import client_address
 from app.security.logs import security_event
 from app.security.redirects import own_path
 
-# Each may send one request to the provider. The number is ours: an office with one address begins
+# Each may send one request to the provider. Fewer would stop an office with one address that begins
 # its day.
 START = CALLBACK = "60 per 5 minutes"
 
@@ -69,7 +69,7 @@ def callback() -> ResponseReturnValue:
     user = members.admit(claims, round_trip.provider().settings)
     if user is None:
         db.session.commit()
-        abort(403, "Your account may not use this service. Ask its operator for access.")
+        abort(403, "Your account is not allowed to use this service. Ask its operator for access.")
     security_event("authn_login_success", level=logging.INFO, account=user.id)
     identity.leave()
     sid, proven_at = claims.get("sid"), provider_proof.proven_at(claims)

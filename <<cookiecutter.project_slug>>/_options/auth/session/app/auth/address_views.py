@@ -24,7 +24,7 @@ def request_change() -> ResponseReturnValue:
     if form.validate_on_submit():
         address.request_change(identity.held_session().user, form.email.data or "")
         db.session.commit()
-        flash("We have sent a mail with a link to the new address. Look into its mailbox.")
+        flash("We have sent a mail with a link to the new address. Check that mailbox.")
         return redirect(url_for("account.index"))
     status = 422 if form.is_submitted() else 200
     return render_template("account/email.html", form=form), status
@@ -53,4 +53,4 @@ def change() -> ResponseReturnValue:
 @account_limits.link
 def undo() -> ResponseReturnValue:
     """Undo a change of address, and choose a new password, by the link in the notice."""
-    return choose_password("undo", address.undo, "Your address is back. Sign in.")
+    return choose_password("undo", address.undo, "Your account has its old address again. Sign in.")

@@ -28,4 +28,4 @@ class PasskeyForm(TextForm):
     """A new passkey: what its owner calls it, and what the authenticator has answered."""
 
     name = StringField("Name of a new passkey", [PlainText(1, MAX_NAME)])
-    credential = HiddenField(validators=[InputRequired("The browser gave no passkey.")])
+    credential = HiddenField(validators=[InputRequired("The browser sent no passkey.")])

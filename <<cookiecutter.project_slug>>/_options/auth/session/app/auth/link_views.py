@@ -58,7 +58,7 @@ def _mail_link(request_link: Callable[[str], None], template: str) -> ResponseRe
     if form.validate_on_submit():
         request_link(form.email.data or "")
         db.session.commit()
-        flash("A mail is on its way to this address, unless one went there shortly before.")
+        flash("We have sent a mail to this address, unless we sent one a short time ago.")
         return redirect(url_for("auth.login"))
     return render_template(template, form=form), 422 if form.is_submitted() else 200
 

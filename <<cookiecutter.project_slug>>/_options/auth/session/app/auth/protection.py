@@ -45,7 +45,7 @@ class Protection:
         if not self.factors:
             return "Add a passkey or an authenticator app: your password alone opens the account."
         if self.codes <= FEW:
-            return f"Make new recovery codes: {self.codes or 'none'} left."
+            return f"Create new recovery codes: {self.codes or 'none'} left."
         if self.factors == 1:
             return "Add a second passkey or an app, on another device: one of them may be lost."
         return ""

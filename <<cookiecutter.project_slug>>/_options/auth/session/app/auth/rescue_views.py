@@ -31,7 +31,7 @@ def unlock() -> ResponseReturnValue:
 @account_limits.link
 def keep() -> ResponseReturnValue:
     """Keep the second factors that an operator lets end, by the link of a mail."""
-    return _confirm("keep", factor_resets.cancel_by_link, "The second factors stay.")
+    return _confirm("keep", factor_resets.cancel_by_link, "The account keeps its second factors.")
 
 
 def _confirm(
@@ -55,6 +55,6 @@ def _confirm(
 def keep_by_session() -> ResponseReturnValue:
     """Keep the second factors, from a page of the account: any running session suffices."""
     if factor_resets.cancel_by_session(identity.current_user()):
-        flash("Your second factors stay.")
+        flash("You keep your second factors.")
     db.session.commit()
     return redirect(url_for("account.index"))

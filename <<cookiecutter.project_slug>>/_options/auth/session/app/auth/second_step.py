@@ -46,7 +46,7 @@ def code() -> ResponseReturnValue:
 def options() -> ResponseReturnValue:
     """What to ask a passkey after the password."""
     asked = sign_in.passkey_options(ticket_cookie.kept())
-    return asked or abort(401, "Begin with your password again.")
+    return asked or abort(401, "Start again with your password.")
 
 
 @blueprint.post("/second-factor/passkey")

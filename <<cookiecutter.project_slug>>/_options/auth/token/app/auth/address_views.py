@@ -39,7 +39,7 @@ def request_change(body: Address) -> None:
 def change(body: LinkToken) -> None:
     if not address.change(body.token, identity.current_user()):
         db.session.rollback()
-        raise NotFound("This code does not work (any more). Ask for a new one.")
+        raise NotFound("This code is invalid or has expired. Ask for a new one.")
     db.session.commit()
 
 

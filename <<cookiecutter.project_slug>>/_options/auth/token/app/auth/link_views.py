@@ -76,4 +76,4 @@ def choose_password(
             db.session.commit()
             return
         db.session.rollback()
-    raise NotFound("This code does not work (any more). Ask for a new one.")
+    raise NotFound("This code is invalid or has expired. Ask for a new one.")

@@ -32,7 +32,7 @@ Scope = Literal["read", "write"]
 
 MAX_TOKENS = 20  # per account, those included that have ended and are kept. Ours
 MAX_NAME = 60  # characters
-DEFAULT_DAYS = 90  # ours; the longest that GitHub offers besides a date of one's own
+DEFAULT_DAYS = 90  # the longest that GitHub offers in its list; a forgotten token works as long
 MAX_DAYS = 365  # GitLab's limit
 KEEP = timedelta(days=30)  # after its end: its owner sees why a script has stopped. Ours
 TOUCH_EVERY = timedelta(minutes=5)  # precision of "last used"; a script asks more than a person

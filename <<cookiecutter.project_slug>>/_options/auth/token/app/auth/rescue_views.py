@@ -13,7 +13,7 @@ from app.database import db
 from app.security import rate_limits
 from app.security.access import public
 
-ENDED = "This code does not work (any more)."
+ENDED = "This code is invalid or has expired."
 
 blueprint = Blueprint("rescue", __name__, url_prefix="/api/v1")
 

@@ -18,7 +18,7 @@ from app.security.access import public
 from app.security.limit_keys import client_address, hashed_key
 from app.security.rate_limits import limited
 
-ENDED = "This ticket is not valid (any more). Sign in with the password again."
+ENDED = "This ticket is invalid or has expired. Sign in with the password again."
 
 blueprint = Blueprint("second_step", __name__, url_prefix="/api/v1/auth")
 

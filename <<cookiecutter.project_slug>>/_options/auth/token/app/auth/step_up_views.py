@@ -40,7 +40,7 @@ def prove(body: Proof) -> TokenPair:
             return _proven(proof)
         raise InvalidInput(("#/code", f"{WRONG_CODE} {throttling.HINT}"))
     if second_factors.of(session.user):
-        raise InvalidInput(("#/password", "This account has a second factor. Prove by that."))
+        raise InvalidInput(("#/password", "Use the second factor of this account for the proof."))
     if body.password is None or not step_up.by_password(session, body.password):
         raise InvalidInput(("#/password", f"This is not your password. {throttling.HINT}"))
     return _proven(step_up.PASSWORD)

@@ -176,14 +176,14 @@ def test_only_a_hash_is_stored_and_the_text_is_shown_once(app: Flask, alice: Bro
 
 @asvs("8.2.2")
 def test_each_user_has_the_own_tokens_alone(app: Flask, alice: Browser, bob: Browser) -> None:
-    mine = make_token(alice, "read").json
-    theirs = token_of(bob, "read")
-    assert [row["id"] for row in alice.get(TOKENS).json["tokens"]] == [mine["id"]]
-    assert revoke_token(bob, mine["id"]).status_code == 404
-    assert works(app, mine["token"])
-    assert works(app, theirs)
+    alices = make_token(alice, "read").json
+    bobs_token = token_of(bob, "read")
+    assert [row["id"] for row in alice.get(TOKENS).json["tokens"]] == [alices["id"]]
+    assert revoke_token(bob, alices["id"]).status_code == 404
+    assert works(app, alices["token"])
+    assert works(app, bobs_token)
     add(app, SAMPLE, bob.email)
-    assert script(app, mine["token"]).get(SAMPLES).json["samples"] == []
+    assert script(app, alices["token"]).get(SAMPLES).json["samples"] == []
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 61, "two\nlines", "a\u202eb", "a\0b"])

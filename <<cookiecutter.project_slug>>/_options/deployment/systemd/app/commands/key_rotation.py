@@ -23,7 +23,7 @@ from app.security.logs import security_event
 @click.option(
     "--reencrypted",
     is_flag=True,
-    help="Leave the database alone: `flask keys reencrypt` has just run.",
+    help="Do not re-encrypt the database: `flask keys reencrypt` has just run.",
 )
 @with_appcontext
 def rotate_keys(env_file: str, reencrypted: bool) -> None:

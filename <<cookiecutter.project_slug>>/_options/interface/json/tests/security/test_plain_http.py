@@ -52,7 +52,7 @@ def test_nginx_refuses_it_before_it_reaches_the_app(site: Site, path: str) -> No
         assert answer.header("cache-control") == "no-store"
         if method != "HEAD":
             problem = json.loads(answer.body)
-            assert problem["detail"] == "This service answers over HTTPS only."
+            assert problem["detail"] == "This service accepts only HTTPS."
     assert path not in Path(site.directory, "app.log").read_text()
     assert "canary" not in site.log()
 
