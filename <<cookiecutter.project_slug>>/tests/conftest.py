@@ -221,9 +221,7 @@ def app(
     With the users all that they own is deleted, also what is not of the service.
     """
     is_shared = has_redis(environment) and "own_app" not in request.fixturenames
-    if not is_shared:
-        shared.close()
-    app = shared.get()
+    app = shared.get() if is_shared else shared.build()
     with app.app_context(), db.engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             if table.name != "backups":  # which the app only reads
@@ -232,7 +230,7 @@ def app(
         limiter.storage.reset()
     yield app
     if not is_shared:
-        shared.close()
+        dispose(app)
 
 
 def has_redis(environment: dict[str, str]) -> bool:

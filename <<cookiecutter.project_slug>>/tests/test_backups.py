@@ -414,6 +414,7 @@ def test_a_new_server_gets_the_old_data(
 
 
 # A new session can get the number of one that a request has read before the restore.
+@slow
 @pytest.mark.filterwarnings("ignore:Identity map already had an identity")
 def test_the_service_may_run_meanwhile(own_service: Flask, alice: Browser) -> None:
     """Requests are answered or told to come back; a backup is of one moment."""

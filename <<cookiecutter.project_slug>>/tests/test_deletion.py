@@ -32,7 +32,7 @@ from tests.browser import CHALLENGED, SIGNED_IN, WRITTEN, Browser
 from tests.factor_actions import prove_by_password
 from tests.factors import age_proofs
 # <% endif %>
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.own_data_actions import DELETED, NOT_PROVEN, ready_to_delete
 from tests.races import ALICE, TIMEOUT, at_once, statuses
 from tests.resources import RESOURCES, add
@@ -286,6 +286,7 @@ def test_of_two_deletions_at_once_both_end_well(
         assert len(db.session.scalars(select(Mail)).all()) == 1
 
 
+@slow
 @asvs("15.4.2")
 @pytest.mark.parametrize("kind", ["write", "edit", "remove"])
 @pytest.mark.parametrize("moment", ["charged", "locked", "any"])

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from tests import sources
 from tests.live import PROJECT
 
 # Each module in turn, with an empty package "app" and nothing of it imported yet. One process, as
@@ -70,7 +71,7 @@ def test_a_circle_would_be_seen() -> None:
 def test_a_package_imports_nothing_of_those_above_it(package: str, above: tuple[str, ...]) -> None:
     found = []
     for path in (PROJECT / "app" / package).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in sources.nodes(path):
             if isinstance(node, ast.ImportFrom):
                 names = [f"{node.module}.{it.name}" for it in node.names]
             else:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -42,7 +43,7 @@ LEVELS = {
     for section, levels in enumerate(line.split(), start=1)
     for number, level in enumerate(levels, start=1)
 }
-ROWS = traceability.requirements()
+rows = cache(traceability.requirements)
 
 
 def test_the_standard_is_whole() -> None:
@@ -50,16 +51,16 @@ def test_the_standard_is_whole() -> None:
 
 
 def test_every_requirement_of_the_first_two_levels_has_its_line() -> None:
-    numbers = [it.number for it in ROWS]
+    numbers = [it.number for it in rows()]
     assert sorted(n for n, level in LEVELS.items() if level < 3 and n not in numbers) == []
     assert sorted(set(numbers) - LEVELS.keys()) == []
     assert numbers == sorted(set(numbers), key=ledger.by_number), "in their order, each once"
 
 
 def test_every_line_has_the_level_of_the_standard() -> None:
-    assert [it.number for it in ROWS if it.level != LEVELS[it.number]] == []
-    assert [it.number for it in ROWS if it.level == 3 and it.state not in ledger.MET] == []
-    assert [it.number for it in ROWS if not 10 < len(it.text) < 100] == []
+    assert [it.number for it in rows() if it.level != LEVELS[it.number]] == []
+    assert [it.number for it in rows() if it.level == 3 and it.state not in ledger.MET] == []
+    assert [it.number for it in rows() if not 10 < len(it.text) < 100] == []
 
 
 def test_the_ledger_agrees_with_tests_and_documents() -> None:
@@ -73,7 +74,7 @@ def test_security_md_lists_what_is_not_met() -> None:
     text = Path("SECURITY.md").read_text("utf-8")
     section = text.partition("\n## Requirements that are not met\n")[2].partition("\n## ")[0]
     listed = [line for line in section.splitlines() if line.startswith("- ")]
-    assert listed == [f"- {it}" for it in ROWS if it.state in ledger.MISSING]
+    assert listed == [f"- {it}" for it in rows() if it.state in ledger.MISSING]
 
 
 # --- What is wrong is seen
@@ -164,16 +165,16 @@ def test_the_command_shows_requirements(capsys: pytest.CaptureFixture[str]) -> N
         return capsys.readouterr().out
 
     everything = shown("--state", "all")
-    assert all(str(it) in everything for it in ROWS)
+    assert all(str(it) in everything for it in rows())
     assert "V6 Authentication" in everything
     chapter = shown("--chapter", "6")
     assert re.findall(r"(?m)^V\d+", chapter) == ["V6"]
-    (proven,) = [it for it in ROWS if it.number == "6.3.1"]
+    (proven,) = [it for it in rows() if it.number == "6.3.1"]
     assert all(test in chapter for test in proven.tests)
     state = shown("--chapter", "1", "--state", "does not apply")
     assert re.findall(r"(?m)^  ([\d.]+) ", state) == ["1.2.6", "1.2.7", "1.2.8", "1.3.8", "1.3.9"]
     loaded = json.loads(shown("--json", "--chapter", "6"))["requirements"]
-    assert [Requirement(**it) for it in loaded] == [it for it in ROWS if it.chapter == 6]
+    assert [Requirement(**it) for it in loaded] == [it for it in rows() if it.chapter == 6]
 
 
 def test_the_command_shows_what_changed(
@@ -205,7 +206,7 @@ def test_the_component_definition_names_what_is_met(capsys: pytest.CaptureFixtur
     (controls,) = component["control-implementations"]
     implemented = controls["implemented-requirements"]
     assert [it["control-id"] for it in implemented] == [
-        f"v5.0.0-{it.number}" for it in ROWS if it.state in ledger.MET
+        f"v5.0.0-{it.number}" for it in rows() if it.state in ledger.MET
     ]
     ids = [UUID(it["uuid"]) for it in (definition, component, controls, *implemented)]
     assert len({*ids}) == len(ids)

@@ -25,7 +25,7 @@ from flask import Flask
 from app.auth.links import LIFETIMES
 # <% endif %>
 from app.security.logs import StandardErrorHandler
-from tests import live
+from tests import live, sources
 from tests.browser import HOME, SIGN_IN
 from tests.marks import asvs, practice, slow
 
@@ -79,8 +79,7 @@ def test_gunicorn_writes_to_its_streams() -> None:
 @asvs("16.4.3")
 def test_no_code_writes_a_log_elsewhere() -> None:
     for path in sorted([*(PROJECT / "app").rglob("*.py"), *(PROJECT / "deploy").rglob("*.py")]):
-        tree = ast.parse(path.read_text("utf-8"))
-        calls = (it.func for it in ast.walk(tree) if isinstance(it, ast.Call))
+        calls = (it.func for it in sources.nodes(path) if isinstance(it, ast.Call))
         names = {getattr(call, "id", getattr(call, "attr", "")) for call in calls}
         found = {name for name in names if ELSEWHERE.fullmatch(name)}
         assert not found, f"{path.relative_to(PROJECT)} calls {found}: log to standard error"

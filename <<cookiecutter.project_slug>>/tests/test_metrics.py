@@ -33,7 +33,7 @@ from app.security import hash_slots, passwords
 from tests import live
 from tests.browser import HOME, SIGN_IN
 from tests.live import Site
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.test_instances import processes
 
 pytestmark = practice("logs")
@@ -114,6 +114,7 @@ def scraped(
 # --- One listener answers /metrics and nothing else; no other does
 
 
+@slow
 @needs_nginx
 @asvs("13.4.5")
 def test_the_listener_of_metrics_answers_nothing_else(scraped: Scraped) -> None:
@@ -126,6 +127,7 @@ def test_the_listener_of_metrics_answers_nothing_else(scraped: Scraped) -> None:
         assert scraped.ask(method, "/metrics") == (404, ""), method
 
 
+@slow
 @needs_nginx
 @asvs("13.4.5")
 @pytest.mark.parametrize(
@@ -140,6 +142,7 @@ def test_metrics_are_not_reached_through_nginx(scraped: Scraped, path: str) -> N
         assert "app_requests" not in answer.body
 
 
+@slow
 @needs_nginx
 @asvs("13.4.5")
 def test_metrics_are_not_on_the_socket_of_the_service(scraped: Scraped) -> None:
@@ -188,6 +191,7 @@ def test_passwords_are_counted_while_they_are_hashed_and_when_they_are_refused(
     assert value("app_password_hashes_refused_total") == 1
 
 
+@slow
 @needs_nginx
 def test_no_client_chooses_a_label(scraped: Scraped) -> None:
     for path in ("/canary-1", f"{HOME}?canary=1", "/static/canary.js", "/%0acanary{", "/canary-2"):
@@ -204,6 +208,7 @@ def test_no_client_chooses_a_label(scraped: Scraped) -> None:
     assert methods <= METHODS | {"other"}
 
 
+@slow
 @needs_nginx
 @asvs("16.3.3")
 def test_requests_and_events_are_counted_by_their_kind(scraped: Scraped) -> None:
@@ -248,6 +253,7 @@ def test_an_answer_that_breaks_off_is_counted() -> None:
     assert registry.get_sample_value("app_requests_total", labels) == 1
 
 
+@slow
 @needs_nginx
 def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
     before = scraped.counted()
@@ -270,6 +276,7 @@ def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
     assert {it.stem.rpartition("_")[2] for it in folder.glob("*.db")} <= {"0", "1", "2"}
 
 
+@slow
 @needs_nginx
 def test_the_certificate_is_the_one_that_nginx_shows(scraped: Scraped) -> None:
     """Whoever asks for another name, or for none, is shown no certificate."""

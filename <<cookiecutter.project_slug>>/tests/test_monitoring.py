@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from app.metrics.collector import Numbers
 from app.metrics.counting import counted
-from tests.marks import practice
+from tests.marks import practice, slow
 
 pytestmark = practice("logs")
 
@@ -78,6 +78,7 @@ def test_each_alert_has_a_day_on_which_it_fires() -> None:
     assert {it[1] for it in found if it} == names
 
 
+@slow
 @pytest.mark.parametrize(
     "words", [("check", "rules", str(FOLDER / "alerts.yml")), ("test", "rules", RULES_TEST)]
 )

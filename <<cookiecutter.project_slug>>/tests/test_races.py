@@ -15,6 +15,7 @@ from sqlalchemy import orm
 from app.auth import sessions
 from tests.actions import DONE, REMOVED, Send, edit, ready_to_edit, ready_to_sign_out
 from tests.browser import Browser
+from tests.marks import slow
 from tests.races import at_once, meeting, on_reading, sample_of, statuses, tabs
 from tests.resources import EDITED, Resource, add, rows
 from tests.security.answers import assert_conflict
@@ -25,7 +26,7 @@ each_resource = pytest.mark.parametrize("resource", EDITED, ids=str)
 
 
 @each_resource
-@pytest.mark.parametrize("number", [2, 8])
+@pytest.mark.parametrize("number", [2, pytest.param(8, marks=slow)])
 def test_of_edits_at_once_one_wins_and_no_text_is_lost(
     app: Flask, alice: Browser, resource: Resource, number: int
 ) -> None:

@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -121,8 +122,14 @@ def _tests(root: Path) -> Iterator[tuple[str, Marks]]:
     """Every test below ``tests/`` by its node id, with its marks."""
     for path in sorted((root / "tests").rglob("test_*.py")):
         if "node_modules" not in path.parts:  # pytest leaves them out as well
-            body = ast.parse(path.read_text(encoding="utf-8")).body
-            yield from _tests_in(body, path.relative_to(root).as_posix(), frozenset())
+            place = path.relative_to(root).as_posix()
+            yield from _tests_of(path.read_text(encoding="utf-8"), place)
+
+
+@cache
+def _tests_of(source: str, place: str) -> list[tuple[str, Marks]]:
+    """The tests of a file."""
+    return list(_tests_in(ast.parse(source).body, place, frozenset()))
 
 
 def _tests_in(body: list[ast.stmt], place: str, marks: Marks) -> Iterator[tuple[str, Marks]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from sqlalchemy import select
 
 from app.auth.models import User
 from app.database import Base, db
+from tests import sources
 from tests.browser import HOME, SIGN_IN, Browser
 from tests.database import migrate
 from tests.marks import asvs, practice
@@ -120,20 +122,23 @@ ASKED = {
 # <% endif %>
 
 
-def sources() -> list[tuple[str, ast.Module]]:
+def code() -> list[tuple[str, ast.Module]]:
     found = [*sorted(Path("app").rglob("*.py")), Path("wsgi.py"), Path("deploy/gunicorn.conf.py")]
-    return [(it.as_posix(), ast.parse(it.read_text("utf-8"))) for it in found]
+    return [(it.as_posix(), sources.tree(it)) for it in found]
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+@cache
+def imported(tree: ast.AST) -> set[str]:
     """The full name of everything that is imported, and of each attribute of a module."""
-    for node in ast.walk(tree):
+    found = set()
+    for node in sources.walked(tree):
         if isinstance(node, ast.Import):
-            yield from (it.name for it in node.names)
+            found |= {it.name for it in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{it.name}" for it in node.names)
-        elif isinstance(node, ast.Attribute) and re.fullmatch(r"[\w.]+", ast.unparse(node)):
-            yield ast.unparse(node)
+            found |= {f"{node.module}.{it.name}" for it in node.names}
+        elif isinstance(node, ast.Attribute):
+            found |= {*re.findall(r"^[\w.]+$", ast.unparse(node))}
+    return found
 
 
 def among(tree: ast.AST, modules: set[str]) -> set[str]:
@@ -144,13 +149,13 @@ def among(tree: ast.AST, modules: set[str]) -> set[str]:
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
-    constants = (it.value for it in ast.walk(tree) if isinstance(it, ast.Constant))
+    constants = (it.value for it in sources.walked(tree) if isinstance(it, ast.Constant))
     yield from (it for it in constants if isinstance(it, str))
 
 
 def patterns(tree: ast.AST) -> Iterator[str]:
     """What is neither a constant nor made of constants, and becomes a regular expression."""
-    for node in ast.walk(tree):
+    for node in sources.walked(tree):
         name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
         if isinstance(node, ast.Call) and re.fullmatch(r"re\.(?!escape)\w+", name) and node.args:
             if isinstance(node.args[0], ast.JoinedStr):
@@ -171,7 +176,7 @@ def is_constant(expression: str) -> bool:
 
 def formats(tree: ast.AST) -> Iterator[str]:
     """What is no constant, and is filled in like a format."""
-    for node in ast.walk(tree):
+    for node in sources.walked(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             of = ast.unparse(node.func.value)
             if node.func.attr in ("format", "format_map") and of not in ("self", "super()"):
@@ -181,14 +186,14 @@ def formats(tree: ast.AST) -> Iterator[str]:
 @asvs("1.3.6", "13.2.4", "14.2.3", "15.3.2")
 def test_only_these_modules_open_connections() -> None:
     """So no input makes the service ask another server, and none leads it on by a redirect."""
-    found = {path for path, tree in sources() if among(tree, OUTWARD)}
+    found = {path for path, tree in code() if among(tree, OUTWARD)}
     assert found == set(CONNECTS)
 
 
 @asvs("11.2.1", "11.2.3", "11.3.1", "11.4.1", "11.4.3")
 def test_only_approved_cryptography_is_used() -> None:
     """No cipher, mode, padding or hash function but these."""
-    for path, tree in sources():
+    for path, tree in code():
         weak = {"hashlib.sha1"} if path in SHA1 else set()
         # <% if cookiecutter.auth == "token" %>
         weak |= {"zlib.crc32"} if path in CHECKSUMS else set()
@@ -200,7 +205,7 @@ def test_only_approved_cryptography_is_used() -> None:
 @asvs("1.4.1", "1.4.3")
 def test_no_code_manages_memory() -> None:
     """What is not Python is in the packages of the lock alone."""
-    for path, tree in sources():
+    for path, tree in code():
         assert not among(tree, NATIVE), path
     files = [path for path in Path("app").rglob("*.*") if "__pycache__" not in path.parts]
     assert {path.suffix for path in files} <= {".css", ".html", ".js", ".py", ".svg", ".txt"}
@@ -208,19 +213,19 @@ def test_no_code_manages_memory() -> None:
 
 @asvs("1.3.5")
 def test_no_text_of_a_user_is_a_program() -> None:
-    for path, tree in sources():
+    for path, tree in code():
         assert among(tree, LANGUAGES) == RENDERS.get(path, set()), path
 
 
 @asvs("1.2.9")
 def test_no_regular_expression_is_made_of_input() -> None:
-    for path, tree in sources():
+    for path, tree in code():
         assert set(patterns(tree)) <= {PATTERNS.get(path, "")}, path
 
 
 @asvs("1.3.10")
 def test_no_format_is_made_of_input() -> None:
-    for path, tree in sources():
+    for path, tree in code():
         allowed = FORMATS if path == "app/database/provisioning.py" else set()
         assert set(formats(tree)) <= allowed, path
 
@@ -228,8 +233,8 @@ def test_no_format_is_made_of_input() -> None:
 @asvs("16.2.3")
 def test_the_log_goes_to_standard_error_alone() -> None:
     """A second place is one that nobody protects, rotates or deletes."""
-    for path, tree in sources():
-        calls = {ast.unparse(it.func) for it in ast.walk(tree) if isinstance(it, ast.Call)}
+    for path, tree in code():
+        calls = {ast.unparse(it.func) for it in sources.walked(tree) if isinstance(it, ast.Call)}
         writes = {it for it in calls if re.search("[A-Z][a-z]+Handler$|^print$|[a-z]Config$", it)}
         writes |= {it for it in calls if re.search(r"(^|\.)(open|write_text|write_bytes)$", it)}
         assert writes <= WRITES.get(path, set()), path
@@ -239,8 +244,8 @@ def test_the_log_goes_to_standard_error_alone() -> None:
 def test_only_these_open_a_session() -> None:
     """A way in that nobody has written down asks for less than the others."""
     found = set()
-    for path, tree in sources():
-        for function in (it for it in ast.walk(tree) if isinstance(it, ast.FunctionDef)):
+    for path, tree in code():
+        for function in (it for it in sources.walked(tree) if isinstance(it, ast.FunctionDef)):
             calls = {ast.unparse(it.func) for it in ast.walk(function) if isinstance(it, ast.Call)}
             if calls & {"identity.start_session", "start_session", "sessions.start"}:
                 found.add(f"{path} {function.name}")
@@ -251,8 +256,8 @@ def test_only_these_open_a_session() -> None:
 def test_the_token_of_a_session_alone_says_who_asks() -> None:
     """Not a header that a proxy should have set, and not a key that is the same every day."""
     found, read = set(), set()
-    for path, tree in sources():
-        for function in (it for it in ast.walk(tree) if isinstance(it, ast.FunctionDef)):
+    for path, tree in code():
+        for function in (it for it in sources.walked(tree) if isinstance(it, ast.FunctionDef)):
             for node in ast.walk(function):
                 targets = node.targets if isinstance(node, ast.Assign) else []
                 known = {"g.user", "g.session"} & {*map(ast.unparse, targets)}
@@ -268,8 +273,8 @@ def test_the_token_of_a_session_alone_says_who_asks() -> None:
 @asvs("15.3.7")
 def test_no_parameter_is_read_from_several_places_at_once() -> None:
     """``request.values`` mixes the query with the body: an attacker overrides one by the other."""
-    for path, tree in sources():
-        names = {ast.unparse(it) for it in ast.walk(tree) if isinstance(it, ast.Attribute)}
+    for path, tree in code():
+        names = {ast.unparse(it) for it in sources.walked(tree) if isinstance(it, ast.Attribute)}
         assert not names & {"request.values", "flask.request.values"}, path
         assert not among(tree, {"werkzeug.datastructures.CombinedMultiDict"}), path
 
@@ -279,11 +284,11 @@ def test_no_module_keeps_what_a_request_brings() -> None:
     """Threads share it: one answers with the user, or the text, of another."""
     changes = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem"}
     changes |= {"remove", "setdefault", "update", "appendleft"}
-    for path, tree in sources():
+    for path, tree in code():
         assigned = [it for it in tree.body if isinstance(it, ast.Assign | ast.AnnAssign)]
         targets = [it.targets[0] if isinstance(it, ast.Assign) else it.target for it in assigned]
         shared = {ast.unparse(it) for it in targets}
-        for function in (it for it in ast.walk(tree) if isinstance(it, ast.FunctionDef)):
+        for function in (it for it in sources.walked(tree) if isinstance(it, ast.FunctionDef)):
             for node in ast.walk(function):
                 assert not isinstance(node, ast.Global), f"{path}: {ast.unparse(node)}"
                 written = isinstance(getattr(node, "ctx", None), ast.Store | ast.Del)
@@ -334,8 +339,8 @@ def test_a_typed_address_asks_nobody() -> None:
     """To look its domain up would let an attacker choose whom this service asks, and when."""
     calls = [
         it
-        for _, tree in sources()
-        for it in ast.walk(tree)
+        for _, tree in code()
+        for it in sources.walked(tree)
         if isinstance(it, ast.Call) and ast.unparse(it.func) == "validate_email"
     ]
     assert calls
@@ -348,7 +353,7 @@ def test_a_typed_address_asks_nobody() -> None:
 def test_nobody_but_the_audit_and_the_metrics_knows_a_version() -> None:
     """What no page can say, an attacker has to guess. Metrics have a listener of their own."""
     known = {"importlib.metadata", "pkg_resources", "platform", "sys.version", "sys.version_info"}
-    found = {path for path, tree in sources() if among(tree, known)}
+    found = {path for path, tree in code() if among(tree, known)}
     assert found == {"app/security/audits.py", "app/metrics/collector.py"}
 
 
@@ -377,7 +382,7 @@ def test_no_server_shows_how_it_works() -> None:
     assert levels <= {"warn;", "error;", "crit;", "emerg;"}
     assert not [line for line in nginx_lines() if line.startswith("debug_")]
     tree = ast.parse(Path("deploy/gunicorn.conf.py").read_text("utf-8"))
-    names = {ast.unparse(it) for it in ast.walk(tree) if isinstance(it, ast.Name)}
+    names = {ast.unparse(it) for it in sources.walked(tree) if isinstance(it, ast.Name)}
     assert not names & {"reload", "spew", "print_config", "check_config"}
 
 

@@ -15,7 +15,7 @@ from flask import Flask
 
 from app.security import audits
 from app.settings import ConfigurationError
-from tests.marks import asvs
+from tests.marks import asvs, slow
 
 ROOT = Path(__file__).parents[2]
 CODE = ["app", "deploy", "migrations", "wsgi.py"]
@@ -30,6 +30,7 @@ def bandit(*paths: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@slow
 @asvs("1.2.5", "1.3.2", "1.5.2", "13.4.2")
 def test_bandit_finds_nothing() -> None:
     result = bandit(*CODE)

@@ -15,6 +15,7 @@ from types import ModuleType
 
 import pytest
 
+from tests import sources
 from tests.marks import asvs, practice
 from tests.security.make import ROOT
 from tests.security.test_audits import CODE
@@ -118,7 +119,7 @@ def uses(file: str, tree: ast.AST) -> Iterator[Use]:
     The name is empty for the module itself, and "?" where it is passed on as a value.
     """
     bound: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in sources.walked(tree):
         if isinstance(node, ast.Import):
             for it in node.names:
                 top = it.name.split(".")[0]
@@ -132,7 +133,7 @@ def uses(file: str, tree: ast.AST) -> Iterator[Use]:
                     bound[it.asname or it.name] = inner
                 yield node.lineno, inner or module, "" if inner else it.name
     seen = set()
-    for node in ast.walk(tree):  # what is around a node comes before it
+    for node in sources.walked(tree):  # what is around a node comes before it
         if isinstance(node, ast.Attribute | ast.Name) and id(node) not in seen:
             names, inside = [], node
             while isinstance(inside, ast.Attribute):
@@ -175,7 +176,7 @@ def modules(file: str, tree: ast.AST) -> Iterator[str]:
 def names(file: str, tree: ast.AST) -> Iterator[str]:
     """The names that run text, or through which what does is reached."""
     kinds = {ast.Name: "id", ast.Attribute: "attr", ast.alias: "name"}
-    for node in ast.walk(tree):
+    for node in sources.walked(tree):
         name = str(getattr(node, kinds.get(type(node), ""), ""))
         runs = name in REFUSED or (name in BUILTINS and isinstance(node, ast.Name))
         if runs or (name.startswith("__") and name not in DUNDERS):
@@ -185,7 +186,7 @@ def names(file: str, tree: ast.AST) -> Iterator[str]:
 def computed(file: str, tree: ast.AST) -> Iterator[str]:
     """Attributes whose names the code does not show."""
     shown = set()
-    for node in ast.walk(tree):
+    for node in sources.walked(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in BY_NAME:
             name = node.args[1]
             if isinstance(name, ast.Constant) and not str(name.value).startswith("__"):
@@ -198,7 +199,7 @@ def computed(file: str, tree: ast.AST) -> Iterator[str]:
 def programs(file: str, tree: ast.AST) -> Iterator[str]:
     """Starts of programs with more than a list of words: a shell would read them as its own."""
     plain = {"capture_output", "check", "env", "stderr", "stdin", "stdout", "text"}
-    for node in ast.walk(tree):
+    for node in sources.walked(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "subprocess.run":
             words = len(node.args) == 1 and isinstance(node.args[0], ast.List)
             if not words or not {str(it.arg) for it in node.keywords} <= plain:
@@ -208,7 +209,7 @@ def programs(file: str, tree: ast.AST) -> Iterator[str]:
 def found(rule: Callable[[str, ast.AST], Iterator[str]]) -> list[str]:
     """What a rule refuses in the whole service."""
     paths = [it for name in CODE for it in (ROOT / name).rglob("*.py")] + [ROOT / "wsgi.py"]
-    files = {it.relative_to(ROOT).as_posix(): ast.parse(it.read_text("utf-8")) for it in paths}
+    files = {it.relative_to(ROOT).as_posix(): sources.tree(it) for it in paths}
     assert len(files) > 30
     return [line for file, tree in files.items() for line in rule(file, tree)]
 

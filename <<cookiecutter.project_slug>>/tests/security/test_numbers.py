@@ -15,6 +15,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from tests import sources
 from tests.marks import asvs, practice
 
 pytestmark = practice("audits")
@@ -51,7 +52,7 @@ def in_code(path: Path, named: Callable[[str], bool] = str.isupper) -> Iterator[
     :param named: whether a name at the level of the module is one of a constant.
     """
     source = path.read_text()
-    tree = ast.parse(source)
+    tree = sources.parsed(source)
     inside = set()
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
@@ -61,7 +62,7 @@ def in_code(path: Path, named: Callable[[str], bool] = str.isupper) -> Iterator[
                 text = as_written(node, source)
                 if named is not str.isupper or (has_number(node) and "__file__" not in text):
                     yield text
-    for node in ast.walk(tree):
+    for node in sources.walked(tree):
         for child in ast.iter_child_nodes(node):
             if not isinstance(child, ast.Constant) or id(child) in inside | inside_index(node):
                 continue

@@ -28,6 +28,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from app.database import db
+from tests import sources
 # <% if cookiecutter.__interface == "html" %>
 from tests.browser import ORIGIN, SIGN_IN, Browser
 # <% else %>
@@ -185,10 +186,9 @@ def test_every_draw_is_long_enough() -> None:
     """``secrets.token_hex(16)``, or ``partial(secrets.token_hex, 16)``."""
     uses, sizes = 0, []
     for path in sorted(it for name in CODE for it in (ROOT / name).rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
-        constants = [it for it in tree.body if isinstance(it, ast.Assign)]
+        constants = [it for it in sources.tree(path).body if isinstance(it, ast.Assign)]
         known = {ast.unparse(it.targets[0]): it.value for it in constants}
-        for node in ast.walk(tree):
+        for node in sources.nodes(path):
             uses += isinstance(node, ast.Attribute) and ast.unparse(node.value) == "secrets"
             parts = [node.func, *node.args] if isinstance(node, ast.Call) else []
             for part, size in pairwise(parts):

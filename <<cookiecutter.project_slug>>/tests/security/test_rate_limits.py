@@ -336,7 +336,9 @@ def test_start_up_notices_limits_in_memory(app: Flask, make_app: Callable[..., F
     assert [line for line in check(app) if "REDIS_URL" in line]
 
 
-def test_a_route_that_only_reads_counts_every_request(app: Flask, browser: Browser) -> None:
+def test_a_route_that_only_reads_counts_every_request(
+    app: Flask, own_app: None, browser: Browser
+) -> None:
     def search() -> str:
         return "found"
 

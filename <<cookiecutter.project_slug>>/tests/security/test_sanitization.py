@@ -27,7 +27,7 @@ from app.security.sanitization import (
     clean_line,
     sanitize_html,
 )
-from tests.marks import asvs
+from tests.marks import asvs, slow
 from tests.security.attacks import XSS, dangers, elements, skeleton, some
 
 # Written out again here: what is added to the module's list is a decision, not an accident.
@@ -205,6 +205,7 @@ def test_forbidden_characters_are_refused_also_as_entities(character: str) -> No
     assert not sanitization.FORBIDDEN.search(cleaned_or_refused(f"a&#{ord(character)};b"))
 
 
+@slow
 @asvs("15.4.1")
 def test_threads_never_get_each_others_text() -> None:
     """A ``bleach.Cleaner`` that threads share returns one user's text to another."""

@@ -36,6 +36,7 @@ from app.database import db
 from app.security import ownership, scope
 from app.security.rich_text import RichText
 from app.security.scope import UnscopedError, unscoped
+from tests import sources
 from tests.browser import CREATE_ACCOUNT, CREATE_OPTIONS, Browser
 from tests.marks import asvs
 from tests.resources import RESOURCES, WRITABLE, Resource, add, rows
@@ -325,9 +326,8 @@ def test_an_operator_is_no_exception(app: Flask, alice: Browser, bob: Browser) -
 
 def names_in(path: Path) -> set[str]:
     """Every name, attribute, keyword and key of a module."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(tree)}
-    for node in ast.walk(tree):
+    found = {getattr(node, "id", getattr(node, "attr", "")) for node in sources.nodes(path)}
+    for node in sources.nodes(path):
         if isinstance(node, ast.keyword) and node.arg and node.arg != "server_default":
             found.add(node.arg)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -377,7 +377,7 @@ def test_queries_go_through_the_models() -> None:
         if not any(place.startswith(it) for it in allowed):
             calls = {
                 getattr(node.func, "id", getattr(node.func, "attr", ""))
-                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                for node in sources.nodes(path)
                 if isinstance(node, ast.Call)
             }
             assert not (BESIDE - {"__table__"}) & calls, f"{place}: query the models instead"

@@ -32,6 +32,7 @@ from app.security.rate_limits import BY_DEFAULT, BY_TOKEN
 from app.security.rate_limits import BY_DEFAULT
 # <% endif %>
 from app.settings import SERVICE_NAME
+from tests import sources
 from tests.decisions import DOCUMENT, HELD, check, named, rows, tables
 from tests.marks import asvs, practice
 from tests.resources import SAMPLES, WRITABLE
@@ -50,15 +51,15 @@ DETAILS = {"LEEWAY", "MAX_DEVICE", "TOUCH_EVERY"}
 def calls(function: str) -> Iterator[tuple[str, ast.Call]]:
     """Each call of a function of this name in the service, with the file that has it."""
     for path in Path("app").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in sources.nodes(path):
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == function:
                 yield path.as_posix(), node
 
 
 def test_each_heading_names_a_requirement_that_a_test_names() -> None:
     headings = re.findall(r"(?m)^## .*\((.*)\)$", DOCUMENT.read_text("utf-8"))
-    sources = "".join(path.read_text("utf-8") for path in Path("tests").rglob("test_*.py"))
-    proven = set(re.findall(r'"([\d.]+)"', "".join(re.findall(r"asvs\(([^)]*)\)", sources))))
+    tests = "".join(path.read_text("utf-8") for path in Path("tests").rglob("test_*.py"))
+    proven = set(re.findall(r'"([\d.]+)"', "".join(re.findall(r"asvs\(([^)]*)\)", tests))))
     assert {it for heading in headings for it in heading.split(", ")} <= proven
     assert len(headings) == len(re.findall("(?m)^## ", DOCUMENT.read_text("utf-8")))
 
@@ -136,7 +137,7 @@ def test_each_way_to_sign_in_is_documented() -> None:
     found = {BY_PROVIDER, BY_PASSWORD}
     # <% else %>
     completed = [call.args[1] for _, call in calls("_complete")]
-    checked = ast.parse(Path(second_factors.__file__).read_text("utf-8"))
+    checked = sources.tree(Path(second_factors.__file__))
     (check_code,) = [it for it in checked.body if getattr(it, "name", "") == "check_code"]
     returned = [it.value for it in ast.walk(check_code) if isinstance(it, ast.Return)]
     texts = {it.value for it in (*completed, *returned) if isinstance(it, ast.Constant)}

@@ -24,6 +24,7 @@ from app.database import Base
 from app.resources import Resource
 from app.security import refusals
 from app.settings import Settings
+from tests import sources
 from tests.decisions import CLASSES, DOCUMENT, check, classes, named, rows
 from tests.marks import asvs, practice
 from tests.policy import SECRET
@@ -45,8 +46,7 @@ HARMLESS = {"proof", "kind", "failures"}
 def code() -> Iterator[tuple[str, ast.AST]]:
     """Each node of the service's code, with its file."""
     for path in sorted(Path("app").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            yield path.as_posix(), node
+        yield from ((path.as_posix(), node) for node in sources.nodes(path))
 
 
 def settings() -> list[tuple[str, str]]:

@@ -51,6 +51,7 @@ from app.fields import SecretField
 # <% endif %>
 from app.secret import REDACTED, Secret
 from app.security import breaches, hash_slots, passwords
+from tests import sources
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import PASSWORD, STEP_UP, Browser
 # <% else %>
@@ -314,7 +315,7 @@ def test_each_field_for_a_secret_is_one(app: Flask) -> None:
 def taken(folder: str) -> Iterator[tuple[str, str, str]]:
     """Each parameter of a function: where it is, its name and its type."""
     for path in Path("app", folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in sources.nodes(path):
             if isinstance(node, ast.arg) and node.annotation:
                 yield f"{path}:{node.lineno}", node.arg, ast.unparse(node.annotation)
 

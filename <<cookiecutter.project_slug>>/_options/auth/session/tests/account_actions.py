@@ -16,7 +16,6 @@ from tests.browser import (
     SIGN_IN,
     UNDO_ADDRESS,
     Browser,
-    csrf_token,
 )
 
 
@@ -31,7 +30,7 @@ def change_address(tab: Browser, email: str) -> TestResponse:
 
 def ready_to_confirm_address(tab: Browser, token: str) -> Send:
     # The form of another page: there is none behind a link that has ended.
-    form = {"token": token, "csrf_token": csrf_token(tab.get(SIGN_IN))}
+    form = {"token": token, "csrf_token": tab.token(SIGN_IN)}
     return partial(tab.post, NEW_ADDRESS, form)
 
 
@@ -42,7 +41,7 @@ def confirm_address(tab: Browser, token: str) -> TestResponse:
 
 def ready_to_undo_address(tab: Browser, token: str, password: str) -> Send:
     form = {"token": token, "password": password, "confirm": password}
-    return partial(tab.post, UNDO_ADDRESS, form | {"csrf_token": csrf_token(tab.get(SIGN_IN))})
+    return partial(tab.post, UNDO_ADDRESS, form | {"csrf_token": tab.token(SIGN_IN)})
 
 
 def undo_address(tab: Browser, token: str, password: str) -> TestResponse:

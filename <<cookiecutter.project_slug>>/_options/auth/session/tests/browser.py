@@ -101,7 +101,7 @@ class Browser(Visitor):
         """Set a password by the token of a mail."""
         data = {"token": token, "password": password, "confirm": password}
         # The form of another page: there is none behind a link that has ended.
-        return self.post(path, {**data, "csrf_token": csrf_token(self.get(SIGN_IN))})
+        return self.post(path, {**data, "csrf_token": self.token(SIGN_IN)})
 
     def sign_up(self, email: str) -> Self:
         assert self.register(email, self.password).status_code == SIGNED_UP

@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.browser import SIGN_IN, Browser, csrf_token, html
+from tests.browser import SIGN_IN, Browser, html
 
 FACTORS = "/account/second-factors"
 APP = f"{FACTORS}/authenticator"
@@ -120,7 +120,7 @@ def needs_proof(response: TestResponse) -> bool:
 
 def _press(browser: Browser, path: str, page: str = STEP_UP, **fields: str) -> TestResponse:
     """Send a form, with the token of a page that always has one."""
-    return browser.post(path, {**fields, "csrf_token": csrf_token(browser.get(page))})
+    return browser.post(path, {**fields, "csrf_token": browser.token(page)})
 
 
 def _options(browser: Browser, path: str, page: str = STEP_UP) -> dict[str, Any]:

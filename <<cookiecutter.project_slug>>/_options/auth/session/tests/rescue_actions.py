@@ -7,7 +7,7 @@ from functools import partial
 from werkzeug.test import TestResponse
 
 from tests.actions import Send
-from tests.browser import PROFILE, SIGN_IN, Browser, csrf_token
+from tests.browser import PROFILE, SIGN_IN, Browser
 
 UNLOCK, KEEP = "/auth/unlock", "/auth/keep"
 KEEP_BY_SESSION = "/account/second-factors/keep"
@@ -17,12 +17,12 @@ RESCUED = 302
 def use_link(visitor: Browser, path: str, token: str) -> TestResponse:
     """Press the button behind the link of a mail."""
     # The form of another page: there is none behind a link that has ended.
-    return visitor.post(path, {"token": token, "csrf_token": csrf_token(visitor.get(SIGN_IN))})
+    return visitor.post(path, {"token": token, "csrf_token": visitor.token(SIGN_IN)})
 
 
 def ready_to_keep(tab: Browser) -> Send:
     """Be about to press the button of the account page."""
-    token = csrf_token(tab.get(PROFILE))
+    token = tab.token(PROFILE)
     return partial(tab.post, KEEP_BY_SESSION, {"csrf_token": token})
 
 

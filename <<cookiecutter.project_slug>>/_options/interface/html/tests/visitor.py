@@ -52,7 +52,7 @@ class Visitor(Client):
 
     def __init__(self, app: Flask, address: str = "198.51.100.7") -> None:
         super().__init__(app, address)
-        self.sign_in_token = ""
+        self.known_token, self.known_cookie = "", ""
 
     def headers(self, method: str) -> dict[str, str]:
         return super().headers(method) | ({"Origin": ORIGIN} if method == "POST" else {})
@@ -67,6 +67,13 @@ class Visitor(Client):
         assert shown.status_code == 200, f"{page or path} answers {shown.status}"
         token = csrf_token(shown, path.split("?")[0] if page else None)
         return self.post(path, {**data, "csrf_token": token})
+
+    def token(self, page: str) -> str:
+        """A token for any form: the one of ``page``, until there is another cookie."""
+        if not self.known_token or self.known_cookie != self.cookie():
+            self.known_token = csrf_token(self.get(page))
+            self.known_cookie = self.cookie()
+        return self.known_token
 
     def post_form(self, path: str, data: Any = None, **kwargs: Any) -> TestResponse:
         """Send what a form without our token sends."""
@@ -88,8 +95,8 @@ class Visitor(Client):
 
     def attempt(self, email: str, password: str, **kwargs: Any) -> TestResponse:
         """Try a password, as a program does: the form is fetched once."""
-        self.sign_in_token = self.sign_in_token or csrf_token(self.get(self.sign_in_path))
-        data = {"email": email, "password": password, "csrf_token": self.sign_in_token}
+        token = self.token(self.sign_in_path)
+        data = {"email": email, "password": password, "csrf_token": token}
         return self.post(self.sign_in_path, data, **kwargs)
 
     def do_everything(self, email: str, password: str) -> Iterator[int]:
