@@ -3,8 +3,9 @@
 A session that another request is just starting, a failure that it is just counting: without the
 lock nobody sees them. No test of single races finds all of these places. So while the tests run,
 this looks at each statement that a request or a command of the service sends: in its transaction,
-the row of the account must be locked before another row of the account is written. A new
-route or command is looked at as soon as any test uses it.
+the row of the account must be locked before another row of the account is written. A route that
+requires a fresh proof must look at its session once more under the lock: its owner may have ended
+it, because it is a thief's. A new route or command is looked at as soon as any test uses it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from functools import cache
 from typing import Any
 
 import click
-from flask import has_request_context, request
+from flask import current_app, has_request_context, request
 from sqlalchemy import Connection, Engine, event
 
 from app.auth import upkeep
 from app.auth.models import User
 from app.database import Base
+from app.security.access import needs_fresh_proof
 from app.security.ownership import owners
 
 # As throttling.lock writes it; the first statement about a new account locks it as well.
 LOCK = re.compile(r"UPDATE users SET failures=users\.failures\b|INSERT INTO users\b")
+# As sessions.hold and tickets.exists ask: a ticket ends with the sessions.
+HELD = re.compile(r"SELECT .* WHERE (sessions|tickets)\.id = ")
 WRITES = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 # A column that gets a value from before the statement. A count that the database itself raises,
 # as in quotas, needs no lock before it, and is one.
@@ -36,13 +40,17 @@ BY_ITSELF = re.compile(
     r"(INSERT INTO|UPDATE|DELETE FROM) (tickets|links)\b"
     # Sessions and tokens of everybody end: what begins meanwhile may stay.
     r"|DELETE FROM sessions WHERE sessions\.id > |DELETE FROM personal_tokens$"
-    # The same user in any case: the database decides by the value that is there.
+    # Encrypted anew: the database decides by the value that is there.
     r"|UPDATE authenticator_apps SET (new_)?secret=\S+ WHERE authenticator_apps\.id = \S+ AND"
 )
 ONE_STATEMENT = {
     "auth.logout": "it ends its own session",
     "auth.refresh": "the database decides by the token",
     "backchannel.logout": "the provider has ended these sessions",
+}
+OTHER_ACCOUNT = {
+    "operators.disable": "it locks the other account; to lock two at once could deadlock",
+    "operators.enable": "the same",
 }
 
 
@@ -54,6 +62,13 @@ def asking() -> str:
     return command.command_path if command else ""
 
 
+def is_fresh() -> bool:
+    """Whether a request asks for a fresh proof of the account that it writes."""
+    endpoint = (has_request_context() and request.endpoint) or ""
+    known = endpoint in current_app.view_functions if endpoint else False
+    return known and endpoint not in OTHER_ACCOUNT and needs_fresh_proof(current_app, endpoint)
+
+
 @cache
 def account_tables() -> set[str]:
     """The tables whose rows belong to an account, without those of features."""
@@ -61,10 +76,10 @@ def account_tables() -> set[str]:
     return {str(it.local_table) for it in found if owners(it)}
 
 
-def is_early(sql: str, locked: bool) -> bool:
+def needs_lock(sql: str) -> bool:
     """Whether a statement writes what only the holder of the account's lock may write."""
     writes = WRITES.match(sql)
-    if not writes or locked or BY_ITSELF.match(sql):
+    if not writes or BY_ITSELF.match(sql):
         return False
     if writes[2] == str(User.__table__):
         # To disable and to enable reads nothing before.
@@ -78,21 +93,22 @@ def watched() -> Iterator[list[str]]:
     found: list[str] = []
 
     def begin(connection: Connection) -> None:
-        connection.info["account"] = False
+        connection.info.update(locked=False, held=False)
 
     def look(connection: Connection, _: Any, sql: str, __: Any, context: Any, many: bool) -> None:
-        text, options = " ".join(sql.split()), context.execution_options
-        of_upkeep = options.get("unscoped") in (
-            upkeep.EXPIRED["unscoped"],
-            upkeep.REASONS["unscoped"],
-        )
+        text, state = " ".join(sql.split()), connection.info
+        reason = context.execution_options.get("unscoped")
+        of_upkeep = reason in (upkeep.EXPIRED["unscoped"], upkeep.REASONS["unscoped"])
         if LOCK.match(text):
-            connection.info["account"] = True
-        elif (asks := asking()) and not of_upkeep and asks not in ONE_STATEMENT:
-            if is_early(text, connection.info.get("account", False)):
+            state["locked"] = True
+        elif state.get("locked") and HELD.match(text):
+            state["held"] = True
+        elif (asks := asking()) and asks not in ONE_STATEMENT and not of_upkeep:
+            if needs_lock(text) and not state.get("locked"):
                 found.append(f"{asks}: {text}")
-            elif text.startswith("UPDATE users "):
-                connection.info["account"] = True
+            elif needs_lock(text) and is_fresh() and not state.get("held"):
+                found.append(f"{asks}, whose session may have ended: {text}")
+            state["locked"] = state.get("locked") or text.startswith("UPDATE users ")
 
     event.listen(Engine, "begin", begin)
     event.listen(Engine, "before_cursor_execute", look)

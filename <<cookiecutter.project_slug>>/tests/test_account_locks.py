@@ -13,11 +13,12 @@ from app.auth import accounts, revocation, sessions, throttling
 from app.auth.models import Session, User
 from app.commands.users import revoke_sessions
 from tests import account_locks
-from tests.account_locks import is_early
+from tests.account_locks import needs_lock
 from tests.actions import ready_to_sign_in
 from tests.browser import PASSWORD, SIGNED_IN, Browser
 from tests.marks import asvs, practice
 from tests.overtaking import Overtaking
+from tests.own_data_actions import ready_to_delete
 from tests.races import ALICE, at_once, count
 
 pytestmark = practice("auth.throttling")
@@ -95,8 +96,22 @@ def test_sessions_that_end_before_the_account_is_disabled_are_noticed(
     accounts_are_locked.clear()
 
 
+@practice("auth.step_up")
+@asvs("7.5.3")
+def test_a_fresh_route_that_does_not_look_at_its_session_again_is_noticed(
+    app: Flask, alice: Browser, accounts_are_locked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner has just ended the session of a thief, who must not delete the account."""
+    send = ready_to_delete(alice)
+    monkeypatch.setattr(sessions, "hold", lambda session: throttling.lock(session.user))
+    assert send().status_code < 400
+    assert count(app, User) == 0
+    assert accounts_are_locked[0].startswith("own_data.delete, whose session may have ended: ")
+    accounts_are_locked.clear()
+
+
 @pytest.mark.parametrize(
-    ("sql", "early"),
+    ("sql", "locked"),
     [
         ("UPDATE users SET failures=? WHERE users.id = ?", True),
         ("UPDATE users SET email=%(email)s WHERE users.id = %(users_id)s", True),
@@ -110,9 +125,8 @@ def test_sessions_that_end_before_the_account_is_disabled_are_noticed(
         ("DELETE FROM outbox WHERE outbox.id = ?", False),
     ],
 )
-def test_what_must_not_be_written_before_the_lock(sql: str, early: bool) -> None:
-    assert is_early(sql, locked=False) is early
-    assert not is_early(sql, locked=True)
+def test_what_must_not_be_written_before_the_lock(sql: str, locked: bool) -> None:
+    assert needs_lock(sql) is locked
 
 
 def test_the_tables_of_accounts_are_known() -> None:
