@@ -11,11 +11,11 @@ from flask import Flask
 
 from app.auth import accounts, revocation, sessions, throttling
 from app.auth.models import Session, User
-from app.commands.users import revoke_sessions
+from app.commands.users import revoke_sessions, sessions_cli, users_cli
 from tests import account_locks
 from tests.account_locks import needs_lock
 from tests.actions import ready_to_sign_in
-from tests.browser import PASSWORD, SIGNED_IN, Browser
+from tests.browser import CREATE_ACCOUNT, CREATE_OPTIONS, PASSWORD, SIGNED_IN, Browser
 from tests.marks import asvs, practice
 from tests.overtaking import Overtaking
 from tests.own_data_actions import ready_to_delete
@@ -23,6 +23,22 @@ from tests.races import ALICE, at_once, count
 
 pytestmark = practice("auth.throttling")
 Cli = Callable[..., Any]
+
+GROUPS = users_cli, sessions_cli
+ARGUMENTS = {
+    "users list": [],
+    "users show": [ALICE],
+    "users disable": [ALICE],
+    "users enable": [ALICE],
+    "users unlock": [ALICE],
+    "users delete": ["--yes", ALICE],
+    f"users {CREATE_ACCOUNT}": ["carol@example.com", *CREATE_OPTIONS],
+    "users invite": ["carol@example.com"],
+    "users reset": ["--disable-password", ALICE],
+    "users set-address": [ALICE, "carol@example.com"],
+    "users reset-factors": ["--help"],  # there are none; its own tests have some
+    "sessions revoke": ["--user", ALICE],
+}
 
 
 @pytest.fixture
@@ -54,6 +70,20 @@ def test_no_session_that_is_just_started_outlives_a_revocation(
     assert count(app, Session) == 0
     assert not thief.is_signed_in()
     assert not alice.is_signed_in()
+
+
+@asvs("15.4.2")
+@pytest.mark.parametrize(
+    "command", [f"{group.name} {it}" for group in GROUPS for it in group.commands]
+)
+def test_a_command_locks_the_account_first(
+    app: Flask, cli: Cli, alice: Browser, accounts_are_locked: list[str], command: str
+) -> None:
+    """The account has a session and a failed sign-in, which a command may end."""
+    assert command in ARGUMENTS, "write here with which arguments it changes an account"
+    Browser(app, "192.0.2.1").attempt(ALICE, "wrong")
+    assert cli(*command.split(), *ARGUMENTS[command]).exit_code == 0
+    assert accounts_are_locked == []
 
 
 @pytest.mark.parametrize(
