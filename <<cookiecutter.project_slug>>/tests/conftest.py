@@ -25,7 +25,7 @@ from app.database import Base, backups, db, schema_commands
 from app.security import audits, passwords, scope
 from app.security.rate_limits import limiter
 from app.settings import Settings
-from tests import sample
+from tests import account_locks, sample
 from tests.accounts import RememberingHasher
 from tests.browser import DOMAIN, SETTINGS, Browser
 from tests.database import dispose, migrate, scratch
@@ -168,6 +168,14 @@ def everybodys_rows() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scope, "is_unscoped", lambda it: not has_request_context() or by_reason(it))
         yield
+
+
+@pytest.fixture(autouse=True)
+def accounts_are_locked() -> Iterator[list[str]]:
+    """No request and no command writes a row of an account before it holds the account's lock."""
+    with account_locks.watched() as early:
+        yield early
+    assert early == [], "lock the account first, see tests/account_locks.py"
 
 
 @pytest.fixture

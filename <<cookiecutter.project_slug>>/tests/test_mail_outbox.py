@@ -145,8 +145,9 @@ def test_a_mail_is_taken_by_one_sender_until_it_must_have_ended(app: Flask) -> N
         assert second is not None
         assert (second.id, second.attempts) == (first.id, 2)
         due = rows(app)[0].due_at
-        outbox.failed(first, "too late")  # the first was only slow: the mail is the second's now
-        assert [(it.due_at, it.error) for it in rows(app)] == [(due, "")]
+        for final in (False, True):  # the first was only slow: the mail is the second's now
+            outbox.failed(first, "too late", final=final)
+            assert [(it.due_at, it.error) for it in rows(app)] == [(due, "")]
         outbox.sent(first)
         outbox.failed(second, "refused", final=True)
     assert states(app) == ["sent"]

@@ -51,6 +51,22 @@ def test_of_edits_at_once_one_wins_and_no_text_is_lost(
 
 
 @each_resource
+@pytest.mark.parametrize("difference", [-1, 1], ids=["before", "after"])
+def test_an_edit_of_another_version_is_refused(
+    app: Flask, alice: Browser, resource: Resource, difference: int
+) -> None:
+    """Also of one that does not exist yet: it would overwrite whatever comes."""
+    add(app, resource, alice.email)
+    writer = Writer(app, alice, resource)
+    for route in writer.edits:
+        assert writer.write(route, writer.edited(route, "First")).status_code == CHANGED_ROW
+        fields = writer.edited(route, "Second")
+        fields["version"] += difference
+        assert writer.write(route, fields).status_code == 409
+        assert "Second" not in str(rows(app, resource, alice.email))
+
+
+@each_resource
 def test_an_edit_overwrites_nothing_that_happened_since_the_row_was_read(
     app: Flask, alice: Browser, resource: Resource
 ) -> None:

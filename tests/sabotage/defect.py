@@ -23,8 +23,9 @@ TIMEOUT = 1200  # seconds; without defects all guards run at once, on a slow mac
 # Seconds to add to the time of a changed file, another number each time. Otherwise Python would use
 # the compiled file if length and second of the source are the same.
 YOUNGER = itertools.count(2)
-# A service that refuses to start has found the defect. Other errors in a fixture do not count.
-REFUSES_TO_START = "ConfigurationError"
+# A service that refuses to start has found the defect, and so has the look of every test at locks.
+# Other errors in a fixture do not count.
+FOUND_BY_FIXTURES = ("ConfigurationError", "lock the account first")
 
 
 @dataclass(frozen=True)
@@ -176,9 +177,9 @@ def node_id(project: Path, guard: str) -> str:
 
 
 def _is_found(case: ET.Element) -> bool:
-    """Whether a test failed, or could not start because the service refuses to start."""
-    errors = [f"{error.get('message')}{error.text}" for error in case.findall("error")]
-    return case.find("failure") is not None or any(REFUSES_TO_START in text for text in errors)
+    """Whether a test failed, or a fixture of it has found the defect."""
+    errors = "".join(f"{error.get('message')}{error.text}" for error in case.findall("error"))
+    return case.find("failure") is not None or any(text in errors for text in FOUND_BY_FIXTURES)
 
 
 def _state(guard: str, cases: list[ET.Element]) -> str | None:

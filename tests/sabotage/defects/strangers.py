@@ -12,6 +12,10 @@ audits = partial(Defect, "audits")
 https = partial(Defect, "https")
 links = partial(Defect, "links")
 CHECKER = "test_a_finding_of_a_checker_fails"
+OIDC = {"auth": "oidc"}
+TOKEN = {"auth": "token"}
+LOCKS = "test_a_command_locks_the_account_first"
+accounts = partial(Defect, "account locks")
 
 DEFECTS = [
     audits(
@@ -198,5 +202,102 @@ DEFECTS = [
         "delete_expired(Session, Session.last_seen_at, now() - idle)",
         "delete_expired(Session, Session.created_at, now() - idle)",
         "test_a_sign_in_deletes_no_session_that_another_user_still_has",
+    ),
+    accounts(
+        "an operator ends sessions without the lock",
+        "    if user:\n        throttling.lock(user)\n    ended",
+        "    ended",
+        LOCKS,
+    ),
+    accounts(
+        "an operator ends sessions of a provider's user without the lock",
+        "    if user:\n        throttling.lock(user)\n    ended",
+        "    ended",
+        LOCKS,
+        OIDC,
+    ),
+    accounts(
+        "an operator resets failures without the lock",
+        "    throttling.lock(user)\n    counted = user.failures",
+        "    counted = user.failures",
+        LOCKS,
+    ),
+    accounts(
+        "sessions end before the account is disabled",
+        "    user.disabled_at = now()\n"
+        "    db.session.flush()  # a sign-in at the same time ends here,"
+        " or finds the account disabled\n    ended = revocation.end_all(user)\n",
+        "    ended = revocation.end_all(user)\n    user.disabled_at = now()\n",
+        LOCKS,
+    ),
+    accounts(
+        "an operator disables a password without the lock",
+        "        _lock(user)  # of a sign-in at the same time, no session stays\n",
+        "",
+        LOCKS,
+    ),
+    accounts(
+        "wrong proofs are counted without the lock",
+        "    db.session.rollback()\n    throttling.lock(session.user)\n",
+        "    db.session.rollback()\n",
+        "test_wrong_proofs_are_counted_for_the_account",
+    ),
+    accounts(
+        "a session that has just ended makes a personal token",
+        "user, lifetime = identity.held_session().user, timedelta(days=body.days)",
+        "user, lifetime = identity.current_user(), timedelta(days=body.days)",
+        "test_the_list_says_when_a_token_was_used",
+        TOKEN,
+    ),
+    accounts(
+        "of two first sign-ins at once, one starts its session without the lock",
+        "(*known)).one()\n        throttling.lock(user)\n",
+        "(*known)).one()\n",
+        "test_two_first_sign_ins_at_once_make_one_account",
+        OIDC,
+    ),
+    accounts(
+        "a session that has just ended deletes the account",
+        'identity.held_session().user, by="the user")',
+        'identity.current_user(), by="the user")',
+        "test_deletion.py",
+        OIDC,
+    ),
+    Defect(
+        "pages",
+        "a code is shown again when the session has ended",
+        'SECRET = ("confirm", "code", "credential")',
+        'SECRET = ("confirm", "credential")',
+        "test_no_field_for_a_secret_is_kept",
+    ),
+    Defect(
+        "resets of factors",
+        "a passkey alone keeps no second factors",
+        "    if proof != PASSWORD:\n        factor_resets.cancel(user,",
+        "    if proof != PASSWORD and after_password:\n        factor_resets.cancel(user,",
+        "test_whoever_uses_a_passkey_needs_no_reset",
+    ),
+    Defect(
+        "database",
+        "an edit names a version that does not exist yet",
+        "if row.version != version:",
+        "if row.version > version:",
+        "test_an_edit_of_another_version_is_refused",
+    ),
+    Defect(
+        "identity_provider",
+        "an answer that names another provider counts where ours promises no name",
+        'if ("iss" in answer or promised) and',
+        "if promised and",
+        "test_an_answer_that_names_another_provider_is_refused",
+        OIDC,
+    ),
+    Defect(
+        "identity_provider",
+        "the words of a group are groups",
+        "values = found if isinstance(found, list) else [found]",
+        "values = found if isinstance(found, list) else str(found).split()",
+        "test_only_the_allowed_groups_get_in",
+        OIDC,
     ),
 ]

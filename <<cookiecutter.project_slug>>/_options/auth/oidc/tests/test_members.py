@@ -68,6 +68,7 @@ STAFF = {"OIDC_ALLOWED_GROUPS": "staff, Domain Admins"}
         ({"groups": ["Staff"]}, 403),
         ({"groups": ["staff2", "sta", "staff,other"]}, 403),
         ({"groups": "staff, other"}, 403),
+        ({"groups": "other staff"}, 403),  # one group, whose name has a space
         ({"groups": None}, 403),
         ({"groups": True}, 403),
         ({"groups": {"staff": True}}, 403),

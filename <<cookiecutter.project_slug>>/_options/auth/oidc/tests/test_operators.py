@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.auth import operators
 from app.auth.models import User
@@ -179,3 +179,23 @@ def test_a_long_list_has_pages(
     assert second.css_first("nav[aria-label=Pages]") is None
     for before in ("x", "-1", str(2**64), "%00"):
         assert operator.get(f"/operators/accounts?before={before}").status_code == 200
+
+
+@asvs("8.2.3", "14.2.4")
+def test_the_list_loads_no_password_hash(service: Flask, operator: Browser) -> None:
+    """What is not loaded, no mistake in a template can show."""
+    statements: list[str] = []
+
+    def record(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        statements.append(sql)
+
+    with service.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", record)
+    try:
+        assert operator.get("/operators/accounts").status_code == 200
+    finally:
+        event.remove(engine, "before_cursor_execute", record)
+    (listed,) = (sql for sql in statements if "ORDER BY users.id DESC" in sql)
+    assert "users.subject" in listed
+    assert "password_hash" not in listed

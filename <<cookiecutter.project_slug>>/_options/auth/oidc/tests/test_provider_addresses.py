@@ -72,6 +72,14 @@ def test_what_a_name_resolves_to_counts(name: str) -> None:
         permitted(name, 443, ())
 
 
+@asvs("15.2.2")
+def test_few_addresses_of_one_name_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes seconds where nobody listens: a hundred would block the service."""
+    many = [f"8.8.4.{number}" for number in range(100)]
+    resolve(monkeypatch, many)
+    assert permitted("id.test", 443, ()) == many[:4]
+
+
 @pytest.mark.parametrize("name", ["", ".", "a..b", "x" * 64, "a\0b", "does-not-exist.invalid"])
 def test_what_is_no_name_is_an_error_that_is_handled(name: str) -> None:
     with pytest.raises((OSError, ValueError)):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 from flask import Flask
@@ -275,3 +275,33 @@ def test_the_settings_may_be_empty(environment: dict[str, str]) -> None:
     oidc = Settings.from_environment({**environment, **some}).oidc
     assert (oidc.acr_values, oidc.max_age) == (("urn:example:gold", "2"), 60)
     assert oidc.amr_values == ("mfa", "hwk")
+
+
+# --- Of which provider
+
+
+@asvs("10.2.2")
+@pytest.mark.parametrize("promised", [True, False, None])
+@pytest.mark.parametrize(
+    ("iss", "taken"), [(ISSUER, True), (f"{ISSUER}/", False), ("https://evil.example", False)]
+)
+def test_an_answer_that_names_another_provider_is_refused(
+    app: Flask,
+    browser: Browser,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
+    promised: bool | None,
+    iss: str,
+    taken: bool,
+) -> None:
+    """Mix-up (RFC 9207): also where the metadata of our provider do not promise the name."""
+    name = "authorization_response_iss_parameter_supported"
+    metadata = {**METADATA, name: promised}
+    monkeypatch.setattr(app.extensions["oidc"], "metadata", lambda: metadata)
+    path, _, query = STUB.authorize(browser.start(), ALICE).partition("?")
+    sent = urlencode({**dict(parse_qsl(query)), "iss": iss})
+    response = browser.get(f"{path}?{sent}")
+    assert response.status_code == (302 if taken else 401)
+    assert browser.is_signed_in() is taken
+    reasons = [line["reason"] for line in log() if line["event"] == "authn_login_fail"]
+    assert reasons == ([] if taken else [f"iss of the answer: {iss!r}"])

@@ -100,6 +100,14 @@ def test_a_session_that_stays_ends_as_well(
     assert browser.is_signed_in() is alive
 
 
+def test_a_sign_in_deletes_no_session_of_somebody_else_who_stays(staying: Flask) -> None:
+    """It deletes what has expired, of all users."""
+    stays, _ = sign_in(staying, stay="y")
+    age(staying, last_seen_at=timedelta(days=3) - timedelta(minutes=1))
+    Browser(staying, "203.0.113.2").signed_in("bob@example.com")
+    assert stays.is_signed_in()
+
+
 @asvs("7.3.2")
 def test_to_send_the_cookie_again_does_not_extend_it(staying: Flask) -> None:
     browser, answer = sign_in(staying, stay="y")

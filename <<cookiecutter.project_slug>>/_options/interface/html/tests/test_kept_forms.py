@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from flask import Flask
 from sqlalchemy import func, select
+from wtforms.fields.core import UnboundField
 
 from app.auth import revocation
 from app.database import db
+from app.fields import SecretField, TextForm
+from app.security.kept_forms import kept_fields
 from tests.browser import SAMPLES, WRITE, Browser, account, csrf_token, html
 from tests.sample.models import Sample
 
@@ -70,6 +76,32 @@ def test_no_secret_is_kept(alice: Browser) -> None:
     page = alice.post("/account/password", form)
     assert page.status_code in (400, 401, 404)
     assert "secret" not in page.text
+
+
+def forms(base: type[TextForm] = TextForm) -> Iterator[type[TextForm]]:
+    """Every form of the service."""
+    yield base
+    for form in base.__subclasses__():
+        yield from forms(form)
+
+
+def test_no_field_for_a_secret_is_kept(app: Flask) -> None:
+    """Whatever it is called: a page that shows a code of the second factor again leaks it."""
+    secret = {
+        name
+        for form in forms()
+        for name in dir(form)
+        if isinstance(field := getattr(form, name), UnboundField)
+        and issubclass(field.field_class, SecretField)
+    }
+    assert {"password"} <= secret
+    own = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+    for name in (*secret, "credential"):  # what an authenticator answers is in no field
+        sent = {"title": "A text", name: "123 456"}
+        with app.test_request_context("/", method="POST", data=sent, headers=own):
+            assert kept_fields() == [], name
+    with app.test_request_context("/", method="POST", data={"title": "A text"}, headers=own):
+        assert kept_fields() == [("title", "A text")]
 
 
 def test_a_form_without_text_is_not_shown_again(alice: Browser) -> None:

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from app.auth import address, links, throttling
+from app.auth import accounts, address, links, throttling
 from app.auth.links import Link
 from app.auth.models import Session, User
 from app.database import db, now
@@ -336,6 +336,25 @@ def test_the_old_address_can_sign_up_and_then_there_is_no_undo(app: Flask, alice
     assert address_of(alice) == NEW
     assert signs_in(app, NEW)  # and the password is the old one: all or nothing
     assert alice.is_signed_in()
+
+
+def test_an_account_that_was_disabled_meanwhile_keeps_its_address(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the request waits for the lock: a thief would have the account once it is enabled."""
+    token = ask(alice, NEW)
+    lock = throttling.lock
+
+    def disabled_first(user: User) -> bool:
+        with app.app_context():
+            accounts.disable(db.session.get_one(User, user.id))
+            db.session.commit()
+        return lock(user)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(throttling, "lock", disabled_first)
+        assert confirm_address(alice, token).status_code == NO_LINK
+    assert address_of(alice) == ALICE
 
 
 def test_a_reset_that_waits_in_the_old_mailbox_ends(app: Flask, alice: Browser) -> None:

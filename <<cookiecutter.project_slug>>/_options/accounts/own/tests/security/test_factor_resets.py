@@ -18,8 +18,24 @@ from app.mail import outbox
 from app.mail.models import Mail
 from app.secret import Secret
 from tests.browser import NO_LINK, PASSWORD, SIGNED_IN, Browser
-from tests.factor_actions import code_step, is_complete, password_step
-from tests.factors import asking, factors_of, user_of, with_app, with_codes, with_foreign_passkey
+from tests.factor_actions import (
+    code_step,
+    is_complete,
+    passkey_options,
+    passkey_step,
+    password_step,
+    prove_by_passkey,
+    step_up_options,
+)
+from tests.factors import (
+    asking,
+    factors_of,
+    user_of,
+    with_app,
+    with_codes,
+    with_foreign_passkey,
+    with_passkey,
+)
 from tests.mailbox import mails, newest_token, tokens
 from tests.marks import asvs, practice
 from tests.races import ALICE, at_once
@@ -303,6 +319,25 @@ def test_whoever_uses_a_second_factor_needs_no_reset(app: Flask, cli: Cli) -> No
     assert due(app) is None
     (kept,) = [mail for mail in mails(app, ALICE) if mail.kind == "factors_kept"]
     assert "cancelled by the use of a second factor" in " ".join(kept.text.split())
+
+
+@asvs("6.4.4")
+@pytest.mark.parametrize("how", ["after the password", "alone", "as a fresh proof"])
+def test_whoever_uses_a_passkey_needs_no_reset(
+    app: Flask, alice: Browser, cli: Cli, how: str
+) -> None:
+    device = with_passkey(app, ALICE)
+    cli("users", "reset-factors", ALICE)
+    owner = Browser(app, "192.0.2.3")
+    if how == "as a fresh proof":
+        assert prove_by_passkey(alice, device.get(step_up_options(alice))).status_code < 400
+    else:
+        if how == "after the password":
+            password_step(owner, ALICE, PASSWORD)
+        answer = device.get(passkey_options(owner, alone=how == "alone"))
+        assert is_complete(passkey_step(owner, answer, alone=how == "alone"))
+    assert due(app) is None
+    assert "factors_kept" in kinds(app)
 
 
 @asvs("6.4.4", "7.4.3")

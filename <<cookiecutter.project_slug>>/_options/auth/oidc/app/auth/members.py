@@ -54,6 +54,7 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
         user = _create(settings.issuer, claims["sub"])
     if user is None:  # another request has created it at the same time
         user = db.session.scalars(select(User).where(*known)).one()
+        throttling.lock(user)
     user.email = shown_name(claims)
     is_operator = bool(groups & settings.operator_groups)
     if user.is_operator is not is_operator:
