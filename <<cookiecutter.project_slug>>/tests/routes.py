@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from app.auth.models import User
 from app.database import Base, db
+from app.secret import Secret
 from tests.resources import ARGUMENTS, HERE, RESOURCES, SAMPLES, resource_of
 
 UNKNOWN = "A" * 22  # a public id that nobody has
@@ -74,7 +75,7 @@ def own_id(app: Flask, route: Route, email: str) -> str:
     )
     columns = resource.model.__table__.c
     with app.app_context():
-        user = select(User.id).where(User.email == email).scalar_subquery()
+        user = select(User.id).where(User.email == Secret(email)).scalar_subquery()
         query = select(columns.public_id).where(columns[resource.owner] == user)
         return db.session.scalars(query.order_by(columns.id.desc())).first() or UNKNOWN
 

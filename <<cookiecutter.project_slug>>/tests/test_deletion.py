@@ -26,6 +26,7 @@ from app.auth.models import Session, User
 from app.database import Base, db, now
 from app.mail import outbox
 from app.mail.models import Mail
+from app.secret import Secret
 from tests.actions import DONE, REMOVED, ready_to_edit, ready_to_remove, ready_to_write
 from tests.browser import CHALLENGED, SIGNED_IN, WRITTEN, Browser
 # <% if cookiecutter.auth != "oidc" %>
@@ -45,7 +46,7 @@ MARK = "a text of alice alone"
 
 def user_id(app: Flask, email: str) -> int:
     with app.app_context():
-        return db.session.scalars(select(User.id).where(User.email == email)).one()
+        return db.session.scalars(select(User.id).where(User.email == Secret(email))).one()
 
 
 def tables() -> set[Any]:
@@ -79,7 +80,7 @@ def _is_text(column: Any) -> bool:
 
 def add_mail(app: Flask, recipient: str) -> None:
     with app.app_context():
-        outbox.add("deleted", recipient, {"by": "a test"})
+        outbox.add("deleted", Secret(recipient), {"by": "a test"})
         db.session.execute(update(Mail).values(kind="a test"))
         db.session.commit()
 
@@ -195,7 +196,8 @@ def test_the_mails_of_another_account_with_the_address_stay(
     """Anybody may claim an address at a provider, and would delete the mails of its owner."""
     add_mail(app, bob.email)
     with app.app_context():
-        db.session.execute(update(User).where(User.email == alice.email).values(email=bob.email))
+        hers = User.email == Secret(alice.email)
+        db.session.execute(update(User).where(hers).values(email=Secret(bob.email)))
         db.session.commit()
     assert ready_to_delete(alice)().status_code == DELETED
     with app.app_context():

@@ -92,7 +92,7 @@ def random_text(length: int, seed: int = 1, alphabet: str = string.ascii_letters
 
 def stored_hash(app: Flask, email: str) -> str:
     with app.app_context():
-        stored = db.session.scalar(select(User.password_hash).where(User.email == email))
+        stored = db.session.scalar(select(User.password_hash).where(User.email == Secret(email)))
     assert stored
     return stored
 
@@ -484,7 +484,9 @@ def test_unknown_wrong_and_disabled_are_the_same_answer(
     app: Flask, alice: Browser, bob: Browser, new_browser: Callable[..., Browser]
 ) -> None:
     with app.app_context():
-        db.session.execute(update(User).where(User.email == bob.email).values(disabled_at=now()))
+        db.session.execute(
+            update(User).where(User.email == Secret(bob.email)).values(disabled_at=now())
+        )
         db.session.commit()
 
     address = count(1)
@@ -514,7 +516,9 @@ def test_unknown_and_wrong_take_the_same_time(
     A missing hash is 10 times, and stays so.
     """
     with app.app_context():
-        db.session.execute(update(User).where(User.email == bob.email).values(disabled_at=now()))
+        db.session.execute(
+            update(User).where(User.email == Secret(bob.email)).values(disabled_at=now())
+        )
         db.session.commit()
     kinds = {"unknown": "nobody@example.com", "wrong": alice.email, "disabled": bob.email}
     least = dict.fromkeys(kinds, math.inf)
@@ -543,7 +547,9 @@ def test_too_many_at_once_are_the_same_answer(
 ) -> None:
     """For every account and password; signed-in users are not affected."""
     with app.app_context():
-        db.session.execute(update(User).where(User.email == bob.email).values(disabled_at=now()))
+        db.session.execute(
+            update(User).where(User.email == Secret(bob.email)).values(disabled_at=now())
+        )
         db.session.commit()
     asked = [(email, PASSWORD) for email in (alice.email, bob.email, "nobody@example.com", "none")]
     asked.append((alice.email, "wrong"))
