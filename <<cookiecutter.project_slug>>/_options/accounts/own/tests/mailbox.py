@@ -14,7 +14,7 @@ from app.auth.models import User
 from app.database import db
 from app.mail import outbox
 from app.mail.models import Mail
-from app.secret import Secret
+from app.secret import REDACTED, Secret
 
 # What the routes are for that take the token of a mail.
 PURPOSES: dict[str, Purpose] = {
@@ -43,11 +43,13 @@ def mails(app: Flask, recipient: str | None = None) -> list[Received]:
     with app.app_context():
         waiting = select(Mail).where(Mail.state == "waiting").order_by(Mail.id)
         found = db.session.scalars(waiting).all()
-        return [
+        theirs = [
             Received(mail.kind, mail.recipient.reveal(), *outbox.content(mail))
             for mail in found
             if recipient in (None, mail.recipient)
         ]
+    assert REDACTED not in str(theirs), "a mail shows a Secret, and forgot reveal()"
+    return theirs
 
 
 def tokens(app: Flask, recipient: str) -> list[str]:

@@ -99,14 +99,15 @@ class Browser(Visitor):
     def signed_in(self, email: str) -> Self:
         """Have an account at the provider and a session, both from rows."""
         self.email = email
-        columns = {"issuer": ISSUER, "subject": subject_of(email), "email": email}
+        subject = Secret(subject_of(email))
+        columns = {"issuer": ISSUER, "subject": subject, "email": Secret(email)}
         self.hold_session(columns, None)
         return self
 
     def signed_in_with_password(self, email: str) -> Self:
         """The same, as an emergency operator: other accounts have no password."""
         self.email = email
-        columns = {"issuer": LOCAL, "subject": email, "email": email}
+        columns = {"issuer": LOCAL, "subject": Secret(email), "email": Secret(email)}
         self.hold_session(columns, self.password)
         return self
 
