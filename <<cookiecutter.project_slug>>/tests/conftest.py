@@ -283,7 +283,7 @@ def cli(app: Flask) -> Callable[..., Any]:
 
     def run(*args: str, **kwargs: Any) -> Any:
         done = app.test_cli_runner().invoke(args=list(args), **kwargs)
-        assert REDACTED not in done.output, "a command shows a Secret, and forgot reveal()"
+        assert REDACTED not in done.stdout, "a command shows a Secret, and forgot reveal()"
         return done
 
     return run

@@ -14,6 +14,7 @@ from app.auth.models import User
 from app.database import Base, db
 from app.secret import Secret
 from tests.resources import ARGUMENTS, HERE, RESOURCES, SAMPLES, resource_of
+from tests.stored import stored_rows
 
 UNKNOWN = "A" * 22  # a public id that nobody has
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -91,8 +92,8 @@ def fingerprint(app: Flask) -> str:
     with app.app_context():
         rows = {
             table.name: [
-                {k: str(v) for k, v in row._mapping.items() if k != "last_seen_at"}
-                for row in db.session.execute(select(table).order_by(table.c.id))
+                {k: str(v) for k, v in row.items() if k != "last_seen_at"}
+                for row in stored_rows(table)
             ]
             for table in tables
         }

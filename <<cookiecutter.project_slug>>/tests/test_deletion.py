@@ -38,6 +38,7 @@ from tests.own_data_actions import DELETED, NOT_PROVEN, ready_to_delete
 from tests.races import ALICE, TIMEOUT, at_once, statuses
 from tests.resources import RESOURCES, add
 from tests.routes import fingerprint
+from tests.stored import stored_rows
 
 pytestmark = practice("auth.deletion")
 Rows = dict[str, list[dict[str, Any]]]
@@ -59,7 +60,7 @@ def left(app: Flask, user: int, *texts: str) -> Rows:
     found: Rows = {}
     with app.app_context():
         for table in tables():
-            for row in db.session.execute(select(table)).mappings().all():
+            for row in stored_rows(table):
                 mine = any(
                     row[column.name] == user
                     for column in table.columns
@@ -70,7 +71,7 @@ def left(app: Flask, user: int, *texts: str) -> Rows:
                     str(row[it.name]).casefold() for it in table.columns if _is_text(it)
                 )
                 if mine or any(text.casefold() in words for text in texts):
-                    found.setdefault(table.name, []).append(dict(row))
+                    found.setdefault(table.name, []).append(row)
     return found
 
 
