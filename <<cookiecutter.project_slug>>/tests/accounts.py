@@ -7,6 +7,7 @@ takes more time than all the rest of most tests, so that what was computed once 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -18,7 +19,7 @@ from app.secret import Secret
 from app.security import passwords
 
 
-def add_account(columns: dict[str, str], password: str | None = None) -> User:
+def add_account(columns: dict[str, Any], password: str | None = None) -> User:
     """Write an account. The caller commits.
 
     :param columns: those that tell accounts apart, as ``tests.browser`` names them.

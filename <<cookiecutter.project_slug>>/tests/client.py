@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
+from app.secret import REDACTED
+
 if TYPE_CHECKING:
     from flask import Flask
     from werkzeug.test import TestResponse
@@ -35,7 +37,7 @@ class Client(ABC):
     def open(self, method: str, path: str, **kwargs: Any) -> TestResponse:
         """Send a request. ``headers`` are added; a value of None leaves that header out."""
         headers = self.headers(method) | kwargs.pop("headers", {})
-        return self.client.open(
+        answer = self.client.open(
             path,
             method=method,
             base_url=kwargs.pop("base_url", ORIGIN),
@@ -44,6 +46,8 @@ class Client(ABC):
             buffered=True,  # read and close the response, as a server does
             **kwargs,
         )
+        assert REDACTED.encode() not in answer.data, "code shows a Secret, and forgot reveal()"
+        return answer
 
     def get(self, path: str, **kwargs: Any) -> TestResponse:
         return self.open("GET", path, **kwargs)

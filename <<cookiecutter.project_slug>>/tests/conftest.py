@@ -22,6 +22,7 @@ from sqlalchemy import delete
 
 from app import create_app, database
 from app.database import Base, backups, db, schema_commands
+from app.secret import REDACTED
 from app.security import audits, passwords, scope
 from app.security.rate_limits import limiter
 from app.settings import Settings
@@ -285,4 +286,10 @@ def log(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]
 @pytest.fixture
 def cli(app: Flask) -> Callable[..., Any]:
     """Run an operator's command: ``cli("users", "disable", "a@example.com")``."""
-    return lambda *args, **kwargs: app.test_cli_runner().invoke(args=list(args), **kwargs)
+
+    def run(*args: str, **kwargs: Any) -> Any:
+        done = app.test_cli_runner().invoke(args=list(args), **kwargs)
+        assert REDACTED not in done.stdout, "a command shows a Secret, and forgot reveal()"
+        return done
+
+    return run

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from app.database import db, now
 from app.mail import delivery, outbox
 from app.mail.models import Mail
+from app.secret import Secret
 
 CLIENT = "203.0.113.77"  # in the text of each mail
 
@@ -19,7 +20,7 @@ def write(app: Flask, *recipients: str) -> None:
     """A mail to each of them; its text has :data:`CLIENT`."""
     with app.app_context():
         for recipient in recipients:
-            outbox.add("password", recipient, {"address": CLIENT})
+            outbox.add("password", Secret(recipient), {"address": CLIENT})
         db.session.commit()
 
 

@@ -42,6 +42,7 @@ from app.database import db, now
 from app.database import db
 # <% endif %>
 from app.notes.models import Note
+from app.secret import Secret
 from app.security.rich_text import RichText
 from tests.accounts import start_session
 from tests.browser import PASSWORD
@@ -229,7 +230,7 @@ def accepted(endpoint: str, names: set[str]) -> dict[str, Any]:
 def add(app: Flask, resource: Resource, email: str, text: str = HARMLESS) -> str:
     """Add a row of this user, with ``text`` in each field that holds text; its public id."""
     with app.app_context():
-        owner = db.session.scalars(select(User).where(User.email == email)).one()
+        owner = db.session.scalars(select(User).where(User.email == Secret(email))).one()
         row = resource.row(owner, text)
         db.session.add(row)
         db.session.commit()
@@ -248,7 +249,7 @@ def rows(app: Flask, resource: Resource, email: str) -> list[dict[str, Any]]:
     A rich text has the name of its field for the Markdown, and that and ``_html`` for the HTML.
     """
     columns = resource.model.__table__.c
-    owner = select(User.id).where(User.email == email).scalar_subquery()
+    owner = select(User.id).where(User.email == Secret(email)).scalar_subquery()
     query = select(columns).where(columns[resource.owner] == owner).order_by(columns.id.desc())
     with app.app_context():
         found = db.session.execute(query).all()

@@ -12,7 +12,9 @@ from sqlalchemy import select
 
 from app.auth.models import User
 from app.database import Base, db
+from app.secret import Secret
 from tests.resources import ARGUMENTS, HERE, RESOURCES, SAMPLES, resource_of
+from tests.stored import stored_rows
 
 UNKNOWN = "A" * 22  # a public id that nobody has
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -74,7 +76,7 @@ def own_id(app: Flask, route: Route, email: str) -> str:
     )
     columns = resource.model.__table__.c
     with app.app_context():
-        user = select(User.id).where(User.email == email).scalar_subquery()
+        user = select(User.id).where(User.email == Secret(email)).scalar_subquery()
         query = select(columns.public_id).where(columns[resource.owner] == user)
         return db.session.scalars(query.order_by(columns.id.desc())).first() or UNKNOWN
 
@@ -90,8 +92,8 @@ def fingerprint(app: Flask) -> str:
     with app.app_context():
         rows = {
             table.name: [
-                {k: str(v) for k, v in row._mapping.items() if k != "last_seen_at"}
-                for row in db.session.execute(select(table).order_by(table.c.id))
+                {k: str(v) for k, v in row.items() if k != "last_seen_at"}
+                for row in stored_rows(table)
             ]
             for table in tables
         }

@@ -35,6 +35,7 @@ from app import create_app
 from app.auth.models import Session, User
 from app.auth.step_up import FRESH
 from app.database import db, now
+from app.secret import Secret
 from app.security.rate_limits import limiter
 # <% endif %>
 from app.settings import Settings
@@ -84,7 +85,7 @@ def production(**settings: str) -> Iterator[tuple[Path, dict[str, str]]]:
 # <% if cookiecutter.auth != 'oidc' %>
 def age_proofs(service: Flask, address: str) -> None:
     """Make the last proofs in the sessions of this address older than a fresh proof."""
-    of_user = Session.user.has(User.email == address)
+    of_user = Session.user.has(User.email == Secret(address))
     older = update(Session).where(of_user).values(proven_at=now() - 2 * FRESH)
     with service.app_context():
         db.session.execute(older, execution_options={"unscoped": "a test"})

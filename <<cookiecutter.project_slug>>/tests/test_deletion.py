@@ -26,6 +26,7 @@ from app.auth.models import Session, User
 from app.database import Base, db, now
 from app.mail import outbox
 from app.mail.models import Mail
+from app.secret import Secret
 from tests.actions import DONE, REMOVED, ready_to_edit, ready_to_remove, ready_to_write
 from tests.browser import CHALLENGED, SIGNED_IN, WRITTEN, Browser
 # <% if cookiecutter.auth != "oidc" %>
@@ -37,6 +38,7 @@ from tests.own_data_actions import DELETED, NOT_PROVEN, ready_to_delete
 from tests.races import ALICE, TIMEOUT, at_once, statuses
 from tests.resources import RESOURCES, add
 from tests.routes import fingerprint
+from tests.stored import stored_rows
 
 pytestmark = practice("auth.deletion")
 Rows = dict[str, list[dict[str, Any]]]
@@ -45,7 +47,7 @@ MARK = "a text of alice alone"
 
 def user_id(app: Flask, email: str) -> int:
     with app.app_context():
-        return db.session.scalars(select(User.id).where(User.email == email)).one()
+        return db.session.scalars(select(User.id).where(User.email == Secret(email))).one()
 
 
 def tables() -> set[Any]:
@@ -58,7 +60,7 @@ def left(app: Flask, user: int, *texts: str) -> Rows:
     found: Rows = {}
     with app.app_context():
         for table in tables():
-            for row in db.session.execute(select(table)).mappings().all():
+            for row in stored_rows(table):
                 mine = any(
                     row[column.name] == user
                     for column in table.columns
@@ -69,7 +71,7 @@ def left(app: Flask, user: int, *texts: str) -> Rows:
                     str(row[it.name]).casefold() for it in table.columns if _is_text(it)
                 )
                 if mine or any(text.casefold() in words for text in texts):
-                    found.setdefault(table.name, []).append(dict(row))
+                    found.setdefault(table.name, []).append(row)
     return found
 
 
@@ -79,7 +81,7 @@ def _is_text(column: Any) -> bool:
 
 def add_mail(app: Flask, recipient: str) -> None:
     with app.app_context():
-        outbox.add("deleted", recipient, {"by": "a test"})
+        outbox.add("deleted", Secret(recipient), {"by": "a test"})
         db.session.execute(update(Mail).values(kind="a test"))
         db.session.commit()
 
@@ -195,7 +197,8 @@ def test_the_mails_of_another_account_with_the_address_stay(
     """Anybody may claim an address at a provider, and would delete the mails of its owner."""
     add_mail(app, bob.email)
     with app.app_context():
-        db.session.execute(update(User).where(User.email == alice.email).values(email=bob.email))
+        hers = User.email == Secret(alice.email)
+        db.session.execute(update(User).where(hers).values(email=Secret(bob.email)))
         db.session.commit()
     assert ready_to_delete(alice)().status_code == DELETED
     with app.app_context():

@@ -6,6 +6,7 @@ from flask import Flask
 
 from app.auth.models import User
 from app.database import db, dialect
+from app.secret import Secret
 from tests.browser import ACCOUNT_KEY, account
 
 
@@ -18,4 +19,4 @@ def test_accounts_that_look_alike_are_different(app: Flask) -> None:
         db.session.commit()
         key = getattr(User, ACCOUNT_KEY)
         for name in names:
-            assert db.session.query(key).filter(key == name).all() == [(name,)]
+            assert db.session.query(key).filter(key == Secret(name)).all() == [(name,)]

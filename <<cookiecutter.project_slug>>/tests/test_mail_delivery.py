@@ -17,6 +17,7 @@ from sqlalchemy import delete
 from app.database import db, now
 from app.mail import outbox, transport
 from app.mail.models import Mail
+from app.secret import Secret
 from app.security.encryption import encrypt
 from tests.live import free_ports, make_certificates
 from tests.mail_server import CUT, OK, MailServer, mail_server
@@ -274,7 +275,7 @@ def test_a_mail_whose_account_is_deleted_meanwhile_is_no_error(
 ) -> None:
     def delete_all(_: str) -> str:
         with service.app_context():
-            db.session.execute(delete(Mail).where(Mail.recipient == ALICE))
+            db.session.execute(delete(Mail).where(Mail.recipient == Secret(ALICE)))
             db.session.commit()
         return OK
 
@@ -316,8 +317,8 @@ def test_no_value_becomes_a_header(service: Flask, server: MailServer, end: str)
     bad = f"Hello{end}Bcc: mallory@evil.example{end}{end}Text"
     write(service, ALICE)
     with service.app_context():
-        outbox.add("password", BOB, {"address": bad})
-        mail = Mail(kind="test", recipient=CAROL, message_id="<1@service.test>")
+        outbox.add("password", Secret(BOB), {"address": bad})
+        mail = Mail(kind="test", recipient=Secret(CAROL), message_id="<1@service.test>")
         mail.content = encrypt(bad, outbox.PURPOSE)
         db.session.add(mail)
         db.session.commit()

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from app.database import db
 from app.mail import outbox, upkeep
 from app.mail.models import Mail
+from app.secret import Secret
 from app.security.encryption import decrypt, encrypt
 from tests.browser import Browser
 from tests.database import OTHER_ROLES
@@ -97,7 +98,7 @@ def test_mails_outlive_a_rotated_key_and_not_a_lost_one(app: Flask, make_app: Ma
         assert CLIENT in server.received[0].text
         write(rotated, BOB)
         with rotated.app_context():
-            (newest,) = db.session.scalars(select(Mail).where(Mail.recipient == BOB))
+            (newest,) = db.session.scalars(select(Mail).where(Mail.recipient == Secret(BOB)))
             assert outbox.content(newest)[0].startswith("Your password at ")
         with make_app(SECRET_KEY=old).app_context(), pytest.raises(ValueError, match=UNKNOWN_KEY):
             outbox.content(newest)  # the current key encrypts, and not a fallback
@@ -105,7 +106,7 @@ def test_mails_outlive_a_rotated_key_and_not_a_lost_one(app: Flask, make_app: Ma
 
 def test_a_mail_that_is_not_to_be_sent_looks_sent_and_has_no_text(app: Flask) -> None:
     with app.app_context():
-        outbox.add("password", ALICE, {"address": CLIENT}, deliver=False)
+        outbox.add("password", Secret(ALICE), {"address": CLIENT}, deliver=False)
         db.session.commit()
         assert outbox.claim() is None
     assert [(mail.state, mail.content) for mail in rows(app)] == [("sent", "")]
@@ -114,17 +115,17 @@ def test_a_mail_that_is_not_to_be_sent_looks_sent_and_has_no_text(app: Flask) ->
 def test_a_mail_that_is_not_to_be_sent_counts_for_no_mailbox(app: Flask) -> None:
     """Strangers would use up what a mailbox may get, without a mail."""
     with app.app_context():
-        outbox.add("password", ALICE, {"address": CLIENT}, deliver=False)
+        outbox.add("password", Secret(ALICE), {"address": CLIENT}, deliver=False)
         db.session.commit()
-        assert outbox.recent("password", ALICE) == 0
-        outbox.add("password", ALICE, {"address": CLIENT})
+        assert outbox.recent("password", Secret(ALICE)) == 0
+        outbox.add("password", Secret(ALICE), {"address": CLIENT})
         db.session.commit()
-        assert outbox.recent("password", ALICE) == 1
+        assert outbox.recent("password", Secret(ALICE)) == 1
 
 
 def test_what_is_rolled_back_is_not_sent(app: Flask) -> None:
     with app.app_context():
-        outbox.add("password", ALICE, {"address": CLIENT})
+        outbox.add("password", Secret(ALICE), {"address": CLIENT})
         db.session.rollback()
     assert rows(app) == []
 

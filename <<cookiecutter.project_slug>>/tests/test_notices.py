@@ -29,7 +29,7 @@ Command = Callable[..., Any]
 def notices(app: Flask) -> list[tuple[str, str]]:
     """The recipient and the kind of each mail that waits."""
     with app.app_context():
-        return [(it.recipient, it.kind) for it in db.session.scalars(select(Mail)).all()]
+        return [(it.recipient.reveal(), it.kind) for it in db.session.scalars(select(Mail)).all()]
 
 
 @asvs("6.3.7")

@@ -22,6 +22,7 @@ from app.auth import sessions, upkeep
 from app.auth.models import Decoy, Session, User
 from app.database import Base, UTCDateTime, db, migration_engine, now
 from app.mail.models import Mail
+from app.secret import Secret
 from app.security.rate_limits import limiter
 from tests import plans
 from tests.browser import CREATE_ACCOUNT, CREATE_OPTIONS, Browser, account
@@ -71,7 +72,7 @@ def fill() -> None:
         for number in range(ROWS)
     ]
     db.session.execute(insert(User.__table__), people)
-    alice = db.session.scalars(select(User.id).where(User.email == ALICE)).one()
+    alice = db.session.scalars(select(User.id).where(User.email == Secret(ALICE))).one()
     others = select(User.id).where(User.id != alice).order_by(User.id)
 
     for resource in WRITABLE:
@@ -118,7 +119,7 @@ def fill() -> None:
         copy(personal, values | {"expires_at": ends}, others.where(part))
     # <% endif %>
     mails = (
-        {"recipient": f"user{n}@example.com", "state": "waiting" if n % 100 == 0 else "sent"}
+        {"recipient": Secret(f"user{n}@example.com"), "state": "sent" if n % 100 else "waiting"}
         for n in range(ROWS)
     )
     texts = {"kind": "disabled", "content": "", "message_id": "<1@example.com>", "error": ""}

@@ -14,6 +14,7 @@ from app import quotas, resources
 from app.auth.models import User
 from app.database import db
 from app.quotas import MAX_BYTES, MAX_ROWS, QuotaError
+from app.secret import Secret
 from tests.actions import DONE, assert_refused, edit, remove, text_of
 from tests.browser import WRITTEN, Browser
 from tests.marks import asvs, practice
@@ -37,7 +38,7 @@ def keeps(app: Flask, rows: int, size: int) -> None:
 
 def counted(app: Flask) -> tuple[int, int]:
     with app.app_context():
-        counts = select(User.stored_rows, User.stored_bytes).where(User.email == ALICE)
+        counts = select(User.stored_rows, User.stored_bytes).where(User.email == Secret(ALICE))
         row = db.session.execute(counts).one()
         return row.stored_rows, row.stored_bytes
 

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from app.auth import throttling
 from app.auth.models import Decoy, Session, User
 from app.database import db, now
+from app.secret import Secret
 from app.security.rate_limits import limiter
 from tests.browser import PASSWORD, SIGNED_IN, Browser
 from tests.conftest import has_redis
@@ -163,7 +164,9 @@ def test_a_failure_costs_the_database_the_same_whether_the_account_exists(
     disabled = "disabled@example.com"
     new_browser("203.0.113.8").with_password(disabled)
     with app.app_context():
-        db.session.execute(update(User).where(User.email == disabled).values(disabled_at=now()))
+        db.session.execute(
+            update(User).where(User.email == Secret(disabled)).values(disabled_at=now())
+        )
         db.session.commit()
     attempts = {
         "unknown": (NOBODY, "wrong"),
@@ -186,7 +189,7 @@ def test_a_failure_costs_the_database_the_same_whether_the_account_exists(
 def test_names_without_an_account_share_a_bounded_number_of_rows(app: Flask) -> None:
     with app.app_context():
         for number in range(3 * throttling.DECOYS):
-            throttling.count_failure(throttling.decoy(f"name {number}"))
+            throttling.count_failure(throttling.decoy(Secret(f"name {number}")))
         db.session.commit()
         rows = len(db.session.scalars(select(Decoy)).all())
     assert throttling.DECOYS // 2 < rows <= throttling.DECOYS
@@ -195,7 +198,7 @@ def test_names_without_an_account_share_a_bounded_number_of_rows(app: Flask) -> 
 def test_decoys_that_are_made_at_once_are_one(app: Flask) -> None:
     def fail() -> None:
         with app.app_context():
-            throttling.count_failure(throttling.decoy(NOBODY))
+            throttling.count_failure(throttling.decoy(Secret(NOBODY)))
             db.session.commit()
 
     at_once(*[fail] * 6)

@@ -118,7 +118,7 @@ else:
         _, _, token = request.headers["Authorization"].partition(" ")
         claims = jwt.decode(token, str(app.secret_key), algorithms=["HS256"])
         user = signed_in(int(claims["sub"]))
-        return {"email": user.email, "created_at": user.created_at.isoformat()}
+        return {"email": user.email.reveal(), "created_at": user.created_at.isoformat()}
 
     @app.get("/sign-in")
     def token() -> str:

@@ -29,7 +29,7 @@ from app.security.logs import security_event
 from app.security.passwords import hash_password
 
 
-def register(email: str, password: Secret) -> User | None:
+def register(email: Secret, password: Secret) -> User | None:
     """Create an account; None when the address is taken.
 
     The database decides, not a query before: of two sign-ups at the same time, one succeeds. The

@@ -26,7 +26,7 @@ from app.security.logs import security_event
 from app.security.passwords import hash_password, needs_rehash, verify_password
 
 
-def authenticate(email: str, password: Secret) -> User | None:
+def authenticate(email: Secret, password: Secret) -> User | None:
     """The user with this address and password; None when there is none.
 
     Also None when the account is disabled, or when the attempt comes too early after many failures.
@@ -150,7 +150,7 @@ def count_failure(user: User, session: Session | None = None, *, judged: bool = 
 
 
 # <% endif %>
-def _refuse(name: str, password: Secret) -> bool:
+def _refuse(name: Secret, password: Secret) -> bool:
     """Do the same for an unknown account as for a wrong password."""
     verify_password(None, password)
     # <% if cookiecutter.auth == "oidc" %>

@@ -24,6 +24,7 @@ from app.database import db
 from app.database.rows import change
 from app.mail import outbox
 from app.mail.models import Mail
+from app.secret import Secret
 from app.security.logs import security_event
 
 KIND = "deleted"  # of the last mail
@@ -52,14 +53,14 @@ def delete_account(user: User, by: str) -> bool:
     change(delete(Mail).where(Mail.recipient.in_(addresses), Mail.kind != KIND))
     db.session.delete(user)
     db.session.flush()
-    for address in sorted(told):
+    for address in sorted(told, key=Secret.reveal):
         _tell(address, by)
     security_event("user_deleted", level=logging.INFO, account=account, by=by)
     return True
 
 
 # <% if cookiecutter.auth == "oidc" %>
-def _own_addresses(user: User) -> set[str]:
+def _own_addresses(user: User) -> set[Secret]:
     """The addresses whose mails are this user's alone."""
     # The provider says it, perhaps of several accounts: the mails of the others stay.
     others = select(User.id).where(User.email == user.email, User.id != user.id).limit(1)
@@ -67,7 +68,7 @@ def _own_addresses(user: User) -> set[str]:
 
 
 # <% endif %>
-def _tell(address: str, by: str) -> None:
+def _tell(address: Secret, by: str) -> None:
     """Mail that the account is deleted; to one address once a day.
 
     So an attacker who signs up and deletes in turns floods no mailbox.

@@ -26,6 +26,7 @@ from app.database import Base, db, now
 # <% if cookiecutter.auth != "oidc" %>
 from app.mail.models import Mail
 # <% endif %>
+from app.secret import Secret
 from app.security.limit_keys import signed_in_account
 from app.security.logs import security_event
 from app.security.ownership import owners
@@ -147,5 +148,7 @@ def _json(value: object) -> str:
 
 
 def _text(value: Any) -> str:
-    """Times and dates as ISO 8601 has them; what JSON does not know either, as text."""
+    """An address as its owner reads it, a time as ISO 8601 has it; anything else as text."""
+    if isinstance(value, Secret):
+        return value.reveal()
     return str(value.isoformat() if hasattr(value, "isoformat") else value)

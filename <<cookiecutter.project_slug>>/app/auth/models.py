@@ -13,7 +13,9 @@ from sqlalchemy import BigInteger, ForeignKey, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base, PublicId, UTCDateTime, new_public_id, now
+from app.database.secret_string import SecretString
 from app.normalization import normalize
+from app.secret import Secret
 
 MAX_EMAIL = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 # <% if cookiecutter.auth == "oidc" %>
@@ -44,11 +46,11 @@ class User(Attempts, Base):
     # Issuer and subject identify the account. The address below is only shown: several accounts may
     # claim the same one.
     issuer: Mapped[str] = mapped_column(String(MAX_SUBJECT))
-    subject: Mapped[str] = mapped_column(String(MAX_SUBJECT))
+    subject: Mapped[Secret] = mapped_column(SecretString(MAX_SUBJECT))
     is_operator: Mapped[bool] = mapped_column(default=False)
-    email: Mapped[str] = mapped_column(String(MAX_EMAIL), index=True)
+    email: Mapped[Secret] = mapped_column(SecretString(MAX_EMAIL), index=True)
     # <% else %>
-    email: Mapped[str] = mapped_column(String(MAX_EMAIL), unique=True)
+    email: Mapped[Secret] = mapped_column(SecretString(MAX_EMAIL), unique=True)
     # <% endif %>
     password_hash: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -108,23 +110,25 @@ class Session(Attempts, Base):
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 
 
-def normalize_email(text: str) -> str:
+def normalize_email(typed: Secret) -> Secret:
     """The one form in which an address is stored, looked up and counted.
 
     The local part is case-folded: two accounts that differ only in case would be a trap. The domain
     is not: case folding turns "straße.de" into "strasse.de", which belongs to somebody else. IDNA
     2008 keeps them apart. The domain is stored as Unicode (U-labels), not as "xn--..." (A-labels).
 
-    :raises ValueError: when ``text`` is no e-mail address. No DNS look-up is made.
+    :raises ValueError: when ``typed`` is no e-mail address. No DNS look-up is made.
     """
-    text = text.strip()
-    if len(text) > MAX_EMAIL:  # before anything normalizes it
+    typed = Secret(typed.reveal().strip())
+    if len(typed) > MAX_EMAIL:  # before anything normalizes it
         raise ValueError(f"Enter an e-mail address of at most {MAX_EMAIL} characters.")
     try:
-        valid = validate_email(text, check_deliverability=False, allow_smtputf8=True, strict=True)
+        valid = validate_email(
+            typed.reveal(), check_deliverability=False, allow_smtputf8=True, strict=True
+        )
     except EmailNotValidError as error:
         raise ValueError("Enter an e-mail address such as name@example.com.") from error
-    normalized = normalize(f"{valid.local_part.casefold()}@{valid.domain}", MAX_EMAIL)
+    normalized = Secret(normalize(f"{valid.local_part.casefold()}@{valid.domain}", MAX_EMAIL))
     if len(normalized) > MAX_EMAIL:
         raise ValueError(f"Enter an e-mail address of at most {MAX_EMAIL} characters.")
     return normalized

@@ -34,7 +34,7 @@ def has_mailbox(user: User) -> bool:
 
     See :func:`app.auth.members.shown_name`.
     """
-    return user.issuer == LOCAL or user.email != user.subject[:MAX_EMAIL]
+    return user.issuer == LOCAL or user.email != user.subject.reveal()[:MAX_EMAIL]
 
 
 # <% endif %>

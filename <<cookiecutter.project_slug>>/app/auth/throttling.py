@@ -26,6 +26,7 @@ from app.auth.models import Attempts, Decoy, User
 from app.backoff import backoff
 from app.database import db, now
 from app.database.rows import change, lock_or_add
+from app.secret import Secret
 from app.security.logs import security_event
 
 FREE = 10  # failures in a row without a delay, as many as the limit allows in 5 minutes
@@ -89,9 +90,9 @@ def clear(account: Attempts) -> None:
     account.failed_at = None
 
 
-def decoy(name: str) -> Decoy:
+def decoy(name: Secret) -> Decoy:
     """The locked row that stands for the unknown account ``name``."""
-    number = sha256(name.encode("utf-8", "surrogatepass")).digest()[0] % DECOYS
+    number = sha256(name.encoded()).digest()[0] % DECOYS
     lock_or_add(_lock(Decoy, number), lambda: Decoy(id=number))
     return db.session.get_one(Decoy, number, populate_existing=True)
 

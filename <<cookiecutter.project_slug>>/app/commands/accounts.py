@@ -14,6 +14,7 @@ from app.auth import code_guesses, deletion, second_factors, sessions, throttlin
 from app.auth.models import User
 from app.commands.users import find_user, users_cli
 from app.database import db
+from app.secret import Secret
 
 PAGE, LONGEST = 50, 1000  # accounts that a list has, and may have
 MAX_ID = 2**31 - 1  # what an INTEGER holds in each of the databases
@@ -35,9 +36,10 @@ def list_users(before: int, limit: int) -> None:
     for user in found[:limit]:
         state = "disabled" if user.disabled_at else "enabled"
         # <% if cookiecutter.auth == "oidc" %>
-        click.echo(f"{user.id}  {user.email}  {user.subject}  {user.created_at:{TIME}}  {state}")
+        shown = f"{user.email.reveal()}  {user.subject.reveal()}"
+        click.echo(f"{user.id}  {shown}  {user.created_at:{TIME}}  {state}")
         # <% else %>
-        click.echo(f"{user.id}  {user.email}  {user.created_at:{TIME}}  {state}")
+        click.echo(f"{user.id}  {user.email.reveal()}  {user.created_at:{TIME}}  {state}")
         # <% endif %>
     if len(found) > limit:
         more = "" if limit == PAGE else f" --limit {limit}"
@@ -45,16 +47,16 @@ def list_users(before: int, limit: int) -> None:
 
 
 @users_cli.command("show")
-@click.argument("email")
-def show_user(email: str) -> None:
+@click.argument("email", type=Secret)
+def show_user(email: Secret) -> None:
     """Show an account, without what its user has written."""
     user = find_user(email)
     facts = {
         "id": user.id,
-        "address": user.email,
+        "address": user.email.reveal(),
         # <% if cookiecutter.auth == "oidc" %>
         "provider": user.issuer or "none: an account for emergencies",
-        "subject": user.subject,
+        "subject": user.subject.reveal(),
         "operator": "yes" if user.is_operator else "no",
         # <% endif %>
         "created": f"{user.created_at:{TIME}}",
@@ -78,16 +80,16 @@ def show_user(email: str) -> None:
 
 
 @users_cli.command("delete")
-@click.argument("email")
+@click.argument("email", type=Secret)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete_user(email: str, yes: bool) -> None:
+def delete_user(email: Secret, yes: bool) -> None:
     """Delete an account and all that is stored about its user, for good. A mail says so."""
     user = find_user(email)
     address, rows = user.email, user.stored_rows
     if not yes:
         db.session.commit()  # no transaction waits for an answer
-        click.confirm(f"Delete {address} and {rows} rows for good?", abort=True)
+        click.confirm(f"Delete {address.reveal()} and {rows} rows for good?", abort=True)
     if not deletion.delete_account(user, by="an operator"):
-        raise click.ClickException(f"Somebody else has just deleted {address}.")
+        raise click.ClickException(f"Somebody else has just deleted {address.reveal()}.")
     db.session.commit()
-    click.echo(f"Deleted {address}.")
+    click.echo(f"Deleted {address.reveal()}.")

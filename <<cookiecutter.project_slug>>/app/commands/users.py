@@ -17,8 +17,8 @@ from app.auth.models import LOCAL, User, normalize_email
 from app.auth.models import User, normalize_email
 # <% endif %>
 from app.database import db
-# <% if cookiecutter.auth == "oidc" %>
 from app.secret import Secret
+# <% if cookiecutter.auth == "oidc" %>
 from app.security.logs import security_event
 from app.security.passwords import hash_password, password_problem
 from app.settings import SERVICE_NAME
@@ -32,13 +32,13 @@ sessions_cli = AppGroup("sessions", help="End sessions.")
 TAKEN = "There is an account with the address {} already; see flask users show."
 
 
-def new_address(text: str) -> str:
+def new_address(typed: Secret) -> Secret:
     """The address of an account that is still to be made, checked before anything is asked for.
 
     :raises click.ClickException: when it is none, or has an account.
     """
     try:
-        address = normalize_email(text)
+        address = normalize_email(typed)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     # <% if cookiecutter.auth == "oidc" %>
@@ -47,20 +47,20 @@ def new_address(text: str) -> str:
     known = (User.email == address,)
     # <% endif %>
     if db.session.scalar(select(User.id).where(*known)) is not None:
-        raise click.ClickException(TAKEN.format(address))
+        raise click.ClickException(TAKEN.format(address.reveal()))
     return address
 
 
 # <% if cookiecutter.auth == "oidc" %>
 @users_cli.command("create-operator")
-@click.argument("email")
+@click.argument("email", type=Secret)
 @click.option(
     "--password",
     type=Secret,
     metavar="TEXT",
     help="Asked for when not given: a command line is visible to others.",
 )
-def create_user(email: str, password: Secret | None) -> None:
+def create_user(email: Secret, password: Secret | None) -> None:
     """Create your own account for emergencies. It can sign in while EMERGENCY_LOGIN=1."""
     address = new_address(email)
     if password is None:
@@ -72,40 +72,40 @@ def create_user(email: str, password: Secret | None) -> None:
     db.session.add(user)
     db.session.commit()
     security_event("user_created", level=logging.INFO, account=user.id)
-    click.echo(f"Created {address}.")
+    click.echo(f"Created {address.reveal()}.")
 
 
 # <% endif %>
 @users_cli.command("disable")
-@click.argument("email")
-def disable_user(email: str) -> None:
+@click.argument("email", type=Secret)
+def disable_user(email: Secret) -> None:
     """Disable an account: it cannot sign in, and its sessions end at once."""
     user = find_user(email)
     ended = accounts.disable(user)
     db.session.commit()
-    click.echo(f"Disabled {user.email}; sessions ended: {ended}.")
+    click.echo(f"Disabled {user.email.reveal()}; sessions ended: {ended}.")
 
 
 @users_cli.command("enable")
-@click.argument("email")
-def enable_user(email: str) -> None:
+@click.argument("email", type=Secret)
+def enable_user(email: Secret) -> None:
     """Let a disabled account sign in again."""
     user = find_user(email)
     accounts.enable(user)
     db.session.commit()
-    click.echo(f"Enabled {user.email}.")
+    click.echo(f"Enabled {user.email.reveal()}.")
 
 
 @users_cli.command("unlock")
-@click.argument("email")
+@click.argument("email", type=Secret)
 # <% if cookiecutter.auth == "oidc" %>
-def unlock_user(email: str) -> None:
+def unlock_user(email: Secret) -> None:
     """Reset an account's failed sign-ins, so that the next attempt is not delayed."""
     user = find_user(email)
     failures, refusals = accounts.unlock(user)
 # <% else %>
 @click.option("--codes", is_flag=True, help="Accept codes of the app again, too.")
-def unlock_user(email: str, codes: bool) -> None:
+def unlock_user(email: Secret, codes: bool) -> None:
     """Reset an account's failed sign-ins, so that the next attempt is not delayed.
 
     With --codes, an attacker who has password and mailbox gets a hundred new guesses at the codes:
@@ -115,17 +115,20 @@ def unlock_user(email: str, codes: bool) -> None:
     failures, refusals = accounts.unlock(user, codes=codes)
 # <% endif %>
     db.session.commit()
-    click.echo(f"Unlocked {user.email}; failures: {failures}, refused attempts: {refusals}.")
+    done = f"failures: {failures}, refused attempts: {refusals}"
+    click.echo(f"Unlocked {user.email.reveal()}; {done}.")
 
 
 @sessions_cli.command("revoke")
-@click.option("--user", "email", help="End the sessions of this account.")
+@click.option(
+    "--user", "email", type=Secret, metavar="EMAIL", help="End the sessions of this account."
+)
 @click.option("--all", "everybody", is_flag=True, help="End the sessions of every account.")
-def revoke_sessions(email: str | None, everybody: bool) -> None:
+def revoke_sessions(email: Secret | None, everybody: bool) -> None:
     """End sessions at once: of one account, or of all."""
     if bool(email) == everybody:
         raise click.UsageError("Give either --user EMAIL or --all.")
-    user = None if everybody else find_user(str(email))
+    user = find_user(email) if email else None
     if user:
         throttling.lock(user)
     ended = revocation.end_all(user) if user else revocation.revoke_all()
@@ -136,22 +139,22 @@ def revoke_sessions(email: str | None, everybody: bool) -> None:
 
 
 # <% if cookiecutter.auth == "oidc" %>
-def find_user(name: str) -> User:
+def find_user(name: Secret) -> User:
     """The account with this subject, or else the only one with this address."""
     try:
         address = normalize_email(name)
     except ValueError:
-        address = name.strip().casefold()
+        address = Secret(name.reveal().strip().casefold())
     for criterion in (User.subject == name, User.subject == address, User.email == address):
         found = db.session.scalars(select(User).where(criterion).limit(MAX_SHOWN)).all()
         if len(found) > 1:
-            subjects = ", ".join(user.subject for user in found)
+            subjects = ", ".join(user.subject.reveal() for user in found)
             raise click.ClickException(f"Several accounts have this address; subjects: {subjects}.")
         if found:
             return found[0]
-    raise click.ClickException(f"There is no account with the address or subject {name}.")
+    raise click.ClickException(f"There is no account with the address or subject {name.reveal()}.")
 # <% else %>
-def find_user(email: str) -> User:
+def find_user(email: Secret) -> User:
     """The account with this address.
 
     :raises click.ClickException: when there is none.
@@ -161,6 +164,6 @@ def find_user(email: str) -> User:
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     if user is None:
-        raise click.ClickException(f"There is no account with the address {email}.")
+        raise click.ClickException(f"There is no account with the address {email.reveal()}.")
     return user
 # <% endif %>

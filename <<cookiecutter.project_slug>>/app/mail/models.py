@@ -8,6 +8,8 @@ from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base, UTCDateTime, now
+from app.database.secret_string import SecretString
+from app.secret import Secret
 
 MAX_RECIPIENT = 254  # characters, as of every address: RFC 5321 section 4.5.3.1.3
 
@@ -20,7 +22,7 @@ class Mail(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))  # what it is about, for the log and the operator
-    recipient: Mapped[str] = mapped_column(String(MAX_RECIPIENT), index=True)
+    recipient: Mapped[Secret] = mapped_column(SecretString(MAX_RECIPIENT), index=True)
     content: Mapped[str] = mapped_column(Text)  # the subject, an empty line, the text
     message_id: Mapped[str] = mapped_column(String(255))
     state: Mapped[str] = mapped_column(String(8), default="waiting")  # or "sent", "given up"

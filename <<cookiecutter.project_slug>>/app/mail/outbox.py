@@ -20,6 +20,7 @@ from app.backoff import backoff
 from app.database import db, now
 from app.database.rows import change
 from app.mail.models import Mail
+from app.secret import Secret
 from app.security.encryption import decrypt, encrypt
 from app.security.logs import security_event
 
@@ -37,7 +38,9 @@ KEEP_GIVEN_UP = timedelta(days=7)  # with its content: flask mail retry can stil
 MAX_ERROR = 200  # characters kept of an error
 
 
-def add(kind: str, recipient: str, values: Mapping[str, object], *, deliver: bool = True) -> None:
+def add(
+    kind: str, recipient: Secret, values: Mapping[str, object], *, deliver: bool = True
+) -> None:
     """Write a mail to ``recipient`` from the template ``mail/<kind>.txt``. The caller commits.
 
     :param values: for the template, whose first line is the subject. Never a text that a stranger
@@ -59,7 +62,7 @@ def add(kind: str, recipient: str, values: Mapping[str, object], *, deliver: boo
     db.session.flush()
 
 
-def recent(kind: str, recipient: str) -> int:
+def recent(kind: str, recipient: Secret) -> int:
     """How many mails of this kind were sent or wait for an address, within a day."""
     real = or_(Mail.state != "sent", Mail.attempts > 0)
     within = Mail.created_at > now() - timedelta(days=1)
@@ -67,7 +70,7 @@ def recent(kind: str, recipient: str) -> int:
     return db.session.scalars(mails).one()
 
 
-def has_recent(kind: str, recipient: str, since: datetime) -> bool:
+def has_recent(kind: str, recipient: Secret, since: datetime) -> bool:
     """Whether a mail of this kind waits, could not be sent, or was sent within :data:`KEEP_SENT`.
 
     Until then the recipient may not have read it.

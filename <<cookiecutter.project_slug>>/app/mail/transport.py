@@ -25,6 +25,7 @@ from app.environment import is_loopback
 from app.mail import outbox
 from app.mail.models import Mail
 from app.mail_settings import CA_FILE, PORTS, sendable
+from app.secret import Secret
 
 Send = Callable[[Mail], None]
 
@@ -45,14 +46,18 @@ def message(mail: Mail) -> EmailMessage:
     built = EmailMessage(SMTP)
     built["Subject"] = subject
     built["From"] = current_app.config["SETTINGS"].mail.sender
-    local, _, domain = sendable(mail.recipient).rpartition("@")
-    built["To"] = Address(username=local, domain=domain)  # a text would be read as a list
+    built["To"] = _mailbox(mail.recipient)  # a text would be read as a list
     built["Date"] = mail.created_at
     built["Message-ID"] = mail.message_id
     built["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
     # Quoted-printable would break a long link, and some programs open the first half.
     built.set_content(text, cte="7bit" if text.isascii() else None)
     return built
+
+
+def _mailbox(recipient: Secret) -> Address:
+    local, _, domain = sendable(recipient.reveal()).rpartition("@")
+    return Address(username=local, domain=domain)
 
 
 @contextmanager
@@ -77,7 +82,7 @@ def connect() -> Iterator[Send]:
         server = smtplib.SMTP(host, port, settings.domain, timeout=TIMEOUT)
 
     def send(mail: Mail) -> None:
-        server.send_message(message(mail), settings.sender, [sendable(mail.recipient)])
+        server.send_message(message(mail), settings.sender, [sendable(mail.recipient.reveal())])
 
     try:
         if parts.scheme == "smtp" and not is_loopback(host):

@@ -48,14 +48,16 @@ def is_leaked(password: Secret) -> bool:
     return any(_is_listed(it) for it in (folded, folded.strip(string.digits + string.punctuation)))
 
 
-def is_guessable(password: Secret, *context: str) -> bool:
+def is_guessable(password: Secret, *context: str | Secret) -> bool:
     """Whether fewer than ``MIN_GUESSES`` guesses find the password.
 
     :param context: what a guesser knows: the service's name, the user's e-mail address.
     :raises ValueError: as :func:`is_leaked`.
     """
     words = []
-    for known in (name[:MAX_CONTEXT] for name in (*KNOWN, *context)):  # can have any length
+    for name in (*KNOWN, *context):
+        text = name.reveal() if isinstance(name, Secret) else name
+        known = text[:MAX_CONTEXT]  # it can have any length
         parts = [known, *known.split("@"), *re.split(r"[\W_]+", known)]
         words += [folded for part in parts if (folded := fold(part, MAX_CONTEXT))]
     judged = whole = fold(password.reveal(), MAX_CONTEXT)

@@ -86,7 +86,7 @@ def needs_rehash(stored: str) -> bool:
         return True
 
 
-def password_problem(password: Secret, *context: str) -> str | None:
+def password_problem(password: Secret, *context: str | Secret) -> str | None:
     """Why a user must not choose ``password``, as a sentence; None when it is good.
 
     :param context: what a guesser knows: the service's name, the user's e-mail address.

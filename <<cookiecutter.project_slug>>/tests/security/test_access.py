@@ -13,6 +13,7 @@ from sqlalchemy import select
 from app.auth.models import Session, User
 from app.auth.sessions import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT
 from app.database import db, now
+from app.secret import Secret
 from app.security import check
 from app.security.access import is_public
 # <% if cookiecutter.__interface == "json" %>
@@ -177,7 +178,7 @@ def test_mass_assignment_changes_no_other_column(
         return [{k: v for k, v in row.items() if k not in written} for row in found]
 
     with app.app_context():
-        bobs_id = db.session.scalar(select(User.id).where(User.email == bob.email))
+        bobs_id = db.session.scalar(select(User.id).where(User.email == Secret(bob.email)))
     add(app, resource, alice.email)
     before = fixed()
     writer = Writer(app, alice, resource)

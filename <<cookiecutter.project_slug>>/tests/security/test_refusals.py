@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from app.auth.models import Session, User
 from app.database import db
+from app.secret import Secret
 from app.security import check
 from app.security.access import is_public, needs_fresh_proof
 from app.security.refusals import MAX_NAMES
@@ -54,7 +55,8 @@ def events(log: Log) -> Callable[[], list[Event]]:
 
 def id_of(app: Flask, user: Browser) -> int:
     with app.app_context():
-        return int(db.session.scalars(select(User.id).where(User.email == user.email)).one())
+        query = select(User.id).where(User.email == Secret(user.email))
+        return int(db.session.scalars(query).one())
 
 
 def refusal(event: str, status: int, route: str | None, user: int | None, **more: Any) -> Event:

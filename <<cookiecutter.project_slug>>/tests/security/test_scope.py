@@ -33,6 +33,7 @@ from sqlalchemy.orm import aliased
 
 from app.auth.models import User
 from app.database import db
+from app.secret import Secret
 from app.security import ownership, scope
 from app.security.rich_text import RichText
 from app.security.scope import UnscopedError, unscoped
@@ -56,7 +57,8 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def request_of(app: Flask, user: Browser | None) -> Iterator[None]:
     """A request of this user, as far as a view can see."""
     with app.test_request_context("/", method="POST"):
-        g.user = user and db.session.scalars(select(User).where(User.email == user.email)).one()
+        email = Secret(user.email) if user else None
+        g.user = db.session.scalars(select(User).where(User.email == email)).one_or_none()
         yield
         db.session.rollback()
 
@@ -228,7 +230,7 @@ def test_a_row_is_written_for_oneself_only(
     everybody = {"unscoped": "a test looks for the row of another user"}
     foreign = select(resource.model).where(owner(resource.model) != 0)
     with request_of(app, alice):
-        bobs = db.session.scalars(select(User).where(User.email == bob.email)).one()
+        bobs = db.session.scalars(select(User).where(User.email == Secret(bob.email))).one()
         found = db.session.scalars(foreign, execution_options=everybody).all()
         bobs_row = next(row for row in found if getattr(row, name) == bobs.id)
         alices_row = next(row for row in found if getattr(row, name) == g.user.id)

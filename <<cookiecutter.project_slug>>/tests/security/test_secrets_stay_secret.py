@@ -25,8 +25,10 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 import pytest
 import redis
 from flask import Flask
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 
+from app.auth.models import User
+from app.database import db
 from app.secret import Secret
 from app.settings import Settings
 from tests import live
@@ -318,6 +320,9 @@ def test_no_secret_is_written_anywhere(
                 witness.read_fields("issued by the provider", tokens)
             assert "access_token, issued by the provider" in witness.known.values()
             # <% endif %>
+            with witness.app.app_context():  # also those that the provider alone has named
+                for address in db.session.scalars(select(User.email)):
+                    witness.keep("email of an account", address.reveal())
             running = processes()
             printed = run_commands(given, tmp_path, browser.email)
             # <% if cookiecutter.auth != "oidc" %>

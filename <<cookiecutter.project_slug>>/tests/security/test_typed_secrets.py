@@ -1,15 +1,14 @@
-"""What people type: a password or a code in a log, a traceback or a report of an error.
+"""What people type: a password, a code or an address in a log, a traceback or a report of an error.
 
 A tool that reports errors sends the local variables of every function on the way. So a form, the
-model of a body and each function down to the hash hold a :class:`Secret`, and no text.
+model of a body, a row and each function down to the hash or the mail server hold a
+:class:`Secret`, and no text.
 """
 
 from __future__ import annotations
 
 import ast
-# <% if cookiecutter.__interface == "json" %>
 import json
-# <% endif %>
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -29,9 +28,12 @@ import pyotp
 # <% endif %>
 import pytest
 from flask import Flask
+from jinja2 import Environment
 # <% if cookiecutter.__interface == "json" %>
 from pydantic import ValidationError
 # <% endif %>
+from sqlalchemy import select
+from sqlalchemy.exc import StatementError
 # <% if cookiecutter.__interface == "html" %>
 from werkzeug.datastructures import MultiDict
 # <% endif %>
@@ -44,13 +46,23 @@ from wtforms.widgets import TextInput
 
 # <% if cookiecutter.__interface == "json" %>
 from app.api import operation_of
+# <% endif %>
+# <% if cookiecutter.auth == "oidc" %>
+from app.auth.claims import Claims
+# <% endif %>
+from app.auth.models import User
+# <% if cookiecutter.__interface == "json" %>
 from app.auth.schemas import PasswordChange
 # <% endif %>
+from app.database import Base, db
+from app.database.secret_string import SecretString
 # <% if cookiecutter.__interface == "html" %>
 from app.fields import SecretField
 # <% endif %>
+from app.mail import outbox
 from app.secret import REDACTED, Secret
 from app.security import breaches, hash_slots, passwords
+from app.security.logs import JSONFormatter
 from tests import sources
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import PASSWORD, STEP_UP, Browser
@@ -70,18 +82,22 @@ from tests.mailbox import newest_token
 # <% endif %>
 from tests.marks import asvs, practice
 # <% if cookiecutter.auth != "oidc" %>
+from tests.own_data_actions import ready_to_delete
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 # <% endif %>
 # <% if cookiecutter.__interface == "html" %>
 from tests.security.client import forms, is_field
 # <% endif %>
+from tests.stored import stored_rows
 
 pytestmark = [practice("secret"), asvs("16.2.5")]
 
 ALICE, CAROL, ELSEWHERE = "alice@example.com", "carol@example.com", "elsewhere@example.com"
 TYPED = "canary-meadow-7-lantern-quartz"
 CODE = "canary"
-NAMES = re.compile(r"(\w+_)?password|confirm|code|token|ticket|(refresh|device)_token")
+TABLES = Base.metadata.sorted_tables
+NAMES = re.compile(r"(\w+_)?password|confirm|code|token|ticket|(refresh|device)_token|(\w+_)?email")
+ADDRESS = re.compile(r"(\w+_)?email|recipient|subject")  # of a column or a parameter
 
 
 @pytest.fixture
@@ -94,7 +110,9 @@ def reported(caplog: pytest.LogCaptureFixture, act: Callable[[], TestResponse]) 
     caplog.clear()
     assert act().status_code == 500
     (error,) = [it.exc_info[1] for it in caplog.records if it.exc_info]
-    return report_of(error)
+    report = report_of(error)
+    assert [it for it in (ALICE, CAROL, ELSEWHERE) if it in report] == []
+    return report
 
 
 def report_of(error: BaseException | None) -> str:
@@ -219,6 +237,114 @@ def test_an_error_while_a_code_is_checked_shows_it_nowhere(
 # <% endif %>
 
 
+# --- On the way to the mailbox -----------------------------------------------------------------
+
+# <% if cookiecutter.auth == "oidc" %>
+
+def test_an_error_after_the_answer_of_the_provider_shows_no_address(
+    app: Flask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.auth.identity.start_session", fail)
+    report = reported(caplog, lambda: Browser(app).register(CAROL))
+    assert "in callback" in report
+    assert "claims = [redacted]" in report
+
+
+def test_claims_are_not_shown() -> None:
+    claims = Claims({"sub": ALICE, "email": ALICE})
+    shown = f"{claims} {claims!r}" + json.dumps({"claims": claims}, default=str)
+    assert ALICE not in shown
+    assert (claims["email"], len(claims), dict(claims)["sub"]) == (ALICE, 2, ALICE)
+# <% else %>
+
+def confirmed(app: Flask, alice: Browser) -> Callable[[], TestResponse]:
+    change_address(alice, ELSEWHERE)
+    sent = newest_token(app, ELSEWHERE)
+    return lambda: confirm_address(alice, sent)
+
+
+MAILS: dict[str, Callable[[Flask, Browser], Callable[[], TestResponse]]] = {
+    "a new account": lambda app, alice: lambda: ask_for_account(Browser(app), CAROL),
+    "a known account": lambda app, alice: lambda: ask_for_account(Browser(app), ALICE),
+    "a reset": lambda app, alice: lambda: ask_for_reset(Browser(app), ALICE),
+    "a new address": lambda app, alice: lambda: change_address(alice, ELSEWHERE),
+    "a changed address": confirmed,
+    "a new device": lambda app, alice: lambda: Browser(app, "192.0.2.9").sign_in(ALICE, PASSWORD),
+    "a deleted account": lambda app, alice: ready_to_delete(alice),
+}
+
+
+@pytest.mark.parametrize("action", MAILS)
+def test_an_error_while_a_mail_is_written_shows_no_address(
+    app: Flask,
+    alice: Browser,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+) -> None:
+    act = MAILS[action](app, alice)
+    monkeypatch.setattr(outbox, "encrypt", fail)
+    report = reported(caplog, act)
+    assert "in add" in report
+    assert "recipient = [redacted]" in report
+# <% endif %>
+
+
+def test_a_log_line_shows_no_address() -> None:
+    address = Secret(ALICE)
+    fields = {"msg": "to %s", "args": (address,), "to": address, "all": [address, {"of": address}]}
+    line = JSONFormatter().format(logging.makeLogRecord(fields))
+    assert ALICE not in line
+    assert json.loads(line)["to"] == REDACTED
+
+
+def test_a_template_that_forgets_to_reveal_an_address_shows_none() -> None:
+    page = Environment(autoescape=True).from_string("{{ address }} {{ address.reveal() }}")
+    assert page.render(address=Secret("o'a@b.example")) == f"{REDACTED} o&#39;a@b.example"
+
+
+# --- Rows --------------------------------------------------------------------------------------
+
+
+def test_each_column_for_an_address_is_one(app: Flask, alice: Browser) -> None:
+    """By its name, and by what is in it after each kind of row was written."""
+    # <% if cookiecutter.auth == "oidc" %>
+    Browser(app).register(CAROL)
+    with app.app_context():
+        outbox.add("deleted", Secret(ELSEWHERE), {"by": "a test"})
+        db.session.commit()
+    # <% else %>
+    ask_for_account(Browser(app), CAROL)
+    change_address(alice, ELSEWHERE)
+    # <% endif %>
+    columns = {f"{table}.{it.name}": it.type for table in TABLES for it in table.columns}
+    named = {name for name in columns if ADDRESS.fullmatch(name.partition(".")[2])}
+    held = set()
+    with app.app_context():
+        for table in TABLES:
+            for row in stored_rows(table):
+                held |= {f"{table}.{name}" for name, it in row.items() if has_address(it)}
+    assert held >= {"users.email", "outbox.recipient"}
+    hidden = {name for name, kind in columns.items() if isinstance(kind, SecretString)}
+    assert (named | held) - hidden == set()
+
+
+def has_address(value: object) -> bool:
+    return isinstance(value, str) and any(it in value for it in (ALICE, CAROL, ELSEWHERE))
+
+
+def test_the_database_takes_no_address_as_text(app: Flask, alice: Browser) -> None:
+    """One that skipped ``normalize_email`` fails where it is used, and is not stored."""
+    with app.app_context():
+        user = db.session.scalars(select(User).where(User.email == Secret(ALICE))).one()
+        with pytest.raises(StatementError, match="no attribute 'reveal'"):
+            db.session.scalars(select(User).where(User.email == ALICE)).all()
+        user.email = CAROL  # type: ignore[assignment]
+        with pytest.raises(StatementError, match="no attribute 'reveal'"):
+            db.session.flush()
+        db.session.rollback()
+
+
 # --- Forms and bodies --------------------------------------------------------------------------
 
 # <% if cookiecutter.__interface == "html" %>
@@ -320,13 +446,14 @@ def taken(folder: str) -> Iterator[tuple[str, str, str]]:
                 yield f"{path}:{node.lineno}", node.arg, ast.unparse(node.annotation)
 
 
-def test_no_function_takes_a_password_or_a_code_as_text() -> None:
+def test_no_function_takes_a_password_a_code_or_an_address_as_text() -> None:
     """The passwords of the database are in its address; app/database takes them apart."""
     found = [
         (place, name, kind)
-        for folder in ("auth", "commands", "security")
+        for folder in ("auth", "commands", "mail", "security")
         for place, name, kind in taken(folder)
-        if re.fullmatch(r"(\w+_)?password|code", name) and kind != "bool"
+        if re.fullmatch(r"(\w+_)?password|code", name) or ADDRESS.fullmatch(name)
+        if kind != "bool"
     ]
-    assert len(found) >= 8
+    assert {name for _, name, _ in found} >= {"password", "email", "recipient"}
     assert [it for it in found if it[2] not in ("Secret", "Secret | None")] == []

@@ -126,6 +126,7 @@ DEFECTS = [
         "    def __repr__(self) -> str:\n        return REDACTED\n",
         "    def __repr__(self) -> str:\n        return self._text\n",
         "test_a_secret_does_not_show_its_text",
+        file="app/secret.py",
     ),
     secret(
         "a failed sign-in logs its password",
@@ -184,7 +185,65 @@ DEFECTS = [
         "a function takes a code as a text",
         "def check_code(user: User, code: Secret,",
         "def check_code(user: User, code: str,",
-        "test_no_function_takes_a_password_or_a_code_as_text",
+        "test_no_function_takes_a_password_a_code_or_an_address_as_text",
+    ),
+    secret(
+        "the database takes an address as text",
+        "        return None if value is None else value.reveal()\n",
+        '        return getattr(value, "_text", value)\n',
+        "test_the_database_takes_no_address_as_text",
+    ),
+    secret(
+        "a function takes an address as a text",
+        "def recent(kind: str, recipient: Secret) -> int:",
+        "def recent(kind: str, recipient: str) -> int:",
+        "test_no_function_takes_a_password_a_code_or_an_address_as_text",
+    ),
+    secret(
+        "an address waits as a text until its mail is written",
+        """    domain = current_app.config["SETTINGS"].mail.domain
+    content""",
+        """    domain = current_app.config["SETTINGS"].mail.domain
+    to = recipient.reveal()
+    content""",
+        "test_an_error_while_a_mail_is_written_shows_no_address",
+    ),
+    secret(
+        "a column of plain text has an address in it",
+        "message_id=make_msgid(domain=domain),",
+        'message_id=f"<1.{recipient.reveal()}>",',
+        "test_each_column_for_an_address_is_one",
+    ),
+    secret(
+        "a form reads an address as a text",
+        """    email = SecretField(
+        "E-mail", [InputRequired(), Length(max=MAX_EMAIL), valid_email], widget=TextInput()
+    )
+""",
+        """    email = __import__("wtforms").StringField("E-mail")
+""",
+        "test_each_field_for_a_secret_is_one",
+    ),
+    secret(
+        "a page forgets to reveal an address",
+        '<p>Signed in as <strong class="break">{{ current_user.email.reveal() }}</strong>.</p>',
+        '<p>Signed in as <strong class="break">{{ current_user.email }}</strong>.</p>',
+        "test_the_owner_gets_in_everywhere",
+    ),
+    secret(
+        "the address of a new user is logged",
+        'security_event("user_created", level=logging.INFO, account=user.id)\n    return user\n',
+        'security_event("user_created", level=logging.INFO, account=user.email.reveal())\n'
+        "    return user\n",
+        "test_no_secret_is_written_anywhere",
+        file="app/auth/confirmation.py",
+    ),
+    secret(
+        "the claims of a user are shown",
+        "claims, now = Claims(decoded.claims), time.time()",
+        "claims, now = decoded.claims, time.time()",
+        "test_an_error_after_the_answer_of_the_provider_shows_no_address",
+        OIDC,
     ),
     routes(
         "a route that nobody marked has no limit",

@@ -31,8 +31,8 @@ DEFECTS = [
     ),
     sanitization(
         "an address of any length is checked",
-        "if len(text) > MAX_EMAIL:  # before",
-        "if len(text) > 1024 * MAX_EMAIL:  # before",
+        "if len(typed) > MAX_EMAIL:  # before",
+        "if len(typed) > 1024 * MAX_EMAIL:  # before",
         "test_every_function_refuses_it",
     ),
     sanitization(
@@ -43,8 +43,8 @@ DEFECTS = [
     ),
     sanitization(
         "whatever was typed as an address is looked for in a password",
-        "in (name[:MAX_CONTEXT] for name in (*KNOWN, *context)):",
-        "in (*KNOWN, *context):",
+        "known = text[:MAX_CONTEXT]  # it",
+        "known = text  # it",
         "test_every_function_refuses_it",
     ),
     passwords(

@@ -67,8 +67,8 @@ DEFECTS = [
     ),
     proof(
         "userinfo says when the user signed in",
-        "return {name: it for name, it in found.items() if name not in provider_proof.CLAIMS}",
-        "return found",
+        "return Claims({name: found[name] for name in found if name not in provider_proof.CLAIMS})",
+        "return Claims(found)",
         "test_only_the_id_token_counts",
     ),
     proof(
@@ -109,13 +109,13 @@ DEFECTS = [
     ),
     step_up(
         "another user proves it",
-        'if (user.issuer, user.subject) != (issuer, claims["sub"]):',
+        'if (user.issuer, user.subject) != (issuer, Secret(claims["sub"])):',
         "if user.issuer != issuer:",
         "test_the_answer_of_another_user_of_this_service",
     ),
     step_up(
         "the provider proves an emergency account",
-        'if (user.issuer, user.subject) != (issuer, claims["sub"]):',
+        'if (user.issuer, user.subject) != (issuer, Secret(claims["sub"])):',
         'if user.subject != claims["sub"] or not issuer:',
         "test_no_provider_proves_an_emergency_account",
     ),

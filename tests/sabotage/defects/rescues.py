@@ -169,8 +169,8 @@ DEFECTS = [
     ),
     reset(
         "an operator is talked out of the delay",
-        '        if user.disabled_at is None:\n            raise click.ClickException(f"First',
-        '        if user.id < 0:\n            raise click.ClickException(f"First',
+        "        if user.disabled_at is None:\n            raise click.ClickException(\n",
+        "        if user.id < 0:\n            raise click.ClickException(\n",
         "test_what_a_thief_has_set_up_is_removed_at_once_from_a_disabled_account",
     ),
     reset(

@@ -139,14 +139,14 @@ DEFECTS = [
     ),
     identity_provider(
         "userinfo may be somebody else's",
-        'if not isinstance(found, dict) or found.get("sub") != subject:',
+        'if not isinstance(found, dict) or subject != found.get("sub"):',
         "if not isinstance(found, dict):",
         "test_the_userinfo_of_somebody_else",
     ),
     identity_provider(
         "an account is known by its address",
-        'known = User.issuer == settings.issuer, User.subject == claims["sub"]',
-        'known = User.issuer == settings.issuer, User.email == claims.get("email")',
+        'known = User.issuer == settings.issuer, User.subject == Secret(claims["sub"])',
+        'known = User.issuer == settings.issuer, User.email == Secret(claims.get("email", ""))',
         "test_a_claimed_address_opens_no_account_here",
     ),
     identity_provider(

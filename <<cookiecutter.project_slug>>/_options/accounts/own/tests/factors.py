@@ -64,7 +64,7 @@ def asking(app: Flask) -> RequestContext:
 
 def user_of(email: str) -> User:
     """The account, in a context."""
-    return db.session.scalars(select(User).where(User.email == email)).one()
+    return db.session.scalars(select(User).where(User.email == Secret(email))).one()
 
 
 def with_app(app: Flask, email: str) -> str:

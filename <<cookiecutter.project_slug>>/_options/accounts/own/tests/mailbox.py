@@ -14,6 +14,7 @@ from app.auth.models import User
 from app.database import db
 from app.mail import outbox
 from app.mail.models import Mail
+from app.secret import REDACTED, Secret
 
 # What the routes are for that take the token of a mail.
 PURPOSES: dict[str, Purpose] = {
@@ -42,11 +43,13 @@ def mails(app: Flask, recipient: str | None = None) -> list[Received]:
     with app.app_context():
         waiting = select(Mail).where(Mail.state == "waiting").order_by(Mail.id)
         found = db.session.scalars(waiting).all()
-        return [
-            Received(mail.kind, mail.recipient, *outbox.content(mail))
+        theirs = [
+            Received(mail.kind, mail.recipient.reveal(), *outbox.content(mail))
             for mail in found
             if recipient in (None, mail.recipient)
         ]
+    assert REDACTED not in str(theirs), "a mail shows a Secret, and forgot reveal()"
+    return theirs
 
 
 def tokens(app: Flask, recipient: str) -> list[str]:
@@ -68,10 +71,11 @@ def token_for(app: Flask, endpoint: str, email: str) -> str:
     purpose = PURPOSES[endpoint]
     recipient = email if purpose in ("reset", "unlock", "keep") else f"new-{email}"
     with app.app_context():
-        user = db.session.scalars(select(User).where(User.email == email)).one()
-        db.session.execute(delete(Link).where(Link.email == recipient))  # and with it, its pause
+        user = db.session.scalars(select(User).where(User.email == Secret(email))).one()
+        # And with the link, its pause.
+        db.session.execute(delete(Link).where(Link.email == Secret(recipient)))
         owner = None if purpose in ("confirm", "reset") else user
-        token = link_issuance.issue(purpose, recipient, owner)
+        token = link_issuance.issue(purpose, Secret(recipient), owner)
         assert token
         db.session.commit()
         return token.reveal()

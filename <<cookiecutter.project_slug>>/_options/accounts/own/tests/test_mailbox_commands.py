@@ -33,7 +33,8 @@ def service(make_app: Callable[..., Flask], app: Flask) -> Callable[[str], Flask
 
 def accounts_of(app: Flask) -> list[str]:
     with app.app_context():
-        return list(db.session.scalars(select(User.email).order_by(User.email)))
+        found = db.session.scalars(select(User.email).order_by(User.email))
+        return [email.reveal() for email in found]
 
 
 def run(app: Flask, *command: str) -> Any:

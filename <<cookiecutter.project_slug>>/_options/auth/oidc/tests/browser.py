@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from app.auth.models import LOCAL, User
 from app.auth.outbound import Client
 from app.database import db
+from app.secret import Secret
 from tests.client import DOMAIN, ORIGIN, PASSWORD
 from tests.stub import CLIENT_ID, CLIENT_SECRET, ISSUER, STUB, subject_of
 from tests.visitor import PROFILE, SAMPLES, WRITE, Visitor, after_sign_in, csrf_token, html
@@ -73,9 +74,9 @@ FIELDS = {"email", "password"}
 Client.get_adapter = lambda self, url: STUB
 
 
-def account(name: str) -> dict[str, str]:
+def account(name: str) -> dict[str, Any]:
     """The columns of the account that has this name."""
-    return {"issuer": ISSUER, "subject": name, "email": "any@example.com"}
+    return {"issuer": ISSUER, "subject": Secret(name), "email": Secret("any@example.com")}
 
 
 def link_query(app: Flask, endpoint: str, email: str) -> str:
@@ -98,14 +99,15 @@ class Browser(Visitor):
     def signed_in(self, email: str) -> Self:
         """Have an account at the provider and a session, both from rows."""
         self.email = email
-        columns = {"issuer": ISSUER, "subject": subject_of(email), "email": email}
+        subject = Secret(subject_of(email))
+        columns = {"issuer": ISSUER, "subject": subject, "email": Secret(email)}
         self.hold_session(columns, None)
         return self
 
     def signed_in_with_password(self, email: str) -> Self:
         """The same, as an emergency operator: other accounts have no password."""
         self.email = email
-        columns = {"issuer": LOCAL, "subject": email, "email": email}
+        columns = {"issuer": LOCAL, "subject": Secret(email), "email": Secret(email)}
         self.hold_session(columns, self.password)
         return self
 
@@ -127,7 +129,7 @@ class Browser(Visitor):
 
     def is_at_provider(self, email: str) -> bool:
         with self.app.app_context(), suppress(SQLAlchemyError):
-            known = User.issuer == ISSUER, User.subject == subject_of(email)
+            known = User.issuer == ISSUER, User.subject == Secret(subject_of(email))
             return db.session.scalar(select(User.id).where(*known)) is not None
         return True  # nobody knows: the database does not answer
 

@@ -36,6 +36,7 @@ from app.settings import Settings
 from tests.browser import SAMPLES, STEP_UP, Browser, after_sign_in, html
 from tests.marks import asvs, practice
 from tests.real_provider import CLIENT_ID, CLIENT_SECRET, Person, RealProvider, real_provider
+from tests.stored import stored_rows
 
 pytestmark = practice("auth.identity_provider")
 
@@ -172,11 +173,7 @@ def test_no_token_of_the_provider_leaves_the_server_or_is_kept(
     answers.append(visitor.sign_out())
     confidential = [provider.seen[0]["access_token"], provider.seen[0]["id_token"], CLIENT_SECRET]
     with visitor.app.app_context():
-        kept = [
-            str(row)
-            for table in Base.metadata.sorted_tables
-            for row in db.session.execute(select(table))
-        ]
+        kept = [str(stored_rows(table)) for table in Base.metadata.sorted_tables]
     shown = [f"{answer.headers}{answer.text}" for answer in answers]
     shown += [str(cookies), *kept]
     written = capfd.readouterr()

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from app.auth import members, throttling
 from app.auth.models import User
 from app.database import db, now
+from app.secret import Secret
 from tests.browser import PASSWORD, SAMPLES, Browser, html
 from tests.marks import asvs, practice
 from tests.stub import STUB
@@ -228,7 +229,7 @@ def test_two_first_sign_ins_at_once_make_one_account(
 
     def late(issuer: str, subject: str) -> User | None:
         with app.app_context():
-            db.session.add(User(issuer=issuer, subject=subject, email="x"))
+            db.session.add(User(issuer=issuer, subject=Secret(subject), email=Secret("x")))
             db.session.commit()
         return create(issuer, subject)
 

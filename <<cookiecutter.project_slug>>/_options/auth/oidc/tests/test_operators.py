@@ -14,6 +14,7 @@ from sqlalchemy import event, select
 from app.auth import operators
 from app.auth.models import User
 from app.database import db
+from app.secret import Secret
 from tests.browser import Browser, csrf_token, html
 from tests.marks import asvs, practice
 from tests.routes import fingerprint, routes
@@ -45,7 +46,7 @@ def operator(service: Flask) -> Browser:
 
 def id_of(app: Flask, email: str) -> int:
     with app.app_context():
-        return db.session.scalars(select(User.id).where(User.email == email)).one()
+        return db.session.scalars(select(User.id).where(User.email == Secret(email))).one()
 
 
 def change(operator: Browser, action: str, account: object, **more: object) -> Any:

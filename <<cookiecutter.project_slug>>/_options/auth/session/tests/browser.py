@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.secret import Secret
 from tests.client import DOMAIN, ORIGIN, PASSWORD
 from tests.mailbox import newest_token, token_for
 from tests.visitor import PROFILE, SAMPLES, WRITE, Visitor, after_sign_in, csrf_token, html
@@ -72,9 +73,9 @@ SHOWN_LATER |= {
 }  # where it is offered
 
 
-def account(name: str) -> dict[str, str]:
+def account(name: str) -> dict[str, Any]:
     """The columns of the account that has this name."""
-    return {"email": name}
+    return {"email": Secret(name)}
 
 
 def link_query(app: Flask, endpoint: str, email: str) -> str:

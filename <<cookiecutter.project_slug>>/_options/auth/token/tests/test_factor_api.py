@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.auth import tokens
 from app.auth.models import User
 from app.database import db
+from app.secret import Secret
 from app.settings import ConfigurationError
 from tests.account_actions import change_address
 from tests.accounts import start_session
@@ -357,7 +358,7 @@ def test_fresh_proofs_are_limited_by_the_session(app: Flask, alice: Browser) -> 
     assert answers == [422] * 5 + [429]
     other = Browser(app, alice.address)
     with app.app_context():
-        user = db.session.scalars(select(User).where(User.email == alice.email)).one()
+        user = db.session.scalars(select(User).where(User.email == Secret(alice.email))).one()
         pair = tokens.pair(*start_session(user, other.address))
         db.session.commit()
     other.access_token = pair.access_token

@@ -79,7 +79,7 @@ class Visitor(Client):
         """Send what a form without our token sends."""
         return self.post(path, data, **kwargs)
 
-    def hold_session(self, columns: dict[str, str], password: str | None) -> None:
+    def hold_session(self, columns: dict[str, Any], password: str | None) -> None:
         """Be signed in to a new account, without a request; see :mod:`tests.accounts`."""
         with self.app.app_context():
             _, token = start_session(add_account(columns, password), self.address)

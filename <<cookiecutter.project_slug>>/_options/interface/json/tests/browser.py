@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from app.auth import tokens
 from app.database import db
+from app.secret import Secret
 from tests.accounts import add_account, start_session
 from tests.client import DOMAIN, ORIGIN, PASSWORD, Client
 from tests.mailbox import newest_token
@@ -41,9 +42,9 @@ FORM_REFUSED = 415  # a form, with or without a token
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
-def account(name: str) -> dict[str, str]:
+def account(name: str) -> dict[str, Any]:
     """The columns of the account that has this name."""
-    return {"email": name}
+    return {"email": Secret(name)}
 
 
 class Browser(Client):

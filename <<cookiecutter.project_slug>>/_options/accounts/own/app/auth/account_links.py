@@ -38,7 +38,7 @@ def use(purpose: Purpose, token: Secret) -> User | None:
     return user if user.email == link.email and links.use(link) else None
 
 
-def undoable(user: User) -> set[str]:
+def undoable(user: User) -> set[Secret]:
     """The former addresses whose owner can still undo a change of address."""
     theirs = select(Link.email).where(
         Link.user_id == user.id,

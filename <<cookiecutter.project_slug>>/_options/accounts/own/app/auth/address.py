@@ -29,7 +29,7 @@ KIND = "new_address"  # of the mail to the new address
 MAX_MAILS = 10  # in a day, to one address: a stranger with many accounts floods no mailbox. Ours
 
 
-def request_change(user: User, email: str) -> None:
+def request_change(user: User, email: Secret) -> None:
     """Mail a link to the new address, after a fresh proof.
 
     The same is done whether the address has an account or not, but then the mail is not delivered;
@@ -96,13 +96,13 @@ def undo(token: Secret, password: Secret) -> User | None:
     account_links.end(user, "email")
     account_links.end(user, "undo", after=link.id)
     revocation.end_all(user)
-    for address in sorted({user.email, changed}):
+    for address in sorted({user.email, changed}, key=Secret.reveal):
         outbox.add("address_restored", address, {"address": notices.client()})
     security_event("user_address_restored", account=user.id)
     return user
 
 
-def _move(user: User, email: str) -> None:
+def _move(user: User, email: Secret) -> None:
     """Store the address, and end the link that resets the password from the one before."""
     old = user.email
     try:

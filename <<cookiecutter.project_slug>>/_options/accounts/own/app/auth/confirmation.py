@@ -45,7 +45,7 @@ def require_open_sign_up() -> None:
             abort(403, "Sign-up is closed.")
 
 
-def request_sign_up(email: str) -> None:
+def request_sign_up(email: Secret) -> None:
     """Mail a link to open an account, or say that there is one already. The caller commits."""
     require_open_sign_up()
     known = _find(email) is not None
@@ -70,7 +70,7 @@ def sign_up(token: Secret, password: Secret) -> User | None:
     return user
 
 
-def request_reset(email: str) -> None:
+def request_reset(email: Secret) -> None:
     """Mail a link to set a new password, if there is such an account. The caller commits."""
     user = _find(email)
     exists = user is not None and user.disabled_at is None
@@ -104,5 +104,5 @@ def reset(token: Secret, password: Secret) -> User | None:
     return user
 
 
-def _find(email: str) -> User | None:
+def _find(email: Secret) -> User | None:
     return db.session.scalar(select(User).where(User.email == email))

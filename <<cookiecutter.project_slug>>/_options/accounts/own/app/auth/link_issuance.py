@@ -29,7 +29,7 @@ LONGEST_PAUSE = timedelta(hours=2)
 DAY = timedelta(days=1)
 
 
-def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | None:
+def issue(purpose: Purpose, email: Secret, user: User | None = None) -> Secret | None:
     """A new link for the mailbox of ``email``; it ends the one before. The caller commits.
 
     :param user: whose account it changes, where the address does not say it; its row is locked.
@@ -45,7 +45,7 @@ def issue(purpose: Purpose, email: str, user: User | None = None) -> Secret | No
     return _renewed(link)
 
 
-def issue_at_once(purpose: Purpose, email: str, user: User | None = None) -> Secret:
+def issue_at_once(purpose: Purpose, email: Secret, user: User | None = None) -> Secret:
     """The same without a pause: for an operator, or where something else limits the mails.
 
     A thief who asks again and again would begin the pause anew. The caller commits; without
@@ -65,7 +65,7 @@ def _renewed(link: Link) -> Secret:
     return token
 
 
-def _locked(purpose: Purpose, email: str, user: User | None) -> Link:
+def _locked(purpose: Purpose, email: Secret, user: User | None) -> Link:
     """The row for this purpose and address, locked until the commit; made when there is none."""
     this = Link.name_hash == name(purpose, email, user)
     lock = update(Link).where(this).values(mails=Link.mails)
@@ -75,7 +75,7 @@ def _locked(purpose: Purpose, email: str, user: User | None) -> Link:
     return db.session.execute(select(Link).where(this), execution_options=options).scalar_one()
 
 
-def _new(purpose: Purpose, email: str, user: User | None) -> Link:
+def _new(purpose: Purpose, email: Secret, user: User | None) -> Link:
     upkeep.delete_expired(Link, Link.mailed_at, now() - LIFETIMES["undo"])
     link = Link(
         name_hash=name(purpose, email, user),

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.auth.models import MAX_EMAIL, User
 from app.database import Base, UTCDateTime, db, now
 from app.database.rows import change
+from app.database.secret_string import SecretString
 from app.secret import Secret, hash_secret
 
 Purpose = Literal["confirm", "invite", "reset", "email", "undo", "unlock", "keep"]
@@ -50,7 +51,7 @@ class Link(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name_hash: Mapped[str] = mapped_column(String(64), unique=True)  # see name()
     purpose: Mapped[Purpose] = mapped_column(String(8))
-    email: Mapped[str] = mapped_column(String(MAX_EMAIL))
+    email: Mapped[Secret] = mapped_column(SecretString(MAX_EMAIL))
     user_id: Mapped[int | None] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), index=True
     )
@@ -86,15 +87,16 @@ def use(link: Link) -> bool:
     return change(update(Link).where(*counts).values(token_hash=None), OF_ALL) == 1
 
 
-def end(purpose: Purpose, email: str) -> None:
+def end(purpose: Purpose, email: Secret) -> None:
     """End the link to an address for a purpose. The caller commits."""
     ended = update(Link).where(Link.name_hash == name(purpose, email)).values(token_hash=None)
     change(ended, OF_ALL)
 
 
-def name(purpose: Purpose, email: str, user: User | None = None) -> str:
+def name(purpose: Purpose, email: Secret, user: User | None = None) -> str:
     """The hash of purpose, address and user: simultaneous requests meet in one row."""
-    return sha256(f"{purpose} {user.id if user else None} {email}".encode()).hexdigest()
+    text = f"{purpose} {user.id if user else None} {email.reveal()}"
+    return sha256(text.encode()).hexdigest()
 
 
 def _counting(purpose: Purpose) -> tuple[Purpose, ...]:

@@ -31,7 +31,7 @@ def mail_link(user: User) -> None:
     _write(user.email, token, deliver=user.disabled_at is None)
 
 
-def mail_nobody(name: str) -> None:
+def mail_nobody(name: Secret) -> None:
     """Do the same for an unknown account, but send nothing. The caller commits."""
     try:
         email = normalize_email(name)
@@ -53,6 +53,6 @@ def unlock(token: Secret) -> User | None:
     return user
 
 
-def _write(email: str, token: Secret, *, deliver: bool) -> None:
+def _write(email: Secret, token: Secret, *, deliver: bool) -> None:
     values = {"address": notices.client(), **links.shown("unlock", token)}
     outbox.add(KIND, email, values, deliver=deliver)

@@ -58,7 +58,7 @@ def to_create(ticket: Ticket, user: User) -> dict[str, Any]:
         rp_id=origins.rp_id(),
         rp_name=SERVICE_NAME,
         user_id=passkeys.handle(user),
-        user_name=user.email,
+        user_name=user.email.reveal(),
         challenge=base64url_to_bytes(tickets.new_challenge(ticket)),
         timeout=TIMEOUT,
         authenticator_selection=AuthenticatorSelectionCriteria(

@@ -44,7 +44,7 @@ class SignIn:
     ticket: Secret | None = None
 
 
-def by_password(email: str, password: Secret) -> SignIn | None:
+def by_password(email: Secret, password: Secret) -> SignIn | None:
     """The first step: complete for an account without a second factor. The caller commits.
 
     None when the password is wrong or comes too early, see :mod:`app.auth.authentication`.

@@ -29,7 +29,7 @@ def new_secret() -> Secret:
 def uri(user: User, secret: Secret) -> str:
     """What the QR code says to the app: an ``otpauth`` address with the secret in it."""
     name = f"{SERVICE_NAME} ({current_app.config['SETTINGS'].mail.domain})"
-    return _codes(secret).provisioning_uri(name=user.email, issuer_name=name)
+    return _codes(secret).provisioning_uri(name=user.email.reveal(), issuer_name=name)
 
 
 def step_of(secret: Secret, code: Secret) -> int | None:

@@ -8,13 +8,14 @@ from app.auth import factor_resets, second_factors, throttling
 from app.commands.accounts import TIME
 from app.commands.users import find_user, users_cli
 from app.database import db
+from app.secret import Secret
 
 
 @users_cli.command("reset-factors")
-@click.argument("email")
+@click.argument("email", type=Secret)
 @click.option("--cancel", is_flag=True, help="Keep the second factors after all.")
 @click.option("--now", is_flag=True, help="Disabled account: remove what a thief has set up.")
-def reset_factors(email: str, cancel: bool, now: bool) -> None:
+def reset_factors(email: Secret, cancel: bool, now: bool) -> None:
     """Remove an account's second factors, at the first sign-in after three days.
 
     A mail informs the owner at once, who can cancel the reset. The reset also waits until a day
@@ -28,22 +29,26 @@ def reset_factors(email: str, cancel: bool, now: bool) -> None:
         raise click.ClickException("The account has just been deleted.")
     if cancel:
         if not factor_resets.cancel(user, factor_resets.OPERATOR):
-            raise click.ClickException(f"No reset is pending for {user.email}.")
+            raise click.ClickException(f"No reset is pending for {user.email.reveal()}.")
         db.session.commit()
-        click.echo(f"{user.email} keeps the second factors.")
+        click.echo(f"{user.email.reveal()} keeps the second factors.")
         return
     if not second_factors.of(user):
-        raise click.ClickException(f"{user.email} has no second factor.")
+        raise click.ClickException(f"{user.email.reveal()} has no second factor.")
     if now:
         if user.disabled_at is None:
-            raise click.ClickException(f"First disable it: flask users disable {user.email}")
+            raise click.ClickException(
+                f"First disable it: flask users disable {user.email.reveal()}"
+            )
         factor_resets.remove_now(user)
         db.session.commit()
-        click.echo(f"The second factors of {user.email} are removed. A mail tells the owner.")
+        click.echo(
+            f"The second factors of {user.email.reveal()} are removed. A mail tells the owner."
+        )
         return
     due = factor_resets.begin(user)
     db.session.commit()
     click.echo(
-        f"The first sign-in of {user.email} after {due:{TIME}} removes the second factors."
+        f"The first sign-in of {user.email.reveal()} after {due:{TIME}} removes the second factors."
         " A mail tells the owner, who can cancel."
     )

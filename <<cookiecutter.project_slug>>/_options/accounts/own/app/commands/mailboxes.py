@@ -17,12 +17,13 @@ from app.auth.models import User
 from app.commands.users import TAKEN, find_user, new_address, users_cli
 from app.database import db
 from app.mail import outbox
+from app.secret import Secret
 from app.security.logs import security_event
 
 
 @users_cli.command("create")
-@click.argument("email")
-def create_user(email: str) -> None:
+@click.argument("email", type=Secret)
+def create_user(email: Secret) -> None:
     """Create an account without a password, and mail a link that sets one, for 30 minutes."""
     address = new_address(email)
     _mail_link("reset", address, "reset_by_operator")  # first: it may begin the transaction anew
@@ -31,15 +32,15 @@ def create_user(email: str) -> None:
     try:
         db.session.flush()
     except IntegrityError as error:  # somebody else took it since it was checked
-        raise click.ClickException(TAKEN.format(address)) from error
+        raise click.ClickException(TAKEN.format(address.reveal())) from error
     db.session.commit()
     security_event("user_created", level=logging.INFO, account=user.id)
-    click.echo(f"Created {address}; a link that sets the password is on its way.")
+    click.echo(f"Created {address.reveal()}; a link that sets the password is on its way.")
 
 
 @users_cli.command("invite")
-@click.argument("email")
-def invite_user(email: str) -> None:
+@click.argument("email", type=Secret)
+def invite_user(email: Secret) -> None:
     """Mail a link that opens an account, for 7 days. Not while SIGN_UP=closed."""
     address = new_address(email)
     if current_app.config["SETTINGS"].sign_up == "closed":
@@ -47,15 +48,15 @@ def invite_user(email: str) -> None:
     _mail_link("invite", address, "invite")
     db.session.commit()
     security_event("user_invited")
-    click.echo(f"Invited {address}; the mail is on its way.")
+    click.echo(f"Invited {address.reveal()}; the mail is on its way.")
 
 
 @users_cli.command("reset")
-@click.argument("email")
+@click.argument("email", type=Secret)
 @click.option(
     "--disable-password", is_flag=True, help="End the password and every session now, not later."
 )
-def reset_user(email: str, disable_password: bool) -> None:
+def reset_user(email: Secret, disable_password: bool) -> None:
     """Mail a link that sets a new password, for 30 minutes."""
     user = find_user(email)
     if user.disabled_at is not None:
@@ -71,13 +72,13 @@ def reset_user(email: str, disable_password: bool) -> None:
     db.session.commit()
     security_event("user_reset", account=user.id, password_disabled=disable_password)
     done = f" The old password is disabled; sessions ended: {ended}." if disable_password else ""
-    click.echo(f"A link is on its way to {user.email}.{done}")
+    click.echo(f"A link is on its way to {user.email.reveal()}.{done}")
 
 
 @users_cli.command("set-address")
-@click.argument("email")
-@click.argument("new")
-def set_address(email: str, new: str) -> None:
+@click.argument("email", type=Secret)
+@click.argument("new", type=Secret)
+def set_address(email: Secret, new: Secret) -> None:
     """Give an account another address. Its sessions and links end; both addresses get a mail."""
     user, new = find_user(email), new_address(new)
     _lock(user)
@@ -88,16 +89,16 @@ def set_address(email: str, new: str) -> None:
     try:
         db.session.flush()
     except IntegrityError as error:  # somebody else took it since it was checked
-        raise click.ClickException(TAKEN.format(new)) from error
+        raise click.ClickException(TAKEN.format(new.reveal())) from error
     ended = revocation.end_all(user)
     for address in (old, new):
         outbox.add("address_set", address, {"is_new": address == new})
     db.session.commit()
     security_event("user_address_changed", account=user.id, by="an operator")
-    click.echo(f"{old} is {new} from now on; sessions ended: {ended}.")
+    click.echo(f"{old.reveal()} is {new.reveal()} from now on; sessions ended: {ended}.")
 
 
-def _mail_link(purpose: links.Purpose, email: str, kind: str) -> None:
+def _mail_link(purpose: links.Purpose, email: Secret, kind: str) -> None:
     """Write a mail with a new link; it ends the one before. The caller commits."""
     token = link_issuance.issue_at_once(purpose, email)
     page: links.Purpose = "confirm" if purpose == "invite" else purpose

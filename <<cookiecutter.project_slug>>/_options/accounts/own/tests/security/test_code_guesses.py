@@ -14,6 +14,7 @@ from app.auth.code_guesses import MAX_WRONG
 from app.auth.models import User
 from app.auth.totp import AuthenticatorApp
 from app.database import db
+from app.secret import Secret
 from tests.browser import PASSWORD, Browser
 from tests.factor_actions import (
     begin_app,
@@ -67,7 +68,7 @@ def between(app: Flask, password: str = PASSWORD, email: str = ALICE) -> Browser
 def wrong_codes(app: Flask, number: int | None = None, email: str = ALICE) -> int:
     """How many codes of an app were wrong in a row; ``number`` lets it be so many."""
     with app.app_context():
-        (theirs,) = db.session.scalars(select(User.id).where(User.email == email))
+        (theirs,) = db.session.scalars(select(User.id).where(User.email == Secret(email)))
         if number is not None:
             values = update(AuthenticatorApp).values(wrong_codes=number)
             db.session.execute(values.where(AuthenticatorApp.user_id == theirs))

@@ -16,6 +16,7 @@ from app.auth.devices import KIND, MAX_DEVICES, MAX_NOTICES, Device
 from app.auth.models import User
 from app.database import db
 from app.mail import outbox as mail_outbox
+from app.secret import Secret
 from tests.account_actions import (
     change_address,
     confirm_address,
@@ -60,7 +61,7 @@ def notices(app: Flask, recipient: str = ALICE) -> list[Received]:
 
 def devices(app: Flask, email: str = ALICE) -> list[Device]:
     with app.app_context():
-        theirs = select(Device).join(User, User.id == Device.user_id).where(User.email == email)
+        theirs = select(Device).join(User).where(User.email == Secret(email))
         return list(db.session.scalars(theirs.order_by(Device.id)))
 
 

@@ -57,7 +57,9 @@ def account(app: Flask, alice: Browser) -> None:
 
 def due(app: Flask) -> Any:
     with app.app_context():
-        return db.session.scalars(select(User.factors_end_at).where(User.email == ALICE)).one()
+        return db.session.scalars(
+            select(User.factors_end_at).where(User.email == Secret(ALICE))
+        ).one()
 
 
 def make_due(app: Flask, ago: timedelta = timedelta(seconds=1), **mail: Any) -> None:
@@ -77,7 +79,7 @@ def kinds(app: Flask) -> list[str]:
 def is_asked_for_a_factor(app: Flask) -> bool:
     """Whether the right password is not enough."""
     with asking(app):
-        found = sign_in.by_password(ALICE, Secret(PASSWORD))
+        found = sign_in.by_password(Secret(ALICE), Secret(PASSWORD))
         db.session.rollback()
         assert found is not None
         return found.proof is None
@@ -265,7 +267,7 @@ def test_of_a_sign_in_and_a_cancellation_at_once_one_comes_first(
 
     def enter() -> None:
         with asking(app):
-            sign_in.by_password(ALICE, Secret(PASSWORD))
+            sign_in.by_password(Secret(ALICE), Secret(PASSWORD))
             db.session.commit()
 
     at_once(cancel, enter)
@@ -290,7 +292,7 @@ def test_a_cancellation_that_overtakes_a_sign_in_counts(
 
     with monkeypatch.context() as patch, asking(app):
         patch.setattr(sign_in.authentication, "verify_password", overtaken)
-        found = sign_in.by_password(ALICE, Secret(PASSWORD))
+        found = sign_in.by_password(Secret(ALICE), Secret(PASSWORD))
         assert found is not None
         assert found.proof is None
         db.session.commit()

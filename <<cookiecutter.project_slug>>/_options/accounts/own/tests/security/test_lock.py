@@ -58,7 +58,7 @@ def has_failed(app: Flask, failures: int) -> None:
 
 def failures(app: Flask) -> int:
     with app.app_context():
-        return db.session.scalars(select(User.failures).where(User.email == ALICE)).one()
+        return db.session.scalars(select(User.failures).where(User.email == Secret(ALICE))).one()
 
 
 def locked(app: Flask) -> str:
@@ -159,7 +159,7 @@ def test_a_mail_goes_out_with_each_hundred_and_no_more(app: Flask) -> None:
 def test_a_link_to_a_former_address_opens_nothing(app: Flask) -> None:
     token = locked(app)
     with app.app_context():
-        user_of(ALICE).email = "alice@example.net"
+        user_of(ALICE).email = Secret("alice@example.net")
         db.session.commit()
     assert use_link(Browser(app), UNLOCK, token).status_code == NO_LINK
 

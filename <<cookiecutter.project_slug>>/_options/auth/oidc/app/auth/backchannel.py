@@ -18,6 +18,7 @@ from app.auth.models import Session, User
 from app.auth.outbound import in_time
 from app.auth.provider_tokens import LEEWAY, MAX_AGE, RefusedError
 from app.database import db
+from app.secret import Secret
 from app.security import rate_limits
 from app.security.access import View, public
 from app.security.limit_keys import client_address
@@ -53,9 +54,10 @@ def logout() -> ResponseReturnValue:
         security_event("authn_backchannel_logout_refused", reason=str(error))
         return {"error": "invalid_request"}, 400  # section 2.8
     query = select(Session).join(User).where(User.issuer == known.settings.issuer)
-    for claim, column in (("sub", User.subject), ("sid", Session.provider_sid)):
-        if claim in claims:
-            query = query.where(column == claims[claim])
+    if "sub" in claims:
+        query = query.where(User.subject == Secret(claims["sub"]))
+    if "sid" in claims:
+        query = query.where(Session.provider_sid == claims["sid"])
     ended = list(db.session.scalars(query, execution_options=sessions.OF_ALL))
     for session in ended:
         sessions.end(session)

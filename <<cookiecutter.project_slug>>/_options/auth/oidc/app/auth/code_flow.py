@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 from authlib.integrations.base_client import OAuthError
 
 from app.auth import provider_proof, provider_tokens
+from app.auth.claims import Claims
 from app.auth.outbound import Client, UnavailableError
 from app.auth.pending import Pending
 from app.auth.provider import Provider
@@ -40,7 +41,7 @@ def authorization_url(provider: Provider, pending: Pending) -> str:
     return str(url)
 
 
-def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> dict[str, Any]:
+def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> Claims:
     """The claims about the user who signed in. The provider's tokens are not kept.
 
     :raises RefusedError: when the answer or a token in it is wrong, or the user has cancelled; also
@@ -79,20 +80,21 @@ def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> d
         provider_proof.check(claims, provider.settings, pending)
         endpoint = metadata.get("userinfo_endpoint")
         if endpoint and access_token and not _complete(provider, claims):
-            claims = _userinfo(client, endpoint, access_token, claims["sub"]) | claims
+            more = _userinfo(client, endpoint, access_token, Secret(claims["sub"]))
+            claims = Claims({**more, **claims})
     return claims
 
 
-def _userinfo(client: Client, endpoint: str, access_token: Secret, subject: str) -> dict[str, Any]:
+def _userinfo(client: Client, endpoint: str, access_token: Secret, subject: Secret) -> Claims:
     headers = {"Authorization": f"Bearer {access_token.reveal()}"}
     try:
         found = client.get(endpoint, headers=headers, withhold_token=True).json()
     except ValueError as error:
         raise UnavailableError(f"userinfo is no JSON: {error}") from error
     # Another sub: the token was swapped (OpenID Connect Core 1.0 section 5.3.2).
-    if not isinstance(found, dict) or found.get("sub") != subject:
+    if not isinstance(found, dict) or subject != found.get("sub"):
         raise RefusedError("userinfo: another sub")
-    return {name: it for name, it in found.items() if name not in provider_proof.CLAIMS}
+    return Claims({name: found[name] for name in found if name not in provider_proof.CLAIMS})
 
 
 def _complete(provider: Provider, claims: Mapping[str, Any]) -> bool:

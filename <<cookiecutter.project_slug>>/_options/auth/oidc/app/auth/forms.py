@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wtforms import StringField
 from wtforms.validators import InputRequired, Length
+from wtforms.widgets import TextInput
 
 from app.auth.models import MAX_EMAIL
 from app.fields import SecretField, TextForm
@@ -12,7 +12,7 @@ from app.fields import SecretField, TextForm
 class LoginForm(TextForm):
     """Sign-in. The rules for new passwords do not apply: an old one must still work."""
 
-    email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)])
+    email = SecretField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)], widget=TextInput())
     password = SecretField("Password", [InputRequired()])
 
 

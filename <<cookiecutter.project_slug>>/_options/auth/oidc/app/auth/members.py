@@ -18,6 +18,7 @@ from app.auth import revocation, throttling
 from app.auth.models import MAX_EMAIL, User, normalize_email
 from app.database import db
 from app.oidc_settings import OIDCSettings
+from app.secret import Secret
 from app.security.logs import security_event
 
 
@@ -39,7 +40,7 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     The caller commits, and logs what it admits to. A user who has left the allowed groups is signed
     out everywhere.
     """
-    known = User.issuer == settings.issuer, User.subject == claims["sub"]
+    known = User.issuer == settings.issuer, User.subject == Secret(claims["sub"])
     user = db.session.scalar(select(User).where(*known))
     # Or it could be disabled before its session starts; None when it was deleted meanwhile.
     if user is not None and not throttling.lock(user):
@@ -51,7 +52,7 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
             revocation.end_all(user)
         return None
     if user is None:
-        user = _create(settings.issuer, claims["sub"])
+        user = _create(settings.issuer, Secret(claims["sub"]))
     if user is None:  # another request has created it at the same time
         user = db.session.scalars(select(User).where(*known)).one()
         throttling.lock(user)
@@ -66,9 +67,9 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     return user
 
 
-def _create(issuer: str, subject: str) -> User | None:
+def _create(issuer: str, subject: Secret) -> User | None:
     """Create an account; None when another request has created it at the same time."""
-    user = User(issuer=issuer, subject=subject, email="")
+    user = User(issuer=issuer, subject=subject, email=Secret(""))
     db.session.add(user)
     try:
         db.session.flush()
@@ -79,7 +80,7 @@ def _create(issuer: str, subject: str) -> User | None:
     return user
 
 
-def shown_name(claims: Mapping[str, Any]) -> str:
+def shown_name(claims: Mapping[str, Any]) -> Secret:
     """The name that pages show: the address that the provider has, or else the subject.
 
     An address that the provider calls not verified is none: anybody may claim it, and notices to it
@@ -87,6 +88,6 @@ def shown_name(claims: Mapping[str, Any]) -> str:
     """
     verified = claims.get("email_verified") in (None, True, "true")
     try:
-        return normalize_email(str(claims.get("email", "")) if verified else "")
+        return normalize_email(Secret(str(claims.get("email", "")) if verified else ""))
     except ValueError:
-        return str(claims["sub"])[:MAX_EMAIL]
+        return Secret(str(claims["sub"])[:MAX_EMAIL])

@@ -64,7 +64,7 @@ def disable() -> ResponseReturnValue:
     user = chosen_account()
     ended = accounts.disable(user)
     db.session.commit()
-    flash(f"{user.email} is disabled. Sessions ended: {ended}.")
+    flash(f"{user.email.reveal()} is disabled. Sessions ended: {ended}.")
     return redirect(url_for("operators.index"))
 
 
@@ -76,7 +76,7 @@ def enable() -> ResponseReturnValue:
     user = chosen_account()
     accounts.enable(user)
     db.session.commit()
-    flash(f"{user.email} may sign in again.")
+    flash(f"{user.email.reveal()} may sign in again.")
     return redirect(url_for("operators.index"))
 
 

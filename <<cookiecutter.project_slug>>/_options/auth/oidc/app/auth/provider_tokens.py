@@ -18,6 +18,7 @@ from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
+from app.auth.claims import Claims
 from app.auth.models import MAX_SUBJECT
 from app.auth.provider import Provider
 from app.secret import Secret
@@ -42,9 +43,7 @@ class RefusedError(Exception):
     """A token or an answer is wrong: 401. The text is only for the log."""
 
 
-def id_token(
-    token: object, provider: Provider, *, nonce: Secret, access_token: Secret
-) -> dict[str, Any]:
+def id_token(token: object, provider: Provider, *, nonce: Secret, access_token: Secret) -> Claims:
     """The claims of an ID token that was issued for this sign-in.
 
     How and when the user signed in is judged by :mod:`app.auth.provider_proof`.
@@ -63,7 +62,7 @@ def id_token(
     return claims
 
 
-def logout_token(token: object, provider: Provider) -> dict[str, Any]:
+def logout_token(token: object, provider: Provider) -> Claims:
     """The claims of a logout token; ``sub``, ``sid`` or both identify the sessions to end.
 
     The caller checks by ``jti`` that it was not used before.
@@ -97,7 +96,7 @@ def is_name(value: object) -> bool:
     )
 
 
-def _verify(token: object, provider: Provider) -> tuple[dict[str, Any], dict[str, Any]]:
+def _verify(token: object, provider: Provider) -> tuple[dict[str, Any], Claims]:
     """Header and claims of a token that the provider has just signed for this client."""
     if not isinstance(token, str):
         raise RefusedError("no token")
@@ -106,7 +105,7 @@ def _verify(token: object, provider: Provider) -> tuple[dict[str, Any], dict[str
         decoded = _decode(token, keys, provider)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise RefusedError(f"signature: {type(error).__name__} {error}") from error
-    claims, now = decoded.claims, time.time()
+    claims, now = Claims(decoded.claims), time.time()
     client_id = provider.settings.client_id
     _require(claims.get("iss") == provider.settings.issuer, "iss")
     audience = claims.get("aud")
@@ -131,7 +130,7 @@ def _decode(token: str, keys: KeySet, provider: Provider) -> jwt.Token:
         return jwt.decode(token, newer, registry=REGISTRY)
 
 
-def _time(claims: dict[str, Any], name: str, default: float | None = None) -> float:
+def _time(claims: Claims, name: str, default: float | None = None) -> float:
     value = claims.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError(f"{name}: no time")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from flask import current_app, redirect, url_for
 from werkzeug.wrappers import Response
 
 from app.auth import code_flow, pending
+from app.auth.claims import Claims
 from app.auth.outbound import in_time
 from app.auth.provider import Provider
 
@@ -41,7 +41,7 @@ def begin(target: str | None, session_id: str = "") -> Response:
     return redirect(url)
 
 
-def claims_of(started: pending.Pending, answer: Mapping[str, str]) -> dict[str, Any]:
+def claims_of(started: pending.Pending, answer: Mapping[str, str]) -> Claims:
     """The claims in the provider's answer; see :func:`app.auth.code_flow.finish`."""
     known = provider()
     return in_time(lambda: code_flow.finish(known, started, answer))

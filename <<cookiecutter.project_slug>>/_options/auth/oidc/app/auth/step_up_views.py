@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -18,12 +17,14 @@ from app.auth import (
     step_up,
     throttling,
 )
+from app.auth.claims import Claims
 from app.auth.forms import ProofForm
 from app.auth.models import LOCAL, Session
 from app.auth.pending import Pending
 from app.auth.provider_proof import WeakProofError
 from app.auth.provider_tokens import RefusedError, is_name
 from app.database import db
+from app.secret import Secret
 from app.security import rate_limits
 from app.security.limit_keys import signed_in_session
 from app.security.logs import security_event
@@ -78,7 +79,7 @@ def complete(started: Pending, answer: Mapping[str, str]) -> ResponseReturnValue
     return _go_on(session, started.target)
 
 
-def _own_answer(started: Pending, answer: Mapping[str, str]) -> tuple[Session, dict[str, Any]]:
+def _own_answer(started: Pending, answer: Mapping[str, str]) -> tuple[Session, Claims]:
     """The session that has asked, and the claims of its user, who is locked until the commit.
 
     :raises RefusedError: when this is another session, or the answer is wrong or of another user.
@@ -88,7 +89,7 @@ def _own_answer(started: Pending, answer: Mapping[str, str]) -> tuple[Session, d
     session = identity.current_session()
     claims = round_trip.claims_of(started, answer)
     user, issuer = session.user, round_trip.provider().settings.issuer
-    if (user.issuer, user.subject) != (issuer, claims["sub"]):
+    if (user.issuer, user.subject) != (issuer, Secret(claims["sub"])):
         raise WeakProofError("step-up: another sub", SOMEBODY_ELSE)
     if not throttling.lock(user):
         raise RefusedError("step-up: the account is deleted")

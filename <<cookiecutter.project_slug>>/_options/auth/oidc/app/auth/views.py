@@ -106,7 +106,7 @@ def emergency() -> ResponseReturnValue:
     if form.is_submitted():
         security_event("authn_emergency_login", stage="attempt")
         if form.validate() and (
-            user := authentication.authenticate(form.email.data or "", form.password.data)
+            user := authentication.authenticate(form.email.data, form.password.data)
         ):
             identity.leave()
             identity.start_session(user, step_up.BY_PASSWORD, now())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wtforms import BooleanField, Field, Form, StringField, ValidationError
+from wtforms import BooleanField, Field, Form, ValidationError
 from wtforms.validators import EqualTo, InputRequired, Length
-from wtforms.widgets import HiddenInput
+from wtforms.widgets import HiddenInput, TextInput
 
 from app.auth.models import MAX_EMAIL, normalize_email
 from app.fields import SecretField, TextForm
@@ -16,7 +16,7 @@ from app.settings import SERVICE_NAME
 def valid_email(form: Form, field: Field) -> None:
     """Check and normalize an address."""
     try:
-        field.data = normalize_email(field.data or "")
+        field.data = normalize_email(field.data)
     except ValueError as error:
         raise ValidationError(str(error)) from error
 
@@ -24,7 +24,7 @@ def valid_email(form: Form, field: Field) -> None:
 class LoginForm(TextForm):
     """Sign-in. The rules for new passwords do not apply: an old one must still work."""
 
-    email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)])
+    email = SecretField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)], widget=TextInput())
     password = SecretField("Password", [InputRequired()])
     stay = BooleanField("Stay signed in on this device")  # shown where app.auth.staying offers it
 
@@ -32,13 +32,15 @@ class LoginForm(TextForm):
 class AddressForm(TextForm):
     """An address to which a mail goes."""
 
-    email = StringField("E-mail", [InputRequired(), Length(max=MAX_EMAIL), valid_email])
+    email = SecretField(
+        "E-mail", [InputRequired(), Length(max=MAX_EMAIL), valid_email], widget=TextInput()
+    )
 
 
 class NewAddressForm(AddressForm):
     """Another address for one's own account, which has ``owner_email`` now."""
 
-    def __init__(self, owner_email: str) -> None:
+    def __init__(self, owner_email: Secret) -> None:
         super().__init__()
         self.owner_email = owner_email
 
@@ -54,7 +56,7 @@ class NewPasswordForm(TextForm):
     password = SecretField("Password", [InputRequired()])
     confirm = SecretField("Repeat the password", [EqualTo("password", "The two passwords differ.")])
 
-    def __init__(self, email: str, token: Secret) -> None:
+    def __init__(self, email: Secret, token: Secret) -> None:
         super().__init__(data={"token": token})
         self.owner_email = email
 
@@ -72,7 +74,7 @@ class PasswordForm(TextForm):
         "Repeat the new password", [EqualTo("new_password", "The two passwords differ.")]
     )
 
-    def __init__(self, email: str) -> None:
+    def __init__(self, email: Secret) -> None:
         super().__init__()
         self.owner_email = email
 

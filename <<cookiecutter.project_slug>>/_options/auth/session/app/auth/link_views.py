@@ -52,11 +52,11 @@ def reset() -> ResponseReturnValue:
     return choose_password("reset", confirmation.reset, "Your password is changed. Sign in.")
 
 
-def _mail_link(request_link: Callable[[str], None], template: str) -> ResponseReturnValue:
+def _mail_link(request_link: Callable[[Secret], None], template: str) -> ResponseReturnValue:
     """Ask for an address; the answer is the same whether it has an account or not."""
     form = AddressForm()
     if form.validate_on_submit():
-        request_link(form.email.data or "")
+        request_link(form.email.data)
         db.session.commit()
         flash("We have sent a mail to this address, unless we sent one a short time ago.")
         return redirect(url_for("auth.login"))

@@ -36,9 +36,7 @@ def login() -> ResponseReturnValue:
     form = LoginForm()
     error = None
     if form.is_submitted():
-        if form.validate() and (
-            found := sign_in.by_password(form.email.data or "", form.password.data)
-        ):
+        if form.validate() and (found := sign_in.by_password(form.email.data, form.password.data)):
             return go_on(found, stays=form.stay.data)
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"
     return render_template("auth/login.html", form=form, error=error), 401 if error else 200

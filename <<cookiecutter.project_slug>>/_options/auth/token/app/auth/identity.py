@@ -108,11 +108,11 @@ def unauthorized(detail: str, error: str | None = None, **attributes: str) -> Un
 
 def attempted_account() -> str:
     """The key of the account that a sign-in names, however its address is spelled."""
-    text = validation.peek("email")
+    typed = Secret(validation.peek("email"))
     try:
-        return hashed_key("account", normalize_email(text))
+        return hashed_key("account", normalize_email(typed).reveal())
     except ValueError:  # such a name has no account
-        return hashed_key("account", text[:MAX_EMAIL].strip().casefold())
+        return hashed_key("account", typed.reveal()[:MAX_EMAIL].strip().casefold())
 
 
 def attempted_session() -> str:

@@ -13,8 +13,8 @@ from app.security.passwords import MAX_LENGTH, MIN_LENGTH
 from app.validation import Model
 
 Email = Annotated[
-    str,
-    Field(repr=False, max_length=MAX_EMAIL, json_schema_extra={"format": "email"}),
+    SecretText,
+    Field(json_schema_extra={"format": "email", "maxLength": MAX_EMAIL}),
     AfterValidator(normalize_email),
 ]
 # Only for the API's description: :func:`password_problem` decides, and counts after normalization.
@@ -51,7 +51,7 @@ class LinkToken(Model):
 class Credentials(Model):
     """A sign-in, without rules: the answer must not tell whether an account exists."""
 
-    email: Hidden
+    email: SecretText
     password: SecretText
     device_token: SecretText | None = None
 

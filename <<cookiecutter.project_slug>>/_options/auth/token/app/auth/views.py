@@ -74,7 +74,11 @@ def logout() -> None:
 @api.operation("Read the own account", answer=Profile)
 def profile() -> Profile:
     user = identity.current_user()
-    return Profile(email=user.email, created_at=user.created_at, factors_end_at=user.factors_end_at)
+    return Profile(
+        email=user.email.reveal(),
+        created_at=user.created_at,
+        factors_end_at=user.factors_end_at,
+    )
 
 
 @me.put("/password")

@@ -120,8 +120,8 @@ def signed_out(response: Response, clear: str = EVERYTHING) -> Response:
 
 def attempted_account() -> str:
     """The key of the account that a sign-in form names, however its address is spelled."""
-    text = request.form.get("email", "")
+    typed = Secret(request.form.get("email", ""))
     try:
-        return hashed_key("account", normalize_email(text))
+        return hashed_key("account", normalize_email(typed).reveal())
     except ValueError:  # such a name has no account
-        return hashed_key("account", text[:MAX_EMAIL].strip().casefold())
+        return hashed_key("account", typed.reveal()[:MAX_EMAIL].strip().casefold())
