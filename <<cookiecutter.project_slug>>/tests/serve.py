@@ -84,8 +84,8 @@ def production(**settings: str) -> Iterator[tuple[Path, dict[str, str]]]:
 # <% if cookiecutter.auth != 'oidc' %>
 def age_proofs(service: Flask, address: str) -> None:
     """Make the last proofs in the sessions of this address older than a fresh proof."""
-    of_user = Session.user.has(User.email == address)
-    older = update(Session).where(of_user).values(proven_at=now() - 2 * FRESH)
+    theirs = Session.user.has(User.email == address)
+    older = update(Session).where(theirs).values(proven_at=now() - 2 * FRESH)
     with service.app_context():
         db.session.execute(older, execution_options={"unscoped": "a test"})
         db.session.commit()
