@@ -13,8 +13,8 @@ from app.secret import Secret
 
 @users_cli.command("reset-factors")
 @click.argument("email", type=Secret)
-@click.option("--cancel", is_flag=True, help="Keep the second factors after all.")
-@click.option("--now", is_flag=True, help="Disabled account: remove what a thief has set up.")
+@click.option("--cancel", is_flag=True, help="Cancel a pending reset.")
+@click.option("--now", is_flag=True, help="Disabled account: remove its second factors at once.")
 def reset_factors(email: Secret, cancel: bool, now: bool) -> None:
     """Remove an account's second factors, at the first sign-in after three days.
 
