@@ -27,6 +27,7 @@ from tests.database import OTHER_ROLES
 from tests.mail_server import OK, mail_server
 from tests.marks import asvs, practice
 from tests.outbox import CLIENT, deliver, make_due, pass_time, rows, states, write
+from tests.stored import stored_rows
 
 pytestmark = practice("mail.outbox")
 
@@ -46,8 +47,7 @@ def test_a_reader_of_the_database_finds_no_text(app: Flask, make_app: Make) -> N
         service = make_app(MAIL_URL=server.url())
         write(service, ALICE)
         with service.app_context():
-            table = Mail.__table__
-            dump = str(db.session.execute(select(*table.columns)).all())
+            dump = str(stored_rows(Mail.__table__))
         assert ALICE in dump, "the outbox was read"
         for secret in (CLIENT, "Your password", CLIENT[::-1]):
             assert secret not in dump

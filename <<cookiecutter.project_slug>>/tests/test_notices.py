@@ -18,6 +18,9 @@ from app.auth.models import User
 from app.database import db
 from app.mail import outbox
 from app.mail.models import Mail
+# <% if cookiecutter.auth == "oidc" %>
+from app.secret import Secret
+# <% endif %>
 from tests.browser import Browser
 from tests.marks import asvs, practice
 
@@ -73,7 +76,7 @@ def test_a_notice_without_its_change_is_not_sent(app: Flask, alice: Browser) -> 
 def test_an_account_without_an_address_gets_none(app: Flask, alice: Browser, cli: Command) -> None:
     """Its subject may look like an address, which is somebody else's."""
     with app.app_context():
-        db.session.execute(update(User).values(subject=alice.email))
+        db.session.execute(update(User).values(subject=Secret(alice.email)))
         db.session.commit()
     assert cli("users", "disable", alice.email).exit_code == 0
     assert not notices(app)
