@@ -106,3 +106,32 @@ def test_what_was_read_is_used_after_a_failure_without_asking_again(
         assert alice.get(HOME).status_code == 200
         event.remove(engine, "before_cursor_execute", record)
     assert statements in ([], ["SELECT", "UPDATE"])  # none where nobody signs in on that page
+
+
+@practice("database")
+@asvs("15.2.2")
+def test_a_request_holds_one_connection_at_a_time(app: Flask, alice: Browser) -> None:
+    """If each needed a second one, ten requests at once would wait for each other."""
+    held, most = 0, 0
+
+    def taken(*_: Any) -> None:
+        nonlocal held, most
+        held += 1
+        most = max(held, most)
+
+    def returned(*_: Any) -> None:
+        nonlocal held
+        held -= 1
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "checkout", taken)
+    event.listen(engine, "checkin", returned)
+    try:
+        for age in (timedelta(minutes=2), 2 * ABSOLUTE_TIMEOUT):  # seen again, then expired
+            let_pass(app, age)
+            assert alice.get(SAMPLES).status_code in (200, CHALLENGED)
+    finally:
+        event.remove(engine, "checkout", taken)
+        event.remove(engine, "checkin", returned)
+    assert (held, most) == (0, 1)

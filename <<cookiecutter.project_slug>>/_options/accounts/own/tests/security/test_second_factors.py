@@ -257,6 +257,17 @@ def disable(app: Flask, alice: Browser) -> None:
         disable_user.main([ALICE], standalone_mode=False)
 
 
+@asvs("7.4.5")
+def test_a_ticket_ends_with_the_sessions_of_everybody(
+    app: Flask, clock: Clock, secret: str, cli: Callable[..., Any]
+) -> None:
+    """A thief who has begun a sign-in would complete it after the operator's answer to a leak."""
+    thief = between(app)
+    assert cli("sessions", "revoke", "--all").exit_code == 0
+    assert not is_complete(code_step(thief, clock.code(secret)))
+    assert not thief.is_signed_in()
+
+
 @asvs("6.3.3", "7.4.3")
 @pytest.mark.parametrize("ending", [change, reset, disable])
 def test_a_ticket_ends_with_the_password_it_was_given_for(

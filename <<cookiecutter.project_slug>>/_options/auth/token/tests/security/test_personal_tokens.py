@@ -8,16 +8,16 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select, update
+from sqlalchemy import delete, event, select, update
 
-from app.auth import identity, revocation, token_form
+from app.auth import identity, personal_tokens, revocation, token_form
 from app.auth.models import User
 from app.auth.personal_tokens import KEEP, MAX_TOKENS, TOUCH_EVERY, PersonalToken
 from app.database import db, now
@@ -468,6 +468,25 @@ def test_a_refused_use_is_a_use(app: Flask, alice: Browser) -> None:
     token = token_of(alice, "read")
     assert script(app, token).get(PROFILE).status_code == 403
     assert stored(app)[0].last_used_at is not None
+
+
+@asvs("7.4.1", "15.4.2")
+def test_a_token_that_is_revoked_while_it_is_used_is_nobodys(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just when its use is written."""
+    token = token_of(alice, "read")
+
+    def revoke_first() -> datetime:
+        with app.app_context():
+            other = {"unscoped": "another request ends it", "writes": "another request ends it"}
+            db.session.execute(delete(PersonalToken), execution_options=other)
+            db.session.commit()
+        return now()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(personal_tokens, "now", revoke_first)
+        assert script(app, token).get(SAMPLES).status_code == 401
 
 
 # --- Limits

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
 
+from app.api import Problem
+from app.validation import Model
 from tests.browser import API, SAMPLES, SIGN_IN, Browser
 from tests.conftest import has_redis
-from tests.marks import practice
+from tests.marks import asvs, practice
 from tests.security.client import MAX_BODY
 
 pytestmark = practice("sanitization")
@@ -42,3 +46,25 @@ def test_brackets_in_brackets_are_no_error_of_the_service(alice: Browser) -> Non
         for path in (SIGN_IN, SAMPLES, f"{API}/auth/refresh"):
             response = alice.open("POST", path, data=content, content_type="application/json")
             assert response.status_code in (400, 422)
+
+
+def models(base: type[Model] = Model) -> Iterator[type[Model]]:
+    """Every body and every answer of the service."""
+    for model in base.__subclasses__():
+        yield model
+        yield from models(model)
+
+
+@practice("secret")
+@asvs("14.2.4", "16.2.5")
+def test_no_repr_of_a_body_or_an_answer_shows_a_secret() -> None:
+    """A log line or a report of an error may have one."""
+    secret = re.compile(r"token|secret|passw|ticket|uri|code|credential|email")
+    found = set()
+    for model in {*models()} - {Problem}:  # which only describes an error
+        for name, field in model.model_fields.items():
+            if secret.search(name) and re.search(r"\b(str|dict)\b", str(field.annotation)):
+                hidden = field.repr is False or "Secret" in str(field.annotation)
+                assert hidden, f"{model.__name__}.{name}: write Hidden or SecretText"
+                found.add(name)
+    assert {"access_token", "refresh_token", "ticket", "token", "recovery_codes"} <= found
