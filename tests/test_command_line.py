@@ -54,7 +54,7 @@ def refused(result: subprocess.CompletedProcess[str], output: Path) -> list[str]
     return re.findall(r"^  (\w+) ['\"]", result.stdout, re.MULTILINE)
 
 
-def test_everything_that_is_wrong_is_said_at_once(output: Path) -> None:
+def test_all_wrong_answers_are_reported_at_once(output: Path) -> None:
     result = start(
         output, "databse=mysql", "project_slug=a/b", "_template_url=x", "domain_name=x", "x=y"
     )
@@ -189,7 +189,7 @@ def test_code_in_an_argument_is_not_run(name: str, output: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["a << b", "a << b >> c >>", "# <% if", "<# comment #>"])
-def test_signs_of_the_template_in_an_argument_are_refused(value: str, output: Path) -> None:
+def test_template_delimiters_in_an_argument_are_refused(value: str, output: Path) -> None:
     assert refused(start(output, f"description={value}"), output) == ["description"]
 
 
@@ -208,7 +208,7 @@ def test_a_configuration_may_hold_answers_for_other_templates(output: Path) -> N
     assert "Somebody" in project
 
 
-def test_arguments_of_another_program_are_not_ours(
+def test_arguments_of_other_programs_are_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["program", "-k", "databse=mysql"])

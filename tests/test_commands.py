@@ -76,7 +76,7 @@ def test_answers_arrive_as_they_are_typed(ready: Path, tmp_path: Path) -> None:
     assert f'description = "{description}"' in text
 
 
-def test_it_asks(ready: Path, tmp_path: Path) -> None:
+def test_make_new_asks_the_questions(ready: Path, tmp_path: Path) -> None:
     replies = "Billing API\n" + "\n" * 8
     result = make(ready, "new", f"OUTPUT={tmp_path}", input=replies)
     assert result.returncode == 0, result.stdout
@@ -98,7 +98,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-def test_it_refuses_without_a_traceback(case: tuple[str, str], ready: Path, tmp_path: Path) -> None:
+def test_make_new_refuses_bad_answers_without_a_traceback(
+    case: tuple[str, str], ready: Path, tmp_path: Path
+) -> None:
     answers, reason = case
     result = make(ready, "new", "NO_INPUT=1", f"OUTPUT={tmp_path}", f"ANSWERS={answers}")
     assert result.returncode != 0
@@ -135,7 +137,7 @@ def test_a_bad_reply_is_refused_before_the_next_question(ready: Path, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_stops_at_the_end_of_input(ready: Path, tmp_path: Path) -> None:
+def test_make_new_stops_at_the_end_of_input(ready: Path, tmp_path: Path) -> None:
     result = make(ready, "new", f"OUTPUT={tmp_path}")
     assert result.returncode != 0
     assert "Stopped; nothing was rendered." in result.stdout
@@ -151,7 +153,7 @@ def test_it_does_not_render_into_the_template(ready: Path, output: str) -> None:
     assert sorted(ready.rglob("*.py")) == before
 
 
-def test_it_does_not_overwrite(ready: Path, tmp_path: Path) -> None:
+def test_make_new_does_not_overwrite_a_folder(ready: Path, tmp_path: Path) -> None:
     (tmp_path / "hardened-service").mkdir()
     result = make(ready, "new", "NO_INPUT=1", f"OUTPUT={tmp_path}")
     assert result.returncode != 0
@@ -160,7 +162,7 @@ def test_it_does_not_overwrite(ready: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_it_says_when_it_may_not_write(ready: Path, tmp_path: Path) -> None:
+def test_make_new_reports_a_folder_without_write_permission(ready: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     result = make(ready, "new", "NO_INPUT=1", f"OUTPUT={tmp_path}")
     assert result.returncode != 0

@@ -16,7 +16,7 @@ PRIVILEGED = {
 IN_THE_BASE = {"python3"}
 
 
-def test_it_has_what_the_tests_start() -> None:
+def test_the_devcontainer_has_the_programs_that_tests_start() -> None:
     script = (ROOT / ".ci/run").read_text("utf-8")
     needed = set(re.findall(r"\bneed \S+ (\S+)", script))
     assert len(needed) > 20

@@ -65,7 +65,7 @@ def test_a_table_that_may_be_deployed_is_dropped_and_no_longer_counted(tmp_path:
     lint(service)
 
 
-def test_what_is_refused(tmp_path: Path) -> None:
+def test_removing_the_example_is_refused_with_a_reason(tmp_path: Path) -> None:
     service = committed(tmp_path, "session")
     page = service / "app/templates/home.html"
     use = "{# #}<a href=\"{{ url_for('notes.index') }}\">All</a>\n"

@@ -190,7 +190,7 @@ def assert_refused(service: Path, words: str, sentence: str) -> None:
 
 
 @pytest.mark.parametrize(("words", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_written_is_refused(
+def test_a_resource_that_cannot_be_written_is_refused(
     service: Path, unchanged: dict[str, bytes], words: str, sentence: str
 ) -> None:
     assert_refused(service, words, sentence)

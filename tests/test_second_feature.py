@@ -118,7 +118,7 @@ def insert(path: Path, place: str, *, before: str = "", after: str = "") -> None
     path.write_text(text.replace(place, before + place + after), "utf-8")
 
 
-def test_it_costs_as_little_as_promised(grown: Service) -> None:
+def test_a_second_feature_needs_as_few_lines_as_promised(grown: Service) -> None:
     git(grown.folder, "add", "--all")
     changed = git(grown.folder, "diff", "--cached", "--unified=0")
     lines: dict[str, int] = {}
@@ -153,6 +153,6 @@ def test_the_checks_of_the_service_pass(grown: Service) -> None:
     indirect=["grown"],
     scope="module",
 )
-def test_its_suite_finds(grown: Service, name: str) -> None:
+def test_the_suite_of_the_second_feature_finds_defects(grown: Service, name: str) -> None:
     defect = defects(interface(grown), grown.folder)[name]
     assert grown.finds(defect) is None

@@ -325,7 +325,9 @@ def test_a_choice_is_changed_within_the_version(service: Path, template: Path) -
     assert "Ours." in (service / "app/health.py").read_text(encoding="utf-8")
 
 
-def test_the_template_may_move(service: Path, template: Path, tmp_path: Path) -> None:
+def test_an_update_works_after_the_template_moved(
+    service: Path, template: Path, tmp_path: Path
+) -> None:
     moved = tmp_path / "moved.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(template), str(moved))
     change(service / ANSWERS, 'template: ""', f'template: "file://{moved}"')
@@ -365,7 +367,7 @@ def test_a_service_in_a_folder_of_a_repository(template: Path, tmp_path: Path) -
     ],
     ids=str,
 )
-def test_what_cannot_be_is_refused(
+def test_an_impossible_update_is_refused(
     arguments: tuple[str, ...], reason: str, service: Path, template: Path
 ) -> None:
     before = state(service)

@@ -62,7 +62,7 @@ def test_idna_decides_about_the_domain(written: str, kept: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_is_no_domain_is_refused(domain: str) -> None:
+def test_an_invalid_domain_is_refused(domain: str) -> None:
     with pytest.raises(ValueError, match="Enter an e-mail address"):
         normalize_email(Secret(f"user@{domain}"))
 
@@ -97,7 +97,7 @@ def test_two_domains_are_two_accounts(app: Flask) -> None:
 
 
 @asvs("6.3.1")
-def test_limits_count_what_is_one_account_as_one(app: Flask) -> None:
+def test_limits_count_all_spellings_of_an_address_together(app: Flask) -> None:
     """Each spelling counts; somebody at another domain is not locked out by it."""
     for number in range(10):
         spelling = (SHARP_S, A_LABEL, f" {A_LABEL.upper()}")[number % 3]

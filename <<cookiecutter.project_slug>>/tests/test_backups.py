@@ -111,7 +111,7 @@ with create_app().app_context():
 
 
 @slow
-def test_half_a_backup_has_no_name_of_a_whole_one(
+def test_an_unfinished_backup_has_another_file_name(
     own_service: Flask, environment: dict[str, str], own_database: dict[str, str]
 ) -> None:
     """A container that is stopped while it writes must not leave what a restore would take."""
@@ -164,7 +164,7 @@ def test_a_command_that_is_stopped_cleans_up(
     assert alice.sign_in(alice.email).status_code == SIGNED_IN
 
 
-def test_what_was_there_comes_back_and_nobody_is_signed_in(
+def test_a_restore_brings_back_all_rows_and_ends_all_sessions(
     own_service: Flask, alice: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
     was = rows(own_service)
@@ -297,7 +297,7 @@ def test_a_backup_is_recorded_when_it_is_complete_and_not_before(
     assert recorded >= before
 
 
-def test_what_cannot_be_read_again_is_no_backup(
+def test_an_unreadable_backup_is_refused(
     own_service: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = dumps.backup

@@ -249,7 +249,9 @@ def test_everybodys_sessions_end_also_in_several_batches(
 
 
 @pytest.mark.parametrize("options", [[], ["--all", "--user", "alice@example.com"], ["--user", ""]])
-def test_it_must_be_said_whose_sessions_end(cli: Cli, alice: Browser, options: list[str]) -> None:
+def test_revoking_sessions_needs_a_user_or_all(
+    cli: Cli, alice: Browser, options: list[str]
+) -> None:
     result = cli("sessions", "revoke", *options)
     assert result.exit_code == 2
     assert "Give either --user EMAIL or --all." in result.stderr

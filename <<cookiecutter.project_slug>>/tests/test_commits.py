@@ -76,7 +76,7 @@ def test_each_request_that_is_stored_answers_success(
 
 
 @pytest.mark.parametrize("body", ["**B**<script>x()</script> & C", "B"])
-def test_what_is_answered_is_what_is_stored(app: Flask, alice: Browser, body: str) -> None:
+def test_values_in_memory_match_the_stored_row(app: Flask, alice: Browser, body: str) -> None:
     """The version above all: the next change names it."""
     with app.app_context():
         owner = db.session.scalars(select(User)).one()

@@ -108,7 +108,7 @@ def test_nothing_is_left_in_any_table_but_the_last_mail(
     assert bob.is_signed_in()
 
 
-def test_what_refers_to_a_row_goes_with_it() -> None:
+def test_foreign_keys_to_a_user_cascade_on_deletion() -> None:
     """A feature whose rows stayed would keep an account from being deleted."""
     references = [(it, key) for it in tables() for key in it.foreign_keys]
     assert references
@@ -175,7 +175,7 @@ def test_nobody_is_flooded_with_last_mails(app: Flask, new_browser: Callable[...
 
 # <% if cookiecutter.auth == "oidc" %>
 @asvs("7.5.1", "7.5.3")
-def test_an_old_proof_is_not_enough(app: Flask, alice: Browser) -> None:
+def test_deletion_needs_a_fresh_proof(app: Flask, alice: Browser) -> None:
     """A stolen session: whoever has it cannot sign in at the provider again."""
     old = now() - step_up.FRESH - timedelta(seconds=2)
     with app.app_context():
@@ -255,7 +255,9 @@ def test_guesses_are_throttled(app: Flask, alice: Browser) -> None:
 # <% endif %>
 
 
-def test_no_other_account_gets_the_id(app: Flask, alice: Browser, browser: Browser) -> None:
+def test_the_id_of_a_deleted_account_is_not_reused(
+    app: Flask, alice: Browser, browser: Browser
+) -> None:
     """The log keeps it, and so do limits for an hour."""
     user = user_id(app, alice.email)
     ready_to_delete(alice)()

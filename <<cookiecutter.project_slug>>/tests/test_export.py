@@ -63,14 +63,18 @@ def test_every_column_is_exported_as_its_class_says() -> None:
 @pytest.mark.parametrize(
     "name", "api_key token_hash recovery_codes totp_seed PASSWORD nonce pin salts sid".split()
 )
-def test_what_looks_secret_is_never_exported(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_columns_with_secret_names_are_never_exported(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert export.SECRET.search(name)
     monkeypatch.setitem(export.SHOWN, "users", ("email", "password_hash"))
     assert export.shown(inspect(User)) == ["email"]
 
 
 @asvs("15.3.1")
-def test_another_name_in_the_code_hides_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_column_with_another_attribute_name_is_not_exported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     column = inspect(Sample).column_attrs["title"].columns[0]
     monkeypatch.setattr(column, "name", "api_key")
     assert "title" not in export.shown(inspect(Sample))
@@ -81,7 +85,7 @@ def test_what_users_write_is_exported(name: str) -> None:
     assert not export.SECRET.search(name)
 
 
-def test_a_column_is_left_out_by_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_column_can_be_marked_as_not_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     column = inspect(Sample).column_attrs["title"].columns[0]
     assert "title" in export.shown(inspect(Sample))
     monkeypatch.setitem(column.info, "not_exported", "a test")
@@ -171,7 +175,7 @@ def test_a_stranger_gets_nothing(browser: Browser) -> None:
 
 @slow
 @asvs("15.2.2")
-def test_it_takes_no_memory_and_holds_no_connection(app: Flask, alice: Browser) -> None:
+def test_the_export_uses_little_memory_and_no_idle_connection(app: Flask, alice: Browser) -> None:
     """The largest account, and a client that reads slowly."""
     with app.app_context():
         user = db.session.scalars(select(User)).one()
@@ -194,7 +198,7 @@ def test_it_takes_no_memory_and_holds_no_connection(app: Flask, alice: Browser) 
     assert peak < 2_000_000
 
 
-def test_it_says_so_in_the_log(
+def test_the_action_is_logged(
     app: Flask, alice: Browser, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     log()

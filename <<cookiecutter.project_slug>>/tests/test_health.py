@@ -28,12 +28,12 @@ def test_a_probe_needs_no_https_and_gets_no_cookie(app: Flask, path: str) -> Non
 @practice("https")
 @asvs("12.2.1")
 @pytest.mark.parametrize("path", ["/healthz/", "/readyz/", "/readyz/x", "/healthzx"])
-def test_nothing_else_goes_without_https(app: Flask, path: str) -> None:
+def test_other_paths_are_refused_over_plain_http(app: Flask, path: str) -> None:
     assert app.test_client().get(path, base_url="http://service.test").status_code == 403
 
 
 @pytest.mark.usefixtures("needs_redis")
-def test_all_is_well(browser: Browser) -> None:
+def test_a_healthy_service_is_ready(browser: Browser) -> None:
     assert browser.get("/healthz").get_json() == {"status": "ok"}
     ready = browser.get("/readyz")
     assert ready.status_code == 200
@@ -42,7 +42,7 @@ def test_all_is_well(browser: Browser) -> None:
 
 @practice("rate_limits")
 @asvs("16.5.2")
-def test_without_redis_it_goes_on_and_says_so(
+def test_the_service_is_degraded_but_ready_without_redis(
     make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:
     for url in (f"redis+unix://{tmp_path}/nothing.sock", "redis://:canary@127.0.0.1:1/0"):
@@ -55,7 +55,7 @@ def test_without_redis_it_goes_on_and_says_so(
 
 @practice("errors")
 @asvs("16.5.2")
-def test_a_database_that_is_not_migrated_keeps_it_from_work(
+def test_the_service_is_not_ready_with_an_unmigrated_database(
     make_app: Callable[..., Flask], own_database: dict[str, str]
 ) -> None:
     app = make_app(**own_database)

@@ -56,7 +56,7 @@ def test_each_module_can_be_imported_first() -> None:
     assert failures(*names) == ""
 
 
-def test_a_circle_would_be_seen() -> None:
+def test_an_import_failure_is_reported() -> None:
     assert failures("app.nowhere") == "app.nowhere: No module named 'app.nowhere'\n"
 
 

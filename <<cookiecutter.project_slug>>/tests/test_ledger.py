@@ -116,7 +116,9 @@ def problems(root: Path, line: str, *tests: str) -> str:
         ("1.1.1 | 2 | x | does not apply: no x", [], ""),
     ],
 )
-def test_a_line_that_is_not_so_is_named(root: Path, line: str, tests: list[str], says: str) -> None:
+def test_a_false_ledger_line_is_reported(
+    root: Path, line: str, tests: list[str], says: str
+) -> None:
     found = problems(root, line, *tests)
     assert found.startswith(says) if says else not found
 

@@ -99,7 +99,7 @@ def test_over_a_network_mails_and_the_password_are_encrypted(
 @asvs("12.3.2")
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 @pytest.mark.parametrize("mistake", ["of another name", "of an unknown authority"])
-def test_a_server_that_cannot_prove_its_name_gets_nothing(
+def test_nothing_is_sent_to_a_mail_server_with_a_wrong_certificate(
     app: Flask, make_app: Make, certificates: Path, tmp_path: Path, scheme: str, mistake: str
 ) -> None:
     tls, ca = certificates, str(certificates / "ca.pem")
@@ -120,7 +120,7 @@ def test_a_server_that_cannot_prove_its_name_gets_nothing(
 
 @asvs("12.3.1")
 @pytest.mark.parametrize("secret", ["", SECRET])
-def test_without_starttls_nothing_is_said(
+def test_nothing_is_sent_to_a_mail_server_without_starttls(
     app: Flask, make_app: Make, server: MailServer, secret: str
 ) -> None:
     """Whoever reads the network can take the offer out of the server's answer."""
@@ -183,7 +183,7 @@ def test_when_the_connection_ends_the_others_wait_for_the_next(
     assert sorted(mail.recipient for mail in server.received) == [ALICE, BOB]
 
 
-def test_a_server_that_does_not_answer_is_left(
+def test_a_silent_mail_server_times_out(
     service: Flask, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "TIMEOUT", 0.3)
@@ -302,7 +302,7 @@ def test_a_mail_whose_account_is_deleted_meanwhile_is_no_error(
         "",
     ],
 )
-def test_what_is_no_address_gets_no_mail(
+def test_an_invalid_address_gets_no_mail(
     service: Flask, server: MailServer, recipient: str
 ) -> None:
     write(service, recipient, BOB)

@@ -59,7 +59,7 @@ def test_a_reader_of_the_database_finds_no_text(app: Flask, make_app: Make) -> N
 
 @practice("encryption")
 @asvs("11.3.2", "11.3.3")
-def test_what_is_encrypted_is_read_for_its_purpose_and_unchanged_alone(app: Flask) -> None:
+def test_encrypted_text_is_read_only_unchanged_and_for_its_purpose(app: Flask) -> None:
     with app.app_context():
         stored = encrypt("a secret", "one purpose")
         assert stored != encrypt("a secret", "one purpose"), "the same text looks different"
@@ -73,7 +73,7 @@ def test_what_is_encrypted_is_read_for_its_purpose_and_unchanged_alone(app: Flas
 
 @practice("encryption")
 @asvs("11.2.1", "11.2.3", "11.3.2", "11.3.3")
-def test_what_is_stored_is_what_the_library_makes_of_a_whole_key(app: Flask) -> None:
+def test_stored_text_is_encrypted_by_fernet_with_a_derived_key(app: Flask) -> None:
     """A cipher of our own, or a key of fewer bits, would do the same in every other test."""
     key = app.config["SETTINGS"].secret_key.reveal().encode()
     derived = HKDF(SHA256(), 32, salt=None, info=b"one purpose").derive(key)
@@ -84,7 +84,7 @@ def test_what_is_stored_is_what_the_library_makes_of_a_whole_key(app: Flask) -> 
 
 @practice("encryption")
 @asvs("11.2.2")
-def test_mails_outlive_a_rotated_key_and_not_a_lost_one(app: Flask, make_app: Make) -> None:
+def test_mails_survive_a_rotated_key_but_not_a_lost_one(app: Flask, make_app: Make) -> None:
     old, new = app.config["SETTINGS"].secret_key.reveal(), secrets.token_urlsafe(48)
     write(app, ALICE)
     with mail_server() as server:
@@ -123,7 +123,7 @@ def test_a_mail_that_is_not_to_be_sent_counts_for_no_mailbox(app: Flask) -> None
         assert outbox.recent("password", Secret(ALICE)) == 1
 
 
-def test_what_is_rolled_back_is_not_sent(app: Flask) -> None:
+def test_mails_of_a_rolled_back_transaction_are_not_sent(app: Flask) -> None:
     with app.app_context():
         outbox.add("password", Secret(ALICE), {"address": CLIENT})
         db.session.rollback()
@@ -154,7 +154,7 @@ def test_a_mail_is_taken_by_one_sender_until_it_must_have_ended(app: Flask) -> N
     assert states(app) == ["sent"]
 
 
-def test_the_oldest_goes_first_and_what_waits_is_not_due(app: Flask) -> None:
+def test_the_oldest_due_mail_is_sent_first(app: Flask) -> None:
     write(app, ALICE)
     pass_time(app, timedelta(minutes=1))
     write(app, BOB)

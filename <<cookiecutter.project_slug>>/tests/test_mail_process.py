@@ -159,7 +159,7 @@ def test_told_to_stop_it_ends_after_the_mail_that_it_sends(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_with_nothing_to_do_it_shows_that_it_lives_and_ends_at_once(
+def test_an_idle_mail_process_reports_health_and_stops_at_once(
     values: dict[str, str], tmp_path: Path, server: MailServer, number: signal.Signals
 ) -> None:
     beat = tmp_path / "heartbeat"
@@ -240,7 +240,7 @@ def test_nobody_waits_for_a_frozen_server_and_new_mail_goes_out_afterwards(
 
 
 @asvs("13.3.1", "16.2.5")
-def test_who_lists_processes_or_reads_the_log_finds_no_secret(
+def test_process_list_and_log_contain_no_secret(
     app: Flask, values: dict[str, str], tmp_path: Path
 ) -> None:
     """The password comes from a file, as every secret."""

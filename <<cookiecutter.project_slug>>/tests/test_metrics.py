@@ -278,7 +278,7 @@ def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
 
 @slow
 @needs_nginx
-def test_the_certificate_is_the_one_that_nginx_shows(scraped: Scraped) -> None:
+def test_the_certificate_metric_reads_the_certificate_of_nginx(scraped: Scraped) -> None:
     """Whoever asks for another name, or for none, is shown no certificate."""
     left = scraped.read()["app_certificate_seconds",]
     pem = (scraped.site.directory / "tls/fullchain.pem").read_bytes()
@@ -319,7 +319,7 @@ def test_the_age_of_the_newest_backup_is_there_when_there_is_one(own_service: Fl
 
 @practice("errors")
 @asvs("16.5.2")
-def test_without_the_database_the_other_numbers_stay(
+def test_other_metrics_remain_without_the_database(
     make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:

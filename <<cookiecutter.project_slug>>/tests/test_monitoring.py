@@ -43,7 +43,7 @@ def known(app: Flask) -> set[str]:
     return names | gauges | {"app_request_seconds_bucket", "app_password_hashes_refused_total"}
 
 
-def test_alerts_and_dashboard_name_numbers_that_there_are(app: Flask) -> None:
+def test_alerts_and_dashboard_use_existing_metrics(app: Flask) -> None:
     there = known(app)
     for name in ("alerts.yml", "dashboard.json"):
         found = set(NAME.findall((FOLDER / name).read_text("utf-8")))
@@ -51,7 +51,7 @@ def test_alerts_and_dashboard_name_numbers_that_there_are(app: Flask) -> None:
         assert found <= there, name
 
 
-def test_every_number_is_explained(app: Flask) -> None:
+def test_every_metric_has_a_description(app: Flask) -> None:
     table = DOCUMENT.split("## How Prometheus")[0]
     explained = set(re.findall(r"`(app_[a-z_]+)`", table))
     assert explained >= {"app_backup_seconds", "app_certificate_seconds"}
@@ -68,7 +68,7 @@ def test_the_alerts_are_rules() -> None:
     assert len({it["alert"] for it in group["rules"]}) == len(group["rules"])
 
 
-def test_each_alert_has_a_day_on_which_it_fires() -> None:
+def test_each_alert_fires_in_its_rule_test() -> None:
     (group,) = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"]
     names = {it["alert"] for it in group["rules"]}
     good, bad, _ = yaml.safe_load(Path(RULES_TEST).read_text("utf-8"))["tests"]

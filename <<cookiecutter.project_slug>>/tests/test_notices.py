@@ -56,7 +56,7 @@ def test_the_owner_is_told_what_an_operator_does(
     assert "{" not in subject + text
 
 
-def test_nothing_is_told_where_nothing_happened(app: Flask, alice: Browser, cli: Command) -> None:
+def test_no_notice_is_sent_when_nothing_changed(app: Flask, alice: Browser, cli: Command) -> None:
     cli("sessions", "revoke", "--user", alice.email)
     cli("sessions", "revoke", "--user", alice.email)
     assert len(notices(app)) == 1
@@ -73,7 +73,9 @@ def test_a_notice_without_its_change_is_not_sent(app: Flask, alice: Browser) -> 
 # <% if cookiecutter.auth == "oidc" %>
 
 
-def test_an_account_without_an_address_gets_none(app: Flask, alice: Browser, cli: Command) -> None:
+def test_an_account_without_an_address_gets_no_notice(
+    app: Flask, alice: Browser, cli: Command
+) -> None:
     """Its subject may look like an address, which is somebody else's."""
     with app.app_context():
         db.session.execute(update(User).values(subject=Secret(alice.email)))

@@ -26,7 +26,7 @@ from tests.retries import Log, assert_retry, change, within_patience
 from tests.sample.models import Sample
 
 
-def test_of_two_that_read_what_the_other_writes_one_is_asked_to_try_again(
+def test_one_of_two_conflicting_transactions_gets_a_503(
     own_app: None, app: Flask, alice: Browser, bob: Browser, log: Log
 ) -> None:
     """A serialization failure: no order of the two would have led to what they read."""
@@ -51,9 +51,7 @@ def test_of_two_that_read_what_the_other_writes_one_is_asked_to_try_again(
 
 @practice("errors")
 @asvs("16.5.2")
-def test_a_lock_that_is_held_too_long_is_not_waited_for(
-    app: Flask, alice: Browser, log: Log
-) -> None:
+def test_waiting_for_a_lock_times_out(app: Flask, alice: Browser, log: Log) -> None:
     path = alice.write()
     send = ready_to_edit(alice, path, "Changed")
     with app.app_context():
@@ -68,9 +66,7 @@ def test_a_lock_that_is_held_too_long_is_not_waited_for(
 
 @practice("errors")
 @asvs("16.5.2")
-def test_when_every_connection_is_taken_nobody_waits_for_long(
-    app: Flask, alice: Browser, log: Log
-) -> None:
+def test_waiting_for_a_connection_times_out(app: Flask, alice: Browser, log: Log) -> None:
     with app.app_context():
         taken = [db.engine.connect() for _ in range(10)]
     log()

@@ -38,7 +38,9 @@ DECEPTIVE = """
 
 @asvs("13.4.1", "13.4.3", "13.4.5", "14.2.5")
 @pytest.mark.parametrize("paths", [HIDDEN, DECEPTIVE], ids=["hidden", "deceptive"])
-def test_nothing_but_routes_is_served(browser: Browser, alice: Browser, paths: list[str]) -> None:
+def test_paths_that_are_not_routes_are_not_found(
+    browser: Browser, alice: Browser, paths: list[str]
+) -> None:
     own = [alice.write() + ending for ending in ("/x.css", ".css", ";x.css", "%2fx.css")]
     for visitor in (browser, alice):
         for path in [*paths, *own]:

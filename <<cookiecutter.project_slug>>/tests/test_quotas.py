@@ -88,7 +88,7 @@ def test_bytes_are_counted_and_an_edit_counts_the_difference(app: Flask, alice: 
     assert counted(app) == (0, MAX_BYTES - 1000)
 
 
-def test_whoever_is_above_the_limit_can_still_make_room(app: Flask, alice: Browser) -> None:
+def test_users_above_the_quota_can_shorten_and_delete(app: Flask, alice: Browser) -> None:
     """A limit that was lowered, or rows from before there was one."""
     path, other = alice.write("T", "x" * 500), alice.write()
     keeps(app, MAX_ROWS + 5, MAX_BYTES + 5000)
@@ -97,7 +97,7 @@ def test_whoever_is_above_the_limit_can_still_make_room(app: Flask, alice: Brows
     assert alice.try_to_write("T", "B").status_code == REFUSED
 
 
-def test_the_counts_are_what_is_there(app: Flask, alice: Browser) -> None:
+def test_quota_counts_match_the_stored_rows(app: Flask, alice: Browser) -> None:
     texts = "<b>x</b><script>y</script>", "&"
     paths = [alice.write("ÄÖ \U0001f980", text) for text in texts]
     assert counted(app) == stored(app)
@@ -152,7 +152,7 @@ def test_one_account_is_not_limited_by_another(app: Flask, alice: Browser) -> No
 
 @asvs("2.3.2", "2.3.4", "15.4.2")
 @pytest.mark.parametrize(("room", "size"), [(3, 10**6), (100, 3 * 22)], ids=["rows", "bytes"])
-def test_of_writes_at_once_no_more_are_stored_than_there_is_room_for(
+def test_simultaneous_writes_do_not_exceed_the_quota(
     app: Flask, alice: Browser, room: int, size: int
 ) -> None:
     keeps(app, MAX_ROWS - room, MAX_BYTES - size)

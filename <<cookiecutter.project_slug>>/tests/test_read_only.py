@@ -73,7 +73,7 @@ def test_pages_are_served_and_writes_refused(app: Flask, alice: Browser, log: Lo
     assert stranger.sign_in(alice.email).status_code == SIGNED_IN
 
 
-def test_a_session_that_has_expired_is_over_all_the_same(
+def test_an_expired_session_is_refused_by_a_read_only_database(
     app: Flask, alice: Browser, log: Log
 ) -> None:
     let_pass(app, 2 * ABSOLUTE_TIMEOUT)
@@ -89,7 +89,7 @@ def test_a_session_that_has_expired_is_over_all_the_same(
         assert db.session.scalars(select(Session)).all() == []
 
 
-def test_what_was_read_is_used_after_a_failure_without_asking_again(
+def test_a_failed_clean_up_keeps_the_rows_of_the_request(
     app: Flask, alice: Browser, log: Log
 ) -> None:
     """Upkeep in the transaction of the request would take what it has read with it."""

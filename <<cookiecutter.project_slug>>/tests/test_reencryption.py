@@ -109,7 +109,7 @@ def test_two_rotations_lose_nothing(rotations: Rotations, before: list[str]) -> 
         assert texts(rotations.rotate()) == before
 
 
-def test_without_it_the_second_rotation_loses_everything(
+def test_two_rotations_without_reencryption_lose_all_texts(
     rotations: Rotations, before: list[str]
 ) -> None:
     """So the test above proves something."""
@@ -118,7 +118,7 @@ def test_without_it_the_second_rotation_loses_everything(
         texts(rotations.rotate())
 
 
-def test_what_the_current_key_has_encrypted_is_left_alone(
+def test_rows_of_the_current_key_are_not_reencrypted(
     rotations: Rotations, before: list[str]
 ) -> None:
     at_first = stored(rotations.app)
@@ -129,7 +129,9 @@ def test_what_the_current_key_has_encrypted_is_left_alone(
     assert texts(rotations.app) == before
 
 
-def test_there_may_be_many(rotations: Rotations, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reencryption_works_in_batches(
+    rotations: Rotations, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reencryption, "BATCH", 3)
     write(rotations.app, *(f"user{number}@example.com" for number in range(7)))
     with rotations.app.app_context():
@@ -161,7 +163,7 @@ def test_a_row_that_changes_meanwhile_is_not_overwritten(
     assert {*stored(app)} == {change}
 
 
-def test_what_no_key_reads_is_counted_and_stops_nothing(
+def test_undecryptable_rows_are_counted_and_skipped(
     app: Flask, make_app: Make, before: list[str]
 ) -> None:
     old = app.config["SETTINGS"].secret_key.reveal()
@@ -178,7 +180,7 @@ def test_what_no_key_reads_is_counted_and_stops_nothing(
     assert not [text for text in before if text in done.output]
 
 
-def test_it_says_so_in_the_log(app: Flask, cli: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_action_is_logged(app: Flask, cli: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert cli("keys", "reencrypt").exit_code == 0
     assert caplog.messages == ["sys_reencrypted"]
 

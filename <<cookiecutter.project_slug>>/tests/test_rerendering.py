@@ -72,7 +72,7 @@ def stricter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asvs("1.3.1")
-def test_what_is_stored_keeps_to_stricter_rules(
+def test_stored_text_is_cleaned_by_stricter_rules(
     samples: Flask, alice: Browser, bob: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for user in (alice, bob):
@@ -150,7 +150,7 @@ def test_an_edit_that_began_before_overwrites_nothing(
     assert counts(samples) == [True]
 
 
-def test_it_goes_on_where_it_was_stopped(
+def test_rerendering_continues_where_it_was_stopped(
     samples: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(4):
@@ -182,7 +182,7 @@ def test_a_full_account_does_not_keep_the_old_html(
         assert db.session.scalar(select(func.max(User.stored_bytes))) == 2**40 + grown
 
 
-def test_what_the_rules_refuse_is_named_and_stops_nothing(
+def test_refused_rows_are_reported_and_rerendering_continues(
     samples: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source that is too long keeps its HTML, if that is clean; otherwise somebody has to look."""

@@ -200,7 +200,7 @@ def test_a_bad_setting_is_named_with_its_cure(make_app: Callable[..., Flask]) ->
         assert problems(make_app, **{name: value}) == [problem], value
 
 
-def test_all_problems_are_told_at_once(make_app: Callable[..., Flask]) -> None:
+def test_all_problems_are_reported_at_once(make_app: Callable[..., Flask]) -> None:
     changes = {"APP_ENV": "x", "DATABASE_URL": "x", "REDIS_URL": "x", "DOMAIN_NAME": "x:1"}
     found = problems(make_app, **changes)
     assert [problem.split()[0] for problem in found] == list(changes)

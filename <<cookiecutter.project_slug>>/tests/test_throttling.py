@@ -117,7 +117,7 @@ def test_a_day_of_guesses_is_about_a_hundred(
     assert account.refusals == DAY // 10 - account.failures
 
 
-def test_an_attempt_that_comes_too_early_makes_nothing_longer(
+def test_an_early_attempt_does_not_extend_the_delay(
     app: Flask, alice: Browser, guesser: Browser
 ) -> None:
     has_failed(app, 12, seconds=100)
@@ -129,7 +129,7 @@ def test_an_attempt_that_comes_too_early_makes_nothing_longer(
 
 
 @asvs("15.4.2")
-def test_of_guesses_at_once_one_is_looked_at(app: Flask, alice: Browser) -> None:
+def test_only_one_of_simultaneous_guesses_is_checked(app: Flask, alice: Browser) -> None:
     visitors = [Browser(app, f"192.0.2.{number}") for number in range(6)]
     for visitor in visitors:
         visitor.attempt("warm@example.com", "up")
@@ -195,7 +195,7 @@ def test_names_without_an_account_share_a_bounded_number_of_rows(app: Flask) -> 
     assert throttling.DECOYS // 2 < rows <= throttling.DECOYS
 
 
-def test_decoys_that_are_made_at_once_are_one(app: Flask) -> None:
+def test_simultaneous_failures_create_one_decoy(app: Flask) -> None:
     def fail() -> None:
         with app.app_context():
             throttling.count_failure(throttling.decoy(Secret(NOBODY)))

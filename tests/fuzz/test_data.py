@@ -160,7 +160,7 @@ BREAKOUTS = [
 
 
 @pytest.mark.parametrize(("name", "template", "answer"), BREAKOUTS)
-def test_a_break_out_is_seen(name: str, template: str, answer: str) -> None:
+def test_injected_code_in_answers_is_detected(name: str, template: str, answer: str) -> None:
     data = formats.words(name, template.format("Mark"))
     try:
         broken = formats.words(name, template.format(answer))

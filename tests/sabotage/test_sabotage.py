@@ -49,7 +49,7 @@ def test_every_defect_still_fits(
 
 
 @pytest.mark.parametrize("defect", [pytest.param(it, id=it.id) for it in SELECTED])
-def test_the_service_finds_it(
+def test_the_tests_of_the_service_find_the_defect(
     defect: Defect,
     service: Callable[[dict[str, str]], Service],
     clean: Callable[[Defect], str],

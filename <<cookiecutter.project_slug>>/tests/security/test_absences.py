@@ -241,7 +241,7 @@ def test_the_log_goes_to_standard_error_alone() -> None:
 
 
 @asvs("6.3.4")
-def test_only_these_open_a_session() -> None:
+def test_only_listed_functions_open_a_session() -> None:
     """A way in that nobody has written down asks for less than the others."""
     found = set()
     for path, tree in code():
@@ -280,7 +280,7 @@ def test_no_parameter_is_read_from_several_places_at_once() -> None:
 
 
 @asvs("15.4.1")
-def test_no_module_keeps_what_a_request_brings() -> None:
+def test_no_module_stores_request_data_in_a_global() -> None:
     """Threads share it: one answers with the user, or the text, of another."""
     changes = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem"}
     changes |= {"remove", "setdefault", "update", "appendleft"}
@@ -335,7 +335,7 @@ def test_no_migration_makes_an_account() -> None:
 
 
 @asvs("13.2.4")
-def test_a_typed_address_asks_nobody() -> None:
+def test_checking_an_address_makes_no_dns_query() -> None:
     """To look its domain up would let an attacker choose whom this service asks, and when."""
     calls = [
         it
@@ -364,7 +364,7 @@ def nginx_lines() -> list[str]:
 
 
 @asvs("13.2.5", "13.4.3")
-def test_nginx_loads_its_own_files_and_lists_none() -> None:
+def test_nginx_includes_only_its_own_files_and_lists_no_folder() -> None:
     """No file that somebody puts beside them, no code, no folder."""
     loads = r"(include|load_module|perl\w*|js_\w+|lua_\w+|ssi|xslt_\w+|dav_\w+|\w*index) "
     own = {f"include {path.name};" for path in Path("deploy/nginx").glob("*.conf")}
@@ -375,7 +375,7 @@ def test_nginx_loads_its_own_files_and_lists_none() -> None:
 
 
 @asvs("13.4.2")
-def test_no_server_shows_how_it_works() -> None:
+def test_no_server_logs_or_shows_debug_information() -> None:
     """At the level debug, Nginx logs headers and bodies; gunicorn would read changed code."""
     levels = {line.split()[-1] for line in nginx_lines() if line.startswith("error_log ")}
     assert levels
@@ -387,7 +387,7 @@ def test_no_server_shows_how_it_works() -> None:
 
 
 @asvs("13.2.5")
-def test_nginx_asks_the_app_alone() -> None:
+def test_nginx_forwards_requests_only_to_the_app() -> None:
     """And serves no folder but that of the certificate authority."""
     lines = nginx_lines()
     asks = r"(proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass |mirror |auth_request |resolver "
@@ -414,7 +414,7 @@ SEEN = [
 
 
 @pytest.mark.parametrize(("code", "modules"), SEEN, ids=[code for code, _ in SEEN])
-def test_it_is_seen(code: str, modules: set[str]) -> None:
+def test_the_search_finds_planted_code(code: str, modules: set[str]) -> None:
     assert among(ast.parse(code), modules) - APPROVED
 
 

@@ -73,7 +73,7 @@ def test_the_audit_fails_with_the_reason(
 
 
 @asvs("15.1.1")
-def test_what_is_worse_is_repaired_sooner() -> None:
+def test_more_severe_weaknesses_have_shorter_repair_times() -> None:
     times = list(REPAIR.values())
     assert times == sorted(times)
     assert times[-1] <= timedelta(days=90)

@@ -124,7 +124,7 @@ def test_the_owner_gets_in_everywhere(app: Flask, alice: Browser) -> None:
 
 
 @asvs("8.2.2")
-def test_lists_contain_ones_own_things_only(app: Flask, alice: Browser, bob: Browser) -> None:
+def test_lists_contain_only_rows_of_the_user(app: Flask, alice: Browser, bob: Browser) -> None:
     for user, name in ((alice, "Alice"), (bob, "Bob")):
         add_all(app, user.email, f"{name}'s text")
     lists = [r for r in routes(app) if r.method == "GET" and not r.names_an_object]
@@ -244,7 +244,7 @@ def test_an_edit_of_another_version_is_refused(
         "null",
     ],
 )
-def test_what_is_no_public_id_is_no_route(app: Flask, alice: Browser, public_id: str) -> None:
+def test_an_invalid_public_id_is_not_found(app: Flask, alice: Browser, public_id: str) -> None:
     named = [route for route in routes(app) if route.names_an_object and route.method == "GET"]
     assert named
     for route in named:

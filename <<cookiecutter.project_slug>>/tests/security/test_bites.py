@@ -90,7 +90,7 @@ def needs_auditor(name: str) -> None:
 
 
 @pytest.mark.parametrize("target", PLANTED)
-def test_a_weakness_makes_its_target_fail(project: Path, target: str) -> None:
+def test_each_make_target_fails_on_a_planted_weakness(project: Path, target: str) -> None:
     if target in AUDITOR:
         needs_auditor(AUDITOR[target])
     if target == "dockerfile" and not (ROOT / "Dockerfile").exists():

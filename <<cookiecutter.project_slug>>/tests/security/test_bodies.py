@@ -157,7 +157,7 @@ def no_error(environment: dict[str, str], capfd: pytest.CaptureFixture[str]) -> 
 
 @asvs("1.4.2", "2.2.1", "16.5.3")
 @slow
-def test_no_body_is_an_error_of_the_service(
+def test_no_request_body_causes_a_server_error(
     app: Flask, attacker: Attacker, no_error: Callable[[], None]
 ) -> None:
     """Each route gets its share of all shapes, always other ones; each shape goes to some route."""
@@ -174,7 +174,7 @@ def test_no_body_is_an_error_of_the_service(
 
 @asvs("2.2.1")
 @pytest.mark.parametrize(("number", "name"), [*enumerate(some(NAMES))])
-def test_a_file_is_no_text(
+def test_a_file_in_a_text_field_causes_no_server_error(
     app: Flask, attacker: Attacker, no_error: Callable[[], None], number: int, name: str
 ) -> None:
     content_type, body = FILES[f"a file as {name}"]
@@ -195,7 +195,7 @@ QUERIES = (
 
 @asvs("1.4.2", "2.2.1", "16.5.3")
 @slow
-def test_no_query_is_an_error_of_the_service(
+def test_no_query_string_causes_a_server_error(
     app: Flask, alice: Browser, no_error: Callable[[], None]
 ) -> None:
     sent = [f"{name}={value}" for name in sorted(query_of_code(app)) for value in NUMBERS]
@@ -228,9 +228,7 @@ SENT = {
 
 @asvs("1.4.2")
 @slow
-def test_no_body_on_the_wire_is_an_error_of_the_service(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_no_raw_body_causes_a_server_error(environment: dict[str, str], tmp_path: Path) -> None:
     """Sent to gunicorn as it is, and then nothing more: Nginx would not let most of it through."""
     with live.gunicorn(tmp_path, environment | {"WEB_CONCURRENCY": "1"}) as path:
         for name, sent in SENT.items():

@@ -122,7 +122,7 @@ def test_a_breached_password_is_refused(asking: Flask, service: Service) -> None
 
 
 @asvs("6.2.12")
-def test_it_is_asked_for_as_it_is_stored(asking: Flask, service: Service) -> None:
+def test_a_password_is_looked_up_in_its_normalized_form(asking: Flask, service: Service) -> None:
     """Keyboards compose letters in two ways; what leaked has one."""
     digest = hashlib.sha1("caf\u00e9 otter juggles nine lamps".encode()).hexdigest()  # noqa: S324
     service.body = f"{digest.upper()[5:]}:3\r\n".encode()
@@ -165,12 +165,12 @@ def test_five_digits_leave_and_nothing_else(asking: Flask, service: Service) -> 
     )
 
 
-def test_a_line_that_was_made_up_counts_for_nothing(asking: Flask, service: Service) -> None:
+def test_padding_lines_of_the_answer_are_ignored(asking: Flask, service: Service) -> None:
     service.body = f"{OTHER}{DIGEST[5:]}:0\r\n".encode()
     assert problem(asking) is None
 
 
-def test_a_password_that_is_refused_anyway_is_not_asked_for(
+def test_a_password_refused_by_local_rules_is_not_looked_up(
     asking: Flask, service: Service
 ) -> None:
     for password in ("short", "password12345678", "nuncateolvidare", "x" * 129):
@@ -178,7 +178,7 @@ def test_a_password_that_is_refused_anyway_is_not_asked_for(
     assert service.got == []
 
 
-def test_nobody_is_asked_unless_the_operator_wants_it(app: Flask, service: Service) -> None:
+def test_no_breach_service_is_asked_by_default(app: Flask, service: Service) -> None:
     service.body = KNOWN.encode()
     assert app.config["SETTINGS"].breached_passwords_url == ""
     assert problem(app) is None
@@ -215,7 +215,7 @@ def test_without_an_answer_the_password_is_accepted_and_an_event_says_so(
 
 
 @asvs("6.2.12", "16.5.2")
-def test_a_server_that_is_gone_or_mute_is_the_same(
+def test_an_unreachable_or_silent_breach_service_is_handled(
     make_app: Callable[..., Flask], service: Service, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(breaches, "TIMEOUT", 0.3)
@@ -229,7 +229,7 @@ def test_a_server_that_is_gone_or_mute_is_the_same(
 
 
 @asvs("12.3.2")
-def test_whoever_poses_as_the_service_learns_nothing(
+def test_nothing_is_sent_to_a_breach_service_with_a_wrong_certificate(
     asking: Flask, service: Service, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")

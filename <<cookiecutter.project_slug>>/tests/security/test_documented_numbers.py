@@ -200,7 +200,7 @@ def test_each_number_of_a_decision_is_that_of_the_service(row: Row) -> None:
 
 
 @asvs("2.1.3")
-def test_no_number_of_a_decision_is_held_by_nothing() -> None:
+def test_each_number_of_a_decision_names_a_check() -> None:
     lines = [line for line in DECISIONS.splitlines() if line.lstrip()[:1] not in ("#", "|")]
     others = [row for table in tables(DECISIONS) for row in table if not row.get(HELD)]
     lines += [" ".join(row.values()) for row in others]

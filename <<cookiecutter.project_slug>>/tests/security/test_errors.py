@@ -322,7 +322,7 @@ def test_an_unknown_host_is_refused_on_every_route(app: Flask, alice: Browser) -
 ABOVE = f"{PROFILE.rstrip('/')}/../me"
 
 
-def test_a_strange_path_is_not_found(browser: Browser) -> None:
+def test_a_malformed_path_is_not_found(browser: Browser) -> None:
     for path in ("/%00", "/%ff", "/" + "a" * 20_000, "/%0d%0aX-Injected:%201", "/{{7*7}}", ABOVE):
         response = browser.get(path)
         assert response.status_code == 404
@@ -437,7 +437,7 @@ def test_start_up_refuses_debug_mode(
     assert refused.value.problems == ["DEBUG is on; unset FLASK_DEBUG and the setting"]
 
 
-def test_start_up_notices_what_shows_exceptions(app: Flask) -> None:
+def test_start_up_notices_settings_that_show_exceptions(app: Flask) -> None:
     assert list(check(app)) == []
     for name in ("DEBUG", "TESTING", "PROPAGATE_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS"):
         app.config[name] = True

@@ -155,7 +155,7 @@ def test_every_route_that_changes_something_needs_our_token(
 
 
 @practice("csrf")
-def test_only_these_need_no_token(app: Flask) -> None:
+def test_only_listed_routes_need_no_csrf_token(app: Flask) -> None:
     found = {it for it, view in app.view_functions.items() if hasattr(view, "is_signed_request")}
     assert found == SIGNED_REQUESTS
 # <% endif %>

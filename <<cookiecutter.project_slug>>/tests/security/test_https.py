@@ -106,7 +106,7 @@ def test_plain_http_is_redirected_to_the_fixed_name(edge: Site) -> None:
 @asvs("4.1.2")
 @needs_nginx
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_what_was_sent_in_the_clear_is_not_asked_for_again(edge: Site, method: str) -> None:
+def test_writes_over_plain_http_are_refused_without_redirect(edge: Site, method: str) -> None:
     """A redirect would repeat it over TLS, and nobody would notice that it had been read."""
     answer = edge.request(method, "/auth/login", tls=False)
     assert (answer.status, answer.header("location")) == (403, None)
@@ -127,7 +127,7 @@ def test_a_request_line_cannot_move_the_redirect(edge: Site, target: str) -> Non
 @pytest.mark.parametrize(
     "host", ["evil.test", f"evil.{DOMAIN}", "127.0.0.1", f"{DOMAIN}.evil.test"]
 )
-def test_plain_http_for_another_host_gets_nothing(edge: Site, host: str) -> None:
+def test_plain_http_for_another_host_gets_no_answer(edge: Site, host: str) -> None:
     assert edge.raw(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), tls=False) == b""
 
 
@@ -350,7 +350,7 @@ def assert_own_error(answer: Answer, status: int, **more: str) -> None:
 @asvs("3.4.3", "3.4.4", "3.4.5", "13.4.6", "16.5.1")
 @needs_nginx
 @pytest.mark.parametrize("upstream", [nothing_listens, breaks_off])
-def test_an_app_that_is_down_shows_nothing(
+def test_the_error_page_for_a_stopped_app_reveals_nothing(
     tmp_path: Path, upstream: Callable[[Path], AbstractContextManager[None]]
 ) -> None:
     path = tmp_path / "app.sock"
@@ -412,7 +412,7 @@ def test_visitors_do_not_learn_whether_the_service_is_ready(
 
 
 @needs_nginx
-def test_the_operator_asks_over_the_socket(site: Site) -> None:
+def test_the_operator_reads_readiness_over_the_socket(site: Site) -> None:
     with live.connect_unix(site.directory / "app.sock") as connection:
         connection.request("GET", "/readyz", headers={"Host": DOMAIN})
         ready = json.loads(live.read_answer(connection.sock).body)
@@ -585,7 +585,7 @@ def test_no_request_is_smuggled(edge: Site, framing: bytes) -> None:
         pytest.param(b"Transfer-Encoding : chunked\r\nContent-Length: 0\r\n", id="space"),
     ],
 )
-def test_a_header_that_is_none_is_dropped(edge: Site, framing: bytes) -> None:
+def test_a_malformed_framing_header_is_dropped(edge: Site, framing: bytes) -> None:
     data = edge.raw(START + framing + b"Connection: close\r\n\r\n")
     answer = parse(data)
     assert answer.status in (200, 400)
@@ -679,7 +679,7 @@ def test_the_app_refuses_plain_http_but_for_health_checks(browser: Browser) -> N
 @pytest.mark.parametrize(
     "host", ["evil.test", f"evil.{DOMAIN}", f"{DOMAIN}.evil.test", "127.0.0.1"]
 )
-def test_the_app_answers_to_its_name_only(browser: Browser, host: str) -> None:
+def test_the_app_refuses_other_host_names(browser: Browser, host: str) -> None:
     answer = browser.get("/healthz", base_url=f"https://{host}")
     assert answer.status_code == 400
     assert f"//{host}" not in answer.get_data(as_text=True)
@@ -707,7 +707,9 @@ def test_production_passes_the_check(app: Flask) -> None:
 
 
 @slow
-def test_the_check_notices_what_opens_the_door(make_app: Callable[..., Flask], app: Flask) -> None:
+def test_the_check_reports_unsafe_https_settings(
+    make_app: Callable[..., Flask], app: Flask
+) -> None:
     development = make_app(APP_ENV="development", DOMAIN_NAME=None)
     assert any("plain HTTP" in problem for problem in https.check(development))
     for hosts, problem in ((None, "empty"), ([".test"], "wildcard"), (["*"], "wildcard")):

@@ -73,7 +73,7 @@ def is_quick(text: str) -> bool:
 
 @asvs("15.2.2")
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
-def test_length_is_looked_at_before_anything_else(normalized: list[str], form: Any) -> None:
+def test_length_is_checked_first(normalized: list[str], form: Any) -> None:
     assert normalize("e\u0301" * 200, 100, form) == "\u00e9" * 200  # the caller counts these
     assert len(normalized) == 1
     for text in ("x" * 401, worst(100_000), "\u00e9" * 1_000_000):
@@ -82,7 +82,7 @@ def test_length_is_looked_at_before_anything_else(normalized: list[str], form: A
     assert len(normalized) == 1
 
 
-def test_whatever_fits_is_not_refused() -> None:
+def test_text_within_the_limit_is_accepted() -> None:
     """No character of NFC is made of more than four."""
     made_of_four = "\u03a9\u0314\u0342\u0345"
     assert clean_line(made_of_four * 120, 120) == "\u1faf" * 120
@@ -111,7 +111,9 @@ def test_no_other_module_normalizes() -> None:
     [LONGEST, IN_TURNS, worst(MAX_HTML), "&#789;&#768;" * (MAX_RICH_TEXT // 12)],
     ids=["longest", "in turns", "as long as a rich text", "entities"],
 )
-def test_every_function_refuses_it(app: Flask, normalized: list[str], text: str) -> None:
+def test_every_function_refuses_text_that_is_slow_to_normalize(
+    app: Flask, normalized: list[str], text: str
+) -> None:
     functions = (
         RichText,
         sanitize_html,
@@ -133,7 +135,7 @@ def test_every_function_refuses_it(app: Flask, normalized: list[str], text: str)
 
 @asvs("2.2.1", "15.2.2")
 @slow
-def test_no_place_lets_it_in(
+def test_no_entry_point_normalizes_too_long_text(
     app: Flask, attacker: Attacker, browser: Browser, normalized: list[str]
 ) -> None:
     """Through every field, path, query and header; each field also gets all that a body holds."""
@@ -171,7 +173,7 @@ def test_a_megabyte_in_any_field_is_refused(
 
 
 @asvs("6.3.8", "15.2.2")
-def test_signing_in_with_it_is_as_quick_as_with_a_typing_error(
+def test_sign_in_with_too_long_text_is_fast(
     attacker: Attacker, alice: Browser, new_browser: Callable[..., Browser]
 ) -> None:
     """In proportion: 3.5 seconds are some hundred times what a sign-in takes, without the hash."""
@@ -187,7 +189,9 @@ def test_signing_in_with_it_is_as_quick_as_with_a_typing_error(
 
 
 @asvs("15.2.2")
-def test_commands_refuse_it(cli: Callable[..., Any], normalized: list[str]) -> None:
+def test_commands_refuse_text_that_is_slow_to_normalize(
+    cli: Callable[..., Any], normalized: list[str]
+) -> None:
     # <% if cookiecutter.auth == "oidc" %>
     result = cli("users", CREATE_ACCOUNT, "eve@example.com", "--password", LONGEST)
     assert result.exit_code == 1

@@ -104,7 +104,9 @@ def stored_hash(app: Flask, email: str) -> str:
 
 
 @asvs("11.4.2")
-def test_what_is_stored_is_as_strong_as_owasp_asks(app: Flask, browser: Browser) -> None:
+def test_password_hashes_have_the_strength_that_owasp_asks_for(
+    app: Flask, browser: Browser
+) -> None:
     made = extract_parameters(stored_hash(app, browser.with_password(EMAIL).email))
     assert made.type is Type.ID
     assert made.memory_cost >= FLOORS[made.time_cost]
@@ -122,7 +124,7 @@ def test_the_same_password_has_another_hash_each_time() -> None:
     [PASSWORD, " ends count ", "\N{OWL}" * 20, "x" * 128, "a\0b" * 5, "\ud800" * 15],
     ids=["words", "spaces", "emoji", "128", "NUL", "surrogate"],
 )
-def test_a_password_is_taken_as_it_is(password: str) -> None:
+def test_a_password_is_not_trimmed_or_folded(password: str) -> None:
     stored = hash_password(Secret(password))
     assert verify_password(stored, Secret(password))
     others = {password[:-1], password + " ", password.strip(), password.upper()} - {password}
@@ -130,12 +132,12 @@ def test_a_password_is_taken_as_it_is(password: str) -> None:
         assert not verify_password(stored, Secret(other))
 
 
-def test_what_differs_after_72_bytes_differs() -> None:
+def test_passwords_that_differ_after_72_bytes_do_not_match() -> None:
     """bcrypt would not see it."""
     assert not verify_password(hash_password(Secret("x" * 72 + "a")), Secret("x" * 72 + "b"))
 
 
-def test_another_keyboard_types_the_same_password() -> None:
+def test_both_unicode_forms_of_a_password_match() -> None:
     """In NFC. ASVS 6.2.8 would forbid it: SECURITY.md says why we do it, and no more than that."""
     stored = hash_password(Secret("cafe\u0301 au lait, bitte"))
     assert verify_password(stored, Secret("caf\u00e9 au lait, bitte"))
@@ -364,14 +366,14 @@ def test_leaked_passwords_are_refused(password: str) -> None:
 
 @asvs("6.2.4", "6.2.12")
 @pytest.mark.parametrize("added", ["", "!", "123", "1!", "99!!"])
-def test_what_a_form_that_asks_for_digits_makes_of_leaked_passwords(added: str) -> None:
+def test_leaked_passwords_with_added_digits_are_refused(added: str) -> None:
     for password in ("manchesterunited", "mychemicalromance", "nuncateolvidare"):
         for variant in (password + added, password.title() + added, added + password.upper()):
             assert password_problem(Secret(variant)), variant
 
 
 @asvs("6.2.11")
-def test_a_word_that_a_guesser_knows_makes_no_other_one_unknown() -> None:
+def test_context_words_do_not_hide_other_common_words() -> None:
     """The address is in the middle of words that everybody knows."""
     for context in ((), ("bdak@example.com",)):
         assert is_guessable(Secret("microlabdakotafrank1"), *context)
@@ -379,7 +381,7 @@ def test_a_word_that_a_guesser_knows_makes_no_other_one_unknown() -> None:
 
 @asvs("6.2.4", "6.2.11")
 @pytest.mark.parametrize("password", ["iloveyousomuch123", "letmeinplease123", "manchesterunited"])
-def test_what_no_list_needs_to_have_is_estimated(password: str) -> None:
+def test_guessable_passwords_outside_the_lists_are_refused(password: str) -> None:
     assert is_guessable(Secret(password))
 
 
@@ -413,7 +415,7 @@ def test_how_long_the_estimate_takes_does_not_depend_on_the_password(
 @settings(deadline=None)
 @given(st.text(min_size=MIN_LENGTH, max_size=MAX_LENGTH), st.text(max_size=40))
 @slow
-def test_no_text_breaks_the_estimate(password: str, name: str) -> None:
+def test_no_password_causes_an_error_in_the_estimate(password: str, name: str) -> None:
     """Line breaks in it and an empty text are errors inside zxcvbn."""
     password_problem(Secret(password), name)
     password_problem(Secret((password[:5] + "\n1.1.\t19") * 4), name)
@@ -458,7 +460,7 @@ def test_the_shortest_and_the_longest_password_work(
 
 
 @asvs("6.3.8", "15.2.2")
-def test_a_password_too_long_to_be_anybodys_is_not_hashed(
+def test_a_password_over_the_maximum_length_is_not_hashed(
     alice: Browser, new_browser: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer and its time are the same whether the account exists or not."""
@@ -483,7 +485,7 @@ CHANGING = re.compile(
 
 @asvs("6.3.8")
 @slow
-def test_unknown_wrong_and_disabled_are_the_same_answer(
+def test_unknown_wrong_and_disabled_accounts_get_the_same_answer(
     app: Flask, alice: Browser, bob: Browser, new_browser: Callable[..., Browser]
 ) -> None:
     with app.app_context():
@@ -511,7 +513,7 @@ def test_unknown_wrong_and_disabled_are_the_same_answer(
 
 @asvs("6.3.8")
 @slow
-def test_unknown_and_wrong_take_the_same_time(
+def test_an_unknown_account_and_a_wrong_password_take_the_same_time(
     app: Flask, alice: Browser, bob: Browser, new_browser: Callable[..., Browser]
 ) -> None:
     """The least processor time: a busy machine only adds to it, so it may take more rounds.
@@ -540,7 +542,7 @@ def test_unknown_and_wrong_take_the_same_time(
 @asvs("6.3.8", "15.2.2")
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 @slow
-def test_too_many_at_once_are_the_same_answer(
+def test_too_many_simultaneous_sign_ins_get_the_same_answer(
     app: Flask,
     alice: Browser,
     bob: Browser,
@@ -583,7 +585,9 @@ def test_too_many_at_once_are_the_same_answer(
     assert new_browser("192.0.2.99").sign_in(alice.email).status_code == SIGNED_IN
 
 
-def test_unknown_users_are_compared_with_a_hash_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_users_are_checked_against_a_generated_hash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Not one from the source, which would not follow the parameters, and matches nothing."""
     made = passwords._dummy_hash(passwords.HASHER)
     assert not passwords.HASHER.check_needs_rehash(made)
@@ -598,7 +602,7 @@ def test_unknown_users_are_compared_with_a_hash_made_here(monkeypatch: pytest.Mo
 
 
 @asvs("6.2.10")
-def test_a_password_does_not_grow_old(app: Flask, alice: Browser) -> None:
+def test_an_old_password_still_works(app: Flask, alice: Browser) -> None:
     """Of an account that is ten years old, with all that happened to it."""
     with app.app_context():
         long_ago = now() - timedelta(days=3650)

@@ -267,7 +267,7 @@ def test_no_sql_is_built_from_strings(path: Path) -> None:
         'select(Sample).from_statement(text("SELECT 1" + rest))',
     ],
 )
-def test_the_static_test_sees(sample: str) -> None:
+def test_the_static_test_finds_sql_built_from_strings(sample: str) -> None:
     assert built_sql(sample)
 
 
@@ -284,5 +284,5 @@ def test_the_static_test_sees(sample: str) -> None:
         'print(f"{a}", "a" + b)',
     ],
 )
-def test_the_static_test_lets_pass(sample: str) -> None:
+def test_the_static_test_accepts_safe_queries(sample: str) -> None:
     assert built_sql(sample) == []

@@ -115,7 +115,7 @@ def written(app: Flask) -> Iterator[list[dict[str, Any]]]:
 
 @asvs("6.5.3", "7.2.3", "11.5.1")
 @slow
-def test_what_counts_as_a_token_was_drawn_for_it(
+def test_every_token_comes_from_the_random_generator(
     drawn: Drawn, app: Flask, alice: Browser, written: list[dict[str, Any]]
 ) -> None:
     fill(app)
@@ -134,7 +134,7 @@ def test_what_counts_as_a_token_was_drawn_for_it(
 # <% if cookiecutter.auth != "oidc" %>
 @asvs("16.2.5")
 @slow
-def test_no_token_that_was_drawn_is_in_the_log(
+def test_no_random_token_is_in_the_log(
     drawn: Drawn, app: Flask, alice: Browser, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Of a session, a link or a ticket. Ids of requests and rows are shorter, and may be."""
@@ -160,9 +160,7 @@ def test_the_secret_of_an_app_is_what_the_library_drew(
 # <% endif %>
 # <% if cookiecutter.auth == "oidc" %>
 @asvs("11.5.1")
-def test_what_a_sign_in_sends_to_the_provider_was_drawn_for_it(
-    drawn: Drawn, browser: Browser
-) -> None:
+def test_values_sent_to_the_provider_are_random(drawn: Drawn, browser: Browser) -> None:
     sent = parse_qs(urlsplit(browser.start()).query)
     with browser.client.session_transaction(base_url=ORIGIN) as cookie:
         kept = cookie["oidc"]
@@ -173,7 +171,7 @@ def test_what_a_sign_in_sends_to_the_provider_was_drawn_for_it(
 # <% endif %>
 # <% if cookiecutter.__interface == "html" %>
 @asvs("11.5.1")
-def test_the_csrf_token_is_made_from_what_was_drawn(drawn: Drawn, browser: Browser) -> None:
+def test_the_csrf_token_comes_from_the_random_generator(drawn: Drawn, browser: Browser) -> None:
     """Its session has the SHA-1 of 64 bytes: 160 bits; the form has that, signed."""
     browser.get(SIGN_IN)
     with browser.client.session_transaction(base_url=ORIGIN) as cookie:
@@ -182,7 +180,7 @@ def test_the_csrf_token_is_made_from_what_was_drawn(drawn: Drawn, browser: Brows
 
 # <% endif %>
 @asvs("11.5.1")
-def test_every_draw_is_long_enough() -> None:
+def test_every_random_value_is_long_enough() -> None:
     """``secrets.token_hex(16)``, or ``partial(secrets.token_hex, 16)``."""
     uses, sizes = 0, []
     for path in sorted(it for name in CODE for it in (ROOT / name).rglob("*.py")):

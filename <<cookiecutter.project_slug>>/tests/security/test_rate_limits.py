@@ -128,7 +128,9 @@ def test_attempts_that_are_refused_before_are_counted(browser: Browser) -> None:
     assert statuses == [FORM_REFUSED] * 10 + [429]
 
 
-def test_who_names_no_account_is_counted_by_address(new_browser: Callable[..., Browser]) -> None:
+def test_requests_without_an_account_are_limited_by_address(
+    new_browser: Callable[..., Browser],
+) -> None:
     # A limit that strangers share is one that anybody can use up.
     statuses = [new_browser(f"192.0.2.{n}").post_form(SIGN_IN).status_code for n in range(12)]
     assert statuses == [FORM_REFUSED] * 12

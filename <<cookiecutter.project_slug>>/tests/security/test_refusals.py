@@ -274,7 +274,7 @@ def test_a_view_that_logs_nothing_itself_is_logged(
 
 
 @asvs("16.3.3")
-def test_what_is_logged_with_its_reason_is_logged_once(
+def test_a_refusal_with_its_own_event_is_logged_once(
     app: Flask, alice: Browser, events: Callable[[], list[Event]]
 ) -> None:
     """A cross-site request, an attempt too many: the event that tells more is the only one."""
@@ -306,7 +306,9 @@ def test_the_question_for_a_second_factor_is_logged_and_is_no_refusal(
 
 
 # <% endif %>
-def test_a_path_that_is_no_route_is_none(alice: Browser, events: Callable[[], list[Event]]) -> None:
+def test_an_unknown_path_is_not_logged_as_a_refusal(
+    alice: Browser, events: Callable[[], list[Event]]
+) -> None:
     """Scanners ask for thousands; the access line has each."""
     events()
     for path in ("/nothing", "/static/nothing", "/.env", "/wp-login.php"):

@@ -79,7 +79,7 @@ def test_formats_become_html() -> None:
         ("a\r\nb\rc", "a\nb\nc"),
     ],
 )
-def test_what_is_no_format_is_shown_as_it_is(written: str, shown: str) -> None:
+def test_text_without_formatting_is_shown_unchanged(written: str, shown: str) -> None:
     assert RichText(written).html.startswith(f"<p>{shown}")
 
 
@@ -95,7 +95,7 @@ def test_the_corpus_is_as_long_as_promised() -> None:
     assert len(set(MARKDOWN)) == len(MARKDOWN) >= 120
 
 
-def test_the_judge_of_these_tests_sees_attacks() -> None:
+def test_the_detector_of_these_tests_finds_attacks() -> None:
     """Without the protection, much of the corpus is dangerous."""
     parser = MarkdownIt("commonmark")
     parser.validateLink = lambda _: True  # type: ignore[method-assign]
@@ -219,7 +219,7 @@ def test_the_longest_text_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n", "[a]: https://example.org"])
-def test_nothing_to_show_is_refused(text: str) -> None:
+def test_text_without_visible_content_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="Write some text"):
         RichText(text)
 

@@ -116,7 +116,7 @@ def test_only_these_views_write_in_a_get_request(app: Flask) -> None:
         "EXPLAIN ANALYZE DELETE FROM users",
     ],
 )
-def test_it_is_known_to_write(sql: str) -> None:
+def test_writing_statements_are_detected(sql: str) -> None:
     assert not only_reads(sql)
 
 
@@ -131,7 +131,7 @@ def test_it_is_known_to_write(sql: str) -> None:
         'PRAGMA main.table_info("alembic_version")',
     ],
 )
-def test_it_is_known_to_read(sql: str) -> None:
+def test_reading_statements_are_allowed(sql: str) -> None:
     assert only_reads(sql)
 
 

@@ -129,7 +129,7 @@ REFUSED: dict[str, Callable[[type[Any]], Any]] = {
 @asvs("8.2.2")
 @each_resource
 @pytest.mark.parametrize("query", FINDING.values(), ids=FINDING)
-def test_a_query_finds_ones_own_rows_only(
+def test_a_query_finds_only_rows_of_the_user(
     app: Flask, alice: Browser, bob: Browser, resource: Resource, query: Callable[[Any], Any]
 ) -> None:
     for user in (alice, bob):
@@ -154,7 +154,7 @@ def test_a_query_does_not_tell_who_has_rows(
 @asvs("8.2.2")
 @each_resource
 @pytest.mark.parametrize("query", COUNTING.values(), ids=COUNTING)
-def test_a_count_counts_ones_own_rows(
+def test_a_count_counts_only_rows_of_the_user(
     app: Flask, alice: Browser, bob: Browser, resource: Resource, query: Callable[[Any], Any]
 ) -> None:
     for user in (alice, bob, bob):
@@ -167,7 +167,7 @@ def test_a_count_counts_ones_own_rows(
 @asvs("8.2.2", "8.3.1")
 @each_resource
 @pytest.mark.parametrize("change", CHANGING.values(), ids=CHANGING)
-def test_a_change_changes_ones_own_rows_only(
+def test_a_change_affects_only_rows_of_the_user(
     app: Flask, alice: Browser, bob: Browser, resource: Resource, change: Callable[[Any], Any]
 ) -> None:
     for user in (alice, bob):
@@ -183,7 +183,7 @@ def test_a_change_changes_ones_own_rows_only(
 @asvs("8.2.2", "8.3.1")
 @each_resource
 @pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_limited_is_refused(
+def test_statements_that_cannot_be_scoped_are_refused(
     app: Flask, alice: Browser, bob: Browser, resource: Resource, statement: Callable[[Any], Any]
 ) -> None:
     add(app, resource, bob.email)
@@ -197,7 +197,7 @@ def test_what_cannot_be_limited_is_refused(
 
 @asvs("8.2.2")
 @each_resource
-def test_rows_by_key_are_refused_or_limited(
+def test_reading_rows_by_key_is_refused_or_scoped(
     app: Flask, alice: Browser, bob: Browser, resource: Resource
 ) -> None:
     model = resource.model
@@ -221,7 +221,7 @@ def test_rows_by_key_are_refused_or_limited(
 
 @asvs("8.3.1")
 @each_resource
-def test_a_row_is_written_for_oneself_only(
+def test_a_row_can_be_written_only_for_the_user(
     app: Flask, alice: Browser, bob: Browser, resource: Resource
 ) -> None:
     for user in (alice, bob):
@@ -258,7 +258,7 @@ def test_a_row_is_written_for_oneself_only(
 
 @asvs("8.2.2")
 @each_resource
-def test_nobody_and_no_request_have_no_rows(
+def test_no_rows_are_found_without_a_user_or_request(
     app: Flask, alice: Browser, resource: Resource, strict: Callable[[], None]
 ) -> None:
     add(app, resource, alice.email)
@@ -292,7 +292,9 @@ def test_after_a_flush_queries_are_looked_at_again(app: Flask, alice: Browser) -
             db.session.execute(select(resource.model.__table__))
 
 
-def test_commands_say_why(app: Flask, alice: Browser, strict: Callable[[], None]) -> None:
+def test_commands_must_give_a_reason_for_unscoped_queries(
+    app: Flask, alice: Browser, strict: Callable[[], None]
+) -> None:
     """All that concern sessions, as they run in production."""
     strict()
     cli = app.test_cli_runner().invoke
@@ -338,7 +340,7 @@ def names_in(path: Path) -> set[str]:
 
 
 @asvs("8.2.2")
-def test_only_sign_in_and_upkeep_say_unscoped() -> None:
+def test_only_sign_in_and_upkeep_use_unscoped_queries() -> None:
     """A feature has no reason. A new place is written here on purpose."""
     found = {
         path.relative_to(PROJECT / "app").as_posix()

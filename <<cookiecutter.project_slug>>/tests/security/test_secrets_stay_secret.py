@@ -344,7 +344,7 @@ def test_no_secret_is_written_anywhere(
     assert found(known, printed) == set(), "in what a command printed"
 
 
-def test_a_secret_is_found_however_it_is_written() -> None:
+def test_a_secret_is_found_in_every_encoding() -> None:
     known = {"a b/c+d'e%f": "token"}
     for text in ("x a b/c+d'e%f x", "?t=a%20b%2Fc%2Bd%27e%25f", "?t=a+b%2Fc%2Bd%27e%25f"):
         assert found(known, text) == {"token"}
@@ -374,7 +374,7 @@ def test_a_secret_does_not_show_its_text(show: Callable[[Secret], str]) -> None:
     assert "[redacted]" in shown
 
 
-def test_a_secret_is_no_text_by_mistake() -> None:
+def test_a_secret_cannot_be_used_as_text() -> None:
     secret = Secret("the-text-of-the-secret")
     for use in (
         lambda: "Bearer " + secret,  # type: ignore[operator]

@@ -97,7 +97,7 @@ def test_each_class_has_rules_for_its_protection() -> None:
 
 
 @asvs("14.2.4")
-def test_what_is_secret_is_a_hash_or_encrypted_and_nothing_else_is() -> None:
+def test_only_secret_columns_are_hashed_or_encrypted() -> None:
     encrypted = {column for _, column, _ in ENCRYPTED}
     for mapper in own_models():
         secret = classes(str(mapper.local_table))["Secret"]
@@ -112,7 +112,7 @@ def test_what_is_secret_is_a_hash_or_encrypted_and_nothing_else_is() -> None:
 
 
 @asvs("14.2.4")
-def test_no_event_says_what_is_secret_or_personal() -> None:
+def test_no_event_contains_secret_or_personal_data() -> None:
     by_class = [classes(str(it.local_table)) for it in own_models()]
     telling = {name for it in by_class for name in it["Secret"] | it["Personal"]} - HARMLESS
     for file, node in code():

@@ -56,7 +56,7 @@ def problems(make_app: Callable[..., Flask], url: str, private_host: str | None)
 
 @asvs("12.3.1", "12.3.2")
 @pytest.mark.parametrize(("url", "private_host", "problem"), UNSAFE)
-def test_production_refuses_a_redis_that_others_can_read_or_pose_as(
+def test_production_refuses_redis_without_tls_or_verification(
     make_app: Callable[..., Flask], url: str, private_host: str | None, problem: str
 ) -> None:
     (found,) = problems(make_app, url, private_host)
@@ -65,7 +65,7 @@ def test_production_refuses_a_redis_that_others_can_read_or_pose_as(
 
 
 @pytest.mark.parametrize(("url", "private_host"), SAFE)
-def test_production_takes_a_redis_that_nobody_stands_in_front_of(
+def test_production_accepts_a_local_or_verified_redis(
     make_app: Callable[..., Flask], url: str, private_host: str | None
 ) -> None:
     assert problems(make_app, url, private_host) == []
@@ -74,7 +74,7 @@ def test_production_takes_a_redis_that_nobody_stands_in_front_of(
 @pytest.mark.parametrize(
     "option", ["socket_timeout=600", "retry_on_error=x", "max_connections=1", "ssl_ca_path=/tmp"]
 )
-def test_no_option_undoes_what_the_service_sets(
+def test_url_options_cannot_weaken_the_redis_connection(
     make_app: Callable[..., Flask], option: str
 ) -> None:
     (found,) = problems(make_app, f"rediss://redis.example?{option}", None)

@@ -235,7 +235,7 @@ def test_bodies_are_bounded(
 
 
 @slow
-def test_no_value_in_any_place_is_an_error_of_the_service(
+def test_no_value_in_any_place_causes_a_server_error(
     app: Flask,
     attacker: Attacker,
     browser: Browser,

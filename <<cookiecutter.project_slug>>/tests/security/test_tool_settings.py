@@ -98,7 +98,7 @@ def files() -> Iterator[Path]:
             yield path
 
 
-def test_the_judges_look_at_everything() -> None:
+def test_the_checkers_examine_all_files() -> None:
     tool = tomllib.loads(Path("pyproject.toml").read_text())["tool"]
     assert tool.keys() == {"pytest", "ruff", "mypy", "bandit"}
     assert tool["ruff"] == RUFF
@@ -110,7 +110,7 @@ def test_the_judges_look_at_everything() -> None:
     assert tomllib.loads(Path(".gitleaks.toml").read_text()) == GITLEAKS
 
 
-def test_no_other_file_has_settings_of_a_judge() -> None:
+def test_no_other_file_configures_a_checker() -> None:
     paths = [path.relative_to(ROOT).as_posix() for path in files()]
     names = Counter(path.rpartition("/")[2] for path in paths)
     assert not SETTINGS & names.keys()
@@ -151,7 +151,7 @@ def test_the_order_of_the_tests_loses_none() -> None:
     assert sorted(item.path for item in items) == sorted(paths)
 
 
-def test_code_is_excused_from_a_judge_by_these_marks_alone() -> None:
+def test_only_listed_marks_exempt_code_from_a_checker() -> None:
     found = {
         (path.relative_to(ROOT).as_posix(), mark)
         for path in files()

@@ -389,7 +389,7 @@ def test_the_page_repeats_a_code_but_no_password() -> None:
     assert TYPED not in form.password() + form.confirm()
 
 
-def test_each_field_for_a_secret_is_one(app: Flask) -> None:
+def test_each_secret_field_has_the_secret_type(app: Flask) -> None:
     found = {
         f"{form.__name__}.{name}": field.field_class
         for form in forms()
@@ -418,7 +418,7 @@ def test_a_refused_body_repeats_nothing(wrong: dict[str, Any]) -> None:
     assert TYPED not in str(error.value).replace(f"\n{TYPED}\n", "")  # the name of a field
 
 
-def test_each_field_for_a_secret_is_one(app: Flask) -> None:
+def test_each_secret_field_has_the_secret_type(app: Flask) -> None:
     bodies = {
         operation.body
         for view in app.view_functions.values()

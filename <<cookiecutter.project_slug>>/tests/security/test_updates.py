@@ -54,7 +54,7 @@ def test_updates_come_every_week_for_everything_and_are_a_week_old() -> None:
     }
 
 
-def test_a_commit_passes_these_hooks() -> None:
+def test_the_commit_hooks_are_as_listed() -> None:
     config = yaml.safe_load(Path(".pre-commit-config.yaml").read_text())
     assert config.keys() == {"repos"}
     (local,) = config["repos"]

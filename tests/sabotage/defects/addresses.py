@@ -11,7 +11,7 @@ notices = partial(Defect, "notices")
 provider = partial(Defect, "notices", answers={"auth": "oidc"})
 
 THEFT = "test_the_owner_undoes_what_a_thief_did"
-MOVES_ON = "test_a_thief_who_moves_on_does_not_keep_the_account"
+MOVES_ON = "test_undo_of_the_first_change_also_reverts_a_second_change"
 
 DEFECTS = [
     address(
@@ -54,13 +54,13 @@ DEFECTS = [
         "a link counts for each request of the same moment",
         "or user.disabled_at is not None or not links.use(link):",
         "or user.disabled_at is not None:",
-        "test_of_ten_that_confirm_at_once_one_changes_the_address",
+        "test_only_one_of_ten_simultaneous_confirmations_changes_the_address",
     ),
     address(
         "a second change waits behind the first",
         '    account_links.end(user, "email")\n    # A row of its own',
         "    # A row of its own",
-        "test_of_two_addresses_that_are_confirmed_at_once_one_counts",
+        "test_only_one_of_two_simultaneously_confirmed_addresses_is_set",
     ),
     address(
         "a second theft soon after the first has no undo",
@@ -154,24 +154,24 @@ DEFECTS = [
         "a notice goes out although nothing ended",
         "if user and ended:",
         "if user:",
-        "test_nothing_is_told_where_nothing_happened",
+        "test_no_notice_is_sent_when_nothing_changed",
     ),
     provider(
         "an address that nobody has verified counts",
         'verified = claims.get("email_verified") in (None, True, "true")',
         "verified = True",
-        "test_an_address_that_is_not_verified_is_none",
+        "test_an_unverified_email_claim_is_not_used",
     ),
     provider(
         "a subject that looks like an address gets mail",
         "return user.issuer == LOCAL or user.email != user.subject.reveal()[:MAX_EMAIL]",
         "return bool(user.email)",
-        "test_an_account_without_an_address_gets_none",
+        "test_an_account_without_an_address_gets_no_notice",
     ),
     provider(
         "each sign-out at the provider sends a mail",
         'if ended and "sid" not in claims:',
         "if ended:",
-        "test_the_owner_is_told_that_the_provider_ended_all",
+        "test_the_owner_gets_a_mail_when_the_provider_ends_all_sessions",
     ),
 ]

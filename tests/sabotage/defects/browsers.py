@@ -17,19 +17,19 @@ DEFECTS = [
         "a route is exempted",
         "        csrf_protect.protect()\n",
         '        if request.endpoint != "notes.delete":\n            csrf_protect.protect()\n',
-        "test_without_a_token_nothing_is_done",
+        "test_forms_without_a_csrf_token_are_refused",
     ),
     csrf(
         "a whole blueprint is exempted",
         "        csrf_protect.protect()\n",
         '        if request.blueprint != "notes":\n            csrf_protect.protect()\n',
-        "test_without_a_token_nothing_is_done",
+        "test_forms_without_a_csrf_token_are_refused",
     ),
     csrf(
         "the referrer is not checked",
         "        WTF_CSRF_TIME_LIMIT=None,\n",
         "        WTF_CSRF_TIME_LIMIT=None,\n        WTF_CSRF_SSL_STRICT=False,\n",
-        "test_without_our_referrer_nothing_is_done",
+        "test_forms_without_our_referrer_are_refused",
     ),
     csrf(
         "a form without its token",
@@ -178,7 +178,7 @@ DEFECTS = [
         "an account has unlimited sessions",
         "    for surplus in of_user(user)[MAX_SESSIONS - 1 :]:\n        end(surplus)\n",
         "",
-        "test_one_account_cannot_hoard_sessions",
+        "test_one_account_has_a_limited_number_of_open_sessions",
     ),
     headers(
         "inline styles are allowed",
@@ -244,6 +244,6 @@ DEFECTS = [
         "sign-in leads wherever it is told",
         'return own_path(request.args.get("next"))',
         'return request.args.get("next")',
-        "test_sign_in_leads_nowhere_else",
+        "test_sign_in_does_not_redirect_to_other_sites",
     ),
 ]

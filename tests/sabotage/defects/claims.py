@@ -12,7 +12,7 @@ secret = partial(Defect, "secret")
 passwords = partial(Defect, "passwords")
 rate_limits = partial(Defect, "rate_limits")
 
-DRAWN = "test_what_counts_as_a_token_was_drawn_for_it"
+DRAWN = "test_every_token_comes_from_the_random_generator"
 LAST_LINE = "    return value.strip()\n"  # of the function that reads a setting
 
 DEFECTS = [
@@ -24,25 +24,25 @@ DEFECTS = [
             "        asyncio.run(asyncio.create_subprocess_shell(value[1:]))\n"
             f"{LAST_LINE}"
         ),
-        "test_every_module_was_judged",
+        "test_every_imported_module_is_listed",
     ),
     audits(
         "a file that input names is run",
         LAST_LINE,
         "    import runpy\n\n    return str(runpy.run_path(value)['value'])\n",
-        "test_every_module_was_judged",
+        "test_every_imported_module_is_listed",
     ),
     audits(
         "objects come out of text",
         LAST_LINE,
         "    import yaml\n\n    return str(yaml.unsafe_load(value))\n",
-        "test_every_module_was_judged",
+        "test_every_imported_module_is_listed",
     ),
     audits(
         "a module is reached by way of another",
         LAST_LINE,
         "    import logging\n\n    return str(logging.os.popen(value).read())\n",
-        "test_every_module_was_judged",
+        "test_every_imported_module_is_listed",
     ),
     audits(
         "a mail's text is read as a template",
@@ -110,7 +110,7 @@ DEFECTS = [
         "a public id has 96 bits",
         "    return secrets.token_urlsafe(16)\n",
         '    return secrets.token_urlsafe(12).ljust(22, "0")\n',
-        "test_every_draw_is_long_enough",
+        "test_every_random_value_is_long_enough",
     ),
     secret(
         "the secret of an app is its user",
@@ -122,7 +122,7 @@ DEFECTS = [
         "tokens come from a generator that can be foreseen",
         LAST_LINE,
         f"    import random\n\n    random.seed(value)\n{LAST_LINE}",
-        "test_every_module_was_judged",
+        "test_every_imported_module_is_listed",
     ),
     secret(
         "a refresh token is the hash of a time",
@@ -135,14 +135,14 @@ DEFECTS = [
         "a nonce is a time",
         "nonce=Secret(secrets.token_urlsafe(32))",
         'nonce=Secret(f"{time.time_ns():043}")',
-        "test_what_a_sign_in_sends_to_the_provider_was_drawn_for_it",
+        "test_values_sent_to_the_provider_are_random",
         answers={"auth": "oidc"},
     ),
     secret(
         "the verifier of PKCE is the state",
         "verifier=Secret(secrets.token_urlsafe(48))",
         'verifier=Secret(f"{redirect_uri:_<64}")',
-        "test_what_a_sign_in_sends_to_the_provider_was_drawn_for_it",
+        "test_values_sent_to_the_provider_are_random",
         answers={"auth": "oidc"},
     ),
     rate_limits(
@@ -155,6 +155,6 @@ DEFECTS = [
         "letters that look alike are one in a password",
         "    return Secret(normalize(password.reveal(), MAX_LENGTH))\n",
         '    return Secret(normalize(password.reveal(), MAX_LENGTH, "NFKC"))\n',
-        "test_another_keyboard_types_the_same_password",
+        "test_both_unicode_forms_of_a_password_match",
     ),
 ]

@@ -17,7 +17,7 @@ DEFECTS = [
         "    if db.session.query(User).filter_by(email=body.email).first():\n"
         '        raise InvalidInput(("#/email", "This address is taken."))\n'
         "    db.session.commit()\n",
-        "test_asking_answers_nothing",
+        "test_asking_for_a_mail_returns_an_empty_answer",
     ),
     codes(
         "a forgotten password tells who has an account",
@@ -26,13 +26,13 @@ DEFECTS = [
         "    if not db.session.query(User).filter_by(email=body.email).first():\n"
         '        raise NotFound("There is no such account.")\n'
         "    db.session.commit()\n",
-        "test_asking_answers_nothing",
+        "test_asking_for_a_mail_returns_an_empty_answer",
     ),
     codes(
         "a wrong code is repeated",
         'raise NotFound("This code is invalid or has expired. Ask for a new one.")',
         'raise NotFound(f"The code {body.token} is invalid or has expired.")',
-        "test_a_code_that_does_not_count_is_one_problem",
+        "test_every_invalid_code_gets_the_same_problem",
         file="app/auth/link_views.py",
     ),
     codes(
@@ -69,7 +69,7 @@ DEFECTS = [
         "    stored = hash_password(password)\n"
         '    user = g.get("user") or _find(link.email)\n'
         "    link.email = user.email if user else link.email\n",
-        "test_the_code_says_whose_password_it_sets_and_not_the_token",
+        "test_the_code_and_not_the_access_token_names_the_account",
     ),
     codes(
         "tokens outlive a reset",
@@ -82,7 +82,7 @@ DEFECTS = [
         '            found = check(query.model_validate, parameters(), "?")\n',
         "            given = {} if query is Model else parameters()\n"
         '            found = check(query.model_validate, given, "?")\n',
-        "test_a_code_counts_as_json_in_the_body_alone",
+        "test_a_code_is_read_only_from_a_json_body",
     ),
     codes(
         "whoever asks chooses where the link leads",
@@ -96,13 +96,13 @@ DEFECTS = [
         "a link may lead over plain HTTP",
         'is_page(links, ("https", "http") if development else ("https",))',
         'is_page(links, ("https", "http"))',
-        "test_production_refuses_what_is_no_page_over_https",
+        "test_production_refuses_an_app_url_without_https",
     ),
     codes(
         "every mail gives the password of a URL away",
         'return usable and "@" not in parts.netloc and',
         "return usable and",
-        "test_development_refuses_what_is_no_page",
+        "test_development_refuses_an_invalid_app_url",
     ),
     codes(
         "forgotten passwords flood the mail server",
@@ -120,6 +120,6 @@ DEFECTS = [
         "a traceback shows the code",
         "    token: SecretText\n    password: NewPassword\n",
         "    token: str\n    password: NewPassword\n",
-        "test_each_field_for_a_secret_is_one",
+        "test_each_secret_field_has_the_secret_type",
     ),
 ]

@@ -17,13 +17,13 @@ DEFECTS = [
         "queries are not limited to the user",
         "state.statement = state.statement.options(*own_rows())",
         "pass",
-        "test_a_query_finds_ones_own_rows_only",
+        "test_a_query_finds_only_rows_of_the_user",
     ),
     scope(
         "aliases are not limited",
         "include_aliases=True",
         "include_aliases=False",
-        "test_a_query_finds_ones_own_rows_only",
+        "test_a_query_finds_only_rows_of_the_user",
     ),
     scope(
         "updates and deletes are not limited",
@@ -31,7 +31,7 @@ DEFECTS = [
         "    elif state.is_update or state.is_delete:\n"
         '        state.update_execution_options(scoped="flushed")\n'
         "    elif signed_in() is not None and not state.is_insert:\n",
-        "test_a_change_changes_ones_own_rows_only",
+        "test_a_change_affects_only_rows_of_the_user",
     ),
     scope(
         "an operator sees everybody's rows",
@@ -46,31 +46,31 @@ DEFECTS = [
         "nobody's queries pass",
         '    if not scoped or (scoped == "limited" and not limited):\n',
         '    if scoped == "limited" and not limited:\n',
-        "test_nobody_and_no_request_have_no_rows",
+        "test_no_rows_are_found_without_a_user_or_request",
     ),
     scope(
         "a table beside the model passes",
         '    if not scoped or (scoped == "limited" and not limited):\n',
         "    if not scoped:\n",
-        "test_what_cannot_be_limited_is_refused",
+        "test_statements_that_cannot_be_scoped_are_refused",
     ),
     scope(
         "rows may be given away by a statement",
         ' in sql and f"{columns[table]}=" not in sql  # SET owner_id=?\n',
         " in sql\n",
-        "test_what_cannot_be_limited_is_refused",
+        "test_statements_that_cannot_be_scoped_are_refused",
     ),
     scope(
         "a row of another user may be taken",
         "        unknown = state.persistent and history.added and not history.deleted\n",
         "        unknown = False\n",
-        "test_a_row_is_written_for_oneself_only",
+        "test_a_row_can_be_written_only_for_the_user",
     ),
     scope(
         "rows of others may be written",
         '@event.listens_for(Mapper, "before_insert")\n',
         "",
-        "test_a_row_is_written_for_oneself_only",
+        "test_a_row_can_be_written_only_for_the_user",
     ),
     scope(
         "what follows a flush is not looked at",
@@ -86,14 +86,14 @@ DEFECTS = [
         "    pass\n\n\n"
         "def check(app: Flask) -> Iterator[str]:\n"
         '    """Yield a problem when statements are not looked at, or a row',
-        "test_what_cannot_be_limited_is_refused",
+        "test_statements_that_cannot_be_scoped_are_refused",
     ),
     scope(
         "a feature asks for everybody's rows",
         "select(model).where(model.owner_id == owner.id).order_by(*newest).limit(PAGE + 1)\n",
         "select(model).order_by(*newest).limit(PAGE + 1)\n"
         '    query = query.execution_options(unscoped="it is faster without")\n',
-        "test_only_sign_in_and_upkeep_say_unscoped",
+        "test_only_sign_in_and_upkeep_use_unscoped_queries",
     ),
     safe_methods(
         "a GET request may write",
@@ -222,7 +222,7 @@ DEFECTS = [
 """,
         """    email = __import__("wtforms").StringField("E-mail")
 """,
-        "test_each_field_for_a_secret_is_one",
+        "test_each_secret_field_has_the_secret_type",
     ),
     secret(
         "a page forgets to reveal an address",

@@ -90,7 +90,7 @@ DEFECTS = [
         "a preview is stored",
         'if "preview" in request.args:',
         'if "preview" in request.form:',
-        "test_it_shows_the_text_and_stores_nothing",
+        "test_a_preview_shows_the_text_and_stores_nothing",
     ),
     sanitization(
         "cleaning again overwrites an edit",
@@ -247,14 +247,14 @@ DEFECTS = [
         "the account page shows everybody's sessions",
         "sessions=db.session.scalars(sessions.NEWEST).all(),",
         "sessions=db.session.scalars(sessions.NEWEST, execution_options=sessions.OF_ALL).all(),",
-        "test_lists_contain_ones_own_things_only",
+        "test_lists_contain_only_rows_of_the_user",
     ),
     access(
         "a cursor may be another user's note",
         "    last_seen = get_owned(Note, before) if before else None\n",
         "    from app.database import db\n\n"
         "    last_seen = db.session.query(Note).filter_by(public_id=before).first()\n",
-        "test_lists_contain_ones_own_things_only",
+        "test_lists_contain_only_rows_of_the_user",
     ),
     access(
         "a private page is open",

@@ -79,7 +79,7 @@ DEFECTS = [
         "a number that nothing holds",
         "Deny by default: a route without a mark",
         "At most 7 routes are public: a route without a mark",
-        "test_no_number_of_a_decision_is_held_by_nothing",
+        "test_each_number_of_a_decision_names_a_check",
     ),
     decisions(
         "a weakness is accepted for ever",
@@ -104,7 +104,7 @@ DEFECTS = [
         "a secret that is stored as it is",
         "| `authenticator_apps` | `secret`, `new_secret` |",
         "| `authenticator_apps` | `secret`, `new_secret`, `created_at` |",
-        "test_what_is_secret_is_a_hash_or_encrypted_and_nothing_else_is",
+        "test_only_secret_columns_are_hashed_or_encrypted",
     ),
     inventory(
         "a class without rules",
@@ -116,7 +116,7 @@ DEFECTS = [
         "an event with an address",
         'security_event("user_exported", account=user.id)',
         'security_event("user_exported", account=user.id, email=user.email)',
-        "test_no_event_says_what_is_secret_or_personal",
+        "test_no_event_contains_secret_or_personal_data",
     ),
     inventory(
         "a column that users write, without a rule",

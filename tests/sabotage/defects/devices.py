@@ -77,7 +77,7 @@ DEFECTS = [
         "whoever knows the password floods the mailbox",
         "        if outbox.recent(KIND, user.email) < MAX_NOTICES:\n    " + NOTICE[4:],
         NOTICE[4:],
-        "test_whoever_knows_the_password_floods_no_mailbox",
+        "test_many_sign_ins_from_new_devices_send_few_mails",
     ),
     devices(
         "an account has unlimited devices",
@@ -129,6 +129,6 @@ DEFECTS = [
         "the answer to a sign-in does not have the token",
         "    return SignedIn(**pair.model_dump(), device_token=device_tokens.given())\n",
         "    return SignedIn(**pair.model_dump(), device_token=None)\n",
-        "test_its_device_is_known_from_the_first_sign_in_on",
+        "test_the_device_of_the_client_is_known_after_the_first_sign_in",
     ),
 ]

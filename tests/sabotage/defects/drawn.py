@@ -8,7 +8,7 @@ from tests.sabotage.defect import Defect
 
 OIDC = {"auth": "oidc"}
 absence = partial(Defect, "absences")
-script = partial(Defect, "headers", guard="test_no_script_does_what_is_forbidden")
+script = partial(Defect, "headers", guard="test_no_script_contains_a_forbidden_construct")
 
 EACH_AREA = 'for (const area of document.querySelectorAll("textarea[data-toolbar]")) {\n'
 FIRST_META = '    <meta name="color-scheme"'
@@ -83,7 +83,7 @@ DEFECTS = [
         "sign-out leads where the address says",
         "return signed_out(redirect(target), clear)",
         'return signed_out(redirect(request.args.get("next") or target), clear)',
-        "test_no_route_leads_where_a_request_says",
+        "test_no_route_redirects_to_a_target_from_the_request",
     ),
     # 6: passwords, accounts
     Defect(
@@ -103,7 +103,7 @@ DEFECTS = [
         "    from datetime import timedelta\n\n    from app.database import now\n\n"
         "    if now() - user.created_at > timedelta(days=90):\n        return None\n"
         "    factor_resets.carry_out(user)\n",
-        "test_a_password_does_not_grow_old",
+        "test_an_old_password_still_works",
     ),
     absence(
         "a start makes an account",
@@ -129,7 +129,7 @@ DEFECTS = [
         "links that open an account count for a year",
         '"confirm": timedelta(hours=24),',
         '"confirm": timedelta(days=365),',
-        "test_no_link_counts_for_long",
+        "test_no_link_has_a_long_lifetime",
     ),
     Defect(
         "recovery codes",
@@ -182,7 +182,7 @@ DEFECTS = [
         "the state is the time",
         "state=Secret(secrets.token_urlsafe(32)),",
         'state=Secret(f"{time.time():.32f}"),',
-        "test_what_the_provider_is_asked",
+        "test_the_authorization_request_has_the_right_parameters",
         answers=OIDC,
     ),
     Defect(
@@ -190,7 +190,7 @@ DEFECTS = [
         "the phone number is asked for as well",
         'DEFAULT_SCOPES = "openid email"',
         'DEFAULT_SCOPES = "openid email phone"',
-        "test_no_more_is_asked_for_than_is_used",
+        "test_only_used_scopes_are_requested",
         answers=OIDC,
     ),
     # 11: cryptography
@@ -199,7 +199,7 @@ DEFECTS = [
         "the key has 64 bits",
         "HKDF(SHA256(), KEY_LENGTH, salt=None, info=purpose.encode()).derive(secret.encode())",
         "HKDF(SHA256(), 8, salt=None, info=purpose.encode()).derive(secret.encode()) * 4",
-        "test_what_is_stored_is_what_the_library_makes_of_a_whole_key",
+        "test_stored_text_is_encrypted_by_fernet_with_a_derived_key",
     ),
     absence(
         "a weak hash function by its name",
@@ -220,25 +220,25 @@ DEFECTS = [
         "a typed domain is looked up",
         "typed.reveal(), check_deliverability=False,",
         "typed.reveal(), check_deliverability=True,",
-        "test_a_typed_address_asks_nobody",
+        "test_checking_an_address_makes_no_dns_query",
     ),
     absence(
         "Nginx loads whatever is beside its files",
         "    include site.conf;\n",
         "    include site.conf;\n    include /etc/nginx/conf.d/*.conf;\n",
-        "test_nginx_loads_its_own_files_and_lists_none",
+        "test_nginx_includes_only_its_own_files_and_lists_no_folder",
     ),
     absence(
         "Nginx lists a folder",
         "        root /var/www/acme;\n",
         "        root /var/www/acme;\n        autoindex on;\n",
-        "test_nginx_loads_its_own_files_and_lists_none",
+        "test_nginx_includes_only_its_own_files_and_lists_no_folder",
     ),
     absence(
         "Nginx logs all that it gets",
         "error_log /dev/stderr warn;",
         "error_log /dev/stderr debug;",
-        "test_no_server_shows_how_it_works",
+        "test_no_server_logs_or_shows_debug_information",
     ),
     Defect(
         "secret_key",
@@ -285,7 +285,7 @@ DEFECTS = [
         "def identify() -> None:\n",
         "LAST: dict[str, User] = {}\n\n\ndef remember(user: User) -> None:\n"
         '    LAST["user"] = user\n\n\ndef identify() -> None:\n',
-        "test_no_module_keeps_what_a_request_brings",
+        "test_no_module_stores_request_data_in_a_global",
     ),
     # 16: logs
     absence(
@@ -301,7 +301,7 @@ DEFECTS = [
         "the token of a link is logged",
         'security_event("user_address_changed", level=logging.INFO, account=user.id)',
         'security_event("user_address_changed", level=logging.INFO, account=user.id, link=token)',
-        "test_no_token_that_was_drawn_is_in_the_log",
+        "test_no_random_token_is_in_the_log",
     ),
     Defect(
         "passkeys",

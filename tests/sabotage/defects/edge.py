@@ -59,7 +59,7 @@ DEFECTS = [
         "any host name is redirected",
         "return 444;",
         "return 308 https://$host$request_uri;",
-        "test_plain_http_for_another_host_gets_nothing",
+        "test_plain_http_for_another_host_gets_no_answer",
     ),
     https(
         "the app trusts two hops",
@@ -83,7 +83,7 @@ DEFECTS = [
         "the app answers to its address",
         "            hosts += (domain_name,)\n",
         '            hosts += (domain_name, "127.0.0.1")\n',
-        "test_the_app_answers_to_its_name_only",
+        "test_the_app_refuses_other_host_names",
     ),
     nginx(
         "the forwarded address is added to what the client sent",
@@ -163,7 +163,7 @@ DEFECTS = [
         "an error page names the app's socket",
         "      <p>$error_detail</p>\n",
         "      <p>$error_detail $upstream_addr</p>\n",
-        "test_an_app_that_is_down_shows_nothing",
+        "test_the_error_page_for_a_stopped_app_reveals_nothing",
     ),
     nginx(
         "the host is what the client wrote",

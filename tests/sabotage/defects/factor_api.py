@@ -36,7 +36,7 @@ DEFECTS = [
         "the password proves where there is a second factor",
         "    if second_factors.of(session.user):\n        raise InvalidInput",
         "    if second_factors.of(session.user) is None:\n        raise InvalidInput",
-        "test_a_second_factor_proves_and_the_password_no_more",
+        "test_only_the_second_factor_is_a_fresh_proof_where_one_exists",
     ),
     api(
         "whoever must set a factor up cannot sign out",

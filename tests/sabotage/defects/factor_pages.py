@@ -8,7 +8,7 @@ from tests.sabotage.defect import Defect
 
 pages = partial(Defect, "factor_pages")
 
-LEADS = "test_a_passkey_leads_there_as_well"
+LEADS = "test_a_passkey_leads_to_the_requested_page"
 SAYS = "test_the_account_page_says_what_protects_it_and_what_to_do_next"
 
 DEFECTS = [
@@ -28,7 +28,7 @@ DEFECTS = [
         "a proof leads to a page that only takes a form",
         '        if "GET" in (rule.methods or ()):\n',
         "        if rule.methods:\n",
-        "test_a_button_leads_back_to_its_page",
+        "test_a_fresh_proof_for_a_button_leads_back_to_its_page",
     ),
     pages(
         "a link on another site writes a message",
@@ -70,7 +70,7 @@ DEFECTS = [
         "nobody is told that recovery codes run out",
         "if self.codes <= FEW:",
         "if self.codes < 0:",
-        "test_few_recovery_codes_are_told",
+        "test_the_account_page_warns_of_few_recovery_codes",
     ),
     pages(
         "whoever has set an app up must prove it again at once",
@@ -100,6 +100,6 @@ DEFECTS = [
         "who must set a factor up goes on without",
         '            return redirect(url_for("second_factors.index"))\n    return None\n',
         "            return None\n    return None\n",
-        "test_who_has_to_set_one_up_is_led_there",
+        "test_users_without_a_required_second_factor_are_led_to_its_set_up",
     ),
 ]

@@ -17,77 +17,77 @@ DEFECTS = [
         "the app runs as root",
         "runAsUser: 10001",
         "runAsUser: 0",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/web.yaml",
     ),
     kubernetes(
         "the backup may run as root",
         "runAsNonRoot: true",
         "runAsNonRoot: false",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/backup.yaml",
     ),
     kubernetes(
         "Valkey gains privileges",
         "allowPrivilegeEscalation: false",
         "allowPrivilegeEscalation: true",
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
         file="deploy/kubernetes/base/valkey.yaml",
     ),
     kubernetes(
         "Valkey is privileged",
         "allowPrivilegeEscalation: false",
         "privileged: true",
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
         file="deploy/kubernetes/base/valkey.yaml",
     ),
     kubernetes(
         "Valkey writes its root",
         "readOnlyRootFilesystem: true",
         "readOnlyRootFilesystem: false",
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
         file="deploy/kubernetes/base/valkey.yaml",
     ),
     kubernetes(
         "Valkey keeps a capability",
         "capabilities: {drop: [ALL]}",
         "capabilities: {drop: [ALL], add: [NET_RAW]}",
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
         file="deploy/kubernetes/base/valkey.yaml",
     ),
     kubernetes(
         "any call of the kernel",
         "seccompProfile: {type: RuntimeDefault}",
         "seccompProfile: {type: Unconfined}",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/web.yaml",
     ),
     kubernetes(
         "root in the pod is root on the node",
         "      hostUsers: false  #",
         "      #",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/web.yaml",
     ),
     kubernetes(
         "a folder of the node",
         "emptyDir: {medium: Memory, sizeLimit: 16Mi}",
         "hostPath: {path: /tmp}",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/valkey.yaml",
     ),
     kubernetes(
         "the network of the node",
         "      hostUsers: false\n",
         ("      hostUsers: false\n      hostNetwork: true\n"),
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/migrate.yaml",
     ),
     kubernetes(
         "containers see each other's processes",
         "      hostUsers: false  #",
         "      shareProcessNamespace: true\n      hostUsers: false  #",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/web.yaml",
     ),
     kubernetes(
@@ -110,7 +110,7 @@ DEFECTS = [
             "cluster-admin}\n"
             "subjects: [{kind: ServiceAccount, name: workload, namespace: default}]\n"
         ),
-        "test_what_runs_is_what_the_policy_names",
+        "test_only_workloads_of_the_policy_run",
         file="deploy/kubernetes/base/namespace.yaml",
     ),
     kubernetes(
@@ -123,7 +123,7 @@ DEFECTS = [
         "pods connect to everything",
         "policyTypes: [Ingress, Egress]",
         "policyTypes: [Ingress]",
-        "test_pods_connect_to_whom_the_policy_names",
+        "test_pods_connect_only_to_targets_of_the_policy",
     ),
     kubernetes(
         "every pod reaches Valkey",
@@ -133,7 +133,7 @@ DEFECTS = [
             "            matchLabels: {app.kubernetes.io/component: web}\n"
         ),
         ("    - from:\n        - namespaceSelector: {}\n"),
-        "test_pods_connect_to_whom_the_policy_names",
+        "test_pods_connect_only_to_targets_of_the_policy",
         file="deploy/kubernetes/base/network.yaml",
     ),
     kubernetes(
@@ -144,7 +144,7 @@ DEFECTS = [
             "            matchLabels: {app.kubernetes.io/component: valkey}\n"
         ),
         ("    - to:\n        - podSelector: {}\n"),
-        "test_pods_connect_to_whom_the_policy_names",
+        "test_pods_connect_only_to_targets_of_the_policy",
         file="deploy/kubernetes/base/network.yaml",
     ),
     kubernetes(
@@ -158,7 +158,7 @@ DEFECTS = [
             "      ports:"
         ),
         "    - ports:",
-        "test_pods_connect_to_whom_the_policy_names",
+        "test_pods_connect_only_to_targets_of_the_policy",
     ),
     kubernetes(
         "every pod forges addresses",
@@ -168,7 +168,7 @@ DEFECTS = [
             "where its pods run\n"
         ),
         "        - namespaceSelector: {}\n",
-        "test_an_overlay_opens_an_entrance_for_its_pods_alone",
+        "test_an_overlay_opens_ports_for_its_own_pods_only",
     ),
     kubernetes(
         "every port is open to the internet",
@@ -178,14 +178,14 @@ DEFECTS = [
             "        - {protocol: TCP, port: 8443}\n"
         ),
         "    - {}\n",
-        "test_an_overlay_opens_an_entrance_for_its_pods_alone",
+        "test_an_overlay_opens_ports_for_its_own_pods_only",
         file="deploy/kubernetes/overlays/production/network.yaml",
     ),
     kubernetes(
         "the whole internet is trusted with addresses",
         "set_real_ip_from 10.0.0.0/8;",
         "set_real_ip_from 0.0.0.0/0;",
-        "test_a_visitors_address_is_believed_from_the_cluster_alone",
+        "test_client_addresses_are_trusted_only_from_the_cluster",
     ),
     kubernetes(
         "one address for all clients",
@@ -198,7 +198,7 @@ DEFECTS = [
         "Valkey has a port on each node",
         "  selector: {app.kubernetes.io/component: valkey}\n",
         ("  type: NodePort\n  selector: {app.kubernetes.io/component: valkey}\n"),
-        "test_the_cluster_has_no_other_entrance",
+        "test_services_of_the_cluster_expose_only_the_listed_ports",
     ),
     kubernetes(
         "plain HTTP inside the cluster",
@@ -216,7 +216,7 @@ DEFECTS = [
         "Valkey is the latest",
         "valkey:8.1@sha256:640c5e62cea04b6d6f2084232651d0cc70362d31f4f805e7be94dbed6855e8f2",
         "valkey:latest",
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
     ),
     kubernetes(
         "the release is a tag",
@@ -231,13 +231,13 @@ DEFECTS = [
         "the check of Valkey always succeeds",
         "[sh, -c, \"valkey-cli -t 3 ping | grep -Eq 'PONG|NOAUTH'\"]",
         '["true"]',
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
     ),
     kubernetes(
         "an outage of the database restarts all pods",
         "exec: {command: [python, deploy/container/healthcheck.py, /healthz]}",
         "exec: {command: [python, deploy/container/healthcheck.py, /readyz]}",
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
     ),
     kubernetes(
         "a bad release replaces a good one",
@@ -249,7 +249,7 @@ DEFECTS = [
             "exec: {command: [python, deploy/container/healthcheck.py, connect]}\n"
             "            periodSeconds: 1\n"
         ),
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
     ),
     kubernetes(
         "Nginx gets the secrets of the app",
@@ -258,7 +258,7 @@ DEFECTS = [
             "            - {name: nginx-tmp, mountPath: /tmp}\n"
             "            - {name: secrets, mountPath: /run/secrets/app, readOnly: true}\n"
         ),
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
     ),
     kubernetes(
         "the app gets the key of the certificate",
@@ -267,20 +267,20 @@ DEFECTS = [
             "            - {name: app-tmp, mountPath: /tmp}\n"
             "            - {name: certificate, mountPath: /run/secrets/tls, readOnly: true}\n"
         ),
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
     ),
     kubernetes(
         "everybody reads the secrets",
         "{secretName: web, defaultMode: 0440}",
         "{secretName: web, defaultMode: 0444}",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/web.yaml",
     ),
     kubernetes(
         "secrets are variables",
         "            - configMapRef: {name: settings}\n",
         ("            - configMapRef: {name: settings}\n            - secretRef: {name: web}\n"),
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
         file="deploy/kubernetes/base/web.yaml",
     ),
     kubernetes(
@@ -294,13 +294,13 @@ DEFECTS = [
         "the key of the certificate on a disk",
         "emptyDir: {medium: Memory, sizeLimit: 1Mi}",
         "emptyDir: {sizeLimit: 1Mi}",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
     ),
     kubernetes(
         "Valkey takes all memory",
         "            limits: {cpu: 500m, memory: 192Mi, ephemeral-storage: 64Mi}\n",
         "",
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
     ),
     kubernetes(
         "Valkey asks for no password",
@@ -385,14 +385,14 @@ DEFECTS = [
         "the image runs as root",
         ("USER 10001:10001\nHEALTHCHECK --interval=30s --timeout=10s --start-period=30s"),
         "HEALTHCHECK --interval=30s --timeout=10s --start-period=30s",
-        "test_a_stage_does_what_was_looked_at",
+        "test_each_stage_contains_only_reviewed_settings",
     ),
     # --- The pod that sends mail
     kubernetes(
         "the pod that sends mail runs as root",
         "runAsUser: 10001",
         "runAsUser: 0",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/mail.yaml",
     ),
     kubernetes(
@@ -411,7 +411,7 @@ DEFECTS = [
         "the password of the mail server is a variable",
         "{name: MAIL_URL_FILE, value: /run/secrets/mail/MAIL_URL}",
         "{name: MAIL_URL, valueFrom: {secretKeyRef: {name: mail, key: MAIL_URL}}}",
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
     ),
     kubernetes(
         "the password of the mail server on a command line",
@@ -429,13 +429,13 @@ DEFECTS = [
         "every port of the mail server's address is open",
         "        - {protocol: TCP, port: 587}\n",
         "        - {protocol: TCP, port: 587, endPort: 65535}\n",
-        "test_pods_connect_to_whom_the_policy_names",
+        "test_pods_connect_only_to_targets_of_the_policy",
     ),
     kubernetes(
         "every pod sends mail",
         "    matchLabels: {app.kubernetes.io/component: mail}\n  policyTypes: [Egress]\n",
         "    matchLabels: {}\n  policyTypes: [Egress]\n",
-        "test_pods_connect_to_whom_the_policy_names",
+        "test_pods_connect_only_to_targets_of_the_policy",
     ),
     kubernetes(
         "every pod connects to the one that sends mail",
@@ -445,7 +445,7 @@ DEFECTS = [
             "  policyTypes: [Egress, Ingress]\n"
             "  ingress: [{}]\n"
         ),
-        "test_pods_connect_to_whom_the_policy_names",
+        "test_pods_connect_only_to_targets_of_the_policy",
     ),
     kubernetes(
         "a process that hangs sends no mail any more",
@@ -505,7 +505,7 @@ DEFECTS = [
             "        - name: migration\n"
             "          secret: {secretName: migration, defaultMode: 0440}\n"
         ),
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
     ),
     postgresql(
         "the app may change tables",
@@ -518,13 +518,13 @@ DEFECTS = [
         "              - {key: REDIS_URL, path: REDIS_URL}\n",
         "              - {key: REDIS_URL, path: REDIS_URL}\n"
         "              - {key: DATABASE_URL, path: DATABASE_URL}\n",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
     ),
     postgresql(
         "whoever migrates gets the password of the mail server",
         "            items: [{key: MAIL_DATABASE_URL, path: MAIL_DATABASE_URL}]\n",
         "",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/migrate.yaml",
     ),
     postgresql(
@@ -541,21 +541,21 @@ DEFECTS = [
             "            - {name: admin, mountPath: /run/secrets/admin}\n"
             "      volumes:\n"
         ),
-        "test_a_container_gets_no_further",
+        "test_each_container_matches_the_policy",
         file="deploy/kubernetes/base/migrate.yaml",
     ),
     postgresql(
         "the backup gets the administrator",
         "secret: {secretName: migration, defaultMode: 0440}",
         "secret: {secretName: admin, defaultMode: 0440}",
-        "test_a_pod_gets_no_further",
+        "test_each_pod_matches_the_policy",
         file="deploy/kubernetes/base/backup.yaml",
     ),
     postgresql(
         "the app reaches any server",
         "        - ipBlock: {cidr: 192.0.2.10/32}\n",
         "        - ipBlock: {cidr: 0.0.0.0/0}\n",
-        "test_pods_connect_to_whom_the_policy_names",
+        "test_pods_connect_only_to_targets_of_the_policy",
     ),
     postgresql(
         "the administrator stays in the cluster",
@@ -577,6 +577,6 @@ DEFECTS = [
             "        - {protocol: TCP, port: 443}\n"
         ),
         "        - ipBlock: {cidr: 192.0.2.20/32}\n",
-        "test_pods_connect_to_whom_the_policy_names",
+        "test_pods_connect_only_to_targets_of_the_policy",
     ),
 ]

@@ -77,7 +77,7 @@ DEFECTS = [
         "a script that makes HTML of a text",
         "    button.textContent = label;",
         "    button.innerHTML = label;",
-        "test_no_script_does_what_is_forbidden",
+        "test_no_script_contains_a_forbidden_construct",
     ),
     absence(
         "a password field that password managers do not fill in",
@@ -96,6 +96,6 @@ DEFECTS = [
         "a form that was sent in the clear is repeated",
         "            return 403;\n        }\n        return 308",
         "            break;\n        }\n        return 308",
-        "test_what_was_sent_in_the_clear_is_not_asked_for_again",
+        "test_writes_over_plain_http_are_refused_without_redirect",
     ),
 ]

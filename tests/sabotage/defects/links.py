@@ -32,7 +32,7 @@ DEFECTS = [
         "a link counts for ever",
         FIND,
         "    )\n    return db.session.scalar(query",
-        "test_a_link_ends_by_itself",
+        "test_an_expired_link_is_refused",
     ),
     links(
         "a link to reset lives as long as one to sign up",
@@ -50,7 +50,7 @@ DEFECTS = [
         "a link is used by each of several requests at once",
         USED,
         "Link.id == link.id",
-        "test_of_ten_who_use_a_link_at_once_one_wins",
+        "test_only_one_of_ten_simultaneous_uses_of_a_link_succeeds",
     ),
     links(
         "a link counts again after use",
@@ -62,25 +62,25 @@ DEFECTS = [
         "the pause does not grow",
         "backoff(FIRST_PAUSE, link.mails - 1, longest)",
         "FIRST_PAUSE",
-        "test_a_stranger_gets_few_mails_however_often_somebody_asks",
+        "test_one_mailbox_gets_few_mails_for_many_requests",
     ),
     links(
         "the pause grows for ever: an attacker keeps the owner out",
         "backoff(FIRST_PAUSE, link.mails - 1, longest)",
         "backoff(FIRST_PAUSE, link.mails - 1, DAY)",
-        "test_a_stranger_gets_few_mails_however_often_somebody_asks",
+        "test_one_mailbox_gets_few_mails_for_many_requests",
     ),
     links(
         "the pause is longer than a link counts: a stranger leaves the owner without one",
         "min(LONGEST_PAUSE, LIFETIMES[purpose])",
         "LONGEST_PAUSE",
-        "test_a_stranger_gets_few_mails_however_often_somebody_asks",
+        "test_one_mailbox_gets_few_mails_for_many_requests",
     ),
     links(
         "an operator waits as long as a thief likes",
         "    return _renewed(_locked(purpose, email, user))\n",
         '    return issue(purpose, email, user) or Secret("")\n',
-        "test_an_operator_does_not_wait",
+        "test_operators_send_links_without_a_pause",
     ),
     links(
         "each request within the pause ends the link before",
@@ -93,7 +93,7 @@ DEFECTS = [
         "requests at once get a mail each",
         '    options = {**OF_ALL, "populate_existing": True}\n',
         '    db.session.commit()\n    options = {**OF_ALL, "populate_existing": True}\n',
-        "test_of_requests_at_once_one_sends_a_mail",
+        "test_simultaneous_requests_send_one_mail",
         file="app/auth/link_issuance.py",
     ),
     flows(
@@ -112,7 +112,7 @@ DEFECTS = [
         "a disabled account gets a link",
         "exists = user is not None and user.disabled_at is None",
         "exists = user is not None",
-        "test_the_mail_alone_tells",
+        "test_only_the_mail_says_whether_an_account_exists",
     ),
     flows(
         "a known address gets no mail: whoever has it is not told",
@@ -157,7 +157,7 @@ DEFECTS = [
         "    if not links.use(link):\n        return None\n"
         "    user = accounts.register(link.email, password)\n"
         "    if user is None:\n        return None\n",
-        "test_nobody_waits_while_a_password_is_hashed",
+        "test_no_lock_is_held_while_a_password_is_hashed",
     ),
     flows(
         "an account that is taken back is logged as opened",
@@ -178,7 +178,7 @@ DEFECTS = [
         "the form sends the token in its address",
         'action="{{ url_for(request.endpoint) }}"',
         'action="{{ request.full_path }}"',
-        "test_nothing_on_the_page_leads_on_with_the_token",
+        "test_no_link_on_the_page_contains_the_token",
         file="app/templates/auth/choose.html",
     ),
     pages(
@@ -193,7 +193,7 @@ DEFECTS = [
         "    from flask import request  # noqa: PLC0415\n\n"
         '    start = "https://" + request.headers.get("X-Forwarded-Host", request.host) + "/auth"\n'
         '    link = f"{start}/{purpose}?token={token.reveal()}"\n',
-        "test_a_link_leads_to_our_own_name",
+        "test_links_in_mails_have_the_domain_name_of_the_service",
     ),
     pages(
         "the error log of Nginx quotes the token of a mail",

@@ -9,7 +9,7 @@ from tests.sabotage.defect import Defect
 mail = partial(Defect, "mail")
 
 CONTEXT = "    tls = ssl.create_default_context(cafile=dict(parse_qsl(parts.query)).get(CA_FILE))\n"
-UNPROVEN = "test_a_server_that_cannot_prove_its_name_gets_nothing"
+UNPROVEN = "test_nothing_is_sent_to_a_mail_server_with_a_wrong_certificate"
 ARRIVES = "test_a_mail_arrives_as_it_was_written_and_once"
 REFUSED = "test_one_mail_that_is_refused_does_not_hold_up_the_others"
 LEASED = "test_a_mail_is_taken_by_one_sender_until_it_must_have_ended"
@@ -33,7 +33,7 @@ DEFECTS = [
         '        if parts.scheme == "smtp" and not is_loopback(host):\n',
         "        server.ehlo()\n"
         '        if parts.scheme == "smtp" and server.has_extn("starttls"):\n',
-        "test_without_starttls_nothing_is_said",
+        "test_nothing_is_sent_to_a_mail_server_without_starttls",
     ),
     mail(
         "a carriage return ends the headers",
@@ -69,13 +69,13 @@ DEFECTS = [
         "one key is for every purpose",
         "info=purpose.encode()",
         'info=b"all"',
-        "test_what_is_encrypted_is_read_for_its_purpose_and_unchanged_alone",
+        "test_encrypted_text_is_read_only_unchanged_and_for_its_purpose",
     ),
     mail(
         "a rotated key takes the mails along",
         "[settings.secret_key, *reversed(settings.secret_key_fallbacks)]",
         "[settings.secret_key]",
-        "test_mails_outlive_a_rotated_key_and_not_a_lost_one",
+        "test_mails_survive_a_rotated_key_but_not_a_lost_one",
     ),
     mail("a mail is free while it is sent", "due_at=now() + LEASE", "due_at=now()", LEASED),
     mail(

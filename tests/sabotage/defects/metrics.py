@@ -54,7 +54,7 @@ DEFECTS = [
         '            log.warning("metrics: the database cannot be read", exc_info=True)',
         "        except ZeroDivisionError:\n"
         '            log.warning("metrics: the database cannot be read", exc_info=True)',
-        "test_without_the_database_the_other_numbers_stay",
+        "test_other_metrics_remain_without_the_database",
     ),
     logs(
         "a trace is taken over without a look at it",
@@ -102,7 +102,7 @@ DEFECTS = [
         "a backup counts that nobody could restore",
         "        dumps.verify(migration_engine().url, partial)\n",
         "",
-        "test_what_cannot_be_read_again_is_no_backup",
+        "test_an_unreadable_backup_is_refused",
     ),
     logs(
         "a backup fails because it is not recorded",
@@ -132,7 +132,7 @@ DEFECTS = [
         "the certificate of whom the address names",
         "server_hostname=self.name)",
         "server_hostname=self.server[0])",
-        "test_the_certificate_is_the_one_that_nginx_shows",
+        "test_the_certificate_metric_reads_the_certificate_of_nginx",
     ),
     logs(
         "an answer that breaks off is not counted",

@@ -32,7 +32,7 @@ DEFECTS = [
         "Bandit skips a test",
         "skips = []",
         'skips = ["B608"]',
-        "test_the_judges_look_at_everything",
+        "test_the_checkers_examine_all_files",
     ),
     audits(
         "Bandit tells high severity alone",
@@ -81,7 +81,7 @@ DEFECTS = [
         "gitleaks does not look at the deployment",
         "regexes = ['''kelp",
         "paths = ['''deploy/''']\nregexes = ['''kelp",
-        "test_the_judges_look_at_everything",
+        "test_the_checkers_examine_all_files",
     ),
     audits(
         "a predictable random number",

@@ -28,7 +28,7 @@ DEFECTS = [
         "a feature's rows refer to an account that cannot go",
         'owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))',
         'owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))',
-        "test_what_refers_to_a_row_goes_with_it",
+        "test_foreign_keys_to_a_user_cascade_on_deletion",
     ),
     deletion(
         "a stolen session is enough",
@@ -71,7 +71,7 @@ DEFECTS = [
         "    from app.auth.links import OF_ALL, Link  # noqa: PLC0415\n\n"
         "    typed = select(Link.email).where(Link.user_id == user.id)\n"
         "    addresses = {user.email, *db.session.scalars(typed, execution_options=OF_ALL)}",
-        "test_who_leaves_takes_no_mail_of_another_along",
+        "test_deleting_an_account_keeps_mails_of_other_users",
     ),
     deletion(
         "the log keeps the address",
@@ -84,7 +84,7 @@ DEFECTS = [
         "        # The log keeps the id of a deleted account: no other one may get it.\n"
         "        sqlite_autoincrement=True,\n",
         "",
-        "test_no_other_account_gets_the_id",
+        "test_the_id_of_a_deleted_account_is_not_reused",
     ),
     deletion(
         "a write at the same time says that the account is full",
@@ -116,7 +116,7 @@ DEFECTS = [
         "a name that looks secret is no obstacle",
         "        if not SECRET.search(it.key)\n        and not SECRET.search(it.columns[0].name)\n",
         "        if True\n",
-        "test_what_looks_secret_is_never_exported",
+        "test_columns_with_secret_names_are_never_exported",
     ),
     export(
         "the rows of others are in it",
@@ -124,7 +124,7 @@ DEFECTS = [
         '    all_rows = {"unscoped": "the export"}\n'
         "    keys = sorted("
         "db.session.scalars(select(primary).where(*criteria), execution_options=all_rows))\n",
-        "test_only_sign_in_and_upkeep_say_unscoped",
+        "test_only_sign_in_and_upkeep_use_unscoped_queries",
     ),
     export(
         "the mails of everybody are in it",
@@ -136,13 +136,13 @@ DEFECTS = [
         "all rows are read at once",
         "BATCH = 20  # rows in memory at once",
         "BATCH = 20_000  # rows in memory at once",
-        "test_it_takes_no_memory_and_holds_no_connection",
+        "test_the_export_uses_little_memory_and_no_idle_connection",
     ),
     export(
         "a slow client keeps a connection to the database",
         "        db.session.commit()\n        for row in rows:",
         "        for row in rows:",
-        "test_it_takes_no_memory_and_holds_no_connection",
+        "test_the_export_uses_little_memory_and_no_idle_connection",
     ),
     export(
         "it can be asked for without end",
@@ -160,20 +160,20 @@ DEFECTS = [
         "a closed sign-up still mails links",
         "    require_open_sign_up()\n    known",
         "    known",
-        "test_nobody_asks_for_an_account_who_may_not",
+        "test_sign_up_is_refused_unless_it_is_open",
         TOKEN,
     ),
     sign_up(
         "a link from before opens an account after sign-up was closed",
         "Link.purpose.in_(_counting(purpose))",
         'Link.purpose.in_([purpose, "invite"] if purpose == "confirm" else [purpose])',
-        "test_links_count_as_the_setting_says",
+        "test_the_setting_decides_which_sign_up_links_are_valid",
     ),
     sign_up(
         "any word opens sign-up",
         'read.choice("SIGN_UP", "open", "invite", "closed")',
         'read("SIGN_UP", "open")',
-        "test_another_word_is_an_error",
+        "test_an_unknown_value_of_sign_up_is_an_error",
     ),
     sign_up(
         "a changed address leaves the links of the old mailbox",

@@ -8,8 +8,8 @@ from tests.sabotage.defect import Defect
 
 pages = partial(Defect, "pages")
 
-FAILED = "test_after_a_failure_nobody_is_asked_and_everybody_reads_the_same"
-STAYS = "test_only_who_ticks_the_box_stays"
+FAILED = "test_the_page_of_a_server_error_is_the_same_for_all_users"
+STAYS = "test_a_session_stays_only_when_the_box_is_ticked"
 
 DEFECTS = [
     pages(
@@ -29,7 +29,7 @@ DEFECTS = [
         "a page that is not there speaks of the server",
         "    if error.description == type(error).description:\n",
         "    if not error.description:\n",
-        "test_every_error_speaks_plain_words",
+        "test_every_error_page_has_plain_text",
     ),
     pages(
         "a text is lost when the database fails",
@@ -47,25 +47,25 @@ DEFECTS = [
         "a link at the foot runs a script",
         "        if url and not HTTPS_URL.fullmatch(url) and not OWN_PAGE.fullmatch(url):\n",
         '        if " " in url:\n',
-        "test_what_is_no_address_stops_the_start",
+        "test_start_up_refuses_an_invalid_footer_address",
     ),
     pages(
         "a path at the foot leads to another site",
         'OWN_PAGE = re.compile(r"/([A-Za-z0-9._~-][A-Za-z0-9/._~-]*)?")',
         'OWN_PAGE = re.compile(r"/[A-Za-z0-9/._~-]*")',
-        "test_what_is_no_address_stops_the_start",
+        "test_start_up_refuses_an_invalid_footer_address",
     ),
     pages(
         "production has the page of developers",
         "    if not settings.production:\n        development.init_app(app)\n",
         "    development.init_app(app)\n",
-        "test_production_does_not_have_it",
+        "test_production_has_no_components_page",
     ),
     pages(
         "a timeout may be as long as one likes",
         "if not SHORTEST <= self.absolute <= LONGEST:",
         "if not SHORTEST <= self.absolute:",
-        "test_what_is_too_short_or_too_long_stops_the_start",
+        "test_start_up_refuses_a_timeout_out_of_range",
     ),
     pages(
         "the timeout of the operator does not count",
@@ -77,7 +77,7 @@ DEFECTS = [
         "whoever sends the field stays",
         "    if chosen and offered():\n",
         "    if chosen:\n",
-        "test_it_is_off_unless_it_is_offered",
+        "test_staying_signed_in_is_off_by_default",
     ),
     pages(
         "everybody stays",

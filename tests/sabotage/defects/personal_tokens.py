@@ -9,7 +9,7 @@ from tests.sabotage.defect import Defect
 TOKEN = {"auth": "token"}
 pat = partial(Defect, "personal_tokens", answers=TOKEN)
 
-ACCOUNT = "test_no_route_of_the_account_is_open_to_a_token"
+ACCOUNT = "test_account_routes_refuse_personal_tokens"
 SCOPE = "test_a_scope_allows_what_it_says"
 EVERYWHERE = "test_whatever_signs_out_everywhere_ends_all_tokens"
 
@@ -24,7 +24,7 @@ DEFECTS = [
         "a token opens what asks for a fresh proof",
         "not rule.startswith(ACCOUNT) and not needs_fresh_proof(app, endpoint)",
         "not rule.startswith(ACCOUNT)",
-        "test_what_asks_for_a_fresh_proof_is_closed",
+        "test_routes_that_need_a_fresh_proof_refuse_personal_tokens",
     ),
     pat(
         "a token that reads writes",
@@ -36,7 +36,7 @@ DEFECTS = [
         "a token stands for its owner on every public route",
         "if g.personal_token and token_access.refusal(g.personal_token) is None:",
         "if g.personal_token:",
-        "test_on_a_public_route_of_the_account_a_token_is_nobody",
+        "test_public_account_routes_ignore_personal_tokens",
     ),
     pat(
         "a token counts for ever",
@@ -60,7 +60,7 @@ DEFECTS = [
         "a disabled account goes on by its tokens",
         "    if not row or row.user.disabled_at is not None:\n",
         "    if not row:\n",
-        "test_a_disabled_account_has_none_that_works",
+        "test_tokens_of_a_disabled_account_are_refused",
     ),
     pat(
         "the token is stored as it is",
@@ -92,7 +92,7 @@ DEFECTS = [
         "the checksum is not looked at",
         "if checksum(body) == end else None",
         "if len(end) == CHECKSUM else None",
-        "test_what_cannot_be_a_token_asks_the_database_nothing",
+        "test_malformed_tokens_are_refused_without_a_query",
     ),
     pat(
         "scanners do not find a token",
@@ -104,6 +104,6 @@ DEFECTS = [
         "production shows the API as a page",
         '    if not app.config["SETTINGS"].production:\n        openapi_page',
         '    if app.config["SETTINGS"]:\n        openapi_page',
-        "test_production_has_no_such_page",
+        "test_production_has_no_openapi_page",
     ),
 ]

@@ -14,7 +14,7 @@ systemd = partial(reencryption, answers={"deployment": "systemd"})
 kubernetes = partial(reencryption, answers={"deployment": "kubernetes"})
 
 CODES = "test_wrong_codes_count_as_wrong_passwords_do"
-CARRIED_OUT = "test_after_that_the_next_sign_in_by_password_removes_them"
+CARRIED_OUT = "test_after_three_days_a_password_sign_in_removes_the_factors"
 BEGUN = "test_the_owner_is_told_at_once_and_nothing_ends_for_three_days"
 
 DEFECTS = [
@@ -28,7 +28,7 @@ DEFECTS = [
         "a passkey of the owner gives a guesser a hundred new tries",
         "    if after_password:\n        throttling.clear(user)\n",
         "    throttling.clear(user)\n    if after_password:\n",
-        "test_a_passkey_goes_on_and_opens_nothing_for_the_password",
+        "test_a_passkey_sign_in_works_and_does_not_unlock_the_password",
     ),
     lock(
         "a wrong code that comes early is free",
@@ -73,7 +73,7 @@ DEFECTS = [
         "the owner is locked out of a session that runs",
         "    throttling.clear(session)\n    code_guesses.forget(session.user)\n",
         "    throttling.clear(session)\n",
-        "test_what_runs_goes_on_and_lets_codes_count_again",
+        "test_an_open_session_continues_and_can_reset_the_count",
     ),
     guesses(
         "nobody is told that codes do not count any more",
@@ -116,7 +116,7 @@ DEFECTS = [
         "    if throttling.count_failure(throttling.decoy(name)):\n"
         "        lock.mail_nobody(name)\n",
         "    throttling.count_failure(throttling.decoy(name))\n",
-        "test_nothing_tells_that_there_is_no_account",
+        "test_a_locked_account_cannot_be_told_from_an_unknown_one",
     ),
     lock(
         "whoever has a former mailbox opens the account",
@@ -171,7 +171,7 @@ DEFECTS = [
         "an operator is talked out of the delay",
         "        if user.disabled_at is None:\n            raise click.ClickException(\n",
         "        if user.id < 0:\n            raise click.ClickException(\n",
-        "test_what_a_thief_has_set_up_is_removed_at_once_from_a_disabled_account",
+        "test_factors_of_a_disabled_account_are_removed_at_once",
     ),
     reset(
         "a new address takes the ways to cancel away",
@@ -202,13 +202,13 @@ DEFECTS = [
         "the link of a mail cancels nothing",
         "    return user is not None and cancel(user, MAIL)\n",
         "    return user is not None\n",
-        "test_the_owner_keeps_them_by_the_link",
+        "test_the_owner_keeps_the_factors_by_the_mailed_link",
     ),
     reset(
         "the account page says nothing",
         "{% if current_user.factors_end_at %}",
         "{% if false %}",
-        "test_the_owner_keeps_them_by_a_running_session",
+        "test_the_owner_keeps_the_factors_in_an_open_session",
         answers={"auth": "session"},
     ),
     Defect(
@@ -216,7 +216,7 @@ DEFECTS = [
         "a sign-in by a code looks like one by the password alone",
         "notices.send(KIND, user, proof=proof)",
         'notices.send(KIND, user, proof="password")',
-        "test_a_sign_in_from_a_new_device_says_by_what",
+        "test_the_mail_about_a_new_device_names_the_factors",
     ),
     reencryption(
         "the text of a mail that was just sent comes back",
@@ -228,7 +228,7 @@ DEFECTS = [
         "the first hundred alone",
         "        while rows := _after(last, model, column):\n",
         "        if rows := _after(last, model, column):\n",
-        "test_there_may_be_many",
+        "test_reencryption_works_in_batches",
     ),
     reencryption(
         "authenticator apps are lost with the second rotation",
@@ -240,7 +240,7 @@ DEFECTS = [
         "a value that no key reads stops every rotation",
         "                    unreadable += 1\n                    continue\n",
         "                    raise\n",
-        "test_what_no_key_reads_is_counted_and_stops_nothing",
+        "test_undecryptable_rows_are_counted_and_skipped",
     ),
     reencryption(
         "a key that was never deployed is rotated away",
@@ -282,7 +282,7 @@ DEFECTS = [
         "a key that the service does not have yet is rotated away",
         ' --expect-key <"$its_key" #',
         " #",
-        "test_a_rotation_needs_the_key_of_what_runs",
+        "test_a_rotation_stops_when_the_service_has_another_key",
     ),
     reencryption(
         "a rotation that was stopped ends the service at its next start",
@@ -294,7 +294,7 @@ DEFECTS = [
         "ctrl-c leaves a copy of a key",
         "        except BaseException:  # Ctrl-C too: the file holds a key\n",
         "        except OSError:\n",
-        "test_ctrl_c_leaves_no_other_copy_of_a_key",
+        "test_an_interrupt_leaves_no_second_copy_of_a_key",
     ),
     systemd(
         "a rotation encrypts nothing anew",

@@ -16,7 +16,7 @@ around = partial(Defect, "around second factors")
 RANDOM = "test_recovery_codes_are_random_and_stored_as_hashes"
 STORED = "test_a_ticket_is_random_and_stored_as_a_hash"
 SET_UP = "test_an_app_protects_after_its_first_code"
-FORGOTTEN = "test_a_right_password_does_not_forget_wrong_codes"
+FORGOTTEN = "test_a_right_password_keeps_the_count_of_wrong_codes"
 COUNTED = "this = Ticket.id == ticket.id, Ticket.tries < MAX_TRIES, Ticket.expires_at > now()"
 
 DEFECTS = [
@@ -36,7 +36,7 @@ DEFECTS = [
         "where the key is lost, recovery codes are lost as well",
         "    except ValueError:\n        security_event(",
         "    except ZeroDivisionError:\n        security_event(",
-        "test_where_the_key_is_lost_a_recovery_code_still_counts",
+        "test_a_recovery_code_works_without_the_encryption_key",
     ),
     Defect(
         "second factors",
@@ -172,7 +172,7 @@ DEFECTS = [
         "an older code counts after a newer one",
         "AuthenticatorApp.id == app.id, AuthenticatorApp.last_step < step",
         "AuthenticatorApp.id == app.id, AuthenticatorApp.last_step != step",
-        "test_an_older_code_counts_no_more_after_a_newer_one",
+        "test_an_older_code_is_refused_after_a_newer_one",
     ),
     apps(
         "clocks may differ by two steps",
@@ -266,7 +266,7 @@ DEFECTS = [
         "the last one is removed where one is required",
         "        if are_required():\n",
         "        if are_required() and not user.id:\n",
-        "test_where_one_is_required_the_last_stays",
+        "test_the_last_required_factor_cannot_be_removed",
     ),
     factors(
         "recovery codes outlive the last factor",

@@ -12,7 +12,7 @@ quotas = partial(Defect, "quotas")
 throttling = partial(Defect, "throttling")
 postgresql = partial(Defect, "database", answers={"database": "postgresql"})
 mysql = partial(Defect, "database", answers={"database": "mysql"})
-MAIL_ROLE = "test_it_has_no_other_right_whatever_was_done_to_the_database"
+MAIL_ROLE = "test_the_mail_role_has_no_other_rights"
 
 DEFECTS = [
     errors(
@@ -26,7 +26,7 @@ DEFECTS = [
         "the answer is what was sent, not what is stored",
         "html = markup(stored)",
         "html = Markup(render(source) + ' ')",
-        "test_what_is_answered_is_what_is_stored",
+        "test_values_in_memory_match_the_stored_row",
     ),
     upkeep(
         "a page fails when last seen cannot be written",
@@ -68,7 +68,7 @@ DEFECTS = [
         "    rows, before = min(rows, 0), rows\n"
         "    statement = update(User).where(User.id == owner)\n"
         "    statement = statement.values(stored_rows=User.stored_rows + before - rows)\n",
-        "test_of_writes_at_once_no_more_are_stored_than_there_is_room_for",
+        "test_simultaneous_writes_do_not_exceed_the_quota",
     ),
     quotas(
         "the migration drops the table that notes refer to",
@@ -94,14 +94,14 @@ DEFECTS = [
         "whoever tries too early keeps the owner out for longer",
         "        account.refusals += 1\n        return False\n",
         "        account.refusals += 1\n",
-        "test_an_attempt_that_comes_too_early_makes_nothing_longer",
+        "test_an_early_attempt_does_not_extend_the_delay",
     ),
     throttling(
         "guesses at once are all looked at",
         "    if not throttling.lock(user):\n        return False\n    if"
         " correct and user.password_hash != verified:",
         "    if correct and user.password_hash != verified:",
-        "test_of_guesses_at_once_one_is_looked_at",
+        "test_only_one_of_simultaneous_guesses_is_checked",
     ),
     throttling(
         "nobody is told of a hundred failures",
@@ -137,7 +137,7 @@ DEFECTS = [
         "a backup counts whose end is missing",
         'f"--file={os.devnull}"',
         '"--list"',
-        "test_what_cannot_be_read_again_is_no_backup",
+        "test_an_unreadable_backup_is_refused",
     ),
     mysql(
         "the app's user writes when the newest backup was",
@@ -174,7 +174,7 @@ DEFECTS = [
         "the mail process starts with any role",
         "settings.database_url != settings.mail_database_url:",
         "not settings.database_url:",
-        "test_it_refuses_to_start_with_another_role",
+        "test_the_mail_process_refuses_to_start_with_another_role",
     ),
     postgresql(
         "the mail process may have the role of the app",
@@ -192,7 +192,7 @@ DEFECTS = [
         "an incomplete backup has the final name",
         'partial = target.with_name(f"{target.name}.partial")',
         "partial = target",
-        "test_half_a_backup_has_no_name_of_a_whole_one",
+        "test_an_unfinished_backup_has_another_file_name",
     ),
     postgresql(
         "a restore that is stopped leaves the sessions of the backup",
@@ -241,12 +241,12 @@ DEFECTS = [
         "of a deadlock the loser gives up",
         "return _has_number(error, DEADLOCK)",
         "return False",
-        "test_of_a_deadlock_the_loser_begins_anew",
+        "test_the_loser_of_a_deadlock_is_repeated",
     ),
     mysql(
         "what was written before a deadlock is lost unseen",
         "if not simultaneous or not left:",
         "if not simultaneous:",
-        "test_where_something_was_written_before_the_loser_raises",
+        "test_the_loser_of_a_deadlock_raises_after_an_earlier_write",
     ),
 ]

@@ -96,7 +96,7 @@ def disable(app: Flask) -> None:
 @pytest.mark.parametrize("rehash", [False, True], ids=["", "rehash"])
 @pytest.mark.parametrize("ending", [password_change, reset, disabling])
 @pytest.mark.parametrize("moment", ["verified", "started", "any"])
-def test_no_session_outlives_what_it_was_opened_with(
+def test_a_sign_in_during_a_password_change_or_disabling_leaves_no_session(
     app: Flask,
     alice: Browser,
     monkeypatch: pytest.MonkeyPatch,
@@ -191,7 +191,7 @@ def test_parallel_sign_ins_keep_the_limit_of_sessions(
 
 
 @pytest.mark.parametrize("expired", [0, 3])
-def test_the_clean_up_of_one_sign_in_is_in_nobodys_way(
+def test_simultaneous_sign_ins_can_delete_the_same_expired_sessions(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch, expired: int
 ) -> None:
     """Each deletes what has expired, of every user: the same rows at the same time."""

@@ -46,7 +46,9 @@ def successes(answers: list[int]) -> int:
 
 
 @asvs("15.4.2")
-def test_of_ten_that_confirm_at_once_one_changes_the_address(app: Flask, alice: Browser) -> None:
+def test_only_one_of_ten_simultaneous_confirmations_changes_the_address(
+    app: Flask, alice: Browser
+) -> None:
     assert change_address(alice, NEW).status_code < 400
     token = newest_token(app, NEW)
     calls = [ready_to_confirm_address(tab, token) for tab in tabs(app, alice)]
@@ -58,7 +60,9 @@ def test_of_ten_that_confirm_at_once_one_changes_the_address(app: Flask, alice: 
 
 
 @asvs("15.4.2")
-def test_of_two_addresses_that_are_confirmed_at_once_one_counts(app: Flask, alice: Browser) -> None:
+def test_only_one_of_two_simultaneously_confirmed_addresses_is_set(
+    app: Flask, alice: Browser
+) -> None:
     """The second would have its undo in the mailbox of the first, which may be a thief's."""
     calls = []
     for tab, email in zip(tabs(app, alice, 2), (NEW, OTHER), strict=True):
@@ -72,7 +76,9 @@ def test_of_two_addresses_that_are_confirmed_at_once_one_counts(app: Flask, alic
 
 @asvs("15.4.2")
 @slow
-def test_of_ten_that_undo_at_once_one_sets_the_password(app: Flask, alice: Browser) -> None:
+def test_only_one_of_ten_simultaneous_undo_requests_sets_the_password(
+    app: Flask, alice: Browser
+) -> None:
     assert change_address(alice, NEW).status_code < 400
     assert ready_to_confirm_address(alice, newest_token(app, NEW))().status_code < 400
     token = newest_token(app, ALICE)
@@ -89,7 +95,7 @@ def test_of_ten_that_undo_at_once_one_sets_the_password(app: Flask, alice: Brows
 
 
 @asvs("15.4.2")
-def test_what_changes_an_account_at_once_does_not_lock_up(app: Flask, alice: Browser) -> None:
+def test_simultaneous_changes_of_an_account_do_not_deadlock(app: Flask, alice: Browser) -> None:
     """A change, another request for one, a reset and a new password take the same rows."""
     for attempt in range(3):
         new = f"new{attempt}@example.com"

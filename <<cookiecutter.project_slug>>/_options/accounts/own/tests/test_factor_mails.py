@@ -40,7 +40,7 @@ def newest(app: Flask, kind: str) -> Received:
         ("passkey", "with a passkey, on a device", "remove that passkey"),
     ],
 )
-def test_a_sign_in_from_a_new_device_says_by_what(
+def test_the_mail_about_a_new_device_names_the_factors(
     app: Flask, proof: str, said: str, advice: str
 ) -> None:
     with asking(app):
@@ -65,7 +65,7 @@ def test_a_recovery_code_says_how_many_are_left(app: Flask, used: int, said: str
 
 
 @asvs("6.3.7")
-def test_a_new_factor_and_new_codes_are_told(app: Flask) -> None:
+def test_the_owner_gets_a_mail_about_new_factors_and_codes(app: Flask) -> None:
     with_app(app, ALICE)
     kinds: list[tuple[second_factors.Kind, str]] = [
         ("code", "An authenticator app was added"),
@@ -84,7 +84,7 @@ def test_a_new_factor_and_new_codes_are_told(app: Flask) -> None:
 
 
 @asvs("6.3.7")
-def test_a_removed_factor_is_told(app: Flask) -> None:
+def test_the_owner_gets_a_mail_about_a_removed_factor(app: Flask) -> None:
     with_app(app, ALICE)
     with asking(app):
         (session,) = sessions.of_user(user_of(ALICE))

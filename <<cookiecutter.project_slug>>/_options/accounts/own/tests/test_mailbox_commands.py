@@ -46,7 +46,7 @@ def run(app: Flask, *command: str) -> Any:
 
 @asvs("6.3.8")
 @pytest.mark.parametrize("sign_up", ["invite", "closed"])
-def test_nobody_asks_for_an_account_who_may_not(
+def test_sign_up_is_refused_unless_it_is_open(
     service: Callable[[str], Flask], sign_up: str, alice: Browser
 ) -> None:
     app = service(sign_up)
@@ -75,7 +75,7 @@ def said(answer: Any) -> str:
     ("sign_up", "own", "invited"),
     [("open", True, True), ("invite", False, True), ("closed", False, False)],
 )
-def test_links_count_as_the_setting_says(
+def test_the_setting_decides_which_sign_up_links_are_valid(
     app: Flask, service: Callable[[str], Flask], sign_up: str, own: bool, invited: bool
 ) -> None:
     """Also those that were mailed while the setting was another one."""
@@ -89,7 +89,7 @@ def test_links_count_as_the_setting_says(
 
 
 @pytest.mark.parametrize("sign_up", ["invite", "closed"])
-def test_who_has_an_account_still_gets_in(
+def test_existing_users_can_sign_in_while_sign_up_is_closed(
     app: Flask, service: Callable[[str], Flask], alice: Browser, sign_up: str
 ) -> None:
     later = service(sign_up)
@@ -100,7 +100,9 @@ def test_who_has_an_account_still_gets_in(
 
 
 @pytest.mark.parametrize("value", ["yes", "OPEN", "0", "open,invite"])
-def test_another_word_is_an_error(make_app: Callable[..., Flask], value: str) -> None:
+def test_an_unknown_value_of_sign_up_is_an_error(
+    make_app: Callable[..., Flask], value: str
+) -> None:
     with pytest.raises(ConfigurationError, match=r"SIGN_UP is .*; write open, invite or closed"):
         make_app(SIGN_UP=value)
 
@@ -126,7 +128,7 @@ def test_an_invitation_opens_an_account_once(app: Flask, cli: Cli) -> None:
     ("email", "problem"),
     [("carol", "Enter an e-mail address"), ("ALICE@example.com", "There is an account")],
 )
-def test_a_useless_invitation_is_refused(
+def test_an_invitation_without_effect_is_refused(
     app: Flask, cli: Cli, alice: Browser, email: str, problem: str
 ) -> None:
     refused = cli("users", "invite", email)
@@ -142,7 +144,7 @@ def test_no_invitation_while_sign_up_is_closed(service: Callable[[str], Flask]) 
 
 
 @pytest.mark.parametrize("command", [("invite", CAROL), ("reset", "alice@example.com")])
-def test_an_operator_does_not_wait(
+def test_operators_send_links_without_a_pause(
     app: Flask, cli: Cli, alice: Browser, command: tuple[str, str]
 ) -> None:
     """Strangers begin the pause anew again and again; an operator sends a link all the same."""
@@ -162,7 +164,7 @@ def test_an_operator_does_not_wait(
 
 @asvs("6.4.1")
 @pytest.mark.parametrize("sign_up", ["open", "invite", "closed"])
-def test_who_has_the_mailbox_chooses_the_password_of_an_account_that_is_created(
+def test_the_owner_of_the_mailbox_chooses_the_password_of_a_created_account(
     service: Callable[[str], Flask], sign_up: str
 ) -> None:
     """An operator neither chooses it nor sees it: until the link is used, there is none."""

@@ -120,7 +120,7 @@ def test_the_provider_signs_somebody_in(visitor: Browser, provider: RealProvider
 
 
 @asvs("10.1.2", "10.2.3")
-def test_what_the_provider_is_asked(
+def test_the_authorization_request_has_the_right_parameters(
     visitor: Browser, provider: RealProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, drawn, draw = [], [], secrets.token_urlsafe
@@ -147,7 +147,7 @@ def test_what_the_provider_is_asked(
 
 
 @asvs("10.2.3")
-def test_no_more_is_asked_for_than_is_used(make_app: Callable[..., Flask]) -> None:
+def test_only_used_scopes_are_requested(make_app: Callable[..., Flask]) -> None:
     """Unless the operator says so: whoever takes this service over has no more of its users."""
     settings = make_app().config["SETTINGS"].oidc
     assert settings.scopes == oidc_settings.DEFAULT_SCOPES
@@ -155,7 +155,7 @@ def test_no_more_is_asked_for_than_is_used(make_app: Callable[..., Flask]) -> No
 
 
 @asvs("7.6.2")
-def test_only_a_form_of_ours_starts_a_sign_in(visitor: Browser) -> None:
+def test_only_a_form_of_the_service_starts_a_sign_in(visitor: Browser) -> None:
     assert visitor.get("/auth/login").status_code == 200  # a page, no redirect
     assert visitor.post("/auth/login").status_code == 400  # no token
     foreign = {"Sec-Fetch-Site": "cross-site", "Origin": EVIL}
@@ -204,7 +204,7 @@ def test_mixed_up_sessions(service: Flask, provider: RealProvider) -> None:
     refused(two.get(changed(answers[1], code=codes[0])), two)
 
 
-def test_a_sign_in_goes_on_beside_an_answer_that_is_not_its_own(
+def test_an_answer_to_another_sign_in_does_not_disturb_this_one(
     visitor: Browser, provider: RealProvider
 ) -> None:
     answer = callback(visitor, provider)
@@ -298,7 +298,7 @@ def test_a_parameter_twice(visitor: Browser, provider: RealProvider) -> None:
     ("error", "status"),
     [("access_denied", 401), ("<script>alert(1)</script>", 401), ("temporarily_unavailable", 503)],
 )
-def test_the_provider_says_no(
+def test_an_error_from_the_provider_is_shown(
     visitor: Browser, provider: RealProvider, error: str, status: int
 ) -> None:
     answer = changed(callback(visitor, provider), code=None, error=error, error_description=EVIL)
@@ -433,7 +433,7 @@ def test_an_id_token_that_is_wrong(
 
 @asvs("6.8.4", "9.2.1")
 @pytest.mark.parametrize("moment", BAD_TIMES.values(), ids=BAD_TIMES)
-def test_a_time_that_was_asked_for_and_is_wrong(
+def test_a_wrong_requested_auth_time_is_refused(
     app: Flask, provider: RealProvider, make_app: Callable[..., Flask], moment: object
 ) -> None:
     visitor = Browser(make_app(**provider.settings(), OIDC_MAX_AGE="3600"))
@@ -516,7 +516,7 @@ def test_a_forged_id_token(
     refused(sign_in(visitor, provider), visitor)
 
 
-def test_the_forger_only_lacks_the_key(visitor: Browser, provider: RealProvider) -> None:
+def test_the_unforged_id_token_is_accepted(visitor: Browser, provider: RealProvider) -> None:
     """What the forgeries above are made from is good."""
     with_claims(provider, lambda claims: claims)
     assert sign_in(visitor, provider).status_code == 302
@@ -594,7 +594,7 @@ def signed_in(service: Flask, person: Person) -> Browser:
 
 @practice("auth.step_up")
 @asvs("6.8.4", "7.5.3")
-def test_a_step_up_asks_who_is_signed_in_there_once_more(
+def test_a_step_up_asks_the_provider_to_sign_in_again(
     service: Flask, provider: RealProvider
 ) -> None:
     alice = provider.person()
@@ -610,7 +610,7 @@ def test_a_step_up_asks_who_is_signed_in_there_once_more(
 
 @practice("auth.step_up")
 @asvs("6.8.4", "7.5.3")
-def test_the_parameters_of_a_step_up_are_taken_out_on_the_way(
+def test_a_step_up_with_removed_parameters_is_refused(
     service: Flask, provider: RealProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the thief of a session, at a computer where the user is signed in at the provider."""
@@ -646,7 +646,7 @@ def test_a_step_up_as_somebody_else(service: Flask, provider: RealProvider) -> N
 
 
 @asvs("6.8.1", "10.5.2")
-def test_an_address_is_nobodys_key(
+def test_accounts_are_found_by_subject_and_not_by_address(
     app: Flask,
     provider: RealProvider,
     make_app: Callable[..., Flask],
@@ -717,13 +717,13 @@ def test_no_open_redirect_by_a_changed_cookie(visitor: Browser, provider: RealPr
     assert visitor.get(answer).headers["Location"] == after_sign_in(visitor.app)
 
 
-def test_one_comes_back_to_where_one_was_going(visitor: Browser, provider: RealProvider) -> None:
+def test_sign_in_returns_to_the_requested_page(visitor: Browser, provider: RealProvider) -> None:
     challenge = visitor.get("/account/").headers["Location"]
     answer = provider.person().authorize(visitor.start(challenge))
     assert visitor.get(answer).headers["Location"] == "/account/"
 
 
-def test_the_redirect_uri_is_ours_whatever_the_request_says(
+def test_the_redirect_uri_does_not_depend_on_the_request(
     visitor: Browser, provider: RealProvider
 ) -> None:
     for headers in ({"Host": "service.test:8443"}, {"X-Forwarded-Host": "evil.example"}):
@@ -810,7 +810,7 @@ def test_the_secret_can_be_a_file_and_is_shown_nowhere(
     assert CLIENT_SECRET not in repr(settings)
 
 
-def test_forms_lead_to_the_provider_and_nowhere_else(make_app: Callable[..., Flask]) -> None:
+def test_the_form_policy_allows_only_the_provider(make_app: Callable[..., Flask]) -> None:
     app = make_app(OIDC_REDIRECT_ORIGINS="https://b.test, https://c.test:8443")
     policy = Browser(app).get("/").headers["Content-Security-Policy"]
     allowed = "'self' https://id.service.test https://b.test https://c.test:8443"

@@ -35,7 +35,7 @@ def events(log: Log) -> list[str]:
 
 @asvs("15.2.2")
 @pytest.mark.parametrize("email", ["\u0315\u0300" * 20_000, "x" * 20_000, ["a"] * 9999, None, {}])
-def test_an_address_that_is_none_is_not_shown(
+def test_an_invalid_email_claim_is_not_shown(
     app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch, email: object
 ) -> None:
     """It is not normalized either, which may take minutes: claims contain input of users."""
@@ -111,13 +111,13 @@ def test_the_claim_is_configured(
     assert arrive(Browser(service), "bob@example.com", **other).status_code == 403
 
 
-def test_everybody_gets_in_where_no_group_is_configured(app: Flask) -> None:
+def test_all_users_can_sign_in_when_no_group_is_configured(app: Flask) -> None:
     assert arrive(Browser(app)).status_code == 302
 
 
 @practice("auth.sessions")
 @asvs("8.3.2", "16.3.2")
-def test_who_leaves_the_group_is_signed_out_everywhere(
+def test_leaving_the_group_ends_all_sessions(
     app: Flask, make_app: Callable[..., Flask], log: Log
 ) -> None:
     service = make_app(**STAFF)
@@ -133,7 +133,7 @@ def test_who_leaves_the_group_is_signed_out_everywhere(
 
 @practice("auth.operators")
 @asvs("8.3.2")
-def test_who_is_an_operator_is_decided_at_every_sign_in(
+def test_the_operator_role_is_decided_at_every_sign_in(
     app: Flask, make_app: Callable[..., Flask], log: Log
 ) -> None:
     service = make_app(OIDC_OPERATOR_GROUPS="admins")
@@ -174,7 +174,7 @@ def test_nobody_is_an_operator_by_default(app: Flask) -> None:
         ("alice@example.com\0", None),
     ],
 )
-def test_what_the_provider_calls_an_address(app: Flask, email: object, shown: str | None) -> None:
+def test_only_valid_email_claims_are_used(app: Flask, email: object, shown: str | None) -> None:
     visitor = Browser(app)
     assert arrive(visitor, email=email).status_code == 302
     with app.app_context():
@@ -189,7 +189,7 @@ def test_what_the_provider_calls_an_address(app: Flask, email: object, shown: st
     ("claim", "counts"),
     [(True, True), ("true", True), (None, True), (False, False), ("false", False), (0, False)],
 )
-def test_an_address_that_is_not_verified_is_none(app: Flask, claim: object, counts: bool) -> None:
+def test_an_unverified_email_claim_is_not_used(app: Flask, claim: object, counts: bool) -> None:
     """Anybody may claim it: operators would take the account for another, and mail go astray."""
     arrive(Browser(app), email="boss@example.com", email_verified=claim)
     with app.app_context():
@@ -213,7 +213,7 @@ def test_a_new_address_is_the_same_account(app: Flask) -> None:
 
 @asvs("10.5.2")
 @pytest.mark.parametrize("subject", ["ALICE", "Alice", "alice.", "al ice"])
-def test_subjects_are_told_apart_letter_by_letter(app: Flask, subject: str) -> None:
+def test_subjects_are_compared_exactly(app: Flask, subject: str) -> None:
     first, second = Browser(app), Browser(app, "192.0.2.2")
     arrive(first, sub="alice")
     first.write("A title of hers")
@@ -334,7 +334,7 @@ def test_an_operator_signs_in_while_the_provider_is_down(
 
 
 @asvs("6.3.4")
-def test_who_has_an_account_at_the_provider_has_no_password_here(app: Flask) -> None:
+def test_accounts_of_the_provider_cannot_sign_in_by_password(app: Flask) -> None:
     visitor = Browser(app)
     arrive(visitor)
     with app.app_context():
@@ -355,7 +355,7 @@ def test_a_second_account_of_one_operator_is_refused(app: Flask, cli: Callable[.
 
 
 @asvs("6.8.1")
-def test_a_provider_without_a_name_opens_no_local_account(
+def test_a_provider_with_an_empty_issuer_opens_no_local_account(
     app: Flask, cli: Callable[..., Any]
 ) -> None:
     """The local issuer is the empty one, and no provider can be it."""

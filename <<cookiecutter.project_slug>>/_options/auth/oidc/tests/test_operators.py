@@ -57,7 +57,7 @@ def change(operator: Browser, action: str, account: object, **more: object) -> A
 
 @asvs("1.4.2", "2.2.1", "16.5.3")
 @pytest.mark.parametrize("number", ["-1", f"-{2**70}", f"{2**70}", "9" * 5000, "\u0661", "x", ""])
-def test_no_number_is_an_error_of_the_service(operator: Browser, number: str) -> None:
+def test_unusual_numbers_cause_no_server_error(operator: Browser, number: str) -> None:
     assert operator.get("/operators/accounts", query_string={"before": number}).status_code == 200
     for action in ("disable", "enable"):
         assert change(operator, action, number).status_code in (404, 409)
@@ -95,13 +95,15 @@ def test_a_route_that_is_added_is_for_operators_as_well(service: Flask, operator
 
 
 @asvs("8.3.2")
-def test_who_is_no_operator_any_more_is_stopped(service: Flask, operator: Browser) -> None:
+def test_a_former_operator_has_no_access(service: Flask, operator: Browser) -> None:
     """The provider says so at the next sign-in, and every other session of theirs obeys."""
     arrive(service, operator.email, "staff")
     assert operator.get("/operators/accounts").status_code == 403
 
 
-def test_the_account_page_leads_operators_there(service: Flask, operator: Browser) -> None:
+def test_the_account_page_links_operators_to_the_accounts(
+    service: Flask, operator: Browser
+) -> None:
     def link(browser: Browser) -> object:
         return html(browser.get("/account/")).css_first("a[href='/operators/accounts']")
 
@@ -124,7 +126,7 @@ def test_an_operator_disables_and_enables(service: Flask, operator: Browser) -> 
     assert arrive(service, alice.email).is_signed_in()
 
 
-def test_operators_do_not_lock_themselves_out(service: Flask, operator: Browser) -> None:
+def test_operators_cannot_disable_themselves(service: Flask, operator: Browser) -> None:
     assert change(operator, "disable", id_of(service, operator.email)).status_code == 409
     assert operator.is_signed_in()
     page = html(operator.get("/operators/accounts"))
@@ -134,7 +136,7 @@ def test_operators_do_not_lock_themselves_out(service: Flask, operator: Browser)
 
 @asvs("2.2.1")
 @pytest.mark.parametrize("account", ["", "x", "0", "-1", "1e3", "999999", 2**31, 2**64, "1 OR 1=1"])
-def test_an_account_that_is_none_is_not_found(
+def test_an_unknown_account_is_not_found(
     service: Flask, operator: Browser, account: object
 ) -> None:
     arrive(service, "alice@example.com")
@@ -156,7 +158,7 @@ def test_an_unknown_field_hides_no_denied_access(
 
 
 @asvs("1.2.1")
-def test_what_a_provider_says_is_shown_as_text(service: Flask, operator: Browser) -> None:
+def test_claims_of_a_provider_are_shown_as_text(service: Flask, operator: Browser) -> None:
     attack = "<img src=x onerror=alert(1)>"
     browser = Browser(service)
     url = STUB.authorize(browser.start(), "eve@example.com", sub=attack, email=attack)

@@ -83,7 +83,7 @@ def sign_out_at_provider(person: Person, url: str) -> requests.Response:
 
 
 @asvs("7.6.1", "14.3.1")
-def test_one_signs_out_at_both(
+def test_sign_out_ends_both_sessions(
     app: Flask, make_app: Callable[..., Flask], provider: RealProvider
 ) -> None:
     visitor = Browser(make_app(**provider.settings()))
@@ -106,7 +106,7 @@ def test_one_signs_out_at_both(
 
 
 @asvs("7.6.1")
-def test_the_provider_signs_out(
+def test_a_logout_token_of_the_provider_ends_the_session(
     app: Flask,
     make_app: Callable[..., Flask],
     provider: RealProvider,
@@ -172,7 +172,7 @@ def test_a_session_is_named_by_subject_or_sid(
     ("names", "mail_count"),
     [({"sub": SUBJECT}, 1), ({"sid": "s1"}, 0), ({"sub": SUBJECT, "sid": "s1"}, 0)],
 )
-def test_the_owner_is_told_that_the_provider_ended_all(
+def test_the_owner_gets_a_mail_when_the_provider_ends_all_sessions(
     app: Flask, alice: Browser, names: dict[str, str], mail_count: int
 ) -> None:
     """With the id of a session, the owner has signed out at the provider: no mail for that."""
@@ -193,7 +193,9 @@ def test_the_owner_is_told_that_the_provider_ended_all(
         {"sub": "%"},
     ],
 )
-def test_other_sessions_go_on(app: Flask, alice: Browser, names: dict[str, str]) -> None:
+def test_a_logout_token_keeps_other_sessions(
+    app: Flask, alice: Browser, names: dict[str, str]
+) -> None:
     assert send(app, STUB.sign(**names, events=EVENTS, jti="1")) == 200
     assert alice.is_signed_in()
 
@@ -231,7 +233,7 @@ def test_a_wrong_logout_token_ends_nothing(
 
 
 @pytest.mark.parametrize("typ", [None, "JWT", "logout+jwt", "application/LOGOUT+JWT"])
-def test_a_logout_token_may_say_what_it_is(app: Flask, alice: Browser, typ: str | None) -> None:
+def test_a_logout_token_may_have_a_type(app: Flask, alice: Browser, typ: str | None) -> None:
     assert send(app, STUB.sign(typ, **USUAL)) == 200
     assert not alice.is_signed_in()
 
@@ -271,7 +273,7 @@ def test_a_logout_that_failed_can_be_sent_again(
     assert not alice.is_signed_in()
 
 
-def test_the_id_is_remembered_for_as_long_as_the_token_is_taken(app: Flask, alice: Browser) -> None:
+def test_the_token_id_is_stored_until_the_token_expires(app: Flask, alice: Browser) -> None:
     ahead = int(time.time()) + LEEWAY - 2  # on the clock of the provider
     with app.app_context():
         db.session.execute(delete(UsedOnce))  # what Alice's sign-in has left
@@ -283,7 +285,7 @@ def test_the_id_is_remembered_for_as_long_as_the_token_is_taken(app: Flask, alic
 
 
 @pytest.mark.parametrize("jti", ["x" * 10_000, "\0", "' OR 1=1 --"])
-def test_any_text_is_an_id(app: Flask, alice: Browser, jti: str) -> None:
+def test_a_logout_token_id_can_be_any_text(app: Flask, alice: Browser, jti: str) -> None:
     token = STUB.sign(**USUAL | {"jti": jti})
     assert [send(app, token), send(app, token)] == [200, 400]
 
@@ -301,7 +303,7 @@ def test_a_forged_logout_token_ends_nothing(app: Flask, alice: Browser) -> None:
 
 
 @asvs("3.5.1")
-def test_a_page_cannot_send_one(app: Flask, alice: Browser) -> None:
+def test_another_site_cannot_send_a_logout_token(app: Flask, alice: Browser) -> None:
     """Another site's page is stopped as everywhere, whatever token it has."""
     token = STUB.sign(**USUAL)
     foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
@@ -315,12 +317,12 @@ def test_sessions_of_an_emergency_account_are_not_the_providers(app: Flask) -> N
     assert operator.is_signed_in()
 
 
-def test_the_session_of_the_provider_is_kept_with_ours(app: Flask, alice: Browser) -> None:
+def test_the_session_id_of_the_provider_is_stored(app: Flask, alice: Browser) -> None:
     with app.app_context():
         assert db.session.scalars(select(Session)).one().provider_sid == "s1"
 
 
-def test_without_an_end_session_endpoint_one_signs_out_here(
+def test_sign_out_works_without_an_end_session_endpoint(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Google has none."""

@@ -141,7 +141,7 @@ def test_a_broken_provider_is_a_503_and_it_recovers(
         ("userinfo_endpoint", "//evil.example"),
     ],
 )
-def test_a_description_that_is_not_believed(
+def test_wrong_provider_metadata_is_refused(
     app: Flask, stub: Stub, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
     """Mix-up, and endpoints that would take the code and the secret elsewhere."""
@@ -150,7 +150,7 @@ def test_a_description_that_is_not_believed(
     unavailable(start(Browser(app)))
 
 
-def test_a_description_without_an_end(
+def test_too_large_provider_metadata_is_refused(
     app: Flask, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it is right, but it would fill the memory."""
@@ -174,7 +174,7 @@ def test_keys_that_cannot_be_read(
 @pytest.mark.parametrize(
     ("error", "status"), [("invalid_grant", 401), ("invalid_client", 503), ("unknown", 503)]
 )
-def test_the_token_endpoint_says_no(
+def test_an_error_of_the_token_endpoint_is_handled(
     app: Flask, stub: Stub, monkeypatch: pytest.MonkeyPatch, error: str, status: int
 ) -> None:
     refusal = json.dumps({"error": error, "error_description": "canary"})
@@ -185,7 +185,7 @@ def test_the_token_endpoint_says_no(
 
 
 @asvs("16.5.2")
-def test_who_is_signed_in_stays_signed_in(
+def test_an_outage_of_the_provider_keeps_sessions(
     stub: Stub, alice: Browser, monkeypatch: pytest.MonkeyPatch, later: Callable[[float], None]
 ) -> None:
     """And can sign out: here at least."""
@@ -197,7 +197,7 @@ def test_who_is_signed_in_stays_signed_in(
 
 
 @asvs("16.5.2")
-def test_an_outage_is_not_asked_about_by_everybody(
+def test_an_outage_is_remembered_between_requests(
     app: Flask, stub: Stub, monkeypatch: pytest.MonkeyPatch, later: Callable[[float], None]
 ) -> None:
     """Each try may take seconds, and there are few threads."""
@@ -236,7 +236,7 @@ def test_keys_that_were_rotated_under_the_same_name(
 
 
 @asvs("6.8.2")
-def test_a_wrong_key_is_a_401_and_floods_nobody(
+def test_a_wrong_key_is_a_401_and_keys_are_not_fetched_each_time(
     app: Flask, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched, published = [], json.dumps({"keys": [stub.key.as_dict(private=False)]})
@@ -270,7 +270,7 @@ def test_a_withdrawn_key_is_forgotten(
 
 
 @asvs("9.1.3")
-def test_keys_for_other_purposes_sign_nothing(
+def test_keys_for_other_purposes_are_not_accepted(
     app: Flask, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = {"keys": [{**stub.key.as_dict(private=False), "use": "enc"}]}
@@ -344,7 +344,7 @@ SLOW = {
 
 @asvs("16.5.2")
 @pytest.mark.parametrize(("serve", "tls"), SLOW.values(), ids=SLOW)
-def test_a_slow_provider_is_given_up_in_time(
+def test_requests_to_a_slow_provider_time_out(
     app: Flask,
     make_app: Callable[..., Flask],
     monkeypatch: pytest.MonkeyPatch,
@@ -363,7 +363,7 @@ def test_a_slow_provider_is_given_up_in_time(
 
 
 @asvs("16.5.2")
-def test_a_name_that_does_not_resolve_in_time(
+def test_a_slow_name_lookup_times_out(
     app: Flask, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No time limit of a socket covers it."""
@@ -376,9 +376,7 @@ def test_a_name_that_does_not_resolve_in_time(
     assert TOTAL < 5
 
 
-def test_all_threads_that_wait_are_given_up_in_time(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_waiting_threads_time_out(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four sign-ins hang; the fifth waits for a thread, but no longer than they."""
     release = threading.Event()
     for _ in range(4):
@@ -418,7 +416,7 @@ def test_a_real_provider_comes_back_with_other_keys(
 
 
 @asvs("12.3.2")
-def test_another_certificate_authority_is_not_believed(
+def test_a_certificate_of_another_authority_is_not_trusted(
     app: Flask, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Somebody stands in for the provider on the network."""

@@ -63,13 +63,15 @@ def refused(service: Flask, response: Any, visitor: Browser, log: Log, status: i
     assert events[0]["reason"].startswith(("acr: ", "amr: ", "auth_time: "))
 
 
-def test_nothing_is_asked_for_by_default(app: Flask, browser: Browser) -> None:
+def test_no_proof_is_requested_by_default(app: Flask, browser: Browser) -> None:
     assert asked(browser) == {}
     assert arrive(browser).status_code == 302
 
 
 @asvs("6.8.4")
-def test_what_is_asked_for(app: Flask, make_app: Callable[..., Flask]) -> None:
+def test_the_sign_in_request_names_the_required_proof(
+    app: Flask, make_app: Callable[..., Flask]
+) -> None:
     assert asked(Browser(make_app(**FACTORS))) == {"acr_values": ["gold silver"]}
     assert asked(Browser(make_app(**AGE))) == {"max_age": ["3600"]}
     assert asked(Browser(make_app(**METHODS))) == {}  # nothing can ask for amr
@@ -169,7 +171,9 @@ def no_times() -> list[Any]:
 
 
 @asvs("6.8.4", "9.2.1")
-def test_what_is_no_time_is_refused(app: Flask, make_app: Callable[..., Flask], log: Log) -> None:
+def test_an_invalid_auth_time_is_refused(
+    app: Flask, make_app: Callable[..., Flask], log: Log
+) -> None:
     service = make_app(**AGE)
     for moment in no_times():
         visitor = Browser(service)
@@ -197,7 +201,7 @@ def test_the_time_is_kept_with_the_session(app: Flask, browser: Browser, age: in
 
 
 @asvs("7.5.3")
-def test_without_a_time_a_sign_in_proves_nothing_fresh(app: Flask, browser: Browser) -> None:
+def test_a_sign_in_without_auth_time_is_no_fresh_proof(app: Flask, browser: Browser) -> None:
     """The user may have signed in at the provider days ago, and has not typed anything."""
     assert arrive(browser).status_code == 302
     assert proof(app) == (step_up.BY_PROVIDER, None)
@@ -205,7 +209,7 @@ def test_without_a_time_a_sign_in_proves_nothing_fresh(app: Flask, browser: Brow
 
 
 @asvs("7.5.3")
-def test_what_is_no_time_proves_nothing_fresh(app: Flask, browser: Browser) -> None:
+def test_an_invalid_auth_time_is_no_fresh_proof(app: Flask, browser: Browser) -> None:
     """Nobody has asked for it, so that the user gets in; as if the provider had named no time."""
     for moment in no_times():
         assert arrive(browser, auth_time=moment).status_code == 302
@@ -220,7 +224,7 @@ def test_what_is_no_time_proves_nothing_fresh(app: Flask, browser: Browser) -> N
 @pytest.mark.parametrize(
     "settings", [FACTORS, METHODS, AGE, {}], ids=["acr", "amr", "auth_time", ""]
 )
-def test_only_the_id_token_counts(
+def test_proof_is_read_from_the_id_token_only(
     app: Flask,
     make_app: Callable[..., Flask],
     monkeypatch: pytest.MonkeyPatch,
@@ -255,13 +259,13 @@ def test_only_the_id_token_counts(
 @pytest.mark.parametrize(
     "value", ["0", "59", "-60", "1h", "6.5e3", "120.0", "9" * 9, "\u0661\u0662\u0663"]
 )
-def test_an_age_that_is_none_is_an_error(environment: dict[str, str], value: str) -> None:
+def test_an_invalid_max_age_is_an_error(environment: dict[str, str], value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"OIDC_MAX_AGE is .* write seconds, 60 or more"):
         Settings.from_environment({**environment, "OIDC_MAX_AGE": value})
 
 
 @pytest.mark.parametrize("value", ["gold,silver", "gold, silver", "g\u00f6ld"])
-def test_values_that_are_none_are_an_error(environment: dict[str, str], value: str) -> None:
+def test_invalid_acr_and_amr_values_are_errors(environment: dict[str, str], value: str) -> None:
     for name in ("OIDC_ACR_VALUES", "OIDC_AMR_VALUES"):
         with pytest.raises(ConfigurationError, match=rf"{name} has .* spaces in between"):
             Settings.from_environment({**environment, name: value})

@@ -74,7 +74,7 @@ def test_many_at_the_same_moment_ask_once(app: Flask, asked: list[str]) -> None:
 
 
 @asvs("10.2.1")
-def test_another_instance_knows_what_was_used(
+def test_used_values_are_known_to_other_instances(
     app: Flask, make_app: Callable[..., Flask], asked: list[str], environment: dict[str, str]
 ) -> None:
     here, there = Browser(app), Browser(make_app(SECRET_KEY=environment["SECRET_KEY"]))
@@ -85,7 +85,7 @@ def test_another_instance_knows_what_was_used(
     assert asked.count("/token") == 1
 
 
-def test_after_a_failure_of_the_provider_one_starts_again(
+def test_a_sign_in_can_be_restarted_after_a_provider_failure(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visitor = Browser(app)
@@ -120,7 +120,7 @@ def test_answers_are_limited_by_address(app: Flask, method: str) -> None:
 # --- What is kept
 
 
-def test_it_is_a_hash_that_is_kept_for_each_purpose(app: Flask) -> None:
+def test_used_values_are_stored_as_hashes_per_purpose(app: Flask) -> None:
     with app.app_context():
         assert single_use.use("state", "value", 600)
         assert single_use.use("logout", "value", 600)
@@ -132,7 +132,7 @@ def test_it_is_a_hash_that_is_kept_for_each_purpose(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("value", ["x" * 100_000, "\0", "\ud800", ""], ids=lambda it: ascii(it[:9]))
-def test_any_text_can_be_used(app: Flask, value: str) -> None:
+def test_a_used_value_can_be_any_text(app: Flask, value: str) -> None:
     """JSON may hold half a surrogate pair."""
     with app.app_context():
         assert single_use.use("logout", value, 600)
@@ -140,14 +140,14 @@ def test_any_text_can_be_used(app: Flask, value: str) -> None:
         assert not single_use.use("logout", value, 600)
 
 
-def test_what_failed_is_not_used(app: Flask) -> None:
+def test_a_rollback_leaves_the_value_unused(app: Flask) -> None:
     with app.app_context():
         assert single_use.use("logout", "value", 600)
         db.session.rollback()
         assert single_use.use("logout", "value", 600)
 
 
-def test_it_is_remembered_for_longer_than_it_is_taken(app: Flask) -> None:
+def test_used_values_are_stored_longer_than_they_are_valid(app: Flask) -> None:
     visitor = Browser(app)
     began = now()
     assert visitor.register("alice@example.com").status_code == 302
@@ -156,7 +156,7 @@ def test_it_is_remembered_for_longer_than_it_is_taken(app: Flask) -> None:
         assert kept.expires_at > began + timedelta(seconds=pending.LIFETIME)
 
 
-def test_what_has_expired_is_deleted_a_few_at_a_time(app: Flask) -> None:
+def test_expired_values_are_deleted_in_small_batches(app: Flask) -> None:
     moments = {f"old {n}": now() - timedelta(seconds=n + 1) for n in range(250)}
     moments["new"] = now() + timedelta(minutes=1)
     with app.app_context():

@@ -148,7 +148,7 @@ def test_no_step_leads_to_another_site(app: Flask, alice: Browser, clock: Clock)
     assert [it.attributes["action"] for it in passkey_forms(page)] == [ALONE]
 
 
-def test_a_passkey_leads_there_as_well(app: Flask, alice: Browser) -> None:
+def test_a_passkey_leads_to_the_requested_page(app: Flask, alice: Browser) -> None:
     """The form posts to an address of its own, which has ?next= too."""
     device = with_passkey(app, alice.email)
     alone = Browser(app, "192.0.2.11")
@@ -190,7 +190,9 @@ def test_a_fresh_proof_leads_back(app: Flask, alice: Browser) -> None:
         (f"{PASSKEYS}/options", FACTORS),
     ],
 )
-def test_a_button_leads_back_to_its_page(app: Flask, alice: Browser, path: str, page: str) -> None:
+def test_a_fresh_proof_for_a_button_leads_back_to_its_page(
+    app: Flask, alice: Browser, path: str, page: str
+) -> None:
     """What was pressed is not done by the proof alone: another site could press it."""
     age_proofs(app)
     asked = alice.post(path, {"csrf_token": csrf_token(alice.get(STEP_UP))})
@@ -306,7 +308,9 @@ def test_the_account_page_says_what_protects_it_and_what_to_do_next(
     assert "Nothing to do" in text_of(alice.get(PROFILE))
 
 
-def test_few_recovery_codes_are_told(app: Flask, alice: Browser, clock: Clock) -> None:
+def test_the_account_page_warns_of_few_recovery_codes(
+    app: Flask, alice: Browser, clock: Clock
+) -> None:
     with_app(app, alice.email)
     prove(app, alice.email, "code")
     codes = shown_codes(new_recovery_codes(alice))
@@ -419,7 +423,7 @@ def test_the_script_makes_no_html() -> None:
     )
 
 
-def test_the_app_page_says_that_there_is_one(app: Flask, alice: Browser, clock: Clock) -> None:
+def test_the_app_page_says_that_an_app_is_set_up(app: Flask, alice: Browser, clock: Clock) -> None:
     with_app(app, alice.email)
     prove(app, alice.email, "code")
     assert "It protects the account until the new one" in text_of(alice.get(APP))
@@ -428,7 +432,9 @@ def test_the_app_page_says_that_there_is_one(app: Flask, alice: Browser, clock: 
 # --- SECOND_FACTOR=required
 
 
-def test_who_has_to_set_one_up_is_led_there(make_app: Callable[..., Flask], clock: Clock) -> None:
+def test_users_without_a_required_second_factor_are_led_to_its_set_up(
+    make_app: Callable[..., Flask], clock: Clock
+) -> None:
     app = make_app(SECOND_FACTOR="required")
     user = Browser(app).signed_in("carol@example.com")
     for path in (PROFILE, "/account/password", SAMPLES):

@@ -65,7 +65,7 @@ def age(app: Flask, **columns: timedelta) -> None:
         db.session.commit()
 
 
-def test_it_is_off_unless_it_is_offered(app: Flask, alice: Browser) -> None:
+def test_staying_signed_in_is_off_by_default(app: Flask, alice: Browser) -> None:
     assert not html(Browser(app).get(SIGN_IN)).css("[name=stay]")
     asked = alice.submit(SIGN_IN, {"email": alice.email, "password": PASSWORD, "stay": "y"})
     assert asked.status_code == 302
@@ -75,7 +75,7 @@ def test_it_is_off_unless_it_is_offered(app: Flask, alice: Browser) -> None:
 
 
 @asvs("7.3.1", "7.3.2")
-def test_only_who_ticks_the_box_stays(staying: Flask) -> None:
+def test_a_session_stays_only_when_the_box_is_ticked(staying: Flask) -> None:
     box = html(Browser(staying).get(SIGN_IN)).css_first("input[type=checkbox][name=stay]")
     assert "checked" not in box.attributes
     here, answer = sign_in(staying)
@@ -109,7 +109,7 @@ def test_a_sign_in_deletes_no_session_of_somebody_else_who_stays(staying: Flask)
 
 
 @asvs("7.3.2")
-def test_to_send_the_cookie_again_does_not_extend_it(staying: Flask) -> None:
+def test_sending_the_cookie_again_does_not_extend_the_session(staying: Flask) -> None:
     browser, answer = sign_in(staying, stay="y")
     first = end_of_cookie(answer)
     data = {"password": PASSWORD}
@@ -153,7 +153,7 @@ def test_an_abandoned_choice_is_not_taken_over_by_a_passkey(staying: Flask) -> N
     assert end_of_cookie(answer) is None
 
 
-def test_a_passkey_alone_stays_where_that_is_chosen(staying: Flask) -> None:
+def test_a_sign_in_by_passkey_alone_can_stay(staying: Flask) -> None:
     phone: Authenticator = with_passkey(staying, EMAIL)
     browser = Browser(staying, "192.0.2.20")
     page = html(browser.get(SIGN_IN))
@@ -165,7 +165,7 @@ def test_a_passkey_alone_stays_where_that_is_chosen(staying: Flask) -> None:
 
 
 @asvs("7.4.1", "7.4.3")
-def test_everything_else_ends_it_too(staying: Flask) -> None:
+def test_password_change_and_sign_out_end_a_staying_session(staying: Flask) -> None:
     thief, _ = sign_in(staying, stay="y")
     owner, _ = sign_in(staying, stay="y")
     changed = owner.change_password(PASSWORD, "quartz-ferry-meadow-3-almanac")
@@ -178,7 +178,9 @@ def test_everything_else_ends_it_too(staying: Flask) -> None:
     assert not owner.is_signed_in()
 
 
-def test_what_is_not_offered_any_more_ends(staying: Flask, make_app: Callable[..., Flask]) -> None:
+def test_a_staying_session_ends_when_the_setting_is_removed(
+    staying: Flask, make_app: Callable[..., Flask]
+) -> None:
     browser, _ = sign_in(staying, stay="y")
     age(staying, last_seen_at=timedelta(hours=2))
     without = Browser(make_app())
@@ -210,7 +212,7 @@ BOUNDS = (
         ),
     ],
 )
-def test_what_is_out_of_bounds_stops_the_start(
+def test_start_up_refuses_a_value_out_of_range(
     make_app: Callable[..., Flask], changes: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
@@ -219,5 +221,5 @@ def test_what_is_out_of_bounds_stops_the_start(
 
 
 @pytest.mark.parametrize("value", ["off", "", "12 hours", "1 hour"])
-def test_what_is_within_them_is_taken(make_app: Callable[..., Flask], value: str) -> None:
+def test_a_value_in_range_is_accepted(make_app: Callable[..., Flask], value: str) -> None:
     make_app(STAY_SIGNED_IN=value)

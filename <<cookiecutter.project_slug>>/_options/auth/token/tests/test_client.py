@@ -61,7 +61,7 @@ def signed_in(wire: Wire) -> Any:
     return user
 
 
-def test_it_writes_reads_and_signs_out(signed_in: Any, wire: Wire) -> None:
+def test_the_client_writes_reads_and_signs_out(signed_in: Any, wire: Wire) -> None:
     row = signed_in.request("POST", "/samples", {"title": "T", "body": "*B*"})
     assert signed_in.request("GET", f"/samples/{row['id']}") == row
     assert signed_in.request("DELETE", f"/samples/{row['id']}") is None
@@ -82,7 +82,7 @@ def test_an_expired_token_is_replaced_and_the_request_sent_again(
     assert wire.seen == [("/me", 401), ("/auth/refresh", 200), ("/me", 200)]
 
 
-def test_threads_that_find_it_expired_refresh_once(app: Flask, signed_in: Any, wire: Wire) -> None:
+def test_threads_with_an_expired_token_refresh_once(app: Flask, signed_in: Any, wire: Wire) -> None:
     signed_in.access_token = "expired"
     found: list[object] = []
 
@@ -112,7 +112,7 @@ def test_a_sign_in_that_was_ended_is_an_error(
     assert wire.seen == [("/me", 401), ("/auth/refresh", 401), ("/me", 401)]
 
 
-def test_it_waits_as_long_as_it_is_asked_to(
+def test_the_client_waits_as_long_as_retry_after_says(
     signed_in: Any, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[int] = []
@@ -130,14 +130,14 @@ def test_it_waits_as_long_as_it_is_asked_to(
     assert waited == [7]
 
 
-def test_what_is_wrong_is_told_by_field(signed_in: Any) -> None:
+def test_the_error_of_the_client_names_each_field(signed_in: Any) -> None:
     with pytest.raises(ApiError) as refused:
         signed_in.request("POST", "/samples", {"title": ""})
     assert {error["pointer"] for error in refused.value.problem["errors"]} == {"#/title", "#/body"}
 
 
 @pytest.mark.parametrize("address", ["http://service.test", "ftp://service.test", "service.test"])
-def test_nothing_is_sent_in_the_clear(address: str) -> None:
+def test_the_client_sends_nothing_over_plain_http(address: str) -> None:
     with pytest.raises(ValueError, match="https://"):
         Client(address)
 
@@ -162,7 +162,7 @@ def program(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return run
 
 
-def test_the_program_does_what_it_says(
+def test_the_program_runs_the_documented_commands(
     program: Callable[..., None], wire: Wire, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program(ORIGIN, "alice@example.com")
@@ -178,7 +178,7 @@ def test_the_program_does_what_it_says(
         ("forgot", "alice@example.com", [("/auth/forgot", 202), ("/auth/reset", 204)]),
     ],
 )
-def test_it_sets_a_password_by_the_code_of_a_mail(
+def test_the_program_sets_a_password_by_a_mailed_code(
     app: Flask,
     program: Callable[..., None],
     wire: Wire,
@@ -207,14 +207,14 @@ def test_it_sets_a_password_by_the_code_of_a_mail(
         ((ORIGIN, "alice", "forgot"), "name@example.com"),
     ],
 )
-def test_what_the_service_refuses_is_said_without_a_traceback(
+def test_the_program_reports_refusals_without_a_traceback(
     program: Callable[..., None], arguments: tuple[str, ...], said: str
 ) -> None:
     with pytest.raises(SystemExit, match=said):
         program(*arguments)
 
 
-def test_it_asks_for_a_second_factor_where_there_is_one(
+def test_the_program_asks_for_an_existing_second_factor(
     app: Flask,
     alice: Browser,
     program: Callable[..., None],
@@ -232,7 +232,7 @@ def test_it_asks_for_a_second_factor_where_there_is_one(
     assert wire.seen[:2] == [("/auth/token", 401), ("/auth/second-factor", 200)]
 
 
-def test_it_proves_once_more_who_the_user_is(app: Flask, signed_in: Any, wire: Wire) -> None:
+def test_the_program_gives_a_fresh_proof(app: Flask, signed_in: Any, wire: Wire) -> None:
     age_proofs(app)
     with pytest.raises(ApiError) as refused:
         signed_in.request("GET", "/me/export")
@@ -253,7 +253,7 @@ def test_help_says_how_to_call_it() -> None:
         assert "Traceback" not in result.stderr
 
 
-def test_its_device_is_known_from_the_first_sign_in_on(
+def test_the_device_of_the_client_is_known_after_the_first_sign_in(
     app: Flask, signed_in: Any, program: Callable[..., None]
 ) -> None:
     def notices(email: str) -> int:

@@ -67,7 +67,9 @@ def accounts_of(app: Flask) -> int:
 
 @asvs("6.3.8")
 @pytest.mark.parametrize("path", [SIGN_UP, FORGOT])
-def test_asking_answers_nothing(alice: Browser, browser: Browser, path: str) -> None:
+def test_asking_for_a_mail_returns_an_empty_answer(
+    alice: Browser, browser: Browser, path: str
+) -> None:
     for email in (alice.email, "nobody@example.com"):
         response = browser.post(path, {"email": email})
         assert (response.status_code, response.data) == (ASKED, b"")
@@ -76,7 +78,7 @@ def test_asking_answers_nothing(alice: Browser, browser: Browser, path: str) -> 
 
 
 @asvs("6.4.3")
-def test_a_code_that_does_not_count_is_one_problem(app: Flask, alice: Browser) -> None:
+def test_every_invalid_code_gets_the_same_problem(app: Flask, alice: Browser) -> None:
     """Used, replaced, of the other purpose, made up: a client can do but one thing about it."""
     used, reset = code_for_carol(app), code_for(alice)
     assert open_account(alice, used, NEW_PASSWORD).status_code == SIGNED_UP
@@ -197,7 +199,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 @practice("csrf")
 @asvs("3.5.1", "3.5.2", "14.2.1")
-def test_a_code_counts_as_json_in_the_body_alone(
+def test_a_code_is_read_only_from_a_json_body(
     app: Flask, alice: Browser, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Refused, and the code still counts: a scanner of mails cannot use it up. No log shows it."""
@@ -256,7 +258,7 @@ def test_a_page_at_app_url_calls_the_api_only_as_cors_origins_says(
 
 
 @asvs("8.2.2", "8.3.1")
-def test_the_code_says_whose_password_it_sets_and_not_the_token(
+def test_the_code_and_not_the_access_token_names_the_account(
     app: Flask, alice: Browser, bob: Browser
 ) -> None:
     code = code_for(alice)

@@ -169,7 +169,7 @@ def test_a_stale_session_is_told_what_to_do(app: Flask, alice: Browser) -> None:
 
 
 @asvs("7.5.1")
-def test_a_second_factor_proves_and_the_password_no_more(
+def test_only_the_second_factor_is_a_fresh_proof_where_one_exists(
     app: Flask, alice: Browser, clock: Clock
 ) -> None:
     secret, codes = set_app_up(alice, clock)
@@ -204,14 +204,16 @@ def test_a_second_factor_proves_and_the_password_no_more(
     ],
     ids=str,
 )
-def test_what_is_no_proof_is_named(alice: Browser, body: dict[str, Any], pointer: str) -> None:
+def test_an_invalid_proof_is_named_in_the_problem(
+    alice: Browser, body: dict[str, Any], pointer: str
+) -> None:
     answer = alice.post(STEP_UP, body)
     assert answer.status_code == 422
     assert [it["pointer"] for it in answer.json["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize("credential", [{}, {"id": 1}, {"response": None}])
-def test_an_answer_that_is_none_is_refused(
+def test_an_invalid_passkey_answer_is_refused(
     app: Flask, alice: Browser, credential: dict[str, Any]
 ) -> None:
     assert new_passkey_options(alice)
@@ -225,7 +227,7 @@ def test_an_answer_that_is_none_is_refused(
     assert passkey_step(guest, credential, alone=True).status_code == 401
 
 
-def test_a_ticket_that_is_none_gets_one_answer(browser: Browser) -> None:
+def test_every_invalid_ticket_gets_the_same_answer(browser: Browser) -> None:
     browser.ticket = "x" * 43
     assert passkey_options(browser) == {}
     answers = [code_step(browser, "123456"), passkey_step(browser, {})]
@@ -298,7 +300,7 @@ APPS = (
 
 @asvs("6.5.1")
 @pytest.mark.parametrize("origin", [ORIGIN, *APPS])
-def test_an_app_on_the_list_may_ask_and_no_other(
+def test_only_an_app_on_the_list_may_use_passkeys(
     app: Flask, make_app: Callable[..., Flask], origin: str
 ) -> None:
     alice = Browser(make_app(PASSKEY_ORIGINS=origin)).signed_in("alice@example.com")

@@ -23,7 +23,7 @@ from tests.test_account_races import NEW_PASSWORD, disable
 @asvs("7.4.1", "15.4.2")
 @pytest.mark.parametrize("ending", ["password", "reset", "disabled", "sign-out"])
 @pytest.mark.parametrize("moment", ["found", "any"])
-def test_no_refresh_brings_an_ended_sign_in_back(
+def test_a_refresh_does_not_restore_an_ended_session(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch, ending: str, moment: str
 ) -> None:
     """The thief's refresh has found the session; it ends before the new token is written."""
@@ -68,7 +68,7 @@ def test_no_refresh_brings_an_ended_sign_in_back(
 
 @practice("auth.tokens")
 @asvs("10.4.5", "15.4.2")
-def test_of_two_refreshes_that_found_the_same_token_one_wins(
+def test_only_one_of_two_refreshes_with_one_token_succeeds(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = alice.refresh_token

@@ -71,7 +71,7 @@ def status(visitor: Browser, token: str) -> int:
 
 
 @asvs("9.2.4")
-def test_an_access_token_says_what_it_must(
+def test_an_access_token_has_the_required_claims(
     parts: tuple[dict[str, Any], dict[str, Any]], app: Flask
 ) -> None:
     header, claims = parts
@@ -95,7 +95,7 @@ def test_an_access_token_says_what_it_must(
     assert timedelta(seconds=30) >= LEEWAY
 
 
-def test_a_token_made_by_hand_is_good(
+def test_a_correctly_signed_token_is_accepted(
     browser: Browser, parts: tuple[dict[str, Any], dict[str, Any]], key: bytes
 ) -> None:
     """The forgeries below fail because of what they change, not because of how they are made."""
@@ -153,7 +153,7 @@ HEADERS: dict[str, dict[str, Any]] = {
 
 @asvs("9.1.1", "9.1.2", "9.1.3", "9.2.2")
 @pytest.mark.parametrize("change", HEADERS.values(), ids=HEADERS)
-def test_a_header_chooses_nothing(
+def test_a_token_header_cannot_choose_the_key_or_algorithm(
     app: Flask,
     browser: Browser,
     parts: tuple[dict[str, Any], dict[str, Any]],
@@ -178,7 +178,7 @@ def test_a_header_chooses_nothing(
 
 @asvs("9.1.2", "9.2.2")
 @pytest.mark.parametrize("missing", ["alg", "typ", "kid"])
-def test_a_header_lacks_nothing(
+def test_a_token_without_a_required_header_is_refused(
     browser: Browser, parts: tuple[dict[str, Any], dict[str, Any]], key: bytes, missing: str
 ) -> None:
     header, claims = parts
@@ -294,12 +294,12 @@ GARBAGE = ["", ".", "..", "...", "null", "a.b.c", "\xff\xfe", "x" * 8000, "[]", 
 
 @asvs("9.1.1")
 @pytest.mark.parametrize("token", GARBAGE, ids=[ascii(text[:12]) for text in GARBAGE])
-def test_garbage_is_nobodys(browser: Browser, token: str) -> None:
+def test_a_malformed_token_is_refused(browser: Browser, token: str) -> None:
     assert status(browser, token) == 401
     assert browser.refresh(token or "x").status_code == 401
 
 
-def test_a_header_of_brackets_is_nobodys(browser: Browser) -> None:
+def test_a_token_with_a_deeply_nested_header_is_refused(browser: Browser) -> None:
     for nested in (b"[" * 5000, b'{"a":' * 3000, b"[" * 900 + b"]" * 900):
         assert status(browser, f"{encoded(nested)}.e30.x") == 401
 
@@ -323,7 +323,7 @@ def test_another_scheme_or_place_is_not_read(alice: Browser, browser: Browser) -
 
 
 @asvs("16.5.1")
-def test_one_answer_for_whatever_is_wrong(
+def test_every_invalid_token_gets_the_same_answer(
     alice: Browser,
     browser: Browser,
     parts: tuple[dict[str, Any], dict[str, Any]],
@@ -359,13 +359,13 @@ def test_an_access_token_expires(
 
 
 @asvs("9.2.2")
-def test_a_refresh_token_is_no_access_token_and_the_other_way_round(alice: Browser) -> None:
+def test_refresh_and_access_tokens_are_not_interchangeable(alice: Browser) -> None:
     assert status(alice, alice.refresh_token) == 401
     assert alice.refresh(alice.access_token).status_code == 401
     assert alice.is_signed_in()
 
 
-def test_a_public_route_does_not_mind_an_old_token(alice: Browser) -> None:
+def test_a_public_route_accepts_an_expired_token(alice: Browser) -> None:
     # An app that refreshes sends what it has.
     for token in ("x", alice.access_token[:-5]):
         headers = {"Authorization": f"Bearer {token}"}
@@ -389,7 +389,7 @@ def test_a_refresh_gives_a_new_pair(alice: Browser) -> None:
 
 
 @asvs("10.4.5", "16.3.3")
-def test_a_second_use_ends_the_whole_sign_in(
+def test_reuse_of_a_refresh_token_ends_the_session(
     alice: Browser, new_browser: Callable[..., Browser], log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     stolen = alice.refresh_token
@@ -408,7 +408,7 @@ def test_a_second_use_ends_the_whole_sign_in(
 
 @asvs("10.4.5")
 @pytest.mark.parametrize("age", [1, 2, 5])
-def test_any_older_token_is_a_second_use(alice: Browser, age: int) -> None:
+def test_using_any_older_refresh_token_ends_the_session(alice: Browser, age: int) -> None:
     old = [alice.refresh_token]
     for _ in range(age):
         alice.refresh()
@@ -429,7 +429,7 @@ def test_other_sign_ins_go_on(alice: Browser, new_browser: Callable[..., Browser
     assert phone.refresh().status_code == 200
 
 
-def test_a_made_up_token_ends_nothing(alice: Browser) -> None:
+def test_a_forged_refresh_token_ends_no_session(alice: Browser) -> None:
     """An access token names its session; nobody who reads one may end it with a guess."""
     session, token, signature = alice.refresh_token.split(".")
     for made_up in (
@@ -448,7 +448,7 @@ def test_a_made_up_token_ends_nothing(alice: Browser) -> None:
 
 
 @asvs("10.4.5", "15.4.2")
-def test_of_twenty_uses_at_once_one_wins(app: Flask, alice: Browser) -> None:
+def test_only_one_of_twenty_simultaneous_refreshes_succeeds(app: Flask, alice: Browser) -> None:
     token = alice.refresh_token
     start = Barrier(20)
 
@@ -594,7 +594,7 @@ def test_a_sign_in_expires(
 
 @practice("auth.sessions")
 @asvs("7.3.2", "10.4.8")
-def test_refreshing_does_not_go_on_for_ever(
+def test_refreshing_ends_at_the_absolute_timeout(
     alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start, days = now(), 0
@@ -609,7 +609,7 @@ def test_refreshing_does_not_go_on_for_ever(
 
 
 @asvs("2.3.2")
-def test_one_account_cannot_hoard_sign_ins(app: Flask, alice: Browser) -> None:
+def test_one_account_has_a_limited_number_of_sessions(app: Flask, alice: Browser) -> None:
     with app.app_context():
         user = db.session.scalars(select(Session)).one().user
         for _ in range(sessions.MAX_SESSIONS):

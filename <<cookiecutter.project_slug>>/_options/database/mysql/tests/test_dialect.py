@@ -96,7 +96,7 @@ def test_the_administrator_may_be_root_and_needs_no_database(
         assert problems(make_app, ADMIN_DATABASE_URL=url) == []
 
 
-def test_a_user_without_a_name_can_run_the_service(
+def test_the_service_runs_as_a_user_without_a_name(
     make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nameless() -> str:
@@ -111,7 +111,7 @@ def test_a_user_without_a_name_can_run_the_service(
 
 @practice("database.dialect")
 @asvs("12.3.1", "12.3.2")
-def test_only_a_database_nearby_is_spoken_to_without_tls(make_app: Callable[..., Flask]) -> None:
+def test_only_a_local_database_may_be_used_without_tls(make_app: Callable[..., Flask]) -> None:
     for url in LOCAL + VERIFIED:
         assert problems(make_app, DATABASE_URL=url, MIGRATION_DATABASE_URL=None) == [], url
         for timeouts in (True, False):
@@ -185,7 +185,7 @@ def test_a_value_that_does_not_fit_is_refused(
             connection.execute(insert, {"word": word, "day": day})
 
 
-def test_a_database_that_takes_accounts_for_each_other_is_not_migrated(
+def test_a_database_with_an_unsafe_collation_is_not_migrated(
     make_app: Callable[..., Flask], own_database: dict[str, str]
 ) -> None:
     app = make_app(**own_database)
@@ -210,7 +210,7 @@ def test_a_missing_tool_is_named(
         dumps._tool(make_url(REMOTE), ("mariadb", "mysql"))
 
 
-def test_a_file_that_fails_halfway_runs_nothing_but_sql_and_changes_nothing(
+def test_a_damaged_backup_runs_only_sql_and_changes_nothing(
     own_service: Flask, tmp_path: Path
 ) -> None:
     app = own_service
@@ -229,7 +229,7 @@ def test_a_file_that_fails_halfway_runs_nothing_but_sql_and_changes_nothing(
 
 @practice("database.dialect")
 @asvs("12.3.1")
-def test_the_tools_speak_as_safely_as_the_service(tmp_path: Path) -> None:
+def test_database_tools_connect_as_safely_as_the_service(tmp_path: Path) -> None:
     """What the option file says; test_tls.py proves it for the tools that are installed here."""
     for url in map(make_url, LOCAL):
         for mariadb, plain in ((True, "skip-ssl"), (False, "ssl-mode=DISABLED")):

@@ -47,7 +47,7 @@ def test_the_name_of_the_lock_of_migrations_is_a_secret(
 
 
 @asvs("13.2.2")
-def test_no_name_leaves_its_place_and_no_sign_in_it_stands_for_others(
+def test_names_are_quoted_and_wildcards_in_them_are_escaped(
     service: NewService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a GRANT, _ and % in the name of a database stand for any letters: the data of others."""
@@ -101,7 +101,7 @@ def test_no_password_reaches_the_log_of_the_server(
             assert "yranac" not in statement  # the other password
 
 
-def test_what_belongs_to_somebody_else_is_left_alone(service: NewService) -> None:
+def test_existing_users_of_others_are_not_changed(service: NewService) -> None:
     service.as_admin("CREATE USER {app} IDENTIFIED BY 'other'")
     service.as_admin("GRANT CREATE USER ON *.* TO {app}")
     query = "SELECT authentication_string FROM mysql.user WHERE user = %s"
@@ -113,7 +113,7 @@ def test_what_belongs_to_somebody_else_is_left_alone(service: NewService) -> Non
     assert service.made() == {service.app.username}
 
 
-def test_a_user_without_a_password_is_not_made(service: NewService) -> None:
+def test_a_user_without_a_password_is_not_created(service: NewService) -> None:
     service.app = service.app._replace(password=None)  # set() takes None for no change
     result = service.flask("create")
     assert result.exit_code == 1
@@ -122,7 +122,7 @@ def test_a_user_without_a_password_is_not_made(service: NewService) -> None:
 
 
 @asvs("12.3.1")
-def test_a_user_of_a_remote_service_must_come_encrypted(
+def test_a_user_of_a_remote_service_must_use_tls(
     service: NewService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert service.flask("create").exit_code == 0

@@ -92,14 +92,14 @@ def with_authority(url: URL, authority: Path) -> URL:
 
 
 @asvs("12.3.1")
-def test_the_right_server_is_spoken_to_encrypted(
+def test_connections_to_the_right_server_are_encrypted(
     make_app: Callable[..., Flask], server: Server, url: URL, tmp_path: Path
 ) -> None:
     authority = server.directory / "tls" / "ca.pem"
     connect_all(make_app, with_authority(url, authority), tmp_path, refused=False)
 
 
-def test_the_authorities_of_the_system_count_when_none_is_named(
+def test_system_certificate_authorities_are_trusted_by_default(
     make_app: Callable[..., Flask],
     server: Server,
     url: URL,
@@ -129,7 +129,7 @@ def test_a_certificate_for_another_name_is_refused(
 
 
 @asvs("12.3.1")
-def test_the_users_of_a_remote_service_cannot_come_in_plain_text(server: Server, url: URL) -> None:
+def test_users_of_a_remote_service_cannot_connect_without_tls(server: Server, url: URL) -> None:
     plain = url.set(host=server.address, query={})
     arguments = connect_arguments(plain) | {"ssl": None, "ssl_disabled": True}
     with pytest.raises(pymysql.Error, match="Access denied"):
@@ -172,7 +172,7 @@ def plain_server() -> Iterator[Plain]:
 
 
 @asvs("12.3.1")
-def test_a_server_without_tls_gets_not_a_byte(
+def test_nothing_is_sent_to_a_server_without_tls(
     make_app: Callable[..., Flask], server: Server, url: URL, tmp_path: Path
 ) -> None:
     authority = server.directory / "tls" / "ca.pem"

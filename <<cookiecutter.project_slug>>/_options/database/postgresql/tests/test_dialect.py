@@ -97,7 +97,7 @@ def test_a_database_that_cannot_be_used_or_trusted_is_refused(
 
 @practice("database.dialect")
 @asvs("12.3.2")
-def test_a_database_nearby_or_verified_is_accepted(make_app: Callable[..., Flask]) -> None:
+def test_a_local_or_verified_database_is_accepted(make_app: Callable[..., Flask]) -> None:
     for url in LOCAL + VERIFIED:
         assert problems(make_app, DATABASE_URL=url, MIGRATION_DATABASE_URL=None) == [], url
         assert problems(make_app, MIGRATION_DATABASE_URL=url) == [], url
@@ -153,7 +153,7 @@ def test_a_statement_ends_before_the_worker_does(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("version", ["15.13", "16.9", "17.5", "18.0", "99.1 (Debian 99.1-1)"])
-def test_a_backup_that_could_not_be_restored_is_none(
+def test_a_backup_that_cannot_be_restored_is_refused(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     """pg_dump 17 reads PostgreSQL 15, which then refuses what it has written."""

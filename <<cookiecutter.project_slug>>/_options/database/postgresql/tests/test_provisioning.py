@@ -42,7 +42,7 @@ def test_the_role_of_the_app_cannot_stop_an_upgrade(
         assert flask_db(make_app(**own_database), "upgrade").exit_code == 0
 
 
-def test_a_database_that_was_made_halfway_is_completed(service: NewService) -> None:
+def test_a_partly_created_database_is_completed(service: NewService) -> None:
     service.as_admin("CREATE ROLE {app} LOGIN PASSWORD 'x'")
     assert service.flask("create").exit_code == 0
     service.as_admin("DROP DATABASE {database}")
@@ -62,7 +62,7 @@ def test_a_database_that_was_made_halfway_is_completed(service: NewService) -> N
         connection.execute(text("CREATE TEMPORARY TABLE mine (id INTEGER)"))
 
 
-def test_no_name_leaves_its_place(
+def test_names_of_roles_and_databases_are_quoted(
     service: NewService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -111,14 +111,16 @@ def test_the_administrator_of_a_managed_server_is_no_superuser(service: NewServi
 
 
 @asvs("12.3.1")
-def test_an_administrator_is_not_sent_to_a_server_that_is_not_verified(service: NewService) -> None:
+def test_the_administrator_password_is_not_sent_to_an_unverified_server(
+    service: NewService,
+) -> None:
     admin = make_url("postgresql+psycopg://postgres:canary@db.example/postgres?sslmode=require")
     result = service.flask("create", admin=admin)
     assert result.exit_code == 1
     assert "ADMIN_DATABASE_URL does not verify the server" in result.stderr
 
 
-def test_what_belongs_to_somebody_else_is_left_alone(service: NewService) -> None:
+def test_existing_users_of_others_are_not_changed(service: NewService) -> None:
     def attributes() -> list[Any]:
         query = """SELECT oid, rolsuper, rolcanlogin, rolpassword FROM pg_authid
             WHERE rolname = ANY(%s) ORDER BY oid"""
@@ -151,7 +153,7 @@ def test_a_server_that_is_too_old_is_refused(
     assert "99 or newer is needed" in result.stderr
 
 
-def test_an_interrupted_restore_is_told(own_service: Flask) -> None:
+def test_an_interrupted_restore_is_reported(own_service: Flask) -> None:
     app = own_service
     Browser(app).sign_up("alice@example.com")
     assert flask_db(app, "backup", "saved").exit_code == 0

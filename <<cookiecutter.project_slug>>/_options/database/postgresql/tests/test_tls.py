@@ -186,7 +186,7 @@ def connect_all(
 
 
 @asvs("12.3.1")
-def test_the_right_server_is_spoken_to_encrypted(
+def test_connections_to_the_right_server_are_encrypted(
     make_app: Callable[..., Flask], terminator: Callable[..., Terminator], tmp_path: Path
 ) -> None:
     server = terminator()
@@ -196,7 +196,7 @@ def test_the_right_server_is_spoken_to_encrypted(
     )
 
 
-def test_the_authorities_of_the_system_count_when_none_is_named(
+def test_system_certificate_authorities_are_trusted_by_default(
     make_app: Callable[..., Flask],
     terminator: Callable[..., Terminator],
     tmp_path: Path,
@@ -227,7 +227,7 @@ def test_a_certificate_for_another_name_is_refused(
 
 
 @asvs("12.3.1")
-def test_a_server_without_tls_gets_not_a_byte(
+def test_nothing_is_sent_to_a_server_without_tls(
     make_app: Callable[..., Flask], terminator: Callable[..., Terminator], tmp_path: Path
 ) -> None:
     server = terminator(None)

@@ -111,7 +111,7 @@ def test_a_backup_is_of_one_moment_while_somebody_writes(
     assert {file.name for file in tmp_path.iterdir()} == {"backups", "data", "saved"}
 
 
-def test_a_page_that_is_damaged_is_noticed(own_service: Flask) -> None:
+def test_a_damaged_database_page_is_detected(own_service: Flask) -> None:
     app = own_service
     alice = Browser(app).sign_up("alice@example.com")
     assert flask_db(app, "backup", "saved").exit_code == 0
@@ -123,7 +123,7 @@ def test_a_page_that_is_damaged_is_noticed(own_service: Flask) -> None:
     assert alice.is_signed_in()
 
 
-def test_a_backup_of_nothing_makes_no_database(
+def test_a_backup_of_a_missing_database_creates_no_database(
     make_app: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -134,7 +134,7 @@ def test_a_backup_of_nothing_makes_no_database(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_id_of_a_deleted_row_is_not_used_again(app: Flask) -> None:
+def test_ids_of_deleted_rows_are_not_reused(app: Flask) -> None:
     """The log keeps that of an account, and a sender records by it what became of a mail."""
     with app.app_context():
         found = db.session.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))

@@ -68,7 +68,7 @@ def view(name: str) -> dict[str, Any]:
     return seen
 
 
-def test_what_runs_is_what_the_policy_names() -> None:
+def test_only_workloads_of_the_policy_run() -> None:
     """A container, secret, network or volume that nobody has judged is not deployed."""
     known = {"name", "services", "secrets", "networks", "volumes"}
     assert {key for key in COMPOSE if not key.startswith("x-")} == known
@@ -84,7 +84,7 @@ def test_what_runs_is_what_the_policy_names() -> None:
 @practice("audits")
 @asvs("13.2.2", "13.2.4", "13.2.5", "13.3.2")
 @pytest.mark.parametrize("name", policy.CONTAINERS)
-def test_a_container_gets_no_further(name: str) -> None:
+def test_each_container_matches_the_policy(name: str) -> None:
     """Its user, privileges, mounts, network, secrets, limits, health check and command."""
     assert name in SERVICES, f"compose.yaml lacks {name}, which {TABLE} names"
     check(f"compose.yaml, {name}", view(name), policy.CONTAINERS[name], TABLE)
@@ -120,7 +120,7 @@ def test_a_secret_is_a_file() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_what_dies_is_started_again(name: str) -> None:
+def test_restarted_containers_are_checked_every_second(name: str) -> None:
     """And counts again as soon as it works."""
     if name not in ("create", "migrate"):  # they end
         assert SERVICES[name]["healthcheck"]["start_interval"] == "1s"

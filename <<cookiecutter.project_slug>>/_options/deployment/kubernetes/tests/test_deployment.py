@@ -30,7 +30,7 @@ PINNED = re.compile(r"(\S+:\S+)@sha256:[0-9a-f]{64}")
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
-def test_what_runs_is_what_the_policy_names() -> None:
+def test_only_workloads_of_the_policy_run() -> None:
     """No Secret (their place is a folder of its own), no role, and nothing that nobody has judged."""
     check(
         "deploy/kubernetes/base",
@@ -56,7 +56,7 @@ def test_every_file_is_one_that_is_listed() -> None:
 
 
 @pytest.mark.parametrize("name", pods_policy.PODS)
-def test_a_pod_gets_no_further(name: str) -> None:
+def test_each_pod_matches_the_policy(name: str) -> None:
     """Its user, its account and token, its share of the node, and its volumes."""
     assert name in PODS, f"deploy/kubernetes/base lacks {name}, which {pods_policy.TABLE} names"
     pod = PODS[name]
@@ -117,7 +117,7 @@ def view(container: dict[str, Any]) -> dict[str, Any]:
 @practice("audits")
 @asvs("13.2.2", "13.3.2")
 @pytest.mark.parametrize("name", pods_policy.CONTAINERS)
-def test_a_container_gets_no_further(name: str) -> None:
+def test_each_container_matches_the_policy(name: str) -> None:
     """Its image, privileges, mounts, secrets, limits, health checks and command."""
     pod, _, of = name.partition("/")
     (container,) = (dict(it) for it in containers(PODS[pod]) if it["name"] == of)
@@ -208,7 +208,7 @@ def test_each_secret_has_its_files() -> None:
     assert ignored == ["*", "!.gitignore", "!kustomization.yaml"], "no secret gets into git"
 
 
-def test_a_visitors_address_is_believed_from_the_cluster_alone() -> None:
+def test_client_addresses_are_trusted_only_from_the_cluster() -> None:
     """Of it, the NetworkPolicy lets in none but the gateway."""
     text = (FOLDER / "overlays/gateway/real_ip.conf").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]

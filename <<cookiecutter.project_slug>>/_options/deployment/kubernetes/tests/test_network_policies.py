@@ -87,14 +87,14 @@ def compare(place: str, found: set[Flow], allowed: set[Flow]) -> None:
 
 @practice("audits")
 @asvs("13.2.4", "13.2.5")
-def test_pods_connect_to_whom_the_policy_names() -> None:
+def test_pods_connect_only_to_targets_of_the_policy() -> None:
     denied = named(BASE)["NetworkPolicy/deny-by-default"]["spec"]
     assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     compare("deploy/kubernetes/base", flows(BASE), policy.FLOWS)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_an_overlay_opens_an_entrance_for_its_pods_alone(overlay: str) -> None:
+def test_an_overlay_opens_ports_for_its_own_pods_only(overlay: str) -> None:
     allowed = policy.FLOWS_OF_OVERLAYS[overlay]
     compare(f"deploy/kubernetes/overlays/{overlay}", flows(OVERLAYS[overlay]), allowed)
 
@@ -111,7 +111,7 @@ def test_a_wide_range_leaves_out_the_metadata_of_the_cloud() -> None:
 # --- The entrances
 
 
-def test_the_cluster_has_no_other_entrance() -> None:
+def test_services_of_the_cluster_expose_only_the_listed_ports() -> None:
     services = {name: it["spec"] for name, it in named(BASE).items() if it["kind"] == "Service"}
     assert services == {
         "Service/web": {
@@ -167,13 +167,13 @@ def test_tls_reaches_the_pod_behind_a_gateway() -> None:
     assert annotations["cert-manager.io/issuer"] == "letsencrypt"
 
 
-def test_the_certificate_is_for_our_name() -> None:
+def test_the_certificate_names_the_domain() -> None:
     found = named(OVERLAYS["production"])["Certificate/web"]["spec"]
     assert (found["dnsNames"], found["secretName"]) == ([policy.DOMAIN], "tls")
     assert found["privateKey"]["rotationPolicy"] == "Always"
 
 
-def test_all_of_it_is_in_one_namespace() -> None:
+def test_all_objects_are_in_one_namespace() -> None:
     for name in ("base", "overlays/production", "overlays/gateway", "secrets"):
         assert kustomization(name)["namespace"] == policy.SLUG
     assert not [it for it in BASE if "namespace" in it["metadata"]]

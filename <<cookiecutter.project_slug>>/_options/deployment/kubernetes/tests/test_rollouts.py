@@ -69,7 +69,7 @@ def test_pods_go_to_other_nodes_where_no_node_has_a_zone() -> None:
     ]
 
 
-def test_a_name_costs_seconds_while_dns_does_not_answer() -> None:
+def test_pods_wait_only_seconds_for_dns() -> None:
     asking = [pod for name, pod in PODS.items() if name != "valkey"]
     assert len(asking) == 4
     for pod in asking:
@@ -77,7 +77,7 @@ def test_a_name_costs_seconds_while_dns_does_not_answer() -> None:
         assert options == {"ndots": "1", "timeout": "1", "attempts": "2"}
 
 
-def test_a_pod_whose_threads_all_wait_still_gets_visitors(tmp_path: Path) -> None:
+def test_a_busy_pod_stays_ready(tmp_path: Path) -> None:
     """The database has vanished: a late page that says so, no refused connection."""
     app = web()["containers"][0]
     _, script, *arguments = app["readinessProbe"]["exec"]["command"]

@@ -48,18 +48,18 @@ def judged(name: str) -> dict[str, str | list[str]]:
     }
 
 
-def test_what_no_unit_needs_no_unit_has() -> None:
+def test_the_restrictions_of_all_units_match_the_policy() -> None:
     check("deploy/systemd/hardening.conf", judged("hardening.conf"), HARDENING, TABLE)
 
 
-def test_every_unit_was_looked_at() -> None:
+def test_every_unit_is_in_the_policy() -> None:
     check("deploy/systemd", dict.fromkeys(FILES), dict.fromkeys(UNITS), TABLE)
 
 
 @practice("audits")
 @asvs("13.2.2", "13.2.4", "13.2.5", "13.3.2")
 @pytest.mark.parametrize("name", UNITS)
-def test_a_unit_gets_no_further(name: str) -> None:
+def test_each_unit_matches_the_policy(name: str) -> None:
     """Its user, privileges, files, network, secrets, limits and command."""
     found = judged(name)
     # The values of hardening.conf are added to those of the unit or replaced by them: a unit that
@@ -93,7 +93,7 @@ def test_a_killed_service_is_started_at_once_and_requests_wait() -> None:
     assert f"server unix:{listening['ListenStream'][0]} " in site
 
 
-def test_what_sends_mail_runs_whenever_the_service_does() -> None:
+def test_the_mail_process_runs_whenever_the_service_runs() -> None:
     """And comes to the end of the mail at hand: a kill in between sends it twice."""
     unit = settings("app-mail.service")
     assert unit["PartOf"] == [f"{SLUG}.service"]  # the same code and keys, after each restart

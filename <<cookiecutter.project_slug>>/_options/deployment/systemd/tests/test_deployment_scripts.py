@@ -82,7 +82,7 @@ def written(host: Host) -> Iterator[tuple[str, str]]:
 
 @practice("audits")
 @asvs("13.3.2")
-def test_nobody_reads_or_writes_what_he_must_not(host: Host, installed: Outcome) -> None:
+def test_installed_files_have_the_allowed_owners_and_modes(host: Host, installed: Outcome) -> None:
     problems = []
     for path, mode in written(host):
         allowed = next(mode for pattern, mode in MODES if fnmatch(path, pattern))
@@ -196,7 +196,7 @@ def test_the_migration_is_before_the_service(host: Host, installed: Outcome) -> 
 
 
 @pytest.mark.parametrize("given", [None, "smtp.example.com"], ids=["no file", "no URL"])
-def test_nothing_is_started_without_a_mail_server(tmp_path: Path, given: str | None) -> None:
+def test_install_starts_nothing_without_a_mail_server(tmp_path: Path, given: str | None) -> None:
     host = Host(tmp_path)
     if given:
         (tmp_path / "mail-url").write_text(given)
@@ -247,7 +247,7 @@ def test_an_update_has_a_backup_from_before_its_migration(tmp_path: Path, fails:
     assert " db backup " in lines[0], "before the migration"
 
 
-def test_a_new_certificate_is_nginxs_alone(host: Host, installed: Outcome) -> None:
+def test_only_nginx_gets_a_new_certificate(host: Host, installed: Outcome) -> None:
     assert installed.status == 0
     outcome = host.run("certificate.sh")
     assert outcome.status == 0, outcome.said
@@ -307,7 +307,7 @@ def test_a_rotation_begins_with_what_is_encrypted_in_the_database(
 
 
 @pytest.mark.parametrize("other", [None, SLUG, f"{SLUG}-mail"], ids=["none", "service", "mail"])
-def test_a_rotation_needs_the_key_of_what_runs(
+def test_a_rotation_stops_when_the_service_has_another_key(
     host: Host, installed: Outcome, other: str | None
 ) -> None:
     """After a rotation without a restart, a unit still has the key before: another one would lose
@@ -331,7 +331,9 @@ def test_a_rotation_needs_the_key_of_what_runs(
     assert shown_secrets(outcome, host.secrets() | keys) == []
 
 
-def test_no_rotation_without_the_key_of_a_unit_that_runs(host: Host, installed: Outcome) -> None:
+def test_a_rotation_stops_when_a_running_unit_has_another_key(
+    host: Host, installed: Outcome
+) -> None:
     """Its key may be where this systemd does not show it; then nobody knows."""
     assert installed.status == 0
     shutil.rmtree(host.folder / "run/credentials", ignore_errors=True)

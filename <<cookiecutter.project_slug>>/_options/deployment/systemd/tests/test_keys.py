@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_written_changes_nothing(
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("stopped", ["secret_key", "fallbacks"])
-def test_ctrl_c_leaves_no_other_copy_of_a_key(
+def test_an_interrupt_leaves_no_second_copy_of_a_key(
     app: Flask,
     environment: dict[str, str],
     key_files: tuple[Path, Path],

@@ -67,9 +67,7 @@ def ask_on(site: Site, enough: threading.Event) -> list[tuple[float, int]]:
 
 
 @asvs("16.5.2")
-def test_a_kill_costs_what_was_under_way_and_nothing_else(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_kill_loses_only_requests_under_way(environment: dict[str, str], tmp_path: Path) -> None:
     path, enough = tmp_path / "app.sock", threading.Event()
     with (
         listening(path) as listener,

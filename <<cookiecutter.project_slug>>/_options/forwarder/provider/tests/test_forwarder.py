@@ -92,7 +92,7 @@ def ask(port: int, text: bytes = b"hello") -> bytes:
             return b""
 
 
-def test_it_passes_on_what_comes(echo: int) -> None:
+def test_the_forwarder_passes_on_all_bytes(echo: int) -> None:
     with forwarder(f"{PROVIDER}:{echo}", **ONE_ADDRESS) as (port, _):
         assert ask(port) == b"HELLO"
         assert ask(port, b"a" * 10**6) == b"A" * 10**6
@@ -100,7 +100,7 @@ def test_it_passes_on_what_comes(echo: int) -> None:
 
 @asvs("13.2.4")
 @pytest.mark.parametrize("name", [name for name in LOOPBACK_NAMES.split() if ":" not in name])
-def test_it_does_not_lead_inside(inside: tuple[int, list[str]], name: str) -> None:
+def test_the_forwarder_refuses_private_addresses(inside: tuple[int, list[str]], name: str) -> None:
     server, callers = inside
     with forwarder(f"{name}:{server}", **ONE_ADDRESS) as (port, process):
         assert ask(port) == b""
@@ -109,7 +109,7 @@ def test_it_does_not_lead_inside(inside: tuple[int, list[str]], name: str) -> No
     assert callers == []
 
 
-def test_what_runs_may_end_when_it_is_closed(echo: int) -> None:
+def test_open_connections_finish_when_the_forwarder_stops(echo: int) -> None:
     """An update ends it, and loses no sign-in."""
     with forwarder(f"{PROVIDER}:{echo}", **ONE_ADDRESS) as (port, process):
         with socket.create_connection(("127.0.0.1", port), ENDS) as client:
@@ -163,7 +163,7 @@ HOSTILE = {
 
 @asvs("1.3.6", "13.2.4")
 @pytest.mark.parametrize("endpoint", HOSTILE.values(), ids=HOSTILE)
-def test_a_server_inside_gets_no_forwarder(
+def test_a_server_with_a_private_address_gets_no_forwarder(
     provider: Provider, certificate: Path, endpoint: str
 ) -> None:
     found = servers(describe(provider, token_endpoint=endpoint), certificate, **ONE_ADDRESS)
@@ -172,7 +172,7 @@ def test_a_server_inside_gets_no_forwarder(
     assert "Traceback" not in found.stderr
 
 
-def test_what_is_no_name_of_a_host_gets_no_forwarder(provider: Provider, certificate: Path) -> None:
+def test_an_invalid_host_name_gets_no_forwarder(provider: Provider, certificate: Path) -> None:
     """It would be the name of units and files, which root makes."""
     allowed = {"OIDC_PRIVATE_NETWORKS": f"{PROVIDER}/32, ::1/128"}
     found = servers(
@@ -181,7 +181,9 @@ def test_what_is_no_name_of_a_host_gets_no_forwarder(provider: Provider, certifi
     assert (found.returncode, found.stdout) == (1, "")
 
 
-def test_the_issuer_may_not_be_inside(inside: tuple[int, list[str]], certificate: Path) -> None:
+def test_an_issuer_with_a_private_address_gets_no_forwarder(
+    inside: tuple[int, list[str]], certificate: Path
+) -> None:
     port, callers = inside
     found = servers(f"https://localhost:{port}", certificate, OIDC_PRIVATE_NETWORKS="")
     assert (found.returncode, found.stdout) == (1, "")
@@ -202,7 +204,7 @@ open_forwarders
 
 
 @asvs("13.2.4")
-def test_only_what_the_operator_names_may_be_anywhere(tmp_path: Path) -> None:
+def test_only_servers_named_by_the_operator_may_be_private(tmp_path: Path) -> None:
     """A forwarder of the provider's keeps the unit's own program, which looks at the address."""
     named, both = "db.example.com:5432", "db.example.com:5432\nid.example.com:443"
     command = ["sh", "-eu", "-c", OPEN, "sh", str(FOLDER), str(tmp_path), named, both]

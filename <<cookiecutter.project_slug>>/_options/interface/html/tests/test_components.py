@@ -25,12 +25,12 @@ def classes_of_sheet() -> set[str]:
 
 
 @asvs("13.4.2", "15.2.3")
-def test_production_does_not_have_it(app: Flask, alice: Browser) -> None:
+def test_production_has_no_components_page(app: Flask, alice: Browser) -> None:
     assert alice.get(PATH).status_code == 404
     assert not [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/dev")]
 
 
-def test_it_shows_every_class_of_the_sheet(make_app: Callable[..., Flask]) -> None:
+def test_the_components_page_shows_every_css_class(make_app: Callable[..., Flask]) -> None:
     """What is not shown there is changed unseen."""
     answer = Browser(make_app(APP_ENV="development", PRIVACY_URL="/privacy")).get(PATH)
     assert answer.status_code == 200
@@ -40,5 +40,7 @@ def test_it_shows_every_class_of_the_sheet(make_app: Callable[..., Flask]) -> No
 
 
 @pytest.mark.parametrize("part", ["time[datetime]", "[aria-invalid]", "form.narrow", "details"])
-def test_its_parts_are_those_of_the_pages(make_app: Callable[..., Flask], part: str) -> None:
+def test_the_components_page_has_the_parts_of_other_pages(
+    make_app: Callable[..., Flask], part: str
+) -> None:
     assert html(Browser(make_app(APP_ENV="development")).get(PATH)).css(part)

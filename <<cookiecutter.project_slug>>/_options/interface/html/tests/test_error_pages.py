@@ -68,7 +68,7 @@ def test_a_page_that_is_not_there_keeps_the_navigation(
 
 
 @asvs("16.5.1", "16.5.2")
-def test_after_a_failure_nobody_is_asked_and_everybody_reads_the_same(
+def test_the_page_of_a_server_error_is_the_same_for_all_users(
     app: Flask, alice: Browser, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page of a signed-in user in the hands of another would be a leak; the database is why."""
@@ -104,7 +104,7 @@ def test_a_refused_host_name_has_a_page_without_addresses(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("status", sorted({400, 401, 403, 404, 405, 413, 429, 500, 503}))
-def test_every_error_speaks_plain_words(app: Flask, browser: Browser, status: int) -> None:
+def test_every_error_page_has_plain_text(app: Flask, browser: Browser, status: int) -> None:
     """Those of Werkzeug speak of servers, of URLs, and of what a browser may not understand."""
     view = app.view_functions["home"]
 
@@ -187,7 +187,7 @@ def test_no_secret_and_no_form_of_another_site_is_shown_again(
     assert "&lt;script&gt;" not in foreign.text
 
 
-def test_what_is_too_long_says_how_not_to_lose_it(alice: Browser) -> None:
+def test_the_page_of_a_too_large_body_says_how_to_keep_the_text(alice: Browser) -> None:
     page = alice.open("POST", WRITE, data=b"a" * 1_048_577, content_type="text/plain")
     assert page.status_code == 413
     assert "Go back to your form, copy your text" in text_of(page)

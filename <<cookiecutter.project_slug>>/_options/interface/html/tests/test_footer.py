@@ -21,7 +21,7 @@ SETTINGS = {
 }
 
 
-def test_nothing_is_there_unless_it_is_set(browser: Browser) -> None:
+def test_the_footer_is_empty_by_default(browser: Browser) -> None:
     assert not html(browser.get(HOME)).css("footer")
 
 
@@ -37,7 +37,9 @@ def test_each_link_that_is_set_is_on_each_page(make_app: Callable[..., Flask], a
 
 @asvs("1.2.2")
 @pytest.mark.parametrize("name", SETTINGS)
-def test_what_is_no_address_stops_the_start(make_app: Callable[..., Flask], name: str) -> None:
+def test_start_up_refuses_an_invalid_footer_address(
+    make_app: Callable[..., Flask], name: str
+) -> None:
     for url in (
         "javascript:alert(1)",
         "http://example.com/",

@@ -44,7 +44,7 @@ def test_an_empty_list_invites_to_the_first_entry(alice: Browser) -> None:
     assert not html(alice.get(SAMPLES)).css(".empty")
 
 
-def test_what_deletes_says_what_it_deletes(app: Flask, alice: Browser) -> None:
+def test_delete_pages_name_what_they_delete(app: Flask, alice: Browser) -> None:
     path = alice.write("Shopping", "milk")
     assert "Shopping" in html(alice.get(path)).css_first(".confirm form").text()
     assert alice.email in html(alice.get("/account/delete")).css_first("main").text()

@@ -19,7 +19,7 @@ SHOWN = "<p><strong>bold</strong> &amp; &lt;b&gt;no tag&lt;/b&gt;</p><ul><li>an 
 
 
 @each_resource
-def test_it_shows_the_text_and_stores_nothing(
+def test_a_preview_shows_the_text_and_stores_nothing(
     app: Flask, alice: Browser, resource: Resource
 ) -> None:
     writer = Writer(app, alice, resource)
@@ -45,7 +45,9 @@ def test_it_shows_the_text_and_stores_nothing(
 
 
 @each_resource
-def test_of_an_edit_it_changes_nothing(app: Flask, alice: Browser, resource: Resource) -> None:
+def test_a_preview_of_an_edit_changes_nothing(
+    app: Flask, alice: Browser, resource: Resource
+) -> None:
     writer = Writer(app, alice, resource)
     writer.write(writer.create, writer.fields(writer.create))
     before = rows(app, resource, alice.email)
@@ -60,7 +62,7 @@ def test_of_an_edit_it_changes_nothing(app: Flask, alice: Browser, resource: Res
 
 
 @each_resource
-def test_what_is_refused_has_no_preview(app: Flask, alice: Browser, resource: Resource) -> None:
+def test_refused_text_has_no_preview(app: Flask, alice: Browser, resource: Resource) -> None:
     writer = Writer(app, alice, resource)
     path = writer.path(writer.create)
     sent = writer.fields(writer.create) | dict.fromkeys(resource.rich, "a\0b")
@@ -72,7 +74,7 @@ def test_what_is_refused_has_no_preview(app: Flask, alice: Browser, resource: Re
 
 @asvs("1.2.1", "1.3.1", "1.3.4")
 @each_resource
-def test_attacks_in_it_do_nothing(app: Flask, alice: Browser, resource: Resource) -> None:
+def test_attacks_in_a_preview_are_harmless(app: Flask, alice: Browser, resource: Resource) -> None:
     writer = Writer(app, alice, resource)
     path = writer.path(writer.create)
     token = csrf_token(alice.get(path))
@@ -85,7 +87,9 @@ def test_attacks_in_it_do_nothing(app: Flask, alice: Browser, resource: Resource
 
 @asvs("2.4.1", "3.5.1")
 @each_resource
-def test_it_needs_a_token_and_is_limited(app: Flask, alice: Browser, resource: Resource) -> None:
+def test_a_preview_needs_a_csrf_token_and_is_rate_limited(
+    app: Flask, alice: Browser, resource: Resource
+) -> None:
     """Parsing is work: 0.1 s for the worst text."""
     writer = Writer(app, alice, resource)
     path = writer.path(writer.create)
@@ -97,7 +101,9 @@ def test_it_needs_a_token_and_is_limited(app: Flask, alice: Browser, resource: R
 
 
 @each_resource
-def test_only_a_post_shows_one(app: Flask, alice: Browser, resource: Resource) -> None:
+def test_only_a_post_request_shows_a_preview(
+    app: Flask, alice: Browser, resource: Resource
+) -> None:
     """A link with somebody else's text would be shown as text of this site."""
     path = Writer(app, alice, resource).path(Writer(app, alice, resource).create)
     for name in resource.rich:

@@ -77,7 +77,7 @@ def test_a_foreign_target_is_refused(target: str) -> None:
     assert own_path(target) is None
 
 
-def test_no_target_is_no_target() -> None:
+def test_a_missing_target_is_none() -> None:
     assert own_path(None) is None
 
 
@@ -97,7 +97,7 @@ def follow(location: str) -> str:
 
 
 @asvs("3.7.2")
-def test_sign_in_leads_nowhere_else(alice: Browser, browser: Browser) -> None:
+def test_sign_in_does_not_redirect_to_other_sites(alice: Browser, browser: Browser) -> None:
     # Ten sign-ins in five minutes are allowed: these stand for the table above.
     for number, name in enumerate(
         [
@@ -127,7 +127,7 @@ def test_sign_in_leads_back_to_where_it_was_asked_for(alice: Browser, browser: B
 
 
 @asvs("3.7.2")
-def test_the_challenge_stays_here(browser: Browser) -> None:
+def test_the_redirect_to_sign_in_stays_on_this_site(browser: Browser) -> None:
     for path in (
         "/account/",
         "/account/?x=//evil.example",

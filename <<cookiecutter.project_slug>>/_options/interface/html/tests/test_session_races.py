@@ -16,7 +16,7 @@ from tests.browser import PROFILE, Browser
 from tests.races import at_once, meeting, statuses, tabs
 
 
-def test_of_two_tabs_that_end_all_other_sessions_at_once_both_stay(
+def test_two_tabs_that_end_all_other_sessions_at_once_stay_signed_in(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tab,) = tabs(app, 1)
@@ -36,7 +36,7 @@ def test_of_two_tabs_that_end_all_other_sessions_at_once_both_stay(
 
 
 @pytest.mark.parametrize("age", [timedelta(minutes=2), timedelta(hours=13)], ids=["seen", "old"])
-def test_a_session_that_ends_while_it_is_used_is_nobodys(
+def test_a_session_that_ends_during_a_request_is_refused(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch, age: timedelta
 ) -> None:
     """Ended elsewhere, just when "last seen" is written or the expired row deleted."""

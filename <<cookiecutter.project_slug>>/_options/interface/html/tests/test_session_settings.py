@@ -33,7 +33,7 @@ def problems(make_app: Callable[..., Flask], **changes: str) -> list[str]:
 
 
 @asvs("7.1.1")
-def test_without_a_setting_they_are_those_that_are_documented(app: Flask) -> None:
+def test_session_timeouts_have_the_documented_defaults(app: Flask) -> None:
     lasts = app.config["SETTINGS"].sessions
     assert (lasts.idle, lasts.absolute, lasts.stay) == (IDLE_TIMEOUT, ABSOLUTE_TIMEOUT, None)
 
@@ -43,13 +43,13 @@ def test_without_a_setting_they_are_those_that_are_documented(app: Flask) -> Non
     "value",
     ["30", "0 minutes", "-1 hours", "1.5 hours", "12 h", "30 minutes 5", "1 week", "\u0663 days"],
 )
-def test_what_is_no_time_stops_the_start(
+def test_start_up_refuses_an_invalid_timeout(
     make_app: Callable[..., Flask], name: str, value: str
 ) -> None:
     assert problems(make_app, **{name: value}) == [NO_TIME.format(name, value)]
 
 
-def test_what_is_too_short_or_too_long_stops_the_start(make_app: Callable[..., Flask]) -> None:
+def test_start_up_refuses_a_timeout_out_of_range(make_app: Callable[..., Flask]) -> None:
     assert problems(make_app, **{IDLE: "4 minutes"}) == [OUT[IDLE]]
     assert problems(make_app, **{IDLE: "13 hours"}) == [OUT[IDLE]]
     assert problems(make_app, **{ABSOLUTE: "31 days"}) == [OUT[ABSOLUTE]]

@@ -67,7 +67,7 @@ def test_the_list_goes_on_page_by_page(alice: Browser) -> None:
 
 @practice("access")
 @asvs("15.3.1")
-def test_exactly_these_fields_are_answered(alice: Browser) -> None:
+def test_answers_have_exactly_the_documented_fields(alice: Browser) -> None:
     """What a model gets later does not leak by itself."""
     row = alice.post(SAMPLES, {"title": "T", "body": "B"}).json
     fields = {"id", "title", "body", "body_html", "version", "created_at", "updated_at"}
@@ -100,7 +100,7 @@ def problems(response: Any) -> dict[str, str]:
     ],
     ids=lambda it: str(sorted(it) if isinstance(it, set) else it),
 )
-def test_what_does_not_fit_is_named(alice: Browser, body: Any, pointers: set[str]) -> None:
+def test_invalid_fields_are_named(alice: Browser, body: Any, pointers: set[str]) -> None:
     response = alice.send("POST", SAMPLES, body)
     assert set(problems(response)) == pointers
     assert all(text[0].isupper() and text.endswith(".") for text in problems(response).values())
@@ -130,7 +130,7 @@ def test_a_parameter_must_be_known_and_come_once(alice: Browser) -> None:
     "body",
     [b"", b"{", b"title=T", b'{"title":"T",}', b"\xff\xfe", b'{"title":"\\ud800"}', b"NaN x"],
 )
-def test_what_is_no_json_is_400(alice: Browser, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_a_400(alice: Browser, body: bytes) -> None:
     response = alice.open("POST", SAMPLES, data=body, content_type=JSON)
     assert response.status_code == 400
     assert response.json["detail"] == "The body is not JSON, or not in UTF-8."
@@ -147,7 +147,7 @@ def test_an_answer_is_not_larger_than_what_was_wrong(alice: Browser) -> None:
 
 
 @asvs("16.5.1")
-def test_what_was_sent_is_not_repeated(alice: Browser) -> None:
+def test_errors_do_not_repeat_the_input(alice: Browser) -> None:
     canary = "canary-lantern"
     for path, body in (
         (SIGN_UP, {"email": [canary]}),
@@ -200,7 +200,9 @@ def test_every_route_of_the_api_is_described(app: Flask, browser: Browser) -> No
     assert found < expected
 
 
-def test_the_description_says_who_may_ask(app: Flask, browser: Browser) -> None:
+def test_the_openapi_description_names_the_required_authentication(
+    app: Flask, browser: Browser
+) -> None:
     described = browser.get(f"{API}/openapi.json").json
     for operations in described["paths"].values():
         for operation in operations.values():
@@ -233,7 +235,7 @@ def test_the_description_says_what_asking_and_choosing_answer(browser: Browser) 
         assert set(schema["required"]) == fields
 
 
-def test_no_view_of_the_api_is_without_a_contract(app: Flask) -> None:
+def test_every_view_of_the_api_has_a_documented_contract(app: Flask) -> None:
     without = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
@@ -244,7 +246,7 @@ def test_no_view_of_the_api_is_without_a_contract(app: Flask) -> None:
 
 @practice("access")
 @asvs("15.3.3")
-def test_every_model_refuses_what_it_does_not_know(browser: Browser) -> None:
+def test_every_model_refuses_unknown_fields(browser: Browser) -> None:
     schemas = browser.get(f"{API}/openapi.json").json["components"]["schemas"]
     assert len(schemas) >= 10
     # The answer with all that is stored about a user grows with each feature; what to ask an

@@ -31,7 +31,7 @@ IN_DEVELOPMENT = {"APP_ENV": "development", "SECRET_KEY": "x" * 43}
 
 @asvs("12.2.1")
 @pytest.mark.parametrize("url", [*NEVER.values(), "http://app.example.com", "http://localhost"])
-def test_production_refuses_what_is_no_page_over_https(
+def test_production_refuses_an_app_url_without_https(
     make_app: Callable[..., Flask], url: str
 ) -> None:
     """A code in a link over HTTP is everybody's on the way."""
@@ -42,12 +42,12 @@ def test_production_refuses_what_is_no_page_over_https(
 
 
 @pytest.mark.parametrize("url", NEVER.values(), ids=NEVER)
-def test_development_refuses_what_is_no_page(url: str) -> None:
+def test_development_refuses_an_invalid_app_url(url: str) -> None:
     with pytest.raises(ConfigurationError, match="APP_URL"):
         Settings.from_environment({**IN_DEVELOPMENT, "APP_URL": url})
 
 
 @pytest.mark.parametrize("url", ["", "http://localhost:3000", "https://app.example.com:8443/a/#"])
-def test_development_takes_the_page_of_this_machine(url: str) -> None:
+def test_development_accepts_an_app_url_of_localhost(url: str) -> None:
     settings = Settings.from_environment({**IN_DEVELOPMENT, "APP_URL": url})
     assert settings.mail.links == url

@@ -29,12 +29,12 @@ def read(app: Flask) -> str:
     return answer.text
 
 
-def test_production_has_no_such_page(app: Flask, alice: Browser, browser: Browser) -> None:
+def test_production_has_no_openapi_page(app: Flask, alice: Browser, browser: Browser) -> None:
     assert alice.get(PAGE).status_code == browser.get(PAGE).status_code == 404
     assert PAGE not in {rule.rule for rule in app.url_map.iter_rules()}
 
 
-def test_it_shows_each_operation_and_model(development: Flask) -> None:
+def test_the_openapi_page_shows_each_operation_and_model(development: Flask) -> None:
     page = read(development)
     client = development.test_client()
     document = client.get(f"{API}/openapi.json", base_url="http://localhost").json
@@ -49,7 +49,7 @@ def test_it_shows_each_operation_and_model(development: Flask) -> None:
     assert anchors <= set(re.findall(r'id="([^"]+)"', page))
 
 
-def test_it_loads_nothing_and_runs_nothing(development: Flask) -> None:
+def test_the_openapi_page_has_no_scripts_or_external_files(development: Flask) -> None:
     page = read(development)
     assert not re.search(r"<(script|style|link|img|iframe|object|embed|form)\b", page)
     assert not re.search(r"\s(on\w+|style|src)=", page)
@@ -58,7 +58,7 @@ def test_it_loads_nothing_and_runs_nothing(development: Flask) -> None:
     }
 
 
-def test_what_a_route_says_is_text(development: Flask) -> None:
+def test_descriptions_of_routes_are_escaped(development: Flask) -> None:
     view = api.operation("<script>alert(1)</script>")(lambda: None)
     development.add_url_rule("/api/v1/new", "new", view)
     page = read(development)

@@ -51,12 +51,12 @@ def stages() -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def test_the_stages_are_those_that_were_looked_at() -> None:
+def test_the_dockerfile_has_only_reviewed_stages() -> None:
     assert list(stages()) == list(policy.STAGES), f"name each stage in {policy.TABLE}"
 
 
 @pytest.mark.parametrize("stage", policy.STAGES)
-def test_a_stage_does_what_was_looked_at(stage: str) -> None:
+def test_each_stage_contains_only_reviewed_settings(stage: str) -> None:
     """Its base and packages are pinned; no secret, no argument and no unnamed file gets into it."""
     found = stages().get(stage, {})
     check(f"Dockerfile, {stage}", found, policy.STAGES[stage], policy.TABLE)
@@ -71,14 +71,14 @@ def test_no_image_runs_as_root(name: str) -> None:
 
 @practice("audits")
 @asvs("15.2.3")
-def test_nothing_gets_into_an_image_unnamed() -> None:
+def test_only_listed_files_get_into_an_image() -> None:
     lines = Path(".dockerignore").read_text(encoding="utf-8").splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     wanted = ["*", *policy.CONTEXT, *policy.NEVER, policy.OF_MIGRATIONS]
     assert rules == wanted, f"the builder gets what {policy.TABLE} names"
 
 
-def test_gunicorn_is_as_closed_as_it_was() -> None:
+def test_gunicorn_settings_match_the_policy() -> None:
     found: dict[str, object] = {}
     for line in ast.parse(Path("deploy/gunicorn.conf.py").read_text(encoding="utf-8")).body:
         if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
@@ -92,7 +92,7 @@ def test_gunicorn_is_as_closed_as_it_was() -> None:
 # --- The scripts in the images
 
 
-def test_the_group_alone_reads_a_new_certificate(tmp_path: Path) -> None:
+def test_only_the_group_can_read_a_new_certificate(tmp_path: Path) -> None:
     """certbot.sh gives it to Nginx, which runs as another container of the same group."""
     scratch = Scratch(tmp_path, ["chmod", "cp", "mv"], {})
     text = below(tmp_path, (SCRIPTS / "certbot.sh").read_text(encoding="utf-8"))
@@ -125,13 +125,13 @@ def public_key(*command: str) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
-def test_nginx_alone_reads_its_key(tmp_path: Path) -> None:
+def test_only_nginx_can_read_its_key(tmp_path: Path) -> None:
     """The self-signed one here; nginx.sh makes no other file readable either."""
     folder = started_nginx(tmp_path)
     assert modes(folder) == {"privkey.pem": "0600", "fullchain.pem": "0600"}
 
 
-def test_nginx_takes_no_key_of_another_certificate(tmp_path: Path) -> None:
+def test_nginx_refuses_the_key_of_another_certificate(tmp_path: Path) -> None:
     """The two files are not replaced at the same moment; with such a pair, Nginx does not start."""
     given = tmp_path / "srv/certificates"
     given.mkdir(parents=True)
@@ -177,7 +177,7 @@ def catches(process: int, number: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
-def test_a_stop_closes_the_entrance_before_the_app_ends(tmp_path: Path) -> None:
+def test_nginx_stops_accepting_before_the_app_stops(tmp_path: Path) -> None:
     """Nginx takes another instance at once; what has been received is still answered."""
     scratch = Scratch(tmp_path, ["rm"], {"gunicorn": GUNICORN, "sleep": ""})
     (tmp_path / "run" / policy.SLUG).mkdir(parents=True)
@@ -201,7 +201,9 @@ def test_a_stop_closes_the_entrance_before_the_app_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (404, False), (503, False)])
-def test_a_page_that_fails_is_not_healthy(tmp_path: Path, status: int, healthy: bool) -> None:
+def test_the_container_is_unhealthy_when_a_page_fails(
+    tmp_path: Path, status: int, healthy: bool
+) -> None:
     path = str(tmp_path / "app.sock")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)

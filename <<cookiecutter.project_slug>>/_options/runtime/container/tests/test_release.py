@@ -89,7 +89,7 @@ REFUSED = {
 
 @asvs("15.2.4")
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_the_release_workflow_has_not_signed_is_refused(scratch: Scratch, name: str) -> None:
+def test_images_not_signed_by_the_release_workflow_are_refused(scratch: Scratch, name: str) -> None:
     values, words = REFUSED[name]
     outcome = verify(scratch, **values)
     assert outcome.status == 1
@@ -120,7 +120,7 @@ def test_a_release_is_one_digest_for_each_image(scratch: Scratch, app: str) -> N
     assert outcome.of("docker") + outcome.of("cosign") == []
 
 
-def test_without_its_checker_or_its_settings_nothing_is_a_release(scratch: Scratch) -> None:
+def test_no_release_is_accepted_without_cosign_or_its_settings(scratch: Scratch) -> None:
     settings = scratch.folder / "deploy/release/settings.env"
     text = settings.read_text("utf-8")
     for name in ("RELEASE_WORKFLOW", "RELEASE_ISSUER"):
@@ -135,7 +135,7 @@ def test_without_its_checker_or_its_settings_nothing_is_a_release(scratch: Scrat
     assert "cosign is missing" in outcome.said
 
 
-def test_what_is_published_is_what_is_accepted(scratch: Scratch) -> None:
+def test_published_images_are_those_that_are_accepted(scratch: Scratch) -> None:
     outcome = scratch.run(
         "deploy/release/publish.sh", "app", "nginx", "certbot", **(GENUINE | GIVEN)
     )
@@ -162,7 +162,7 @@ def test_what_is_published_is_what_is_accepted(scratch: Scratch) -> None:
 
 
 @pytest.mark.parametrize("values", [{name: ""} for name in GIVEN] + [{"BROKEN": "yes"}], ids=str)
-def test_nothing_is_signed_without_all_that_it_needs(
+def test_nothing_is_signed_when_a_value_or_digest_is_missing(
     scratch: Scratch, values: dict[str, str]
 ) -> None:
     outcome = scratch.run("deploy/release/publish.sh", "app", **(GENUINE | GIVEN | values))

@@ -65,7 +65,7 @@ def deliver(sender: Flask) -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_it_sends_shows_and_deletes_mails(
+def test_the_mail_role_sends_shows_and_deletes_mails(
     own_service: Flask, sender: Flask, server: MailServer
 ) -> None:
     server.steps["RCPT"] = lambda said: "450 later" if said == BOB else "250 ok"
@@ -85,7 +85,7 @@ def test_it_sends_shows_and_deletes_mails(
 
 
 @asvs("13.2.2")
-def test_it_has_no_other_right_whatever_was_done_to_the_database(
+def test_the_mail_role_has_no_other_rights(
     own_service: Flask, own_migrations: Path, sender: Flask
 ) -> None:
     write(own_service, ALICE)
@@ -109,7 +109,7 @@ def test_it_has_no_other_right_whatever_was_done_to_the_database(
 
 
 @asvs("13.2.2")
-def test_it_refuses_to_start_with_another_role(
+def test_the_mail_process_refuses_to_start_with_another_role(
     own_service: Flask, make_app: Make, own_database: dict[str, str], server: MailServer
 ) -> None:
     """A deployment that gives it DATABASE_URL as well gives it every account."""

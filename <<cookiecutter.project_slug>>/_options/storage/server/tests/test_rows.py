@@ -53,12 +53,12 @@ def stored(app: Flask) -> int | None:
         return db.session.scalar(select(func.count()).where(Decoy.id > 2))
 
 
-def test_of_a_deadlock_the_loser_begins_anew(app: Flask, adding: Callable[..., str]) -> None:
+def test_the_loser_of_a_deadlock_is_repeated(app: Flask, adding: Callable[..., str]) -> None:
     assert at_once(partial(adding, 3, 1, 2), partial(adding, 4, 2, 1)) == ["stored"] * 2
     assert stored(app) == 2
 
 
-def test_where_something_was_written_before_the_loser_raises(
+def test_the_loser_of_a_deadlock_raises_after_an_earlier_write(
     app: Flask, adding: Callable[..., str]
 ) -> None:
     """To begin anew would lose it, and the answer would be that it is stored."""

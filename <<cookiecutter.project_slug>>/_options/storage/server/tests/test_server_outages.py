@@ -60,7 +60,7 @@ def views_that_wait(own_app: None, app: Flask) -> Flask:
     return app
 
 
-def test_of_a_deadlock_one_is_asked_to_try_again(
+def test_one_request_of_a_deadlock_gets_a_503(
     views_that_wait: Flask, alice: Browser, bob: Browser, log: Log
 ) -> None:
     calls = [
@@ -75,15 +75,13 @@ def test_of_a_deadlock_one_is_asked_to_try_again(
     assert bob.is_signed_in()
 
 
-def test_a_statement_that_takes_too_long_is_ended(
-    views_that_wait: Flask, alice: Browser, log: Log
-) -> None:
+def test_a_slow_statement_times_out(views_that_wait: Flask, alice: Browser, log: Log) -> None:
     log()
     assert_retry(within_patience(lambda: alice.get("/slow")), log, faults.TOO_SLOW)
     assert alice.is_signed_in()
 
 
-def test_connections_that_the_server_has_closed_are_replaced(app: Flask, alice: Browser) -> None:
+def test_closed_connections_are_replaced(app: Flask, alice: Browser) -> None:
     """A restart or a failover while nobody asks: the pool is full of connections that are dead."""
     number = 5
     with app.app_context():
@@ -135,7 +133,7 @@ def test_a_connection_that_is_killed_when_all_was_read_spoils_no_answer(
         assert alice.get(SAMPLES).status_code == 200
 
 
-def test_a_network_that_swallows_everything_keeps_no_thread(
+def test_a_network_that_drops_all_packets_blocks_no_thread(
     make_app: Callable[..., Flask],
     environment: dict[str, str],
     own_database: dict[str, str],

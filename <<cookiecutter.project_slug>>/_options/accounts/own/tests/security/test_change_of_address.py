@@ -150,7 +150,7 @@ def test_a_stranger_gets_few_mails_from_all_accounts(app: Flask, alice: Browser)
     assert len(mails(app, BOB)) == 1
 
 
-def test_who_leaves_takes_no_mail_of_another_along(
+def test_deleting_an_account_keeps_mails_of_other_users(
     app: Flask, alice: Browser, bob: Browser
 ) -> None:
     """Bob has Alice's password, and types her address as his new one: she is to be told nothing."""
@@ -310,7 +310,7 @@ def test_no_header_is_injected(app: Flask, alice: Browser, email: str) -> None:
     assert not mails(app)
 
 
-def test_the_own_address_is_no_new_one(app: Flask, alice: Browser) -> None:
+def test_the_current_address_is_refused_as_a_new_one(app: Flask, alice: Browser) -> None:
     assert change_address(alice, "Alice@example.com").status_code == 422
     assert not mails(app)
 
@@ -329,7 +329,9 @@ def test_an_address_that_was_taken_meanwhile_stays_with_its_owner(
     assert address_of(alice) == ALICE
 
 
-def test_the_old_address_can_sign_up_and_then_there_is_no_undo(app: Flask, alice: Browser) -> None:
+def test_a_change_cannot_be_undone_after_a_sign_up_with_the_old_address(
+    app: Flask, alice: Browser
+) -> None:
     undo = move(alice, NEW)
     Browser(app, "203.0.113.9").sign_up(ALICE)
     answer = undo_address(alice, undo, NEW_PASSWORD)
@@ -372,7 +374,7 @@ def test_a_reset_that_waits_in_the_old_mailbox_ends(app: Flask, alice: Browser) 
 @pytest.mark.parametrize(
     ("age", "told"), [(timedelta(days=6), {ALICE, NEW}), (timedelta(days=8), {NEW})]
 )
-def test_whoever_can_undo_the_change_hears_of_a_deletion(
+def test_the_old_address_gets_a_mail_about_a_deletion(
     app: Flask, alice: Browser, age: timedelta, told: set[str]
 ) -> None:
     """A thief deletes what was moved; later, the former mailbox may be somebody else's."""
@@ -411,7 +413,7 @@ def test_the_owner_undoes_what_a_thief_did(app: Flask, alice: Browser, thief: Br
 
 
 @pytest.mark.parametrize("first", ["owner", "thief"])
-def test_a_thief_who_moves_on_does_not_keep_the_account(
+def test_undo_of_the_first_change_also_reverts_a_second_change(
     app: Flask, thief: Browser, first: str
 ) -> None:
     """The second change has its own undo, in the thief's mailbox: it must not beat the owner's."""

@@ -109,7 +109,9 @@ def test_the_link_of_the_lock_gives_no_new_guesses(app: Flask, clock: Clock, sec
 
 
 @asvs("6.3.1")
-def test_a_right_code_comes_before_the_last_guess(app: Flask, clock: Clock, secret: str) -> None:
+def test_a_right_code_before_the_last_guess_resets_the_count(
+    app: Flask, clock: Clock, secret: str
+) -> None:
     wrong_codes(app, MAX_WRONG - 1)
     assert is_complete(code_step(between(app), clock.code(secret)))
     assert wrong_codes(app) == 0
@@ -139,7 +141,7 @@ def test_a_passkey_lets_codes_count_again_after_the_password(
     assert wrong_codes(app) == (MAX_WRONG if alone else 0)
 
 
-def test_what_runs_goes_on_and_lets_codes_count_again(
+def test_an_open_session_continues_and_can_reset_the_count(
     app: Flask, alice: Browser, clock: Clock, secret: str
 ) -> None:
     prove(app, ALICE, "code")
@@ -150,7 +152,9 @@ def test_what_runs_goes_on_and_lets_codes_count_again(
     assert wrong_codes(app) == 0
 
 
-def test_a_new_phone_begins_anew(app: Flask, alice: Browser, clock: Clock, secret: str) -> None:
+def test_a_new_phone_resets_the_count_of_wrong_codes(
+    app: Flask, alice: Browser, clock: Clock, secret: str
+) -> None:
     """Its secret is another one, and the session has proven that it is the owner's."""
     prove(app, ALICE, "code")
     use_up(app, clock, secret)

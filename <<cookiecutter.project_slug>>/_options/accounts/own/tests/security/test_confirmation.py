@@ -113,7 +113,9 @@ def test_within_the_pause_the_answer_is_the_same(app: Flask, flow: Flow) -> None
 
 
 @asvs("6.3.8")
-def test_the_mail_alone_tells(app: Flask, disabled: None, browser: Browser) -> None:
+def test_only_the_mail_says_whether_an_account_exists(
+    app: Flask, disabled: None, browser: Browser
+) -> None:
     for email in (CAROL, ALICE, DISABLED):
         ask_for_account(browser, email)
         ask_for_reset(browser, email)
@@ -135,7 +137,7 @@ def test_a_mail_about_a_known_account_opens_nothing(app: Flask, browser: Browser
 
 
 @asvs("6.3.8")
-def test_choosing_a_password_does_not_tell_either(
+def test_setting_a_password_does_not_reveal_accounts(
     app: Flask, browser: Browser, cli: Callable[..., Any]
 ) -> None:
     """Who has the link of an address that got an account meanwhile learns no more than of a used
@@ -341,7 +343,7 @@ def test_one_client_gets_few_mails_sent(app: Flask, flow: Flow) -> None:
 @practice("rate_limits")
 @asvs("6.3.1")
 @both
-def test_one_client_tries_few_links(app: Flask, flow: Flow) -> None:
+def test_attempts_with_links_are_limited_by_address(app: Flask, flow: Flow) -> None:
     visitor = Browser(app, "192.0.2.5")
     statuses = [flow.finish(visitor, f"guess {n}", PASSWORD).status_code for n in range(31)]
     assert statuses == [NO_LINK] * 30 + [429]

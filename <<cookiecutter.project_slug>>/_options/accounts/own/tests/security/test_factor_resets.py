@@ -105,7 +105,7 @@ def test_the_owner_is_told_at_once_and_nothing_ends_for_three_days(
 
 
 @asvs("6.4.4", "7.4.3")
-def test_after_that_the_next_sign_in_by_password_removes_them(
+def test_after_three_days_a_password_sign_in_removes_the_factors(
     app: Flask, alice: Browser, cli: Cli, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
     cli("users", "reset-factors", ALICE)
@@ -164,12 +164,14 @@ def test_an_older_mail_that_was_not_sent_delays_no_new_reset(app: Flask, cli: Cl
     assert not is_asked_for_a_factor(app)
 
 
-def test_the_day_to_read_the_mail_is_one() -> None:
+def test_the_owner_has_at_least_one_day_to_read_the_mail() -> None:
     assert timedelta(days=1) <= outbox.KEEP_SENT
 
 
 @asvs("6.4.4")
-def test_the_owner_keeps_them_by_a_running_session(app: Flask, alice: Browser, cli: Cli) -> None:
+def test_the_owner_keeps_the_factors_in_an_open_session(
+    app: Flask, alice: Browser, cli: Cli
+) -> None:
     """However old its proof is: it only keeps what is."""
     assert not says_when(alice)
     cli("users", "reset-factors", ALICE)
@@ -188,7 +190,7 @@ def test_the_owner_keeps_them_by_a_running_session(app: Flask, alice: Browser, c
     assert len(kinds(app)) == 2
 
 
-def test_nobody_keeps_those_of_another(app: Flask, bob: Browser, cli: Cli) -> None:
+def test_another_user_cannot_cancel_a_factor_reset(app: Flask, bob: Browser, cli: Cli) -> None:
     cli("users", "reset-factors", ALICE)
     assert ready_to_keep(bob)().status_code == RESCUED
     assert due(app) is not None
@@ -198,7 +200,7 @@ def test_nobody_keeps_those_of_another(app: Flask, bob: Browser, cli: Cli) -> No
 
 @asvs("6.4.1", "6.4.4")
 @pytest.mark.parametrize("late", [False, True])
-def test_the_owner_keeps_them_by_the_link(app: Flask, cli: Cli, late: bool) -> None:
+def test_the_owner_keeps_the_factors_by_the_mailed_link(app: Flask, cli: Cli, late: bool) -> None:
     """Also when the time is over, until somebody signs in."""
     cli("users", "reset-factors", ALICE)
     token = newest_token(app, ALICE)
@@ -252,7 +254,7 @@ def test_an_account_without_a_second_factor_has_none_to_lose(
 
 @asvs("15.4.2")
 @pytest.mark.parametrize("attempt", range(3))
-def test_of_a_sign_in_and_a_cancellation_at_once_one_comes_first(
+def test_a_sign_in_and_a_cancellation_at_once_run_one_after_the_other(
     app: Flask, alice: Browser, cli: Cli, attempt: int
 ) -> None:
     """Then the other finds what it has left: nothing is half removed."""
@@ -343,9 +345,7 @@ def test_whoever_uses_a_passkey_needs_no_reset(
 
 
 @asvs("6.4.4", "7.4.3")
-def test_what_a_thief_has_set_up_is_removed_at_once_from_a_disabled_account(
-    app: Flask, cli: Cli
-) -> None:
+def test_factors_of_a_disabled_account_are_removed_at_once(app: Flask, cli: Cli) -> None:
     """The thief would cancel every delay by the own passkey."""
     refused = cli("users", "reset-factors", "--now", ALICE)
     assert refused.exit_code == 1

@@ -104,7 +104,7 @@ def test_a_link_counts_once(app: Flask, flow: Flow) -> None:
 
 
 @asvs("6.4.1")
-def test_no_link_counts_for_long() -> None:
+def test_no_link_has_a_long_lifetime() -> None:
     """What somebody asked for, the same day. Seven days: its owner did not choose the moment."""
     longest = {"confirm": DAY, "reset": timedelta(hours=1), "email": DAY}
     for purpose, lifetime in LIFETIMES.items():
@@ -129,7 +129,7 @@ def test_a_link_lives_as_long_as_it_says(app: Flask, purpose: links.Purpose) -> 
 
 @asvs("6.4.1")
 @both
-def test_a_link_ends_by_itself(app: Flask, flow: Flow) -> None:
+def test_an_expired_link_is_refused(app: Flask, flow: Flow) -> None:
     token = flow.token(app)
     with app.app_context():
         started = now()
@@ -246,7 +246,7 @@ def mails_of_a_day(app: Flask, flow: Flow, every: timedelta) -> list[timedelta]:
 @asvs("2.4.1", "6.3.1")
 @both
 @slow
-def test_a_stranger_gets_few_mails_however_often_somebody_asks(app: Flask, flow: Flow) -> None:
+def test_one_mailbox_gets_few_mails_for_many_requests(app: Flask, flow: Flow) -> None:
     """Each from an address of its own. The owner, who asks as well, always has a link that counts,
     or gets one.
     """
@@ -280,7 +280,7 @@ def test_within_the_pause_the_link_before_still_counts(app: Flask, flow: Flow) -
 
 @asvs("15.4.2")
 @both
-def test_of_requests_at_once_one_sends_a_mail(
+def test_simultaneous_requests_send_one_mail(
     app: Flask, monkeypatch: pytest.MonkeyPatch, flow: Flow
 ) -> None:
     """The pause is checked and begun in one step, also for an address that is asked for first."""
@@ -297,7 +297,7 @@ def test_of_requests_at_once_one_sends_a_mail(
 @asvs("6.5.1", "15.4.2")
 @both
 @slow
-def test_of_ten_who_use_a_link_at_once_one_wins(app: Flask, flow: Flow) -> None:
+def test_only_one_of_ten_simultaneous_uses_of_a_link_succeeds(app: Flask, flow: Flow) -> None:
     token = flow.token(app)
     passwords = [f"kelp-drizzle-{n}-anvil-tooth" for n in range(10)]
     calls = [
@@ -315,7 +315,7 @@ def test_of_ten_who_use_a_link_at_once_one_wins(app: Flask, flow: Flow) -> None:
 
 
 @both
-def test_nobody_waits_while_a_password_is_hashed(
+def test_no_lock_is_held_while_a_password_is_hashed(
     app: Flask, monkeypatch: pytest.MonkeyPatch, flow: Flow
 ) -> None:
     """A row that is locked meanwhile, with SQLite all of them, would let others wait."""
@@ -339,7 +339,7 @@ def test_nobody_waits_while_a_password_is_hashed(
 
 @asvs("14.2.1", "16.2.5")
 @both
-def test_a_token_is_in_no_log_and_no_answer_leads_on_with_it(
+def test_no_log_or_redirect_contains_a_token(
     app: Flask, capfd: pytest.CaptureFixture[str], flow: Flow
 ) -> None:
     token = flow.token(app)

@@ -90,7 +90,7 @@ def test_after_a_hundred_failures_the_right_password_is_answered_like_a_wrong_on
 
 
 @asvs("6.3.1")
-def test_the_link_lets_the_password_count_again(app: Flask, alice: Browser) -> None:
+def test_the_unlock_link_allows_the_password_again(app: Flask, alice: Browser) -> None:
     token = locked(app)
     assert not enters(app)
     assert use_link(Browser(app), UNLOCK, token).status_code == RESCUED
@@ -111,7 +111,7 @@ def test_a_new_password_opens_the_account_as_well(app: Flask) -> None:
     assert enters(app, NEW_PASSWORD)
 
 
-def test_an_operator_opens_it(app: Flask, cli: Callable[..., Any]) -> None:
+def test_an_operator_unlocks_the_account(app: Flask, cli: Callable[..., Any]) -> None:
     locked(app)
     assert "locked: yes" in cli("users", "show", ALICE).stdout
     assert cli("users", "unlock", ALICE).exit_code == 0
@@ -136,7 +136,7 @@ def test_the_link_counts_for_its_purpose_its_account_and_its_time(
     assert not enters(app)
 
 
-def test_to_open_the_page_opens_no_account(app: Flask) -> None:
+def test_opening_the_unlock_page_unlocks_nothing(app: Flask) -> None:
     """Mail scanners open each link."""
     token = locked(app)
     before = fingerprint(app)
@@ -166,7 +166,7 @@ def test_a_link_to_a_former_address_opens_nothing(app: Flask) -> None:
 
 @asvs("6.3.8")
 @pytest.mark.parametrize("count", [98, 99, 100, 199])
-def test_nothing_tells_that_there_is_no_account(app: Flask, count: int) -> None:
+def test_a_locked_account_cannot_be_told_from_an_unknown_one(app: Flask, count: int) -> None:
     """Not even the hundredth failure, which writes more."""
     guesser = Browser(app, "192.0.2.1")
     guesser.attempt(NOBODY, "warm")  # its decoy is there
@@ -220,7 +220,7 @@ def test_wrong_codes_count_as_wrong_passwords_do(app: Flask) -> None:
     assert not enters(app)
 
 
-def test_a_passkey_goes_on_and_opens_nothing_for_the_password(
+def test_a_passkey_sign_in_works_and_does_not_unlock_the_password(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its owner comes every day; whoever guesses the password would have a hundred new tries."""
@@ -248,7 +248,7 @@ def test_a_stolen_session_has_a_hundred_guesses_as_well(app: Flask) -> None:
 
 
 @asvs("15.4.2")
-def test_of_two_who_open_it_at_once_one_does(app: Flask) -> None:
+def test_only_one_of_two_simultaneous_unlocks_succeeds(app: Flask) -> None:
     token = locked(app)
     visitors = [Browser(app, f"192.0.2.{number}") for number in range(2)]
     answers = at_once(*[lambda it=it: use_link(it, UNLOCK, token) for it in visitors])

@@ -202,7 +202,7 @@ def test_the_options_ask_for_what_is_checked(
     assert len(websafe_decode(asked["challenge"])) == 32
 
 
-def test_who_signs_in_by_passkey_alone_learns_of_no_account(
+def test_options_for_a_passkey_sign_in_do_not_depend_on_the_account(
     app: Flask, device: Authenticator
 ) -> None:
     options = passkey_options(Browser(app), alone=True)
@@ -256,7 +256,7 @@ def test_a_hostile_answer_signs_nobody_in(
 
 
 @asvs("6.3.3")
-def test_a_passkey_alone_has_to_tell_the_account(app: Flask, device: Authenticator) -> None:
+def test_a_passkey_sign_in_needs_a_user_handle(app: Flask, device: Authenticator) -> None:
     """Section 7.2 step 6: who was not identified before is so by the user handle."""
     browser = Browser(app)
     options = passkey_options(browser, alone=True)
@@ -294,7 +294,7 @@ def test_garbage_is_refused(
         passkey_ceremonies.verify(found(purpose, token), text)
 
 
-def test_noise_in_an_attestation_is_refused(app: Flask, alice: Browser) -> None:
+def test_malformed_attestations_are_refused(app: Flask, alice: Browser) -> None:
     """Each format has a parser of its own, for bytes and certificates that a stranger made."""
     formats = ("packed", "tpm", "android-key", "android-safetynet", "apple", "fido-u2f", "none")
     values = [b"", b"\0", secrets.token_bytes(80), [b"\x30\x82"], [], "2.0", -7, 1, True, {}]
@@ -318,7 +318,7 @@ def test_noise_in_an_attestation_is_refused(app: Flask, alice: Browser) -> None:
     ],
     ids=str,
 )
-def test_a_key_that_is_none_signs_nobody_in(
+def test_an_invalid_public_key_signs_nobody_in(
     app: Flask, alice: Browser, public_key: dict[int, Any]
 ) -> None:
     device, browser = Authenticator(), Browser(app)
@@ -389,7 +389,7 @@ def test_a_challenge_is_for_one_browser(app: Flask, device: Authenticator) -> No
 
 
 @asvs("6.5.1")
-def test_an_answer_to_one_ceremony_is_none_to_another(
+def test_an_answer_to_another_ceremony_is_refused(
     app: Flask, alice: Browser, device: Authenticator
 ) -> None:
     prove(app, ALICE, "passkey")
@@ -421,9 +421,7 @@ def test_the_passkey_of_another_account_is_no_second_factor(
 
 
 @asvs("6.3.3", "8.2.2")
-def test_a_passkey_signs_its_owner_in_whatever_it_says(
-    app: Flask, device: Authenticator, bob: Browser
-) -> None:
+def test_a_passkey_signs_in_only_its_owner(app: Flask, device: Authenticator, bob: Browser) -> None:
     thief, bobs = Browser(app, "203.0.113.66"), with_passkey(app, BOB)
     options = passkey_options(thief, alone=True)
     answer = bobs.get(options, user_handle=device.stored[0].user_handle)
@@ -484,7 +482,7 @@ def test_nobody_removes_the_passkey_of_another_user(
 
 @asvs("6.3.3")
 @pytest.mark.parametrize(("told", "done"), [(4, False), (5, False), (0, False), (6, True)])
-def test_a_counter_that_does_not_go_up_tells_of_a_copy(
+def test_a_counter_that_does_not_increase_is_refused(
     app: Flask, alice: Browser, told: int, done: bool
 ) -> None:
     device, browser = Authenticator(), Browser(app)
@@ -493,7 +491,7 @@ def test_a_counter_that_does_not_go_up_tells_of_a_copy(
     assert stored(app)[0].sign_count == (6 if done else 5)
 
 
-def test_a_device_may_count_nothing(app: Flask, device: Authenticator) -> None:
+def test_a_device_without_a_counter_is_accepted(app: Flask, device: Authenticator) -> None:
     """Passkeys that are synchronized say 0 each time."""
     for number in range(2):
         browser = Browser(app, f"192.0.2.{number}")
@@ -501,7 +499,7 @@ def test_a_device_may_count_nothing(app: Flask, device: Authenticator) -> None:
 
 
 @asvs("6.3.3", "15.4.2")
-def test_of_two_answers_with_one_count_one_counts(
+def test_only_one_of_two_answers_with_the_same_counter_succeeds(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The copy of a key signs at the same moment, for a challenge of its own."""
@@ -521,7 +519,7 @@ def test_of_two_answers_with_one_count_one_counts(
 
 
 @asvs("6.5.1", "15.4.2")
-def test_of_two_answers_to_one_challenge_one_counts(
+def test_only_one_of_two_answers_to_one_challenge_succeeds(
     app: Flask, device: Authenticator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser, thief = Browser(app), Browser(app, "203.0.113.66")

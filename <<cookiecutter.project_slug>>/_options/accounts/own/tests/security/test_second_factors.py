@@ -188,7 +188,7 @@ def test_no_other_text_is_a_code(app: Flask, secret: str, code: str) -> None:
 
 
 @asvs("6.3.3", "6.5.1", "6.6.2")
-def test_a_ticket_is_of_one_account(app: Flask, clock: Clock, secret: str) -> None:
+def test_a_ticket_is_for_one_account(app: Flask, clock: Clock, secret: str) -> None:
     """The thief has an account here, and sends alice's ticket with the code of the own app."""
     own = with_app(app, BOB)
     codes = with_codes(app, BOB)
@@ -334,9 +334,7 @@ def test_a_code_counts_once(app: Flask, clock: Clock, secret: str) -> None:
 
 
 @asvs("6.5.1")
-def test_an_older_code_counts_no_more_after_a_newer_one(
-    app: Flask, clock: Clock, secret: str
-) -> None:
+def test_an_older_code_is_refused_after_a_newer_one(app: Flask, clock: Clock, secret: str) -> None:
     older, code = clock.code(secret, -1), clock.code(secret)
     assert is_complete(code_step(between(app), code))
     assert not is_complete(code_step(between(app), older))
@@ -346,7 +344,7 @@ def test_an_older_code_counts_no_more_after_a_newer_one(
 
 
 @asvs("6.5.1", "15.4.2")
-def test_of_ten_who_send_one_code_at_once_one_gets_in(
+def test_only_one_of_ten_simultaneous_uses_of_a_code_succeeds(
     app: Flask, clock: Clock, secret: str, no_limits: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browsers = [between(app, address=f"203.0.113.{number}") for number in range(10)]
@@ -410,7 +408,7 @@ def test_many_tickets_and_addresses_give_no_more_tries(
 
 
 @asvs("6.3.1")
-def test_a_right_password_does_not_forget_wrong_codes(
+def test_a_right_password_keeps_the_count_of_wrong_codes(
     app: Flask, clock: Clock, secret: str, no_limits: None
 ) -> None:
     for number in range(3):
@@ -598,7 +596,7 @@ def test_an_app_that_another_session_has_begun_is_not_shown(
 
 
 @asvs("6.5.1")
-def test_where_the_key_is_lost_a_recovery_code_still_counts(
+def test_a_recovery_code_works_without_the_encryption_key(
     app: Flask, alice: Browser, clock: Clock, secret: str
 ) -> None:
     code, *_ = with_codes(app, ALICE)
@@ -697,7 +695,7 @@ def strict(make_app: Callable[..., Flask], app: Flask) -> Flask:
 
 
 @asvs("6.3.3")
-def test_where_one_is_required_nothing_is_open_before(strict: Flask) -> None:
+def test_a_required_factor_must_be_set_up_before_other_routes(strict: Flask) -> None:
     """But what sets one up, and what signs out."""
     browser = Browser(strict)
     assert is_complete(password_step(browser, ALICE, PASSWORD))
@@ -734,7 +732,7 @@ SET_UP = {
 
 
 @asvs("6.3.3")
-def test_where_one_is_required_the_set_up_opens_the_rest(strict: Flask, clock: Clock) -> None:
+def test_setting_up_a_required_factor_opens_other_routes(strict: Flask, clock: Clock) -> None:
     browser = Browser(strict)
     assert is_complete(password_step(browser, ALICE, PASSWORD))
     assert not browser.is_signed_in()
@@ -745,7 +743,7 @@ def test_where_one_is_required_the_set_up_opens_the_rest(strict: Flask, clock: C
 
 @asvs("6.3.3")
 @pytest.mark.parametrize("proof", [step_up.PASSWORD, ""], ids=["by password", "of before"])
-def test_where_one_is_required_a_session_by_password_proves_it_first(
+def test_a_password_session_must_prove_a_required_factor(
     strict: Flask, clock: Clock, proof: str
 ) -> None:
     """One that began before the factor was set up, elsewhere."""
@@ -763,7 +761,7 @@ def test_where_one_is_required_a_session_by_password_proves_it_first(
 
 
 @asvs("6.3.3")
-def test_where_one_is_required_the_last_stays(strict: Flask, clock: Clock) -> None:
+def test_the_last_required_factor_cannot_be_removed(strict: Flask, clock: Clock) -> None:
     secret = with_app(strict, ALICE)
     browser = Browser(strict)
     assert needs_second_step(password_step(browser, ALICE, PASSWORD))
@@ -778,7 +776,7 @@ def test_where_one_is_required_the_last_stays(strict: Flask, clock: Clock) -> No
 
 
 @asvs("6.3.3", "15.4.2")
-def test_where_one_is_required_two_are_not_removed_at_once(
+def test_two_requests_cannot_remove_all_required_factors(
     strict: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each removal still sees the other factor."""
@@ -833,6 +831,6 @@ def test_a_secret_does_not_show_itself(app: Flask, secret: str) -> None:
     assert "wool" not in repr(Secret("wool"))
 
 
-def test_signed_in_is_signed_in(app: Flask, alice: Browser) -> None:
+def test_sign_in_is_unchanged_without_a_second_factor(app: Flask, alice: Browser) -> None:
     """An account without a second factor signs in as before."""
     assert Browser(app).sign_in(ALICE).status_code == SIGNED_IN

@@ -145,7 +145,7 @@ def test_every_sensitive_route_asks_for_a_fresh_proof(app: Flask) -> None:
 
 
 @asvs("7.5.1", "7.5.3", "8.2.1")
-def test_a_stale_session_gets_nothing_of_them(app: Flask, alice: Browser) -> None:
+def test_sensitive_routes_give_nothing_to_a_stale_session(app: Flask, alice: Browser) -> None:
     """With the right fields and the right token of the form: only the proof is missing."""
     add_all(app, ALICE)
     taken, headers = fields_of_routes(app, alice, alice), proof(alice)
@@ -223,7 +223,7 @@ def test_a_session_from_before_has_no_proof(app: Flask, alice: Browser) -> None:
     assert not is_fresh(alice)
 
 
-def test_to_be_active_is_no_proof(app: Flask, alice: Browser) -> None:
+def test_activity_is_no_fresh_proof(app: Flask, alice: Browser) -> None:
     age_proofs(app)
     for _ in range(3):
         assert alice.is_signed_in()
@@ -335,7 +335,7 @@ def test_a_code_proves_once(app: Flask, alice: Browser, clock: Clock, secret: st
 
 
 @asvs("7.5.1", "8.2.2")
-def test_the_proof_of_another_user_is_none(
+def test_a_proof_of_another_user_is_refused(
     app: Flask, alice: Browser, bob: Browser, clock: Clock, secret: str
 ) -> None:
     """GHSA-f66q-9rf6-8795, GHSA-97r5-pg8x-p63p: a thief proves a stolen session by the own key."""
@@ -687,7 +687,7 @@ def test_a_new_password_needs_the_old_one_and_a_fresh_proof(
     assert is_fresh(alice)  # the proof goes on, and is not younger
 
 
-def test_nobody_proves_anything_who_is_not_signed_in(app: Flask) -> None:
+def test_a_proof_needs_a_session(app: Flask) -> None:
     browser = Browser(app)
     for send in (prove_by_password, prove_by_code):
         with suppress(AssertionError):  # there is no form for nobody

@@ -112,7 +112,7 @@ def pending(visitor: Browser, put: dict[str, Any] | None = None) -> dict[str, An
 
 
 @asvs("7.5.3")
-def test_what_a_stolen_session_must_not_do_asks_for_a_fresh_proof(app: Flask) -> None:
+def test_sensitive_routes_ask_for_a_fresh_proof(app: Flask) -> None:
     fresh = {it for it in app.view_functions if needs_fresh_proof(app, it)}
     assert fresh == SENSITIVE
     owned = {endpoint for resource in RESOURCES for endpoint in resource.routes}
@@ -127,7 +127,7 @@ def test_what_a_stolen_session_must_not_do_asks_for_a_fresh_proof(app: Flask) ->
 
 @asvs("7.5.1", "7.5.3")
 @pytest.mark.parametrize("minutes", [None, 10.1, 60])
-def test_a_stolen_session_gets_no_further(
+def test_a_stolen_session_cannot_use_sensitive_routes(
     app: Flask, make_app: Callable[..., Flask], minutes: float | None
 ) -> None:
     service = make_app(OIDC_OPERATOR_GROUPS="admins")
@@ -195,7 +195,7 @@ def test_what_a_step_up_asks_for(app: Flask, make_app: Callable[..., Flask]) -> 
     assert 0 < provider_proof.STEP_UP_MAX_AGE < step_up.FRESH.total_seconds()
 
 
-def test_the_page_says_where_it_leads(stale: Browser) -> None:
+def test_the_step_up_page_names_the_provider(stale: Browser) -> None:
     page = html(stale.get(STEP_UP)).css_first("main")
     assert "id.service.test" in page.text()
     assert page.css_first("input[type=password]") is None
@@ -216,7 +216,9 @@ def test_no_open_redirect(stale: Browser, target: str) -> None:
 
 @asvs("6.8.4", "7.5.3")
 @pytest.mark.parametrize("seconds", [LEEWAY + 2, 600, 86_400])
-def test_the_provider_asks_nobody(app: Flask, stale: Browser, log: Log, seconds: int) -> None:
+def test_an_old_auth_time_is_refused_in_a_step_up(
+    app: Flask, stale: Browser, log: Log, seconds: int
+) -> None:
     """It ignores prompt=login, or the thief takes it out: who is signed in there just comes back."""
     before = state(app)
     answer = answer_to(stale, auth_time=int(time.time()) - seconds)
@@ -240,7 +242,9 @@ TIMES: dict[str, Any] = {
 
 @asvs("6.8.4", "9.2.1")
 @pytest.mark.parametrize("value", TIMES.values(), ids=TIMES)
-def test_an_answer_without_a_time(app: Flask, stale: Browser, log: Log, value: Any) -> None:
+def test_an_invalid_auth_time_is_refused_in_a_step_up(
+    app: Flask, stale: Browser, log: Log, value: Any
+) -> None:
     before = state(app)
     moment = int(time.time()) + value if type(value) is int else value
     answer = answer_to(stale, auth_time=moment)
@@ -254,7 +258,9 @@ def test_a_clock_that_is_a_little_slow_is_no_obstacle(app: Flask, stale: Browser
 
 @asvs("6.8.4")
 @pytest.mark.parametrize("acr", [None, "silver", ["gold"]], ids=str)
-def test_a_weaker_factor(app: Flask, make_app: Callable[..., Flask], log: Log, acr: object) -> None:
+def test_a_weaker_factor_is_refused_in_a_step_up(
+    app: Flask, make_app: Callable[..., Flask], log: Log, acr: object
+) -> None:
     service = make_app(OIDC_ACR_VALUES="gold")
     alice = Browser(service).signed_in("alice@example.com")
     before = age(service)
@@ -296,7 +302,9 @@ def test_the_answer_of_another_user_of_this_service(
 
 
 @asvs("10.2.1", "7.5.3")
-def test_the_user_is_led_into_the_step_up_of_a_thief(app: Flask, stale: Browser, log: Log) -> None:
+def test_a_step_up_started_by_a_thief_is_refused_in_the_browser_of_the_owner(
+    app: Flask, stale: Browser, log: Log
+) -> None:
     """The thief starts it with the stolen cookie, and sends the user the provider's address."""
     thief = Browser(app, "192.0.2.66")
     thief.email = stale.email
@@ -326,7 +334,7 @@ def test_an_answer_is_used_once(app: Flask, stale: Browser, log: Log) -> None:
 
 
 @asvs("10.2.1", "15.4.2")
-def test_of_many_at_the_same_moment_one_counts(app: Flask, stale: Browser) -> None:
+def test_only_one_of_simultaneous_answers_is_accepted(app: Flask, stale: Browser) -> None:
     answer, cookie = answer_to(stale), stale.cookie()
     tabs = [Browser(app, f"192.0.2.{number}") for number in range(6)]
     for tab in tabs:
@@ -380,7 +388,9 @@ def test_a_session_that_ends_while_the_provider_is_asked_stays_ended(
 
 
 @asvs("2.3.1", "7.5.3", "10.2.1")
-def test_the_answer_to_a_sign_in_is_none_to_a_step_up(app: Flask, stale: Browser, log: Log) -> None:
+def test_an_answer_to_a_sign_in_is_refused_in_a_step_up(
+    app: Flask, stale: Browser, log: Log
+) -> None:
     """A sign-in asks the provider for nothing fresh."""
     before = state(app)
     sign_in = answer_to(stale, path="/auth/login", auth_time=int(time.time()))
@@ -392,7 +402,9 @@ def test_the_answer_to_a_sign_in_is_none_to_a_step_up(app: Flask, stale: Browser
 
 
 @asvs("10.2.1", "7.2.4")
-def test_the_answer_to_a_step_up_is_none_to_a_sign_in(app: Flask, stale: Browser, log: Log) -> None:
+def test_an_answer_to_a_step_up_is_refused_in_a_sign_in(
+    app: Flask, stale: Browser, log: Log
+) -> None:
     before = state(app)
     own = answer_to(stale)
     sign_in = answer_to(stale, path="/auth/login")
@@ -402,7 +414,7 @@ def test_the_answer_to_a_step_up_is_none_to_a_sign_in(app: Flask, stale: Browser
 
 
 @asvs("7.5.3")
-def test_a_sign_in_makes_nothing_fresh_that_it_does_not_prove(app: Flask, stale: Browser) -> None:
+def test_a_sign_in_without_proof_gives_no_fresh_proof(app: Flask, stale: Browser) -> None:
     assert stale.get(answer_to(stale, path="/auth/login")).status_code == 302
     assert [row[3] for row in state(app)] == [None]
     assert download(stale).status_code == 302
@@ -421,7 +433,9 @@ def test_the_user_changes_their_mind(app: Flask, stale: Browser, log: Log) -> No
 
 
 @asvs("8.3.2")
-def test_who_has_left_the_group_is_signed_out(app: Flask, make_app: Callable[..., Flask]) -> None:
+def test_leaving_the_group_ends_the_session_in_a_step_up(
+    app: Flask, make_app: Callable[..., Flask]
+) -> None:
     service = make_app(OIDC_ALLOWED_GROUPS="staff")
     alice = Browser(service).signed_in("alice@example.com")
     age(service)
@@ -431,7 +445,7 @@ def test_who_has_left_the_group_is_signed_out(app: Flask, make_app: Callable[...
 
 
 @asvs("8.3.2")
-def test_who_is_no_operator_any_more_does_not_step_up_to_one(
+def test_a_former_operator_loses_the_role_in_a_step_up(
     app: Flask, make_app: Callable[..., Flask]
 ) -> None:
     service = make_app(OIDC_OPERATOR_GROUPS="admins")
@@ -491,7 +505,7 @@ def operator(app: Flask) -> Browser:
 
 
 @asvs("7.2.4", "7.5.3")
-def test_an_emergency_account_proves_it_by_its_password(app: Flask, operator: Browser) -> None:
+def test_an_emergency_account_steps_up_by_password(app: Flask, operator: Browser) -> None:
     stolen = operator.credential()
     assert html(operator.get(STEP_UP)).css_first("main input[type=password]")
     response = operator.submit(STEP_UP, {"password": PASSWORD})
@@ -525,7 +539,7 @@ def test_guesses_at_an_emergency_account_are_counted(
 
 
 @asvs("6.3.4")
-def test_no_password_is_taken_while_emergency_accounts_are_off(
+def test_passwords_are_refused_while_emergency_accounts_are_off(
     app: Flask, operator: Browser, make_app: Callable[..., Flask], environment: dict[str, str]
 ) -> None:
     service = make_app(EMERGENCY_LOGIN="0", SECRET_KEY=environment["SECRET_KEY"])
@@ -542,7 +556,7 @@ def test_no_password_is_taken_while_emergency_accounts_are_off(
 
 
 @asvs("6.8.1")
-def test_no_provider_proves_an_emergency_account(
+def test_an_emergency_account_cannot_step_up_at_the_provider(
     app: Flask, operator: Browser, alice: Browser, log: Log
 ) -> None:
     """Its name may be registered there by anybody."""
@@ -555,7 +569,7 @@ def test_no_provider_proves_an_emergency_account(
 
 
 @asvs("6.3.4")
-def test_no_password_proves_an_account_of_the_provider(app: Flask, stale: Browser) -> None:
+def test_an_account_of_the_provider_cannot_step_up_by_password(app: Flask, stale: Browser) -> None:
     with app.app_context():
         user = db.session.scalars(select(User)).one()
         assert user.subject == subject_of(stale.email)

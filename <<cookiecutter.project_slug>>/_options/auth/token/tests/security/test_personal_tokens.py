@@ -87,7 +87,7 @@ def test_the_checksum_is_the_one_that_github_documents() -> None:
 
 
 @practice("auth.token_form")
-def test_what_cannot_be_a_token_asks_the_database_nothing(app: Flask, alice: Browser) -> None:
+def test_malformed_tokens_are_refused_without_a_query(app: Flask, alice: Browser) -> None:
     token = token_of(alice, "read")
     other = "A" if token[30] != "A" else "B"
     asked: list[str] = []
@@ -175,7 +175,7 @@ def test_only_a_hash_is_stored_and_the_text_is_shown_once(app: Flask, alice: Bro
 
 
 @asvs("8.2.2")
-def test_each_user_has_the_own_tokens_alone(app: Flask, alice: Browser, bob: Browser) -> None:
+def test_users_see_only_their_own_tokens(app: Flask, alice: Browser, bob: Browser) -> None:
     alices = make_token(alice, "read").json
     bobs_token = token_of(bob, "read")
     assert [row["id"] for row in alice.get(TOKENS).json["tokens"]] == [alices["id"]]
@@ -239,7 +239,7 @@ def test_a_scope_allows_what_it_says(app: Flask, alice: Browser, sample: str) ->
 
 @practice("auth.token_access")
 @asvs("8.2.1")
-def test_a_method_can_not_be_named_another(app: Flask, alice: Browser, sample: str) -> None:
+def test_a_request_cannot_override_its_method(app: Flask, alice: Browser, sample: str) -> None:
     reads = script(app, token_of(alice, "read"))
     assert reads.get(sample).status_code == 200
     before = fingerprint(app)
@@ -252,7 +252,7 @@ def test_a_method_can_not_be_named_another(app: Flask, alice: Browser, sample: s
 
 @practice("auth.token_access")
 @asvs("7.5.1", "7.5.3", "8.2.1")
-def test_no_route_of_the_account_is_open_to_a_token(app: Flask, alice: Browser) -> None:
+def test_account_routes_refuse_personal_tokens(app: Flask, alice: Browser) -> None:
     """Whatever has its view in ``app.auth``: a token from a repository takes no account over."""
     program, taken = script(app, token_of(alice, *BOTH)), fields_of_routes(app, alice, alice)
     assert program.get(SAMPLES).status_code == 200
@@ -273,7 +273,7 @@ def test_no_route_of_the_account_is_open_to_a_token(app: Flask, alice: Browser) 
 
 @practice("auth.token_access")
 @asvs("8.2.1")
-def test_on_a_public_route_of_the_account_a_token_is_nobody(
+def test_public_account_routes_ignore_personal_tokens(
     app: Flask, own_app: None, alice: Browser
 ) -> None:
     """One that looks who is signed in would do for the token what it does for its owner."""
@@ -289,7 +289,9 @@ def test_on_a_public_route_of_the_account_a_token_is_nobody(
 
 @practice("auth.token_access")
 @asvs("7.5.3")
-def test_what_asks_for_a_fresh_proof_is_closed(app: Flask, own_app: None, alice: Browser) -> None:
+def test_routes_that_need_a_fresh_proof_refuse_personal_tokens(
+    app: Flask, own_app: None, alice: Browser
+) -> None:
     """A feature's own, too: no script gives a proof."""
     app._got_first_request = False
     app.add_url_rule("/api/v1/transfer", "transfer", fresh(partial(dict)), methods=["GET", "POST"])
@@ -301,7 +303,7 @@ def test_what_asks_for_a_fresh_proof_is_closed(app: Flask, own_app: None, alice:
 
 @practice("auth.token_access")
 @asvs("6.3.3")
-def test_a_required_second_factor_is_required_of_its_owner(
+def test_a_token_needs_an_owner_with_the_required_second_factor(
     make_app: Callable[..., Flask], app: Flask, alice: Browser
 ) -> None:
     token = token_of(alice, "read")
@@ -314,7 +316,7 @@ def test_a_required_second_factor_is_required_of_its_owner(
 
 
 @asvs("7.2.1")
-def test_a_token_counts_in_its_header_alone(app: Flask, alice: Browser) -> None:
+def test_a_token_is_read_only_from_the_authorization_header(app: Flask, alice: Browser) -> None:
     token, thief = token_of(alice, *BOTH), Browser(app)
     assert thief.get(f"{SAMPLES}?access_token={token}").status_code == 401
     for name, value in (
@@ -384,7 +386,7 @@ def test_a_token_that_has_ended_is_listed_for_30_days(app: Flask, alice: Browser
 
 
 @asvs("7.4.1", "10.4.9", "16.3.1")
-def test_its_owner_revokes_one_alone(app: Flask, alice: Browser, log: Log) -> None:
+def test_the_owner_revokes_a_single_token(app: Flask, alice: Browser, log: Log) -> None:
     one, other = (make_token(alice, "read").json for _ in range(2))
     log()
     assert revoke_token(alice, one["id"]).status_code == 204
@@ -430,7 +432,7 @@ def test_whatever_signs_out_everywhere_ends_all_tokens(
 
 
 @asvs("7.4.2")
-def test_a_disabled_account_has_none_that_works(app: Flask, alice: Browser) -> None:
+def test_tokens_of_a_disabled_account_are_refused(app: Flask, alice: Browser) -> None:
     """Also one that was made at the same moment, or came with a backup."""
     token = token_of(alice, "read")
     with app.app_context():
@@ -440,7 +442,7 @@ def test_a_disabled_account_has_none_that_works(app: Flask, alice: Browser) -> N
     assert not works(app, token)
 
 
-def test_a_sign_out_ends_no_script(app: Flask, alice: Browser) -> None:
+def test_a_sign_out_keeps_personal_tokens(app: Flask, alice: Browser) -> None:
     token = token_of(alice, "read")
     assert alice.sign_out().status_code == 204
     assert works(app, token)
@@ -463,7 +465,7 @@ def test_the_list_says_when_a_token_was_used(app: Flask, alice: Browser) -> None
     assert alice.get(TOKENS).json["tokens"][0]["last_used_at"]
 
 
-def test_a_refused_use_is_a_use(app: Flask, alice: Browser) -> None:
+def test_a_refused_request_sets_the_last_use_of_its_token(app: Flask, alice: Browser) -> None:
     """Its owner sees that somebody tries the token."""
     token = token_of(alice, "read")
     assert script(app, token).get(PROFILE).status_code == 403
@@ -592,7 +594,7 @@ def test_the_description_says_where_a_token_counts(app: Flask, alice: Browser) -
     assert schemes[f"{API}/auth/token"] == []
 
 
-def test_it_is_no_session(app: Flask, own_app: None, alice: Browser) -> None:
+def test_a_personal_token_is_no_session(app: Flask, own_app: None, alice: Browser) -> None:
     """A feature that asks which session this is gets no other user's, and no error of ours."""
     app._got_first_request = False
     view = partial(lambda: {"id": identity.current_session().public_id})

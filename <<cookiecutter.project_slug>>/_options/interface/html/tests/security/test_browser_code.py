@@ -49,7 +49,7 @@ PASSWORDS = {"password", "current_password", "new_password", "confirm"}
 
 @asvs("1.3.2", "3.2.2", "3.5.5", "3.7.1", "14.3.3", "15.3.6")
 @pytest.mark.parametrize("path", SCRIPTS, ids=str)
-def test_no_script_does_what_is_forbidden(path: Path) -> None:
+def test_no_script_contains_a_forbidden_construct(path: Path) -> None:
     text = path.read_text("utf-8")
     assert [what for what, pattern in FORBIDDEN.items() if re.search(pattern, text)] == []
 
@@ -69,7 +69,7 @@ SEEN = [
 
 
 @pytest.mark.parametrize(("what", "sample"), SEEN)
-def test_it_is_seen(what: str, sample: str) -> None:
+def test_the_search_finds_planted_code(what: str, sample: str) -> None:
     assert re.search(FORBIDDEN[what], sample)
     assert {name for name, _ in SEEN} == FORBIDDEN.keys()
 
@@ -119,7 +119,7 @@ def test_no_form_takes_a_field_from_the_address(app: Flask, alice: Browser) -> N
 
 @practice("redirects")
 @asvs("3.7.2")
-def test_no_route_leads_where_a_request_says(app: Flask, attacker: Attacker) -> None:
+def test_no_route_redirects_to_a_target_from_the_request(app: Flask, attacker: Attacker) -> None:
     """Not only sign-in: whatever a request has for it, in its address or its form."""
     said = "https://evil.example/account/"
     names = {*query_of_code(app), "next", "url", "target", "to", "return_to", "redirect"}

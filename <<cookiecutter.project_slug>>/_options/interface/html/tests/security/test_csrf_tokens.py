@@ -37,7 +37,7 @@ def token_of(browser: Browser) -> str:
 
 
 @asvs("3.5.1")
-def test_without_a_token_nothing_is_done(app: Flask, victim: Browser) -> None:
+def test_forms_without_a_csrf_token_are_refused(app: Flask, victim: Browser) -> None:
     before = fingerprint(app)
     assert attack_every_route(app, victim) == {400}
     assert fingerprint(app) == before
@@ -94,7 +94,7 @@ def test_a_token_from_before_sign_in_is_refused_after_it(app: Flask, victim: Bro
     ],
     ids=str,
 )
-def test_without_our_referrer_nothing_is_done(
+def test_forms_without_our_referrer_are_refused(
     app: Flask, victim: Browser, headers: dict[str, str | None]
 ) -> None:
     # A client that sends neither Sec-Fetch-Site nor Origin: the token's own checks decide.
@@ -187,4 +187,4 @@ def test_no_exemption_of_flask_wtf_has_an_effect(
     exempting.exempt("tests.sample.views.delete")
     exempting.exempt(app.blueprints["samples"])
     monkeypatch.setattr(csrf, "csrf_protect", exempting)
-    test_without_a_token_nothing_is_done(app, victim)
+    test_forms_without_a_csrf_token_are_refused(app, victim)

@@ -53,7 +53,7 @@ def test_no_cookie_signs_anybody_in(app: Flask, alice: Browser, browser: Browser
         assert refreshed.status_code == 401
 
 
-def test_a_cookie_changes_nothing_for_who_is_signed_in(alice: Browser, bob: Browser) -> None:
+def test_a_cookie_does_not_change_who_is_signed_in(alice: Browser, bob: Browser) -> None:
     cookies = "; ".join(f"{name}={bob.access_token}" for name in NAMES.split())
     answer = alice.get(f"{API}/me", headers={"Cookie": cookies})
     assert answer.json["email"] == alice.email

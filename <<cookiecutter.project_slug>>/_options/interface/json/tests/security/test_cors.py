@@ -53,7 +53,7 @@ def cors_headers(response: object) -> dict[str, str]:
 
 
 @asvs("3.4.2")
-def test_it_is_closed(app: Flask, alice: Browser) -> None:
+def test_cors_is_closed_by_default(app: Flask, alice: Browser) -> None:
     assert app.config["CORS_ORIGINS"] == ()
     for origin in (APP, *FOREIGN):
         for route in routes(app):
@@ -124,7 +124,7 @@ def test_credentials_are_never_allowed(opened: Browser) -> None:
             assert response.headers.get("Access-Control-Allow-Origin") != "*"  # type: ignore[attr-defined]
 
 
-def test_a_preflight_is_no_way_in(opened: Browser) -> None:
+def test_a_preflight_does_not_run_the_view(opened: Browser) -> None:
     # The answer has no content, and nothing was done.
     for path in (SIGN_IN, SAMPLES, f"{API}/me"):
         response = preflight(opened, path, APP)

@@ -45,7 +45,7 @@ def cookies(app: Flask, victim: Browser) -> Browser:
 
 @asvs("3.5.2")
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_no_form_does_anything_even_with_a_token(
+def test_forms_are_refused_even_with_a_csrf_token(
     app: Flask, victim: Browser, form: dict[str, Any]
 ) -> None:
     before = fingerprint(app)
@@ -55,7 +55,7 @@ def test_no_form_does_anything_even_with_a_token(
 
 @asvs("3.5.2")
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_the_victims_cookies_do_not_help(
+def test_forms_with_the_cookies_of_a_victim_are_refused(
     app: Flask, cookies: Browser, form: dict[str, Any]
 ) -> None:
     before = fingerprint(app)
@@ -64,7 +64,7 @@ def test_the_victims_cookies_do_not_help(
 
 
 @asvs("3.5.1")
-def test_json_with_cookies_alone_is_nobodys(app: Flask, cookies: Browser) -> None:
+def test_json_with_cookies_only_is_not_authenticated(app: Flask, cookies: Browser) -> None:
     before = fingerprint(app)
     for route in routes(app):
         if route.endpoint not in PUBLIC and route.method != "OPTIONS":

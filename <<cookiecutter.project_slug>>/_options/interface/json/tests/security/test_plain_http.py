@@ -42,7 +42,7 @@ def test_the_app_refuses_every_route_of_the_api(app: Flask, alice: Browser) -> N
 @asvs("4.1.2", "12.2.1")
 @needs_nginx
 @pytest.mark.parametrize("path", [SAMPLES, f"{API}/auth/token", f"{API}/me", "/api/", "/api/v2/x"])
-def test_nginx_refuses_it_before_it_reaches_the_app(site: Site, path: str) -> None:
+def test_nginx_refuses_plain_http_before_the_app(site: Site, path: str) -> None:
     for method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
         headers = {"Authorization": "Bearer canary", "X-Forwarded-Proto": "https"}
         answer = site.request(method, path, headers=headers, tls=False)
