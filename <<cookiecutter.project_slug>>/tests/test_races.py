@@ -52,7 +52,7 @@ def test_of_edits_at_once_one_wins_and_no_text_is_lost(
 
 @each_resource
 @pytest.mark.parametrize("difference", [-1, 1], ids=["before", "after"])
-def test_an_edit_of_another_version_is_refused(
+def test_an_edit_of_a_version_that_is_not_there_is_refused(
     app: Flask, alice: Browser, resource: Resource, difference: int
 ) -> None:
     """Also of one that does not exist yet: it would overwrite whatever comes."""

@@ -282,7 +282,7 @@ DEFECTS = [
         "an edit names a version that does not exist yet",
         "if row.version != version:",
         "if row.version > version:",
-        "test_an_edit_of_another_version_is_refused",
+        "test_an_edit_of_a_version_that_is_not_there_is_refused",
     ),
     Defect(
         "identity_provider",

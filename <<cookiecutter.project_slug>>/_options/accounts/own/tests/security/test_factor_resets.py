@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from app.auth import factor_resets, sign_in
+from app.auth import factor_resets, passkeys, sign_in
 from app.auth.links import LIFETIMES
 from app.auth.models import Session, User
 from app.database import db, now
@@ -330,6 +330,9 @@ def test_whoever_uses_a_second_factor_needs_no_reset(app: Flask, cli: Cli) -> No
 def test_whoever_uses_a_passkey_needs_no_reset(
     app: Flask, alice: Browser, cli: Cli, how: str
 ) -> None:
+    with app.app_context():
+        passkeys.remove_all(user_of(ALICE))  # the foreign one, which no authenticator knows
+        db.session.commit()
     device = with_passkey(app, ALICE)
     cli("users", "reset-factors", ALICE)
     owner = Browser(app, "192.0.2.3")
