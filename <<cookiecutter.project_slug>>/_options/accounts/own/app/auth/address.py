@@ -24,7 +24,7 @@ from app.secret import Secret
 from app.security.logs import security_event
 from app.security.passwords import hash_password
 
-TAKEN = "Another account has this address in the meantime."
+TAKEN = "Another account has taken this address in the meantime."
 KIND = "new_address"  # of the mail to the new address
 MAX_MAILS = 10  # in a day, to one address: a stranger with many accounts floods no mailbox. Ours
 
