@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from tests.decisions import DOCUMENT, Row, rows
 
-# From the day on which a weakness was found. Ours, with the reasons in the document.
+# From the day on which a weakness was found. The document has the reasons.
 REPAIR = {
     "critical": timedelta(days=2),
     "high": timedelta(days=7),

@@ -14,7 +14,7 @@ from flask import current_app
 # sessions after 12.
 IDLE_TIMEOUT = timedelta(minutes=30)
 ABSOLUTE_TIMEOUT = timedelta(hours=12)
-# Nobody reads a page or fills in a form in less; "last seen" is precise to a minute. Ours.
+# Nobody reads a page or fills in a form in less; "last seen" is precise to a minute.
 SHORTEST = timedelta(minutes=5)
 # NIST SP 800-63B-4 asks for a new sign-in after 30 days at the latest, also at its first level.
 LONGEST = timedelta(days=30)

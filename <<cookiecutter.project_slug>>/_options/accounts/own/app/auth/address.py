@@ -26,7 +26,7 @@ from app.security.passwords import hash_password
 
 TAKEN = "Another account has taken this address in the meantime."
 KIND = "new_address"  # of the mail to the new address
-MAX_MAILS = 10  # in a day, to one address: a stranger with many accounts floods no mailbox. Ours
+MAX_MAILS = 10  # in a day, to one address: a stranger with many accounts floods no mailbox
 
 
 def request_change(user: User, email: Secret) -> None:

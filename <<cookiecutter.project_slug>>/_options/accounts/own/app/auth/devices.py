@@ -29,8 +29,8 @@ from app.security.logs import security_event
 from app.security.scope import unscoped
 
 KIND = "new_device"  # of the notice
-MAX_DEVICES = 10  # per user, as many as sessions; one more makes the oldest unknown. Ours
-MAX_NOTICES = 5  # in a day, to one address: a thief of the password floods no mailbox. Ours
+MAX_DEVICES = 10  # per user, as many as sessions; one more makes the oldest unknown
+MAX_NOTICES = 5  # in a day, to one address: a thief of the password floods no mailbox
 # Why statements here concern other users: during a sign-in nobody is signed in yet; an operator
 # ends the sessions of any user.
 OF_ALL = {"unscoped": "the devices of the user who signs in, or whose sessions end"}

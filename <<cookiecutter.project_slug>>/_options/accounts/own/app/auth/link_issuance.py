@@ -23,7 +23,7 @@ from app.security.scope import unscoped
 
 # The pause after a mail to one address, doubled after each further one of a day, but no longer than
 # a link is valid: 16 a day at most, of short links to reset 50. So an owner whose mailbox somebody
-# floods always has a link, or can ask for one. Ours.
+# floods always has a link, or can ask for one.
 FIRST_PAUSE = timedelta(minutes=5)
 LONGEST_PAUSE = timedelta(hours=2)
 DAY = timedelta(days=1)

@@ -28,7 +28,7 @@ from app.security.scope import unscoped
 Purpose = Literal["second factor", "passkey", "new passkey", "step-up"]
 
 LIFETIME = timedelta(minutes=5)  # the timeout that WebAuthn level 3 section 15.1 recommends
-MAX_TRIES = 5  # wrong answers, then the password is asked for again. Ours
+MAX_TRIES = 5  # wrong answers, then the password is asked for again: some are typing errors
 # Why statements here concern other users: between two steps nobody is signed in yet.
 OF_ALL = {"unscoped": "the ticket of any user, which its token names"}
 

@@ -16,7 +16,7 @@ from app.secret import Secret
 # Without a sign-in for so long, a device is forgotten. RFC 6265bis section 5.5 lets browsers keep a
 # cookie for at most so long.
 KEEP = timedelta(days=400)
-MOST = 5  # tokens in one browser, the last used first. Ours
+MOST = 5  # tokens in one browser, the last used first: a family may share it
 LENGTH = 43  # characters of a token; others are not ours, and would make the cookie too long
 SEPARATOR = "."  # no character of a token
 

@@ -8,7 +8,7 @@ from app.auth import passkeys, recovery_codes, second_factors, totp
 from app.auth.models import User
 from app.auth.passkeys import Passkey
 
-FEW = 3  # recovery codes left, or fewer: time for new ones. Ours
+FEW = 3  # recovery codes left, or fewer: time for new ones
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,11 @@ from app.security.logs import security_event
 
 Scope = Literal["read", "write"]
 
-MAX_TOKENS = 20  # per account, those included that have ended and are kept. Ours
+MAX_TOKENS = 20  # per account, with those that have ended: its page lists all
 MAX_NAME = 60  # characters
 DEFAULT_DAYS = 90  # the longest that GitHub offers in its list; a forgotten token works as long
 MAX_DAYS = 365  # GitLab's limit
-KEEP = timedelta(days=30)  # after its end: its owner sees why a script has stopped. Ours
+KEEP = timedelta(days=30)  # after its end: its owner sees why a script has stopped
 TOUCH_EVERY = timedelta(minutes=5)  # precision of "last used"; a script asks more than a person
 # Why statements here concern other users: nobody is signed in before the token is found, and
 # operators end the tokens of any user with the sessions.
