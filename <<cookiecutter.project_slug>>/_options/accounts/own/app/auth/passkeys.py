@@ -19,7 +19,7 @@ from app.database.rows import change
 
 MAX_NAME = 60  # characters
 MAX_KEY = 2048  # characters in base64url: RSA with 8192 bits has 1,400
-MAX_PASSKEYS = 10  # per account: more than a person has devices
+MAX_PASSKEYS = 10  # per account; few people have as many devices
 # Why statements here concern other users: during a sign-in nobody is signed in yet.
 OF_ALL = {"unscoped": "the passkeys of the user who signs in, or whom an operator names"}
 
