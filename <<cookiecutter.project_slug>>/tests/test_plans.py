@@ -87,7 +87,7 @@ def fill() -> None:
         times = dict.fromkeys(("created_at", "last_seen_at"), literal(moment, UTCDateTime))
         copy(Session.__table__, values | times, others.where(part))
     if (links := Base.metadata.tables.get("links")) is not None:
-        values = {"purpose": "confirm", "email": "", "mails": 1}
+        values = {"purpose": "confirm", "email": Secret(""), "mails": 1}
         values |= {"expires_at": old, "mailed_at": old}
         hashes = (dict.fromkeys(("name_hash", "token_hash"), f"{n:064}") for n in range(ROWS))
         db.session.execute(insert(links), [values | it for it in hashes])

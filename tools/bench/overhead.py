@@ -132,7 +132,7 @@ from app.secret import Secret
 from wsgi import app
 
 with app.app_context():
-    accounts.register({EMAIL!r}, Secret({PASSWORD!r}))
+    accounts.register(Secret({EMAIL!r}), Secret({PASSWORD!r}))
     db.session.commit()
 """
     service.run("-c", create, environment=environment)
