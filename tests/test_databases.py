@@ -64,18 +64,19 @@ ROLES = {  # a server has three roles and an administrator, a file has none
 # of stored data and of queries; token and oidc run the tests of their own tables, of statements
 # that a server may interpret in another way, and of simultaneous requests.
 OF_STORING = """
-    test_account_races test_address_races test_addresses test_client test_codes test_commits
-    test_deletion test_dialect test_export test_factor_api test_factor_data test_factor_mails
-    test_imports test_lists test_mail_outbox test_members test_migrations test_notes test_notices
-    test_operators test_own_sessions test_plans test_private_data test_provider_proof test_quotas
-    test_races test_read_only test_reencryption test_replays test_rerendering test_rows
-    test_session_races test_throttling test_token_races test_tokens
-    security/test_access security/test_browser_code security/test_change_of_address
-    security/test_code_guesses security/test_confirmation security/test_devices
-    security/test_factor_resets security/test_links security/test_lock security/test_normalization
-    security/test_passkeys security/test_personal_tokens security/test_queries
-    security/test_refusals security/test_resources security/test_safe_methods security/test_scope
-    security/test_second_factors security/test_step_up security/test_stored_text
+    test_account_locks test_account_races test_address_races test_addresses test_client
+    test_codes test_commits test_deletion test_dialect test_export test_factor_api
+    test_factor_data test_factor_mails test_imports test_lists test_mail_outbox test_members
+    test_migrations test_notes test_notices test_operators test_own_sessions test_plans
+    test_private_data test_provider_proof test_quotas test_races test_read_only
+    test_reencryption test_replays test_rerendering test_rows test_session_races test_throttling
+    test_token_races test_tokens security/test_access security/test_browser_code
+    security/test_change_of_address security/test_code_guesses security/test_confirmation
+    security/test_devices security/test_factor_resets security/test_links security/test_lock
+    security/test_normalization security/test_passkeys security/test_personal_tokens
+    security/test_queries security/test_refusals security/test_resources
+    security/test_safe_methods security/test_scope security/test_second_factors
+    security/test_step_up security/test_stored_text
 """.split()
 OF_STATEMENTS = """
     test_account_races test_address_races test_dialect test_lists test_mail_outbox test_members
