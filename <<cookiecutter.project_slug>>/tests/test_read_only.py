@@ -108,7 +108,6 @@ def test_a_failed_clean_up_keeps_the_rows_of_the_request(
     assert statements in ([], ["SELECT", "UPDATE"])  # none where nobody signs in on that page
 
 
-@practice("database")
 @asvs("15.2.2")
 def test_a_request_holds_one_connection_at_a_time(app: Flask, alice: Browser) -> None:
     """If each needed a second one, ten requests at once would wait for each other."""

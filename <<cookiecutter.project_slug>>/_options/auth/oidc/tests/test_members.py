@@ -87,7 +87,7 @@ def test_only_the_allowed_groups_get_in(
     assert response.status_code == status
     assert visitor.is_signed_in() is (status == 302)
     if status == 403:
-        assert "may not use this service" in html(response).css_first(".lead").text()
+        assert "not allowed to use this service" in html(response).css_first(".lead").text()
         with app.app_context():
             assert db.session.scalars(select(User)).all() == []
 

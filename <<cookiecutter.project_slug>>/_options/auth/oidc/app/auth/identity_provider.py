@@ -75,5 +75,5 @@ def refused(error: RefusedError) -> ResponseReturnValue:
 def unavailable(error: UnavailableError) -> ResponseReturnValue:
     """Log the reason, answer 503. Sessions continue."""
     log.error("provider unavailable", extra={"reason": str(error)})
-    sorry = ServiceUnavailable("The sign-in service does not respond. Please try again shortly.")
+    sorry = ServiceUnavailable("The sign-in service does not respond. Please sign in again later.")
     return respond(sorry, {"Retry-After": str(PAUSE)})
