@@ -162,4 +162,4 @@ def test_what_must_not_be_written_before_the_lock(sql: str, locked: bool) -> Non
 def test_the_tables_of_accounts_are_known() -> None:
     found = account_locks.account_tables()
     assert "sessions" in found
-    assert "notes" not in found
+    assert "outbox" not in found
