@@ -1,4 +1,4 @@
-"""Secrets: a key, a password, a token or somebody's e-mail address in a log line or a traceback.
+"""Secrets: a key, a password or a token in a log line, a traceback or an error page.
 
 A secret is wrapped where it is read or made, until a library needs its text: code that prints,
 formats or logs it shows ``[redacted]``. It is no ``str``, so code that forgets

@@ -21,7 +21,7 @@ from tests.overtaking import Overtaking
 from tests.own_data_actions import ready_to_delete
 from tests.races import ALICE, at_once, count
 
-pytestmark = practice("auth.throttling")
+pytestmark = practice("auth.sessions")
 Cli = Callable[..., Any]
 
 GROUPS = users_cli, sessions_cli
@@ -52,7 +52,6 @@ def revoke(app: Flask) -> None:
         revoke_sessions.main(["--user", ALICE], standalone_mode=False)
 
 
-@practice("auth.sessions")
 @asvs("7.4.5", "15.4.2")
 def test_no_session_that_is_just_started_outlives_a_revocation(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
@@ -113,7 +112,6 @@ def test_a_command_without_the_lock_is_noticed(
     accounts_are_locked.clear()
 
 
-@practice("auth.sessions")
 def test_sessions_that_end_before_the_account_is_disabled_are_noticed(
     cli: Cli, alice: Browser, accounts_are_locked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
