@@ -136,8 +136,8 @@ DEFECTS = [
     ),
     logs(
         "an answer that breaks off is not counted",
-        "        finally:\n            self.count(self.status)\n",
-        "        except ZeroDivisionError:\n            self.count(self.status)\n",
+        "        finally:\n            self.count(self.status, self.route)\n",
+        "        except ZeroDivisionError:\n            self.count(self.status, self.route)\n",
         "test_an_answer_that_breaks_off_is_counted",
     ),
     logs(
