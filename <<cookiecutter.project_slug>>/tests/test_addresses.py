@@ -11,7 +11,7 @@ import unicodedata
 import pytest
 from flask import Flask
 
-from app.auth.models import normalize_email
+from app.auth.models import MAX_EMAIL, normalize_email
 from app.secret import Secret
 from tests.browser import PASSWORD, SIGNED_IN, Browser
 from tests.marks import asvs, practice
@@ -65,6 +65,13 @@ def test_idna_decides_about_the_domain(written: str, kept: str) -> None:
 def test_an_invalid_domain_is_refused(domain: str) -> None:
     with pytest.raises(ValueError, match="Enter an e-mail address"):
         normalize_email(Secret(f"user@{domain}"))
+
+
+def test_spaces_around_an_address_count_for_its_length() -> None:
+    address = Secret("user@example.com".rjust(MAX_EMAIL))
+    assert normalize_email(address) == "user@example.com"
+    with pytest.raises(ValueError, match="at most 254 characters"):
+        normalize_email(Secret(f" {address.reveal()}"))
 
 
 def test_accounts_that_are_stored_already_are_found() -> None:

@@ -119,12 +119,11 @@ def normalize_email(typed: Secret) -> Secret:
 
     :raises ValueError: when ``typed`` is no e-mail address. No DNS look-up is made.
     """
-    typed = Secret(typed.reveal().strip())
     if len(typed) > MAX_EMAIL:  # before anything normalizes it
         raise ValueError(f"Enter an e-mail address of at most {MAX_EMAIL} characters.")
     try:
         valid = validate_email(
-            typed.reveal(), check_deliverability=False, allow_smtputf8=True, strict=True
+            typed.reveal().strip(), check_deliverability=False, allow_smtputf8=True, strict=True
         )
     except EmailNotValidError as error:
         raise ValueError("Enter an e-mail address such as name@example.com.") from error
