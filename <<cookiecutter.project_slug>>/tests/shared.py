@@ -17,14 +17,12 @@ from tests.database import dispose
 
 
 class Shared:
-    """Hands out the same app until a test has changed it."""
+    """Hands out the same app until a test has changed it, or has built another one."""
 
     def __init__(self, build: Callable[[], Flask]) -> None:
         self.build = build
         self.app: Flask | None = None
         self.built: list[Any] = []
-        self.limiter: dict[str, Any] = {}
-        self.handlers: list[logging.Handler] = []
 
     def get(self) -> Flask:
         """The app, built anew where it is not as it was built."""
@@ -32,18 +30,7 @@ class Shared:
             self.close()
             self.app = self.build()
             self.built = state(self.app)
-            self.limiter, self.handlers = dict(vars(limiter)), handlers()
-        self.take_back()
         return self.app
-
-    def take_back(self) -> None:
-        """Count and log for this app again: in a process, the app that was built last does."""
-        vars(limiter).update(self.limiter)
-        root = logging.getLogger()
-        for other in handlers():
-            root.removeHandler(other)
-        for own in self.handlers:
-            root.addHandler(own)
 
     def close(self) -> None:
         """Forget the app and close its connections to the database."""
@@ -53,7 +40,7 @@ class Shared:
 
 
 def state(app: Flask) -> list[Any]:
-    """What tests change of an app."""
+    """What tests change of an app, and what another app changes when it is built."""
     return [
         copied(app.config),
         copied(app.extensions),
@@ -66,12 +53,9 @@ def state(app: Flask) -> list[Any]:
         copied(app.jinja_env.globals),
         app.jinja_env.autoescape,
         app.wsgi_app,
+        limiter.storage,
+        [it for it in logging.getLogger().handlers if isinstance(it, StandardErrorHandler)],
     ]
-
-
-def handlers() -> list[logging.Handler]:
-    """Those that write the log."""
-    return [it for it in logging.getLogger().handlers if isinstance(it, StandardErrorHandler)]
 
 
 def copied(value: Any) -> Any:
