@@ -30,7 +30,7 @@ from app.security.logs import security_event
 
 Scope = Literal["read", "write"]
 
-MAX_TOKENS = 20  # per account, with those that have ended: its page lists all
+MAX_TOKENS = 20  # per account, with those that have ended: one answer lists all
 MAX_NAME = 60  # characters
 DEFAULT_DAYS = 90  # the longest that GitHub offers in its list; a forgotten token works as long
 MAX_DAYS = 365  # GitLab's limit
