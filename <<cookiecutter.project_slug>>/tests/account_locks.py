@@ -18,13 +18,14 @@ from typing import Any
 
 import click
 from flask import current_app, has_request_context, request
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection
 
 from app.auth import upkeep
 from app.auth.models import User
 from app.database import Base
 from app.security.access import needs_fresh_proof
 from app.security.ownership import owners
+from tests.statements import listening
 
 # As throttling.lock writes it; the first statement about a new account locks it as well.
 LOCK = re.compile(r"UPDATE users SET failures=users\.failures\b|INSERT INTO users\b")
@@ -68,11 +69,10 @@ def asking() -> str:
     return "" if path.startswith("app db ") else path
 
 
-def is_fresh() -> bool:
-    """Whether a request asks for a fresh proof of the account that it writes."""
-    endpoint = (has_request_context() and request.endpoint) or ""
-    known = endpoint in current_app.view_functions if endpoint else False
-    return known and endpoint not in OTHER_ACCOUNT and needs_fresh_proof(current_app, endpoint)
+def is_fresh(asks: str) -> bool:
+    """Whether a route asks for a fresh proof of the account that it writes."""
+    writes_own = has_request_context() and asks not in OTHER_ACCOUNT
+    return writes_own and needs_fresh_proof(current_app, asks)
 
 
 @cache
@@ -110,16 +110,12 @@ def watched() -> Iterator[list[str]]:
         elif state.get("locked") and HELD.match(text):
             state["held"] = True
         elif (asks := asking()) and asks not in ONE_STATEMENT and not of_upkeep:
-            if needs_lock(text) and not state.get("locked"):
-                found.append(f"{asks}: {text}")
-            elif needs_lock(text) and is_fresh() and not state.get("held"):
-                found.append(f"{asks}, whose session may have ended: {text}")
+            if needs_lock(text):
+                if not state.get("locked"):
+                    found.append(f"{asks}: {text}")
+                elif is_fresh(asks) and not state.get("held"):
+                    found.append(f"{asks}, whose session may have ended: {text}")
             state["locked"] = state.get("locked") or text.startswith("UPDATE users ")
 
-    event.listen(Engine, "begin", begin)
-    event.listen(Engine, "before_cursor_execute", look)
-    try:
+    with listening(begin=begin, before_cursor_execute=look):
         yield found
-    finally:
-        event.remove(Engine, "before_cursor_execute", look)
-        event.remove(Engine, "begin", begin)

@@ -23,15 +23,15 @@ import pytest
 from dotenv import dotenv_values
 from flask import Flask
 # <% if cookiecutter.database == "sqlite" %>
-from sqlalchemy import event
 
 from app import create_app
 from app.database import db
 from app.settings import Settings
 from tests import sample
 from tests.live import PROJECT
+from tests.statements import listening
 # <% else %>
-from sqlalchemy import event, make_url
+from sqlalchemy import make_url
 
 from app import create_app
 from app.database import db, dialect, dumps
@@ -40,6 +40,7 @@ from app.settings import Settings
 from tests import sample
 from tests import scratch as databases
 from tests.live import PROJECT
+from tests.statements import listening
 # <% endif %>
 
 # Settings that the process that sends mail does not have, for `make_app`.
@@ -132,11 +133,8 @@ def each_connection_runs(app: Flask, statement: str) -> Iterator[None]:
         connection.commit()
 
     dispose(app)
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "connect", run)
     try:
-        yield
+        with listening(app, connect=run):
+            yield
     finally:
-        event.remove(engine, "connect", run)
         dispose(app)

@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from flask import Flask, has_request_context
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from app.auth.models import Session, User
@@ -20,6 +20,7 @@ from app.database import db
 from app.security import hash_slots
 from tests.browser import SIGNED_IN, Browser
 from tests.sample.models import Sample
+from tests.statements import listening
 
 TIMEOUT = 60  # seconds; far more than any answer may take, so that only a hang exceeds it
 ALICE = "alice@example.com"
@@ -65,13 +66,8 @@ def on_reading(app: Flask, table: str, call: Callable[[], object]) -> Iterator[N
         if has_request_context() and query.match(statement):
             call()
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "after_cursor_execute", look)
-    try:
+    with listening(app, after_cursor_execute=look):
         yield
-    finally:
-        event.remove(engine, "after_cursor_execute", look)
 
 
 def statuses(responses: Iterable[TestResponse]) -> list[int]:

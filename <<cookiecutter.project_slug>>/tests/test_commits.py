@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, g, has_request_context, request
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from app import resources
@@ -23,6 +23,7 @@ from tests.resources import WRITABLE
 from tests.routes import unsafe_routes
 from tests.sample.models import Sample
 from tests.scenarios import fill, use_everything
+from tests.statements import listening
 
 pytestmark = practice("errors")
 
@@ -54,13 +55,8 @@ def committed(app: Flask) -> Iterator[set[str]]:
             g.stored = True
             found.add(str(request.endpoint))
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", look)
-    event.listen(engine, "commit", end)
-    yield found
-    event.remove(engine, "before_cursor_execute", look)
-    event.remove(engine, "commit", end)
+    with listening(app, before_cursor_execute=look, commit=end):
+        yield found
 
 
 @slow

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import pytest
 from flask import Flask, Response, has_request_context, request, request_finished
-from sqlalchemy import Select, String, cast, event, insert, literal, select
+from sqlalchemy import Select, String, cast, insert, literal, select
 
 from app.auth import sessions, upkeep
 from app.auth.models import Decoy, Session, User
@@ -32,6 +32,7 @@ from tests.marks import asvs, practice, slow
 from tests.resources import RESOURCES, WRITABLE, Resource
 from tests.routes import routes
 from tests.scenarios import use_everything
+from tests.statements import listening
 
 ROWS = 4000  # in each table
 OWN = 400  # rows of the one whose requests are looked at
@@ -197,11 +198,8 @@ def explained(large: Flask) -> Iterator[dict[str, Explained]]:
             if (is_whole(steps), looked_at) > (is_whole(known.steps), known.looked_at):
                 known.steps, known.looked_at = steps, looked_at
 
-    with large.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", explain)
-    yield found
-    event.remove(engine, "before_cursor_execute", explain)
+    with listening(large, before_cursor_execute=explain):
+        yield found
 
 
 @pytest.fixture

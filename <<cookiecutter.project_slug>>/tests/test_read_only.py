@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from app.auth.models import Session
 from app.auth.sessions import ABSOLUTE_TIMEOUT
@@ -17,6 +17,7 @@ from tests import faults
 from tests.browser import CHALLENGED, HOME, SAMPLES, SIGNED_IN, WRITTEN, Browser
 from tests.database import each_connection_runs
 from tests.marks import asvs, practice
+from tests.statements import listening
 
 pytestmark = practice("auth.upkeep")
 
@@ -99,12 +100,8 @@ def test_a_failed_clean_up_keeps_the_rows_of_the_request(
     def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         statements.append(statement.split()[0])
 
-    with read_only(app):
-        with app.app_context():
-            engine = db.engine
-        event.listen(engine, "before_cursor_execute", record)
+    with read_only(app), listening(app, before_cursor_execute=record):
         assert alice.get(HOME).status_code == 200
-        event.remove(engine, "before_cursor_execute", record)
     assert statements in ([], ["SELECT", "UPDATE"])  # none where nobody signs in on that page
 
 
@@ -122,15 +119,8 @@ def test_a_request_holds_one_connection_at_a_time(app: Flask, alice: Browser) ->
         nonlocal held
         held -= 1
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "checkout", taken)
-    event.listen(engine, "checkin", returned)
-    try:
+    with listening(app, checkout=taken, checkin=returned):
         for age in (timedelta(minutes=2), 2 * ABSOLUTE_TIMEOUT):  # seen again, then expired
             let_pass(app, age)
             assert alice.get(SAMPLES).status_code in (200, CHALLENGED)
-    finally:
-        event.remove(engine, "checkout", taken)
-        event.remove(engine, "checkin", returned)
     assert (held, most) == (0, 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, event, func, select
+from sqlalchemy import create_engine, func, select
 from sqlalchemy.pool import NullPool
 
 # <% if cookiecutter.auth == "oidc" %>
@@ -28,6 +28,7 @@ from tests.marks import asvs
 from tests.sample.models import Sample
 from tests.security.attacks import SQL_INJECTION, sample, some
 from tests.security.entry_points import Attacker, entry_points
+from tests.statements import listening
 
 PROJECT = Path(__file__).parents[2]
 # In front of every attack, so that it is found again in whatever reaches the database.
@@ -42,11 +43,8 @@ def executed(app: Flask) -> Iterator[list[tuple[str, str]]]:
     def record(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         found.append((statement, repr(parameters)))
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", record)
-    yield found
-    event.remove(engine, "before_cursor_execute", record)
+    with listening(app, before_cursor_execute=record):
+        yield found
 
 
 @asvs("1.2.4")

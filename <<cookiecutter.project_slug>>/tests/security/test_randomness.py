@@ -25,9 +25,7 @@ import pyotp
 # <% endif %>
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
-from app.database import db
 from tests import sources
 # <% if cookiecutter.__interface == "html" %>
 from tests.browser import ORIGIN, SIGN_IN, Browser
@@ -41,6 +39,7 @@ from tests.marks import asvs, practice, slow
 from tests.scenarios import fill, use_everything
 from tests.security.make import ROOT
 from tests.security.test_audits import CODE
+from tests.statements import listening
 
 pytestmark = practice("secret")
 
@@ -106,11 +105,8 @@ def written(app: Flask) -> Iterator[list[dict[str, Any]]]:
         if text.startswith(WRITTEN) and context.compiled:
             rows.extend(context.compiled_parameters)
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", look)
-    yield rows
-    event.remove(engine, "before_cursor_execute", look)
+    with listening(app, before_cursor_execute=look):
+        yield rows
 
 
 @asvs("6.5.3", "7.2.3", "11.5.1")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from app.auth import operators
 from app.auth.models import User
@@ -18,6 +18,7 @@ from app.secret import Secret
 from tests.browser import Browser, csrf_token, html
 from tests.marks import asvs, practice
 from tests.routes import fingerprint, routes
+from tests.statements import listening
 from tests.stub import STUB
 
 pytestmark = practice("auth.operators")
@@ -192,13 +193,8 @@ def test_the_list_loads_no_password_hash(service: Flask, operator: Browser) -> N
     def record(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
         statements.append(sql)
 
-    with service.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", record)
-    try:
+    with listening(service, before_cursor_execute=record):
         assert operator.get("/operators/accounts").status_code == 200
-    finally:
-        event.remove(engine, "before_cursor_execute", record)
     (listed,) = (sql for sql in statements if "ORDER BY users.id DESC" in sql)
     assert "users.subject" in listed
     assert "password_hash" not in listed
