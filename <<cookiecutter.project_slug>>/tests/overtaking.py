@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
+from flask import Flask
+from sqlalchemy import delete
+
+from app.database import Base, db, now
 from tests.races import TIMEOUT
 
 
@@ -51,3 +56,16 @@ class Overtaking:
             return result
 
         return overtake
+
+
+def delete_first(app: Flask, model: type[Base]) -> Callable[[], datetime]:
+    """``now`` of a module: just when it asks for the time, another request deletes all rows."""
+
+    def delete_all() -> datetime:
+        with app.app_context():
+            other = {"unscoped": "another request ends it", "writes": "another request ends it"}
+            db.session.execute(delete(model), execution_options=other)
+            db.session.commit()
+        return now()
+
+    return delete_all

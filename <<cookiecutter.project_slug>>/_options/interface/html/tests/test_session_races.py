@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, update
+from sqlalchemy import update
 
 from app.auth import sessions
 from app.auth.models import Session
 from app.database import db, now
 from tests.actions import ready
 from tests.browser import PROFILE, Browser
+from tests.overtaking import delete_first
 from tests.races import at_once, meeting, statuses, tabs
 
 
@@ -44,15 +45,8 @@ def test_a_session_that_ends_during_a_request_is_refused(
         db.session.execute(update(Session).values(last_seen_at=now() - age, created_at=now() - age))
         db.session.commit()
 
-    def end_all() -> datetime:
-        with app.app_context():
-            other = {"unscoped": "another request ends it", "writes": "another request ends it"}
-            db.session.execute(delete(Session), execution_options=other)
-            db.session.commit()
-        return now()
-
     with monkeypatch.context() as patch:
-        patch.setattr(sessions, "now", end_all)
+        patch.setattr(sessions, "now", delete_first(app, Session))
         response = alice.get(PROFILE)
     assert response.status_code == 302
     assert response.headers["Location"].startswith("/auth/login")

@@ -8,14 +8,14 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, event, select, update
+from sqlalchemy import select, update
 
 from app.auth import identity, personal_tokens, revocation, token_form
 from app.auth.models import User
@@ -31,6 +31,7 @@ from tests.browser import API, PASSWORD_SET, PROFILE, SAMPLES, Browser
 from tests.factors import age_proofs, asking, user_of, with_app
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice
+from tests.overtaking import delete_first
 from tests.own_data_actions import ready_to_delete
 from tests.password_actions import ask_for_reset, set_password
 from tests.races import ALICE, at_once
@@ -38,6 +39,7 @@ from tests.resources import NEW_PASSWORD, PERSONAL_TOKENS, accepted, add, rows
 from tests.resources import SAMPLES as SAMPLE
 from tests.routes import fingerprint, own_path, routes
 from tests.security.client import encode, fields_of_routes
+from tests.statements import listening
 from tests.token_actions import TOKENS, age_tokens, make_token, revoke_token, script, token_of
 
 pytestmark = practice("auth.personal_tokens")
@@ -95,10 +97,7 @@ def test_malformed_tokens_are_refused_without_a_query(app: Flask, alice: Browser
     def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         asked.extend([statement] if "personal_tokens" in statement else [])
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", look)
-    try:
+    with listening(app, before_cursor_execute=look):
         for wrong in (
             token[:30] + other + token[31:],  # a slip
             token[:-1] + ("A" if token[-1] != "A" else "B"),
@@ -116,8 +115,6 @@ def test_malformed_tokens_are_refused_without_a_query(app: Flask, alice: Browser
         assert asked == []
         assert works(app, token)
         assert asked
-    finally:
-        event.remove(engine, "before_cursor_execute", look)
 
 
 def rule() -> dict[str, Any]:
@@ -478,16 +475,8 @@ def test_a_token_that_is_revoked_while_it_is_used_is_nobodys(
 ) -> None:
     """Just when its use is written."""
     token = token_of(alice, "read")
-
-    def revoke_first() -> datetime:
-        with app.app_context():
-            other = {"unscoped": "another request ends it", "writes": "another request ends it"}
-            db.session.execute(delete(PersonalToken), execution_options=other)
-            db.session.commit()
-        return now()
-
     with monkeypatch.context() as patch:
-        patch.setattr(personal_tokens, "now", revoke_first)
+        patch.setattr(personal_tokens, "now", delete_first(app, PersonalToken))
         assert script(app, token).get(SAMPLES).status_code == 401
 
 
