@@ -200,7 +200,7 @@ def up(port: int) -> bool:
 
 
 def get(address: str, path: str) -> tuple[int, str]:
-    connection = HTTPConnection(address, timeout=10)
+    connection = HTTPConnection(address, timeout=60)  # a busy machine answers, but late
     try:
         connection.request("GET", path)
         response = connection.getresponse()
