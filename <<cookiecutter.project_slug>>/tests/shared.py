@@ -17,20 +17,32 @@ from tests.database import dispose
 
 
 class Shared:
-    """Hands out the same app until a test has changed it, or has built another one."""
+    """Hands out the same app until a test has changed it."""
 
     def __init__(self, build: Callable[[], Flask]) -> None:
         self.build = build
         self.app: Flask | None = None
         self.built: list[Any] = []
+        self.handlers: list[logging.Handler] = []
 
     def get(self) -> Flask:
         """The app, built anew where it is not as it was built."""
         if self.app is None or state(self.app) != self.built:
             self.close()
             self.app = self.build()
-            self.built = state(self.app)
+            self.built, self.handlers = state(self.app), handlers()
+        elif handlers() != self.handlers:
+            self.take_back(self.app)
         return self.app
+
+    def take_back(self, app: Flask) -> None:
+        """Count and log for this app again: in a process, the app that was built last does."""
+        limiter.init_app(app)
+        root = logging.getLogger()
+        for other in handlers():
+            root.removeHandler(other)
+        for own in self.handlers:
+            root.addHandler(own)
 
     def close(self) -> None:
         """Forget the app and close its connections to the database."""
@@ -40,7 +52,7 @@ class Shared:
 
 
 def state(app: Flask) -> list[Any]:
-    """What tests change of an app, and what another app changes when it is built."""
+    """What tests change of an app."""
     return [
         copied(app.config),
         copied(app.extensions),
@@ -53,9 +65,12 @@ def state(app: Flask) -> list[Any]:
         copied(app.jinja_env.globals),
         app.jinja_env.autoescape,
         app.wsgi_app,
-        limiter.storage,
-        [it for it in logging.getLogger().handlers if isinstance(it, StandardErrorHandler)],
     ]
+
+
+def handlers() -> list[logging.Handler]:
+    """Those that write the log."""
+    return [it for it in logging.getLogger().handlers if isinstance(it, StandardErrorHandler)]
 
 
 def copied(value: Any) -> Any:
