@@ -122,6 +122,7 @@ def test_an_operator_disables_and_enables(service: Flask, operator: Browser) -> 
     page = html(operator.get("/operators/accounts"))
     (entry,) = [card for card in page.css(".cards li") if alice.email in card.text()]
     assert "disabled" in entry.css_first(".card-title").text()
+    assert "its sessions end at once. Its content stays." in page.css_first("main").text()
     assert entry.css_first("form").attributes["action"] == "/operators/enable"
     assert change(operator, "enable", account).status_code == 302
     assert arrive(service, alice.email).is_signed_in()

@@ -353,7 +353,18 @@ def test_a_passkey_has_a_name(alice: Browser, name: str) -> None:
     answer = Authenticator().create(new_passkey_options(alice))
     refused = add_passkey(alice, answer, name=name)
     assert refused.status_code == 422
-    assert html(refused).css_first("main [name=name][aria-invalid=true]")
+    typed = html(refused).css_first("main [name=name][aria-invalid=true]")
+    assert typed.attributes["value"] == name
+
+
+def test_buttons_that_take_a_protection_away_say_what_ends(app: Flask, alice: Browser) -> None:
+    with_app(app, alice.email)
+    with_passkey(app, alice.email)
+    new_recovery_codes(alice)
+    text = " ".join(html(alice.get(FACTORS)).css_first("main").text().split())
+    assert "A removed passkey no longer works, and you are signed out everywhere else." in text
+    assert "Its codes stop working, and you are signed out everywhere else." in text
+    assert "New ones replace the old ones." in text
 
 
 def test_the_qr_code_is_inline_and_says_what_the_text_says(alice: Browser) -> None:

@@ -100,6 +100,15 @@ def test_a_session_that_stays_ends_as_well(
     assert browser.is_signed_in() is alive
 
 
+def test_after_a_wrong_password_the_box_is_still_ticked(staying: Flask) -> None:
+    for fields, ticked in (({"stay": "y"}, True), ({}, False)):
+        fields |= {"email": EMAIL, "password": "a wrong password"}
+        refused = Browser(staying, "192.0.2.20").submit(SIGN_IN, fields)
+        assert refused.status_code == 401
+        box = html(refused).css_first("input[type=checkbox][name=stay]")
+        assert ("checked" in box.attributes) is ticked
+
+
 def test_a_sign_in_deletes_no_session_of_somebody_else_who_stays(staying: Flask) -> None:
     """It deletes what has expired, of all users."""
     stays, _ = sign_in(staying, stay="y")

@@ -103,9 +103,24 @@ def test_a_refused_host_name_has_a_page_without_addresses(app: Flask) -> None:
     assert html(page).css_first("main a").attributes["href"] == "/"
 
 
-@pytest.mark.parametrize("status", sorted({400, 401, 403, 404, 405, 413, 429, 500, 503}))
-def test_every_error_page_has_plain_text(app: Flask, browser: Browser, status: int) -> None:
-    """Those of Werkzeug speak of servers, of URLs, and of what a browser may not understand."""
+@pytest.mark.parametrize(
+    ("status", "next_step"),
+    [
+        (400, "reload the page"),
+        (401, "Sign in"),
+        (403, "choose another page"),
+        (404, "Check the address"),
+        (405, "Go back"),
+        (413, "send less"),
+        (429, "Nothing was stored."),
+        (500, "Try again"),
+        (503, "reload this page"),
+    ],
+)
+def test_every_error_page_says_in_plain_text_what_to_do(
+    app: Flask, browser: Browser, status: int, next_step: str
+) -> None:
+    """Werkzeug's texts speak of servers, of URLs, and of what a browser may not understand."""
     view = app.view_functions["home"]
 
     def refuse() -> None:
@@ -120,6 +135,7 @@ def test_every_error_page_has_plain_text(app: Flask, browser: Browser, status: i
     if status not in (429, 500, 503):  # the service has its own exceptions for these
         assert [it for it in SENTENCES if it and " ".join(it.split()) in text] == []
     heading = html(page).css_first("h1").text()
+    assert next_step in text.partition(heading)[2]
     assert heading not in {code.__name__ for code in default_exceptions.values()}
     assert html(page).css_first("title").text().startswith(heading)
 
