@@ -1,7 +1,8 @@
 """Clients that send a byte now and then: how many connections of Nginx they hold, and how long.
 
-They never hold a worker of the app: Nginx passes a request on when it is complete. The bodies they
-never finish have no limit of time, so there is one for their number.
+They never hold a worker of the app: Nginx passes a request on when it is complete, and takes a
+response at once. The bodies they never finish have no limit of time, so there is one for their
+number.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import signal
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,7 @@ SHORT = {
 }
 PAUSE = 0.4  # seconds between two bytes: less than any of these
 ALLOWED = 20  # requests at once from one address
+LARGE = 10 * 2**20  # bytes of an export
 
 START = f"POST / HTTP/1.1\r\nHost: {DOMAIN}\r\n".encode()
 SLOW_BODY = START + b"Content-Length: 1000\r\n\r\nx"
@@ -185,6 +188,37 @@ def answer(connection: socket.socket) -> str:
 def refused(site: Site, address: str) -> int:
     """How many requests from there Nginx has answered with 429."""
     return len(re.findall(rf'"address":"{address}".*"status":"429"', site.log()))
+
+
+@contextmanager
+def large_response(path: Path) -> Iterator[threading.Event]:
+    """An app whose only response is as large as an export; set when Nginx has taken all of it."""
+    taken = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\nConnection: close\r\n\r\n"
+            with suppress(OSError):  # Nginx was stopped before
+                connection.sendall(head.encode() + b"x" * LARGE)
+                taken.set()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=answer, args=[listener])
+        thread.start()
+        yield taken
+    thread.join(TIMEOUT)
+
+
+@asvs("15.2.2")
+def test_a_client_that_does_not_read_occupies_no_thread_of_the_app(tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    with large_response(path) as taken, live.nginx(tmp_path, path) as site, site.connect() as slow:
+        slow.sendall(f"GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n".encode())
+        assert taken.wait(10)
 
 
 @asvs("15.2.2")
