@@ -27,7 +27,7 @@ LIMITS = {
     # Bytes of a request, as client_max_body_size in Nginx; a character of a text takes up to 12.
     "MAX_CONTENT_LENGTH": 256 * 1024,
     "MAX_FORM_MEMORY_SIZE": 64 * 1024,  # bytes of a multipart field; a rich text has up to 40,000
-    "MAX_FORM_PARTS": 50,  # multipart fields; the largest form here has 4
+    "MAX_FORM_PARTS": 50,  # fields of a form; the largest form here has 4
 }
 # Bleach is quadratic in nested tags: 10,000 characters of "<ul><li>" take 0.16 s, 100,000 take
 # 16 s. With 500 "<", the worst that we found takes 0.02 s. A column of MySQL holds 64 KiB.

@@ -37,6 +37,15 @@ FORM, JSON, MULTIPART = (
 )
 
 
+@asvs("15.2.2")
+def test_a_form_has_at_most_50_fields(browser: Browser) -> None:
+    """131,000 of them would take 0.2 s of a processor for each request of anybody."""
+    for number in (50, 51):
+        sent = "&".join(["a"] * number)
+        answer = browser.open("POST", SIGN_IN, data=sent, content_type=FORM)
+        assert (answer.status_code == 413) is (number == 51), number
+
+
 def part(name: str, content: bytes = b"x", *, extra: str = "", headers: str = "") -> bytes:
     """One part of a multipart body."""
     head = f'--b\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n{headers}\r\n'
