@@ -152,8 +152,10 @@ def hold(session: Session) -> bool:
     Call it before an action that a fresh proof allowed: the owner may just have ended the session
     of a thief.
     """
-    locked = throttling.lock(session.user)
-    return locked and db.session.get(Session, session.id, populate_existing=True) is not None
+    # Not by the id alone: SQLite gives that of the newest row again.
+    this = select(Session).where(Session.id == session.id, Session.public_id == session.public_id)
+    again = this.execution_options(populate_existing=True, **OF_ALL)
+    return throttling.lock(session.user) and db.session.scalar(again) is not None
 
 
 def end(session: Session) -> None:

@@ -9,13 +9,21 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import delete, func, insert, select, table
+from sqlalchemy import delete, func, insert, inspect, select, table
 from sqlalchemy.orm import Mapped, mapped_column
 
 # <% if cookiecutter.database == "sqlite" %>
 from app.database import MIGRATIONS, Base, UTCDateTime, db, dumps, migration_engine
 # <% else %>
 from app.database import MIGRATIONS, Base, UTCDateTime, db, dumps, migration_engine, roles
+# <% endif %>
+
+# <% if cookiecutter.auth == "oidc" %>
+ENDED = {"sessions"}
+# <% elif cookiecutter.auth == "token" %>
+ENDED = {"personal_tokens", "sessions", "tickets"}
+# <% else %>
+ENDED = {"sessions", "tickets"}
 # <% endif %>
 
 
@@ -114,7 +122,7 @@ def restore(file: Path, saved: Path) -> None:
 
 
 def _end_sessions(file: Path) -> None:
-    """A backup may hold sessions that have ended since: a stolen cookie would work again."""
+    """What has ended since the backup would work again, such as the cookie that a thief has."""
     known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
     with migration_engine().begin() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
@@ -123,4 +131,5 @@ def _end_sessions(file: Path) -> None:
                 f"{file} has the schema {revision}, which this code does not know; the previous"
                 " data is restored"
             )
-        connection.execute(delete(table("sessions")))
+        for name in ENDED & {*inspect(connection).get_table_names()}:
+            connection.execute(delete(table(name)))

@@ -128,7 +128,8 @@ def use(ticket: Ticket) -> bool:
 
 def exists(ticket: Ticket) -> bool:
     """Whether a ticket still exists. Ask after you have locked its account."""
-    this = select(Ticket.id).where(Ticket.id == ticket.id)
+    # Not by the id alone: SQLite gives that of the newest row again.
+    this = select(Ticket.id).where(Ticket.id == ticket.id, Ticket.token_hash == ticket.token_hash)
     return db.session.scalar(this, execution_options=OF_ALL) is not None
 
 

@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 import webauthn
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
-from app.auth import authentication, revocation, step_up, throttling, tickets
+from app.auth import authentication, revocation, sessions, step_up, throttling, tickets
 from app.auth.models import Session
 from app.auth.step_up import FRESH
 from app.database import db, now
 from app.security.access import is_public, needs_fresh_proof
 from tests.account_actions import change_address, ready_to_change_address, ready_to_change_password
+from tests.accounts import start_session
 from tests.actions import ready_to_post
 from tests.authenticator import Authenticator
 from tests.browser import CHALLENGED, CHANGED, PAGES, PASSWORD, PASSWORD_SET, Browser
@@ -49,6 +50,7 @@ from tests.factors import (
     Clock,
     age_proofs,
     age_tickets,
+    asking,
     prove,
     user_of,
     with_app,
@@ -557,13 +559,14 @@ def overtaken(
     monkeypatch: pytest.MonkeyPatch,
     act: Callable[[], Any],
     moment: tuple[Any, str] = (step_up, "needed"),
+    ending: Callable[[Flask], Callable[[], None]] = owner_resets,
 ) -> Any:
-    """What ``act`` gets while the owner sets a new password, start to end, after this moment.
+    """What ``act`` gets while the owner ends its session, start to end, after this moment.
 
-    By default, the thief has just been let through to the route.
+    By default, the thief has just been let through to the route, and the owner sets a new password.
     """
     overtaking = Overtaking()
-    end = overtaking.second(owner_resets(app), waits=True)
+    end = overtaking.second(ending(app), waits=True)
     begin = overtaking.first(act)
     with monkeypatch.context() as patch:
         patch.setattr(*moment, overtaking.pausing(getattr(*moment)))
@@ -606,6 +609,45 @@ def test_the_address_does_not_change_by_a_session_that_has_just_ended(
     send = ready_to_change_address(alice, "thief@example.com")
     overtaken(app, monkeypatch, send)
     assert not mails(app, "thief@example.com")
+
+
+def owner_begins_anew(app: Flask) -> Callable[[], None]:
+    def end() -> None:
+        with asking(app):
+            user = user_of(ALICE)
+            throttling.lock(user)
+            db.session.execute(delete(Session), execution_options=sessions.OF_ALL)
+            start_session(user, "192.0.2.50")
+            db.session.commit()
+
+    return end
+
+
+@asvs("7.4.3", "15.4.2")
+def test_the_next_session_of_the_owner_does_not_count_as_the_one_that_has_just_ended(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite gives it the same id, as after a change of the password."""
+    send = ready_to_change_address(alice, "thief@example.com")
+    overtaken(app, monkeypatch, send, ending=owner_begins_anew)
+    assert not mails(app, "thief@example.com")
+
+
+@asvs("7.4.3", "15.4.2")
+def test_a_ticket_with_the_id_of_one_that_has_ended_is_another(app: Flask, alice: Browser) -> None:
+    with asking(app):
+        user = user_of(ALICE)
+        ended, _ = tickets.issue("step-up", user)
+        db.session.commit()
+        key = ended.id
+        tickets.end_all(user)
+        db.session.commit()
+        db.session.expunge(ended)
+        other, _ = tickets.issue("step-up", user)
+        other.id = key
+        db.session.commit()
+        assert tickets.exists(other)
+        assert not tickets.exists(ended)
 
 
 @asvs("7.4.3", "15.4.2")

@@ -16,13 +16,13 @@ from app.security.access import needs_fresh_proof
 from app.security.safe_methods import SAFE
 
 # Where the routes of the account are. A test compares it with where their views are: app.auth.
-ACCOUNT = ("/api/v1/auth/", "/api/v1/me")
+ACCOUNT = ("/api/v1/auth/", "/api/v1/me/")
 NOT_ACCOUNT = "A personal access token may not use this route. Sign in."
 
 
 def is_open(app: Flask, rule: str, endpoint: str) -> bool:
     """Whether personal access tokens may call a route, if their scopes allow its method."""
-    return not rule.startswith(ACCOUNT) and not needs_fresh_proof(app, endpoint)
+    return not f"{rule}/".startswith(ACCOUNT) and not needs_fresh_proof(app, endpoint)
 
 
 def refusal(token: PersonalToken) -> str | None:

@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from app.auth import identity, personal_tokens, revocation, token_form
+from app.auth import identity, personal_tokens, revocation, token_access, token_form
 from app.auth.models import User
 from app.auth.personal_tokens import KEEP, MAX_TOKENS, TOUCH_EVERY, PersonalToken
 from app.database import db, now
@@ -27,7 +27,8 @@ from app.security.rate_limits import SCRIPT, WRITE
 from app.settings import PAT_PREFIX
 from tests.account_actions import ready_to_change_password
 from tests.actions import ready_to_edit, ready_to_remove, ready_to_write
-from tests.browser import API, PASSWORD_SET, PROFILE, SAMPLES, Browser
+from tests.browser import API, PASSWORD_SET, PROFILE, SAMPLES, SIGNED_IN, Browser
+from tests.database import flask_db
 from tests.factors import age_proofs, asking, user_of, with_app
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice
@@ -269,6 +270,12 @@ def test_account_routes_refuse_personal_tokens(app: Flask, alice: Browser) -> No
 
 
 @practice("auth.token_access")
+@pytest.mark.parametrize("name", ["meetings", "authors", "mes"])
+def test_a_feature_whose_name_begins_like_the_account_is_open(app: Flask, name: str) -> None:
+    assert token_access.is_open(app, f"/api/v1/{name}", "samples.index")
+
+
+@practice("auth.token_access")
 @asvs("8.2.1")
 def test_public_account_routes_ignore_personal_tokens(
     app: Flask, own_app: None, alice: Browser
@@ -426,6 +433,19 @@ def test_whatever_signs_out_everywhere_ends_all_tokens(
     assert not works(app, token)
     assert works(app, bobs) == (way != "everybody")
     assert len(stored(app)) == (0 if way == "everybody" else 1)
+
+
+@practice("auth.personal_tokens")
+@asvs("7.4.3")
+def test_a_restore_revokes_all_tokens(own_service: Flask) -> None:
+    """A backup from before the revocation would bring the token of a thief back."""
+    user = Browser(own_service, "203.0.113.1").signed_in(ALICE)
+    token = token_of(user, "read")
+    assert works(own_service, token)
+    for command in ("backup", "restore"):
+        assert flask_db(own_service, command, "saved").exit_code == 0
+    assert not works(own_service, token)
+    assert user.sign_in(ALICE).status_code == SIGNED_IN, "the account is there"
 
 
 @asvs("7.4.2")
