@@ -14,7 +14,7 @@ FOLDER = Path(".devcontainer")
 PINNED = r"python:3\.\d+-slim-\w+@sha256:[0-9a-f]{64}"
 SERVER = {"SQLite": "", "PostgreSQL": "postgresql", "MySQL": "mariadb"}[dialect.NAME]
 # What GitHub's jobs install and what README.md names; make and git are on GitHub's machines.
-PACKAGES = {"git", "make", "gitleaks", "nginx-light", "openssl", "redis-server"}
+PACKAGES = {"git", "make", "gitleaks", "nginx-light", "openssl", "prometheus", "redis-server"}
 
 
 def test_the_container_has_what_the_commands_use() -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
+from importlib.metadata import version
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
+from alembic.runtime.migration import MigrationContext
 from cryptography import x509
 from flask import Flask
 from prometheus_client import CollectorRegistry
@@ -22,15 +27,15 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import ServiceUnavailable
 
 from app import metrics
-from app.database import backups, now
+from app.database import backups, db, now
 from app.mail import upkeep
-from app.metrics import certificate, watch_passwords
+from app.metrics import certificate, watch_connections, watch_passwords
 from app.metrics.certificate import Certificate
 from app.metrics.collector import Numbers
 from app.metrics.counting import METHODS, counted
 from app.secret import Secret
 from app.security import hash_slots, passwords
-from tests import live
+from tests import live, outbox
 from tests.browser import HOME, SIGN_IN
 from tests.live import Site
 from tests.marks import asvs, practice, slow
@@ -191,6 +196,15 @@ def test_passwords_are_counted_while_they_are_hashed_and_when_they_are_refused(
     assert value("app_password_hashes_refused_total") == 1
 
 
+def test_connections_are_counted_while_they_are_in_use(make_app: Callable[..., Flask]) -> None:
+    app, registry = make_app(), CollectorRegistry()
+    watch_connections(app, registry)
+    with app.app_context():
+        with db.engine.connect(), db.engine.connect():
+            assert registry.get_sample_value("app_database_connections") == 2
+        assert registry.get_sample_value("app_database_connections") == 0
+
+
 @slow
 @needs_nginx
 def test_no_client_chooses_a_label(scraped: Scraped) -> None:
@@ -230,6 +244,8 @@ def test_requests_and_events_are_counted_by_their_kind(scraped: Scraped) -> None
     assert more("app_request_seconds_bucket", "+Inf", HOME) == 2
     assert sum(more(*it) for it in after if it[0] == "app_security_events_total") >= 1
     assert after["app_database_connections",] == 0  # all are back in the pool
+    assert after["app_password_hashes",] == 0
+    assert ("app_password_hashes_refused_total",) in after
     assert after["app_outbox_readable",] == 1
     assert after["app_outbox_mails",] >= 0
     assert ("app_outbox_oldest_seconds",) in after
@@ -253,6 +269,15 @@ def test_an_answer_that_breaks_off_is_counted() -> None:
     assert registry.get_sample_value("app_requests_total", labels) == 1
 
 
+def kill_a_worker(app: Path) -> None:
+    """Kill one of the two, and wait for its successor."""
+    _, *workers = processes(app)
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    live.wait_until(lambda: workers[0] not in processes(app))
+    live.wait_until(lambda: len(processes(app)) == 3)
+
+
 @slow
 @needs_nginx
 def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
@@ -261,12 +286,7 @@ def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
         assert scraped.site.get("/healthz").status == 200
     scraped.wait_until_counted(before + REQUESTS)
 
-    _, *workers = processes(scraped.socket)
-    assert len(workers) == 2
-    os.kill(workers[0], signal.SIGKILL)
-    live.wait_until(lambda: workers[0] not in processes(scraped.socket))
-    live.wait_until(lambda: len(processes(scraped.socket)) == 3)
-
+    kill_a_worker(scraped.socket)
     assert scraped.counted() - before == REQUESTS
     for _ in range(REQUESTS):
         assert scraped.site.get("/healthz").status == 200
@@ -274,6 +294,24 @@ def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
     # The successor goes on in the files of the dead: a service that runs for months fills no disk.
     (folder,) = scraped.site.directory.glob("metrics-*")
     assert {it.stem.rpartition("_")[2] for it in folder.glob("*.db")} <= {"0", "1", "2"}
+
+
+@slow
+@needs_nginx
+def test_what_a_killed_worker_held_is_forgotten(scraped: Scraped) -> None:
+    """Its connections, for example: its successor would never give them back."""
+    (folder,) = scraped.site.directory.glob("metrics-*")
+
+    def gauges() -> list[Path]:
+        assert scraped.site.get("/healthz").status == 200  # a worker that answers has its file
+        return list(folder.glob("gauge_*_[12].db"))
+
+    live.wait_until(lambda: len(gauges()) == 2)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(it.open("rb")) for it in gauges()]
+        kill_a_worker(scraped.socket)
+        links = [os.fstat(it.fileno()).st_nlink for it in opened]  # 0: the file was removed
+    assert sorted(links) == [0, 1]
 
 
 @slow
@@ -306,6 +344,30 @@ def test_a_certificate_that_cannot_be_read_is_missing_and_asked_for_once_a_minut
     numbers.certificate.ends_at = datetime.now(UTC) + timedelta(days=1)
     found = {it.name: it.samples[0].value for it in numbers.collect()}
     assert 86400 - 60 < found["app_certificate_seconds"] < 86400
+
+
+def test_the_versions_are_those_of_this_service(make_app: Callable[..., Flask]) -> None:
+    app = make_app()
+    ((name, labels, *_),) = next(Numbers(app).collect()).samples
+    assert name == "app_info"
+    with app.app_context(), db.engine.connect() as connection:
+        (head,) = MigrationContext.configure(connection).get_current_heads()
+    assert re.fullmatch("[0-9a-f]{12}", labels["code"])
+    assert labels == {
+        "code": labels["code"],
+        "python": platform.python_version(),
+        "flask": version("flask"),
+        "schema": head,
+    }
+
+
+def test_the_outbox_has_its_length_and_the_age_of_its_oldest_mail(own_service: Flask) -> None:
+    for hours in (3, 1):  # the first mail becomes 4 hours old, the second one 1
+        outbox.write(own_service, "alice@example.com")
+        outbox.pass_time(own_service, timedelta(hours=hours))
+    found = {it.name: it.samples[0].value for it in Numbers(own_service).collect()}
+    assert found["app_outbox_mails"] == 2
+    assert 4 * 3600 <= found["app_outbox_oldest_seconds"] < 4 * 3600 + 60
 
 
 def test_the_age_of_the_newest_backup_is_there_when_there_is_one(own_service: Flask) -> None:

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from app.metrics.collector import Numbers
 from app.metrics.counting import counted
+from tests.decisions import named, rows
 from tests.marks import practice, slow
 
 pytestmark = practice("logs")
@@ -49,6 +50,15 @@ def test_alerts_and_dashboard_use_existing_metrics(app: Flask) -> None:
         found = set(NAME.findall((FOLDER / name).read_text("utf-8")))
         assert len(found) > 3, name
         assert found <= there, name
+
+
+def test_the_alerts_name_events_that_the_code_logs() -> None:
+    """The table is compared with the code: see test_each_event_is_in_the_inventory."""
+    logged = {name for row in rows("Event") for name in named(row["Event"])}
+    for path in (FOLDER / "alerts.yml", Path(RULES_TEST)):
+        found = re.findall(r'\bevent[=!~]+"([^"]+)"', path.read_text("utf-8"))
+        assert len(found) > 1, path
+        assert {name for it in found for name in it.split("|")} <= logged, path
 
 
 def test_every_metric_has_a_description(app: Flask) -> None:
@@ -93,6 +103,14 @@ def test_prometheus_takes_the_alerts(words: tuple[str, ...]) -> None:
 def test_the_dashboard_shows_panels() -> None:
     board = json.loads((FOLDER / "dashboard.json").read_text("utf-8"))
     assert all(target["expr"] for panel in board["panels"] for target in panel["targets"])
+
+
+def test_the_dashboard_shows_what_the_alerts_watch() -> None:
+    watched, shown = (
+        set(re.findall(r"\b(?:app|node)_[a-z_]+", (FOLDER / name).read_text("utf-8")))
+        for name in ("alerts.yml", "dashboard.json")
+    )
+    assert watched - shown == {"app_outbox_readable"}  # yes or no: nothing to draw
 
 
 def test_the_dashboard_and_the_alerts_are_about_this_service_alone() -> None:

@@ -33,6 +33,7 @@ pytestmark = [
 ]
 DOCUMENT = Path("docs/monitoring.md").read_text("utf-8")
 RULES = Path("deploy/monitoring/alerts.yml").resolve()
+DASHBOARD = Path("deploy/monitoring/dashboard.json")
 CLIENTS = 4
 REQUESTS = 150  # of each client
 HEADERS = {"Host": DOMAIN, "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
@@ -47,7 +48,9 @@ class Prometheus:
     def ask(self, path: str) -> Any:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
             connection.request("GET", f"/api/v1/{path}")
-            return json.loads(connection.getresponse().read())["data"]
+            answer = json.loads(connection.getresponse().read())
+        assert answer["status"] == "success", answer
+        return answer["data"]
 
     def value(self, expression: str) -> float:
         """The only value of the expression; 0 if there is none."""
@@ -186,3 +189,9 @@ def test_it_takes_the_alerts_and_reaches_the_service(job: str, prometheus: Prome
     )
     firing = {it["labels"]["alertname"] for it in prometheus.ask("alerts")["alerts"]}
     assert not firing & {"NoMetrics", "InstanceDown", "Errors", "DatabaseUnreadable"}
+
+
+def test_it_takes_each_expression_of_the_dashboard(prometheus: Prometheus) -> None:
+    board = json.loads(DASHBOARD.read_text("utf-8"))
+    for expression in (target["expr"] for panel in board["panels"] for target in panel["targets"]):
+        prometheus.ask(f"query?query={quote(expression)}")

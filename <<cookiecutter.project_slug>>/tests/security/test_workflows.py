@@ -68,7 +68,7 @@ def packages(names: str) -> dict[str, Any]:
     return {"run": f"sudo apt-get update --quiet\n{install} {names}\n"}
 
 
-SERVERS = packages("nginx-light openssl redis-server")
+SERVERS = packages("nginx-light openssl prometheus redis-server")
 READ, REPORT = {"contents": "read"}, {"contents": "read", "security-events": "write"}
 SIGN = {"contents": "read", "id-token": "write"}
 RIGHTS = {"scanning": REPORT, "images": SIGN}

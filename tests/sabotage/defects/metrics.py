@@ -49,6 +49,12 @@ DEFECTS = [
         "test_a_killed_worker_loses_no_count",
     ),
     logs(
+        "a dead worker holds its connections for ever",
+        "multiprocess.mark_process_dead(worker.slot)",
+        "multiprocess.mark_process_dead(worker.pid)",
+        "test_what_a_killed_worker_held_is_forgotten",
+    ),
+    logs(
         "a database that does not answer takes all metrics away",
         "        except SQLAlchemyError:\n"
         '            log.warning("metrics: the database cannot be read", exc_info=True)',
