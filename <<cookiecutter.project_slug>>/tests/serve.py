@@ -4,11 +4,13 @@ For tools that want a running service: browsers, scanners. It starts Redis where
 gunicorn and Nginx, and prints one line of JSON: where they listen, the name to ask for, the
 authority to trust, and the folder with the logs. Then each line of standard input asks for one
 thing, and one line of JSON answers: ``session ADDRESS`` for the credential of a new account that is
+signed in, ``age ADDRESS`` to make the last proofs of its sessions old, ``reset limits`` for limits
 # <% if cookiecutter.auth == 'oidc' %>
-signed in.
+that have counted nothing yet, ``operator ADDRESS`` for the password of a new emergency account.
 # <% else %>
-signed in, ``mail ADDRESS`` for the newest token in the mails to it, ``age ADDRESS`` to make the last
-proofs of its sessions old, ``reset limits`` for limits that have counted nothing yet.
+that have counted nothing yet, ``mail ADDRESS`` for the newest token in the mails to it, ``fail
+ADDRESS`` to let the next wrong password lock the account, ``end ADDRESS`` to begin the reset of its
+second factors.
 # <% endif %>
 
 Arguments are further settings: ``MAIL_FROM=service@example.com``.
@@ -25,19 +27,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# <% if cookiecutter.auth != 'oidc' %>
 from flask import Flask
+# <% if cookiecutter.auth == 'oidc' %>
 from sqlalchemy import update
-
+# <% else %>
+from sqlalchemy import select, update
 # <% endif %>
+
 from app import create_app
 # <% if cookiecutter.auth != 'oidc' %>
+from app.auth import factor_resets, throttling
+# <% endif %>
 from app.auth.models import Session, User
 from app.auth.step_up import FRESH
 from app.database import db, now
 from app.secret import Secret
 from app.security.rate_limits import limiter
-# <% endif %>
 from app.settings import Settings
 from tests import live
 from tests.browser import DOMAIN, Browser
@@ -82,13 +87,29 @@ def production(**settings: str) -> Iterator[tuple[Path, dict[str, str]]]:
             yield directory, environment
 
 
-# <% if cookiecutter.auth != 'oidc' %>
 def age_proofs(service: Flask, address: str) -> None:
     """Make the last proofs in the sessions of this address older than a fresh proof."""
     of_user = Session.user.has(User.email == Secret(address))
     older = update(Session).where(of_user).values(proven_at=now() - 2 * FRESH)
     with service.app_context():
         db.session.execute(older, execution_options={"unscoped": "a test"})
+        db.session.commit()
+
+
+# <% if cookiecutter.auth != 'oidc' %>
+def fail(service: Flask, address: str) -> None:
+    """Count as many failures of this account as it may have without being locked."""
+    counted = {"failures": throttling.ALARM - 1}
+    with service.app_context():
+        db.session.execute(update(User).where(User.email == Secret(address)).values(counted))
+        db.session.commit()
+
+
+def end_factors(service: Flask, address: str) -> None:
+    """Begin the reset of the second factors of this account, as an operator does."""
+    with service.app_context():
+        user = db.session.scalars(select(User).where(User.email == Secret(address))).one()
+        factor_resets.begin(user)
         db.session.commit()
 
 
@@ -112,21 +133,25 @@ def main() -> None:
         service = create_app(Settings.from_environment(environment))
         for line in sys.stdin:
             wanted, address = line.split()
-# <% if cookiecutter.auth == 'oidc' %>
-            assert wanted == "session"
-            answer = Browser(service).signed_in(address).credential()
-# <% else %>
-            if wanted == "mail":
-                answer = newest_token(service, address)
-            elif (wanted, address) == ("reset", "limits"):
+            answer = "done"
+            if (wanted, address) == ("reset", "limits"):
                 limiter.storage.reset()
-                answer = "done"
             elif wanted == "age":
                 age_proofs(service, address)
-                answer = "done"
-            else:
-                answer = Browser(service).signed_in(address).credential()
+# <% if cookiecutter.auth == 'oidc' %>
+            elif wanted == "operator":
+                answer = Browser(service).signed_in_with_password(address).password
+# <% else %>
+            elif wanted == "mail":
+                answer = newest_token(service, address)
+            elif wanted == "fail":
+                fail(service, address)
+            elif wanted == "end":
+                end_factors(service, address)
 # <% endif %>
+            else:
+                assert wanted == "session"
+                answer = Browser(service).signed_in(address).credential()
             print(json.dumps(answer), flush=True)
         dispose(service)
 

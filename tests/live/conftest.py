@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from tests.groups import group
+from tests.live.pages import LOOKED_AT
 from tests.live.person import Person
 from tests.template import ROOT, render, run
 
@@ -301,10 +302,13 @@ def chromium_that_trusts(playwright: Playwright, service: Service, home: Path) -
 
 
 @pytest.fixture
-def new_person(chromium: Browser, service: Service, node: Path) -> Iterator[Callable[[], Person]]:
+def new_person(
+    chromium: Browser, service: Service, node: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], Person]]:
     """Make people with a browser; at the end no browser has a problem that the test did not accept.
 
-    All have the same IP address, so the limits are reset before each test.
+    And they have looked at the pages that ``LOOKED_AT`` promises of the test. All have the same IP
+    address, so the limits are reset before each test.
     """
     service.ask("reset", "limits")
     axe = (node / "node_modules/axe-core/axe.min.js").read_text("utf-8")
@@ -318,6 +322,9 @@ def new_person(chromium: Browser, service: Service, node: Path) -> Iterator[Call
     for person in people:
         person.context.close()
     assert [problem for person in people for problem in person.problems] == []
+    looked_at = {title for person in people for title in person.titles}
+    promised = LOOKED_AT.get(request.node.originalname, {})
+    assert {page for page, title in promised.items() if title not in looked_at} == set()
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ class Person:
         self.service, self.axe = service, axe
         self.email = f"person-{next(numbers)}@example.com"
         self.problems: list[str] = []
+        self.titles: set[str] = set()  # of the pages that look() has checked
         self.context = browser.new_context(viewport=WIDE, base_url=self.origin)
         self.context.set_default_timeout(30_000)  # milliseconds
         self.context.add_init_script(
@@ -77,6 +78,8 @@ class Person:
             response = self.page.goto(path)
             assert response
             assert response.status == status
+        title, _, _ = self.page.title().rpartition(" \N{EN DASH} ")  # the name of the service
+        self.titles.add(title)
         for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
             self.page.set_viewport_size(size)
             self.page.emulate_media(color_scheme=scheme)
@@ -155,10 +158,10 @@ class Person:
         self.page.get_by_role("link", name="Edit").wait_for()
 
 
-def tab_to(page: Page, name: str) -> None:
+def tab_to(page: Page, name: str, *, key: str = "Tab") -> None:
     """Press Tab until the control with this name has the focus; the focus must be visible."""
     for _ in range(40):
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
         focused = page.evaluate(
             "() => { const element = document.activeElement;"
             " const style = getComputedStyle(element);"

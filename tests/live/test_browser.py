@@ -299,9 +299,23 @@ def test_the_keyboard_is_enough(person: Person) -> None:
     page.keyboard.type("By keyboard")
     tab_to(page, "Body")
     page.keyboard.type("no mouse")
+    page.keyboard.press("Control+A")
+    tab_to(page, "Bold", key="Shift+Tab")
+    page.keyboard.press("Enter")
+    assert page.get_by_label("Body").input_value() == "**no mouse**"
+    tab_to(page, "Preview")
+    enter(page)
+    page.locator(".preview strong", has_text="no mouse").wait_for()
     tab_to(page, "Save")
     enter(page)
     page.get_by_role("heading", name="By keyboard").wait_for()
+    tab_to(page, "Edit")
+    enter(page)
+    tab_to(page, "Title")
+    page.keyboard.press("End")
+    page.keyboard.type(" alone")
+    enter(page)
+    page.get_by_role("heading", name="By keyboard alone").wait_for()
     tab_to(page, "Delete this note")
     page.keyboard.press("Enter")
     tab_to(page, "Delete it for good")
@@ -310,6 +324,27 @@ def test_the_keyboard_is_enough(person: Person) -> None:
     tab_to(page, "Sign out")
     enter(page)
     page.wait_for_url(f"{person.origin}/")
+
+
+def test_the_keyboard_is_enough_to_end_sessions_and_account(
+    new_person: Callable[[], Person],
+) -> None:
+    here, there = new_person(), new_person()
+    here.sign_up()
+    there.email = here.email
+    there.sign_in(FIRST)
+    there.arrives("/notes/")
+    page = here.page
+    tab_to(page, "Account")
+    enter(page)
+    tab_to(page, "Sign out everywhere else")
+    enter(page)
+    here.reads("Sessions ended: 1.")
+    tab_to(page, "Delete your account")
+    enter(page)
+    tab_to(page, "Delete the account for good")
+    enter(page)
+    page.get_by_role("heading", name="Your account is deleted").wait_for()
 
 
 def test_everything_works_without_script(
