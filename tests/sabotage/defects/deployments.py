@@ -216,8 +216,26 @@ DEFECTS = [
     ),
     kubernetes(
         "threads that wait for the database take the pod out of service",
-        "exec: {command: [python, deploy/container/healthcheck.py, connect]}",
-        "exec: {command: [python, deploy/container/healthcheck.py, /healthz]}",
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, connect]}\n"
+            "            periodSeconds: 10\n"
+        ),
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, /healthz]}\n"
+            "            periodSeconds: 10\n"
+        ),
+        "test_a_busy_pod_stays_ready",
+    ),
+    kubernetes(
+        "threads that wait for the database restart the pod",
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, connect]}\n"
+            "            periodSeconds: 20\n"
+        ),
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, /healthz]}\n"
+            "            periodSeconds: 20\n"
+        ),
         "test_a_busy_pod_stays_ready",
     ),
     kubernetes(
