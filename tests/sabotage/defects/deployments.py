@@ -252,6 +252,32 @@ DEFECTS = [
         file="deploy/kubernetes/deploy.sh",
     ),
     kubernetes(
+        "a lost connection leaves SQLite stopped",
+        "trap 'exit 129' HUP\n",
+        "",
+        "test_a_signal_leaves_nothing_behind",
+        file="deploy/kubernetes/deploy.sh",
+    ),
+    kubernetes(
+        "a second Ctrl-C deletes the restore that runs",
+        'while [ "$restoring" ]; do\n',
+        "restoring=''\nwhile [ \"$action\" = restore ]; do\n",
+        "test_a_signal_during_that_ends_the_script_alone",
+    ),
+    kubernetes(
+        "any error passes for a restore that has ended",
+        "--output 'jsonpath={.status.active}')\n",
+        "--output 'jsonpath={.status.active}') || true\n",
+        "test_an_error_of_the_cluster_does_not_mean_that_nothing_runs",
+    ),
+    kubernetes(
+        "any error passes for a migration that has ended",
+        "--output 'jsonpath={.status.ready}')\n",
+        "--output 'jsonpath={.status.ready}') || true\n",
+        "test_an_error_of_the_cluster_does_not_mean_that_nothing_runs",
+        answers={"deployment": "kubernetes", "database": "postgresql"},
+    ),
+    kubernetes(
         "any error passes for a cluster without secrets",
         '    || fail "the cluster does not say whether',
         '    || true "the cluster does not say whether',
