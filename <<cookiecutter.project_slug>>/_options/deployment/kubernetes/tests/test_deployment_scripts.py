@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.deployment_policy import FILES, VALKEY_USER
 from tests.manifests import BASE, FOLDER, kustomization
 from tests.marks import asvs, practice
 from tests.policy import exposed
-from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
+from tests.scripts import KEPT, Outcome, Scratch, copied, modes, shown_secrets, written_backups
 
 # What the scripts run on the operator's machine, besides kubectl and Docker.
 PROGRAMS = "awk base64 cat dirname grep head mkdir mktemp mv rm sed seq sh stty tr".split()
@@ -188,8 +189,14 @@ def test_an_update_begins_with_a_backup(scratch: Scratch) -> None:
     # <% else %>
     assert stops == [], "visitors notice nothing"
     # <% endif %>
-    written = (scratch.folder / "applied").read_text("utf-8")
-    assert "flask db backup backups/update && mv backups/update backups/before-update" in written
+
+
+def test_a_second_deployment_keeps_the_backup_from_before_the_migration(scratch: Scratch) -> None:
+    """The rollout has failed after the migration, and the operator tries again."""
+    assert run(scratch, "backups.sh", "before-update").status == 0
+    applied = (scratch.folder / "applied").read_text("utf-8")
+    (command,) = re.findall(r'"value": (\["sh", .*\])}', applied)
+    assert written_backups(scratch.folder, json.loads(command)) == KEPT
 
 
 def test_a_backup_that_fails_is_the_last_step(scratch: Scratch) -> None:

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Backups in the cluster: create one, list all, copy one to this folder, restore one.
 #   sh deploy/kubernetes/backups.sh now | list | fetch FILE | restore FILE
-# deploy.sh calls it with "before-update", for the file of this name.
+# deploy.sh calls it with "before-update", for the file of this name. The one before stays as before-update-older: who
+# deploys again after a rollout that failed still has the backup from before the migration.
 set -eu
 
 action=${1:-} file=${2:-}
@@ -13,7 +14,7 @@ fail() {
 
 case $action in
     now | list) command='["flask", "db", "backup", "--keep", "14"]' ;;
-    before-update) command='["sh", "-c", "rm -f backups/update && flask db backup backups/update && mv backups/update backups/before-update"]' ;;
+    before-update) command='["sh", "-c", "rm -f backups/update && flask db backup backups/update && { [ ! -e backups/before-update ] || mv backups/before-update backups/before-update-older; } && mv backups/update backups/before-update"]' ;;
     fetch | restore) command="[\"flask\", \"db\", \"restore\", \"backups/$file\"]" ;;
     *) fail "add one of: now, list, fetch FILE, restore FILE" ;;
 esac

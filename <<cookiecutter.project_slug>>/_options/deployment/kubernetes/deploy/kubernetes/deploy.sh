@@ -84,7 +84,7 @@ push() { # TARGET: builds its image and pushes it; prints the digest
     fi
 }
 
-back_up() { # keeps one backup from before the last update, besides those of each night
+back_up() { # keeps those from before the last two updates, besides those of each night
     if [ -z "$deployed" ]; then return; fi # the first time there is no data
     say "Backup, before the migration"
     patient sh backups.sh before-update \
