@@ -126,6 +126,32 @@ def modes(folder: Path) -> dict[str, str]:
     return found
 
 
+# What written_backups returns if no attempt loses the backup from before a migration.
+KEPT = [
+    {"before-update": "1"},
+    {"before-update": "2", "before-update-older": "1"},
+    {"before-update": "2", "before-update-older": "1"},
+]
+
+
+def written_backups(folder: Path, command: list[str]) -> list[dict[str, str]]:
+    """The backups after each of three runs of what a container runs; the third one fails."""
+    (folder / "backups").mkdir()
+    programs = folder / "of-the-container"
+    programs.mkdir()
+    flask = f'#!{SHELL}\necho "$RUN" >"$3"; [ "$RUN" != 3 ]\n'
+    (programs / "flask").write_text(flask, "utf-8")
+    (programs / "flask").chmod(0o755)
+    found = []
+    for number in ("1", "2", "3"):
+        env = {"PATH": f"{programs}:{os.environ['PATH']}", "RUN": number}
+        status = subprocess.run(command, cwd=folder, env=env, check=False).returncode
+        assert (status == 0) == (number != "3")
+        kept = (folder / "backups").glob("before-update*")
+        found.append({path.name: path.read_text("utf-8").strip() for path in kept})
+    return found
+
+
 def shown_secrets(outcome: Outcome, secrets: Mapping[str, str]) -> list[str]:
     """The secrets that a command line or the script's output has shown."""
     places = "\n".join([*outcome.calls, outcome.said])

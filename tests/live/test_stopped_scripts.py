@@ -1,7 +1,8 @@
 """The scripts of a deployment, stopped at each of their steps: running one again succeeds.
 
 Stand-ins replace the programs that a script calls. The tests check the effect of a signal:
-Ctrl-C reaches every process of the terminal, a cancelled CI job only the script.
+Ctrl-C and a lost connection reach every process of the terminal, a cancelled CI job only the
+script.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ step=1
 while ! mkdir "steps/$step" 2>/dev/null; do step=$((step + 1)); done
 if [ "$step" = "${STOP_AT:-0}" ]; then
     script=$(cut -d ' ' -f 6 /proc/self/stat) # it leads the session
-    if [ "$SIGNAL" = INT ]; then kill -INT "-$script"; else kill -TERM "$script"; fi
+    if [ "$SIGNAL" = TERM ]; then kill -TERM "$script"; else kill "-$SIGNAL" "-$script"; fi
 fi
 case " $* " in
     *" kustomize "*) cat "$STATE/kinds.yaml" ;;
@@ -42,12 +43,13 @@ case " $* " in
     *" get secret/"*) echo 7 ;;
     *" get deployments "*) printf 'deployment.apps/%s\n' mail web ;;
     *" diff "*) exit 1 ;;
-    *" scale deployment.apps/"*) for pods; do :; done; echo "$pods" >"replicas-${4#*/}" ;;
+    *" scale deployment.apps/"*) for pods; do :; done; echo "$pods" | tee "replicas-${4#*/}" ;;
     *" apply "*" in (web,mail,valkey) "*) echo 1 | tee replicas-mail >replicas-web ;;
     *" delete job backups"*) rm -f job backing-up ;;
     *" delete job"*) rm -f job ;;
     *" apply --filename - "*) touch job backing-up ;;
     *"=migrate "*) touch job ;;
+    *" get job/migrate "*conditions*) [ -e slow ] || echo Complete ;;
     *" get job/"*conditions*) echo Complete ;;
     *" create job "* | *" patch --local "*) cat >patched ;;
 esac
@@ -62,18 +64,22 @@ class Script:
     state: Path
     arguments: tuple[str, ...]
 
-    def run(self, **values: str) -> tuple[int, str]:
-        """Run the script; return its exit status and output."""
+    def environment(self) -> dict[str, str]:
+        """What the script finds when it begins."""
         shutil.rmtree(self.state / "steps", ignore_errors=True)
         (self.state / "steps").mkdir()
         known = {"STATE": str(self.state), "TMPDIR": str(self.state / "tmp"), "INTERVAL": "0"}
         known["PATH"] = f"{self.state / 'bin'}:{os.environ['PATH']}"
+        return os.environ | known | SERVER | OIDC
+
+    def run(self, **values: str) -> tuple[int, str]:
+        """Run the script; return its exit status and output."""
         said = self.state / "said"
         with said.open("w") as output:
             script = subprocess.Popen(
                 ["sh", *self.arguments],
                 cwd=self.folder,
-                env=os.environ | known | SERVER | OIDC | values,
+                env=self.environment() | values,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -94,7 +100,7 @@ class Script:
         for path in (self.folder / "secrets").glob("[A-Zu]*"):
             path.unlink()  # from the very beginning
         status, said = self.run(STOP_AT=str(step), SIGNAL=signal)
-        if status != {"INT": 130, "TERM": 143}[signal] and not (last and status == 0):
+        if status != {"HUP": 129, "INT": 130, "TERM": 143}[signal] and not (last and status == 0):
             return f"{signal} at {step}: status {status}\n{said}"
         for replicas in self.state.glob("replicas-*"):
             if replicas.read_text("utf-8").strip() != "1":
@@ -128,7 +134,7 @@ def scripts(tmp_path: Path, answers: str, *arguments: str) -> Script:
     return Script(folder, state, arguments)
 
 
-@pytest.mark.parametrize("signal", ["INT", "TERM"])
+@pytest.mark.parametrize("signal", ["HUP", "INT", "TERM"])
 @pytest.mark.parametrize(
     ("answers", "arguments"),
     [
@@ -149,12 +155,39 @@ def test_a_script_of_kubernetes_can_be_stopped_anywhere(
     assert status == 0, said
     steps = script.steps()
     assert steps > 4
-    # At each step by one of the two signals, the odd ones by INT; STOPS=1000 is by both.
-    every = range(1, steps + 1) if steps <= STOPS else range(1 + (signal == "TERM"), steps + 1, 2)
+    # At each step by one of the three signals; STOPS=1000 is by all.
+    first = 1 + ("HUP", "INT", "TERM").index(signal)
+    every = range(1, steps + 1) if steps <= STOPS else range(first, steps + 1, 3)
     wrong = [script.stopped(step, signal, last=step == steps) for step in every]
     assert not any(wrong), "\n".join(filter(None, wrong))
     if "restore" not in arguments:
         assert not (script.state / "job").exists() or arguments[0] == "deploy.sh"
+
+
+def test_a_lost_connection_leaves_no_service_stopped(tmp_path: Path) -> None:
+    """The terminal is gone: what a command says fails, and with it the command."""
+    program("dash")
+    script = scripts(tmp_path, "sqlite-session", "deploy.sh", "production")
+    (script.state / "slow").touch()
+    replicas = [script.state / f"replicas-{name}" for name in ("mail", "web")]
+    terminal, script_side = pty.openpty()
+    with (
+        open(script_side, "rb+", buffering=0) as given,
+        subprocess.Popen(
+            ["setsid", "--ctty", "--wait", "sh", *script.arguments],
+            cwd=script.folder,
+            env=script.environment() | {"INTERVAL": "1"},
+            stdin=given,
+            stdout=given,
+            stderr=given,
+        ) as deploying,
+    ):
+        try:
+            wait_until(lambda: replicas[1].exists() and (script.state / "job").exists(), seconds=30)
+        finally:
+            os.close(terminal)
+        assert deploying.wait(30) == 129
+    assert [path.read_text("utf-8") for path in replicas] == ["1\n", "1\n"]
 
 
 @pytest.mark.parametrize("deployment", ["docker", "kubernetes"])

@@ -216,8 +216,26 @@ DEFECTS = [
     ),
     kubernetes(
         "threads that wait for the database take the pod out of service",
-        "exec: {command: [python, deploy/container/healthcheck.py, connect]}",
-        "exec: {command: [python, deploy/container/healthcheck.py, /healthz]}",
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, connect]}\n"
+            "            periodSeconds: 10\n"
+        ),
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, /healthz]}\n"
+            "            periodSeconds: 10\n"
+        ),
+        "test_a_busy_pod_stays_ready",
+    ),
+    kubernetes(
+        "threads that wait for the database restart the pod",
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, connect]}\n"
+            "            periodSeconds: 20\n"
+        ),
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, /healthz]}\n"
+            "            periodSeconds: 20\n"
+        ),
         "test_a_busy_pod_stays_ready",
     ),
     kubernetes(
@@ -232,6 +250,32 @@ DEFECTS = [
         "",
         "test_a_signal_leaves_nothing_behind",
         file="deploy/kubernetes/deploy.sh",
+    ),
+    kubernetes(
+        "a lost connection leaves SQLite stopped",
+        "trap 'exit 129' HUP\n",
+        "",
+        "test_a_signal_leaves_nothing_behind",
+        file="deploy/kubernetes/deploy.sh",
+    ),
+    kubernetes(
+        "a second Ctrl-C deletes the restore that runs",
+        'while [ "$restoring" ]; do\n',
+        "restoring=''\nwhile [ \"$action\" = restore ]; do\n",
+        "test_a_signal_during_that_ends_the_script_alone",
+    ),
+    kubernetes(
+        "any error passes for a restore that has ended",
+        "--output 'jsonpath={.status.active}')\n",
+        "--output 'jsonpath={.status.active}') || true\n",
+        "test_an_error_of_the_cluster_does_not_mean_that_nothing_runs",
+    ),
+    kubernetes(
+        "any error passes for a migration that has ended",
+        "--output 'jsonpath={.status.ready}')\n",
+        "--output 'jsonpath={.status.ready}') || true\n",
+        "test_an_error_of_the_cluster_does_not_mean_that_nothing_runs",
+        answers={"deployment": "kubernetes", "database": "postgresql"},
     ),
     kubernetes(
         "any error passes for a cluster without secrets",

@@ -183,7 +183,9 @@ DEFECTS = [
         "the migration before the backup",
         (
             "docker compose run --rm --no-deps backup \\\n"
-            "    sh -c 'rm -f backups/before-update && flask db backup backups/before-update'\n"
+            "    sh -c 'rm -f backups/update && flask db backup backups/update && "
+            "{ [ ! -e backups/before-update ] || mv backups/before-update "
+            "backups/before-update-older; } && mv backups/update backups/before-update'\n"
             "# In a session of its own: Ctrl-C does not reach it.\n"
             "setsid docker compose run --rm --no-deps --no-TTY migrate\n"
         ),
@@ -191,7 +193,9 @@ DEFECTS = [
             "# In a session of its own: Ctrl-C does not reach it.\n"
             "setsid docker compose run --rm --no-deps --no-TTY migrate\n"
             "docker compose run --rm --no-deps backup \\\n"
-            "    sh -c 'rm -f backups/before-update && flask db backup backups/before-update'\n"
+            "    sh -c 'rm -f backups/update && flask db backup backups/update && "
+            "{ [ ! -e backups/before-update ] || mv backups/before-update "
+            "backups/before-update-older; } && mv backups/update backups/before-update'\n"
         ),
         "test_a_deployment_is_these_steps",
     ),
@@ -199,7 +203,9 @@ DEFECTS = [
         "no backup before the migration",
         (
             "docker compose run --rm --no-deps backup \\\n"
-            "    sh -c 'rm -f backups/before-update && flask db backup backups/before-update'\n"
+            "    sh -c 'rm -f backups/update && flask db backup backups/update && "
+            "{ [ ! -e backups/before-update ] || mv backups/before-update "
+            "backups/before-update-older; } && mv backups/update backups/before-update'\n"
         ),
         "",
         "test_a_deployment_is_these_steps",

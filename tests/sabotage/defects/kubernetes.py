@@ -235,8 +235,14 @@ DEFECTS = [
     ),
     kubernetes(
         "an outage of the database restarts all pods",
-        "exec: {command: [python, deploy/container/healthcheck.py, /healthz]}",
-        "exec: {command: [python, deploy/container/healthcheck.py, /readyz]}",
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, connect]}\n"
+            "            periodSeconds: 20\n"
+        ),
+        (
+            "exec: {command: [python, deploy/container/healthcheck.py, /readyz]}\n"
+            "            periodSeconds: 20\n"
+        ),
         "test_each_container_matches_the_policy",
     ),
     kubernetes(

@@ -258,7 +258,7 @@ DEFECTS = [
     systemd(
         "no backup before the migration",
         (
-            '        run_flask "$migrator" db backup "$backups/before-update" </dev/null ||\n'
+            '        run_flask "$migrator" db backup "$backups/update" </dev/null ||\n'
             "            die"
         ),
         "        true ||\n            die",

@@ -11,7 +11,7 @@ import pytest
 from tests import released
 from tests.deployment_policy import SECRETS
 from tests.marks import asvs, practice
-from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
+from tests.scripts import KEPT, Outcome, Scratch, copied, modes, shown_secrets, written_backups
 
 # What the scripts run on the operator's machine, besides Docker.
 PROGRAMS = "base64 cat chmod dirname head mkdir mv rm setsid sh stty tr"
@@ -25,7 +25,11 @@ SERVERS = "valkey"
 # <% else %>
 SERVERS = "database valkey"
 # <% endif %>
-BACKUP = "run --rm --no-deps backup sh -c rm -f backups/before-update && flask db backup backups/before-update"
+BACKUP = (
+    "run --rm --no-deps backup sh -c rm -f backups/update && flask db backup backups/update && "
+    "{ [ ! -e backups/before-update ] || mv backups/before-update backups/before-update-older; } "
+    "&& mv backups/update backups/before-update"
+)
 MIGRATION = "run --rm --no-deps --no-TTY migrate"
 # Who reads the mails first, then who writes them.
 REPLACED = ["mail", "app-1", "app-2"]
@@ -91,6 +95,13 @@ def test_a_step_that_fails_is_the_last(scratch: Scratch, step: str) -> None:
     outcome = run(scratch, "deploy.sh", FAILS=step)
     assert outcome.status != 0
     assert steps(outcome) == STEPS[: STEPS.index(step) + 1]
+
+
+def test_a_second_deployment_keeps_the_backup_from_before_the_migration(scratch: Scratch) -> None:
+    """An instance has not started after the migration, and the operator tries again."""
+    (call,) = (it for it in steps(run(scratch, "deploy.sh")) if " db backup " in it)
+    command = ["sh", "-c", call.partition(" sh -c ")[2]]
+    assert written_backups(scratch.folder, command) == KEPT
 
 
 def test_a_release_takes_the_place_of_the_build(scratch: Scratch) -> None:

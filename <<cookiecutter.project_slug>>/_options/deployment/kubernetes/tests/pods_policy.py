@@ -182,7 +182,7 @@ CONTAINERS: dict[str, dict[str, Any]] = {
             # to restart them, or to send visitors nowhere, would make it worse.
             "startupProbe": [*HEALTH, "/readyz"],
             "readinessProbe": [*HEALTH, "connect"],
-            "livenessProbe": [*HEALTH, "/healthz"],
+            "livenessProbe": [*HEALTH, "connect"],
         },
     },
     "web/nginx": {

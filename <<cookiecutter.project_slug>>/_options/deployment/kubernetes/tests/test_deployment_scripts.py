@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from tests.deployment_policy import FILES, VALKEY_USER
 from tests.manifests import BASE, FOLDER, kustomization
 from tests.marks import asvs, practice
 from tests.policy import exposed
-from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
+from tests.scripts import KEPT, Outcome, Scratch, copied, modes, shown_secrets, written_backups
 
 # What the scripts run on the operator's machine, besides kubectl and Docker.
-PROGRAMS = "awk base64 cat dirname grep head mkdir mktemp mv rm sed seq sh sleep stty tr".split()
+PROGRAMS = "awk base64 cat dirname grep head mkdir mktemp mv rm sed seq sh stty tr".split()
 DIGEST = "0123456789abcdef" * 4
 # It records what would go to a cluster. FAILS is a part of the call that fails.
 KUBECTL = """case "$*" in
@@ -27,7 +28,8 @@ KUBECTL = """case "$*" in
     *" get pods "*web-secret*) printf '%s\\n' ${PODS-v7 v7 v7} ;;
     *" get deployments "*) if [ "${RUNNING:-}" ]; then printf 'deployment.apps/%s\\n' mail web; fi ;;
     *api-resources*) sed -n 's/^/x /p' "$KINDS" ;;
-    *"get job/migrate"*".status.ready}"*) ;;
+    *" get job/"*".status.active}"* | *" get job/"*".status.ready}"*)
+        if [ -e "$BUSY" ]; then echo 1; fi ;;
     *"get job/"*) echo Complete ;;
     *"patch --local"*) cat; for patch; do :; done; echo "$patch" ;;
     *"apply --filename -"*) cat >>"$APPLIED" ;;
@@ -36,6 +38,10 @@ KUBECTL = """case "$*" in
     *" diff "*) exit 1 ;;
     *" exec "*) echo "what is in it" ;;
 esac"""
+# A script sleeps while it waits: then the Job of the script before ends, or a signal comes.
+SLEEP = """if [ "${SIGNAL:-}" ]; then kill -s "$SIGNAL" "$PPID"; fi
+rm -f "$BUSY"
+"""
 ENGINE = f"""case "$*" in
     {released.LABEL}
     *inspect*) for image; do :; done; echo "$image@sha256:{DIGEST}" ;;
@@ -78,12 +84,12 @@ def scratch(tmp_path: Path) -> Scratch:
     (tmp_path / "manifests").write_text(text, "utf-8")
     kinds = {f"{it['apiVersion']} true {it['kind']}" for it in BASE}
     (tmp_path / "kinds").write_text("\n".join(sorted(kinds)) + "\n", "utf-8")
-    standins = {"kubectl": KUBECTL, "docker": ENGINE, **released.STANDINS}
+    standins = {"kubectl": KUBECTL, "docker": ENGINE, "sleep": SLEEP, **released.STANDINS}
     return Scratch(tmp_path, [*PROGRAMS, *released.PROGRAMS], standins)
 
 
 def run(scratch: Scratch, name: str, *arguments: str, **values: str) -> Outcome:
-    files = ("kinds", "manifests", "applied")
+    files = ("kinds", "manifests", "applied", "busy")
     fixed = {name.upper(): f"{scratch.folder}/{name}" for name in files}
     fixed |= {"INTERVAL": "0"} | GIVEN
     return scratch.run(f"deploy/kubernetes/{name}", *arguments, **fixed | values)
@@ -183,8 +189,14 @@ def test_an_update_begins_with_a_backup(scratch: Scratch) -> None:
     # <% else %>
     assert stops == [], "visitors notice nothing"
     # <% endif %>
-    written = (scratch.folder / "applied").read_text("utf-8")
-    assert "flask db backup backups/update && mv backups/update backups/before-update" in written
+
+
+def test_a_second_deployment_keeps_the_backup_from_before_the_migration(scratch: Scratch) -> None:
+    """The rollout has failed after the migration, and the operator tries again."""
+    assert run(scratch, "backups.sh", "before-update").status == 0
+    applied = (scratch.folder / "applied").read_text("utf-8")
+    (command,) = re.findall(r'"value": (\["sh", .*\])}', applied)
+    assert written_backups(scratch.folder, json.loads(command)) == KEPT
 
 
 def test_a_backup_that_fails_is_the_last_step(scratch: Scratch) -> None:
@@ -194,6 +206,63 @@ def test_a_backup_that_fails_is_the_last_step(scratch: Scratch) -> None:
     assert steps(outcome) == list(ORDER)[: list(ORDER).index("migration")]
     assert not [call for call in outcome.calls if "scale " in call], "and nothing has stopped"
     assert "the backup did not succeed, so nothing was migrated" in outcome.said
+
+
+# The scripts that wait for what a stopped one has begun, and the Job of that.
+WAITING = {
+    "restore": (("backups.sh", "restore", "1.dump"), "backups-restore"),
+    # <% if cookiecutter.database != "sqlite" %>
+    "migration": (("deploy.sh", "production", "registry.test/team"), "migrate"),
+    # <% endif %>
+}
+
+
+@pytest.mark.parametrize("waiting", WAITING)
+def test_what_a_stopped_script_has_begun_may_end(scratch: Scratch, waiting: str) -> None:
+    command, job = WAITING[waiting]
+    (scratch.folder / "busy").touch()
+    outcome = run(scratch, *command)
+    assert outcome.status == 0, outcome.said
+    ends = outcome.calls.index("sleep 0")
+    assert min(begins_again(outcome, job)) > ends, "half of it would be neither old nor new"
+
+
+@pytest.mark.parametrize("waiting", WAITING)
+@pytest.mark.parametrize(("signal", "status"), [("HUP", 129), ("INT", 130), ("TERM", 143)])
+def test_a_signal_during_that_ends_the_script_alone(
+    scratch: Scratch, waiting: str, signal: str, status: int
+) -> None:
+    command, job = WAITING[waiting]
+    (scratch.folder / "busy").touch()
+    outcome = run(scratch, *command, SIGNAL=signal)
+    assert (outcome.status, begins_again(outcome, job)) == (status, []), outcome.said
+
+
+@pytest.mark.parametrize("waiting", WAITING)
+def test_an_error_of_the_cluster_does_not_mean_that_nothing_runs(
+    scratch: Scratch, waiting: str
+) -> None:
+    command, job = WAITING[waiting]
+    outcome = run(scratch, *command, FAILS=f"get job/{job} --ignore-not-found")
+    assert (outcome.status, begins_again(outcome, job)) == (1, []), outcome.said
+
+
+def begins_again(outcome: Outcome, job: str) -> list[int]:
+    """Where the script deletes the Job or applies another one."""
+    ends = f" delete job[ /]{job} | apply .*(component={job}|filename -)$"
+    return [number for number, call in enumerate(outcome.calls) if re.search(ends, call)]
+
+
+def test_pods_that_do_not_become_ready_are_shown(scratch: Scratch) -> None:
+    """The log of the Deployment would be that of a healthy pod of the release before."""
+    fails = {"FAILS": "rollout status deployment/web"}
+    outcome = run(scratch, "deploy.sh", "production", "registry.test/team", **fails)
+    assert outcome.status == 1
+    assert "the new pods do not become ready" in outcome.said
+    rollout, pods, logs = outcome.of("kubectl")[-3:]
+    assert fails["FAILS"] in rollout
+    assert pods.endswith(" get pods --selector app.kubernetes.io/component=web")
+    assert " logs --selector app.kubernetes.io/component=web --all-containers --prefix " in logs
 
 
 @practice("audits")
@@ -279,6 +348,16 @@ def test_a_service_from_before_the_role_of_mail_gets_one(scratch: Scratch) -> No
 
 
 # <% endif %>
+def test_a_backup_is_read_in_the_pod_of_its_own_job(scratch: Scratch) -> None:
+    """`kubectl wait pod` fails at once before there is a pod, and finds the one of the run before."""
+    for action in (("list",), ("fetch", "1.dump")):
+        outcome = run(scratch, "backups.sh", *action)
+        assert outcome.status == 0, outcome.said
+        (call,) = (it for it in outcome.of("kubectl") if " wait " in it)
+        ready = f"--for jsonpath={{.status.ready}}=1 job/backups-{action[0]}"
+        assert f" wait {ready} --timeout " in call
+
+
 def test_only_the_operator_reads_a_backup(scratch: Scratch) -> None:
     outcome = run(scratch, "backups.sh", "fetch", "1.dump")
     assert outcome.status == 0, outcome.said
@@ -323,7 +402,7 @@ def test_a_signal_leaves_nothing_behind(script: Path) -> None:
     """dash runs no EXIT trap when a signal ends it."""
     text = script.read_text(encoding="utf-8")
     assert re.search("^trap .* EXIT$", text, re.M)
-    assert "\ntrap 'exit 130' INT\ntrap 'exit 143' TERM\n" in text
+    assert "\ntrap 'exit 129' HUP\ntrap 'exit 130' INT\ntrap 'exit 143' TERM\n" in text
 
 
 def test_an_error_of_the_cluster_is_no_permission_to_write_new_secrets(scratch: Scratch) -> None:

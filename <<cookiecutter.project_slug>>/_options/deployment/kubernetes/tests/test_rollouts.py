@@ -77,10 +77,11 @@ def test_pods_wait_only_seconds_for_dns() -> None:
         assert options == {"ndots": "1", "timeout": "1", "attempts": "2"}
 
 
-def test_a_busy_pod_stays_ready(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["readinessProbe", "livenessProbe"])
+def test_a_busy_pod_stays_ready(tmp_path: Path, kind: str) -> None:
     """The database has vanished: a late page that says so, no refused connection."""
     app = web()["containers"][0]
-    _, script, *arguments = app["readinessProbe"]["exec"]["command"]
+    _, script, *arguments = app[kind]["exec"]["command"]
 
     def probe() -> int:
         env = os.environ | {"GUNICORN_BIND": f"unix:{tmp_path}/app.sock"}

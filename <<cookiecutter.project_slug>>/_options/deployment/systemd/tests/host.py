@@ -46,6 +46,7 @@ SYSTEMD_RUN = """for word; do
 done
 case " $* " in
     *"${FAILING_COMMAND:-nothing fails}"*) exit 1 ;;
+    *" db backup "*) echo "$*" >"$word" ;;
     *" --expect-key "*) key=$(cat); printf %s "$key" >>"$GIVEN"; [ "$key" != "$REFUSED" ] ;;
 esac"""
 CERTBOT = """for word; do

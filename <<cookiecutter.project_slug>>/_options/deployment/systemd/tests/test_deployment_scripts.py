@@ -230,6 +230,8 @@ def test_an_update_has_a_backup_from_before_its_migration(tmp_path: Path, fails:
     host = Host(tmp_path)
     assert host.run("install.sh").status == 0
     (host.project / "app/__init__.py").write_text("# new\n")
+    backups = host.folder / f"var/lib/{SLUG}-backups"
+    (backups / "before-update").write_text("from before another update")
     outcome = host.run(
         "install.sh", **({"FAILING_COMMAND": " db backup "} if fails == "backup" else {})
     )
@@ -240,11 +242,15 @@ def test_an_update_has_a_backup_from_before_its_migration(tmp_path: Path, fails:
         if " db backup " in call or call.endswith(MIGRATION)
     ]
     backup = order[0]
-    assert backup.endswith(f" -m flask --app wsgi db backup /var/lib/{SLUG}-backups/before-update")
+    assert backup.endswith(f" -m flask --app wsgi db backup /var/lib/{SLUG}-backups/update")
     assert check_of_systemd_run(backup) == MIGRATOR
     assert len(order) == (2 if fails == "nothing" else 1)
     lines = [call for call in outcome.calls if " db backup " in call or call.endswith(MIGRATION)]
     assert " db backup " in lines[0], "before the migration"
+    kept = {path.name: path.read_text("utf-8") for path in backups.glob("*update")}
+    assert kept.keys() == {"before-update"}
+    replaced = kept["before-update"] != "from before another update"
+    assert replaced == (fails == "nothing"), "a backup that fails replaces no other"
 
 
 def test_only_nginx_gets_a_new_certificate(host: Host, installed: Outcome) -> None:

@@ -40,9 +40,10 @@ docker compose up --detach --wait database valkey
 docker compose run --rm create
 
 step "Backup, then migrations"
-# Keep one backup from before the last update, in addition to the daily ones.
+# Keep those from before the last two updates, in addition to the daily ones: who deploys again after a failure still
+# has the one from before the migration.
 docker compose run --rm --no-deps backup \
-    sh -c 'rm -f backups/before-update && flask db backup backups/before-update'
+    sh -c 'rm -f backups/update && flask db backup backups/update && { [ ! -e backups/before-update ] || mv backups/before-update backups/before-update-older; } && mv backups/update backups/before-update'
 # <% if cookiecutter.database == "mysql" %>
 # In a session of its own, which Ctrl-C does not reach: a MySQL server cannot take back half of a migration.
 # <% else %>

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Backups in the cluster: create one, list all, copy one to this folder, restore one.
 #   sh deploy/kubernetes/backups.sh now | list | fetch FILE | restore FILE
-# deploy.sh calls it with "before-update", for the file of this name.
+# deploy.sh calls it with "before-update", for the file of this name. The one before stays as before-update-older: who
+# deploys again after a rollout that failed still has the backup from before the migration.
 set -eu
 
 action=${1:-} file=${2:-}
@@ -13,7 +14,7 @@ fail() {
 
 case $action in
     now | list) command='["flask", "db", "backup", "--keep", "14"]' ;;
-    before-update) command='["sh", "-c", "rm -f backups/update && flask db backup backups/update && mv backups/update backups/before-update"]' ;;
+    before-update) command='["sh", "-c", "rm -f backups/update && flask db backup backups/update && { [ ! -e backups/before-update ] || mv backups/before-update backups/before-update-older; } && mv backups/update backups/before-update"]' ;;
     fetch | restore) command="[\"flask\", \"db\", \"restore\", \"backups/$file\"]" ;;
     *) fail "add one of: now, list, fetch FILE, restore FILE" ;;
 esac
@@ -27,25 +28,30 @@ restoring=''
 # shellcheck disable=SC2317 # the trap calls it
 clean() {
     status=$?
-    trap '' INT TERM
+    trap '' HUP INT TERM
     rm -f "$file.part"
     if [ "$restoring" ]; then # half of a restore would be neither the old data nor the new
-        echo "The restore continues in the cluster. Its log: kubectl --namespace << cookiecutter.project_slug >> logs --follow job/$job" >&2
+        echo "A restore that has begun continues in the cluster. Its log: kubectl --namespace << cookiecutter.project_slug >> logs --follow job/$job" >&2
     else
         k delete job "$job" --ignore-not-found >/dev/null
     fi
     exit "$status"
 }
-# On a signal (Ctrl-C, a cancelled CI job) dash runs no EXIT trap by itself.
+# On a signal (Ctrl-C, a cancelled CI job, a lost connection) dash runs no EXIT trap by itself.
 trap clean EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# If this script was stopped, its restore may still run. Wait for it.
-while [ "$action$(k get "job/$job" --ignore-not-found --output 'jsonpath={.status.active}')" = restore1 ]; do sleep "${INTERVAL:-5}"; done
+case $action in restore) restoring=yes ;; esac
+# If this script was stopped, its restore may still run. Wait for it; an error must not count as "nothing runs".
+while [ "$restoring" ]; do
+    active=$(k get "job/$job" --ignore-not-found --output 'jsonpath={.status.active}')
+    if [ "$active" != 1 ]; then break; fi
+    sleep "${INTERVAL:-5}"
+done
 # A Job like those of the CronJob, with the same volume, role and policies, for another command.
 k delete job "$job" --ignore-not-found >/dev/null
-case $action in restore) restoring=yes ;; esac
 k create job "$job" --from cronjob/backup --dry-run=client --output json \
     | kubectl patch --local --filename - --output json --type json --patch "[
         {\"op\": \"replace\", \"path\": \"/spec/backoffLimit\", \"value\": 0},
@@ -54,7 +60,7 @@ k create job "$job" --from cronjob/backup --dry-run=client --output json \
     | k apply --filename - >/dev/null
 
 if [ "$action" = list ] || [ "$action" = fetch ]; then
-    k wait --for condition=ready pod --selector "batch.kubernetes.io/job-name=$job" --timeout 120s >/dev/null
+    k wait --for 'jsonpath={.status.ready}=1' "job/$job" --timeout 120s >/dev/null
     if [ "$action" = list ]; then
         k exec "job/$job" -- ls -l backups
     else

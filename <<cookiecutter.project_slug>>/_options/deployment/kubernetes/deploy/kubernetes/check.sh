@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 PATH=$PWD/.venv/bin:$PATH
 temporary=''
 trap 'rm -rf "$temporary"' EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 temporary=$(mktemp -d)

@@ -32,7 +32,8 @@ stopped='' migrating=''
 
 clean() {
     status=$?
-    trap '' INT TERM
+    set +e # when the connection is lost, every command that says something fails
+    trap '' HUP INT TERM
     if [ "$child" ]; then
         kill "$child" 2>/dev/null || true
         wait "$child" || true # backups.sh removes its Job
@@ -46,8 +47,9 @@ clean() {
     rm -rf "$temporary"
     exit "$status"
 }
-# On a signal (Ctrl-C, a cancelled CI job) dash runs no EXIT trap by itself.
+# On a signal (Ctrl-C, a cancelled CI job, a lost connection) dash runs no EXIT trap by itself.
 trap clean EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 temporary=$(mktemp -d) # after the traps: a signal meanwhile removes it too
@@ -82,7 +84,7 @@ push() { # TARGET: builds its image and pushes it; prints the digest
     fi
 }
 
-back_up() { # keeps one backup from before the last update, besides those of each night
+back_up() { # keeps those from before the last two updates, besides those of each night
     if [ -z "$deployed" ]; then return; fi # the first time there is no data
     say "Backup, before the migration"
     patient sh backups.sh before-update \
@@ -189,7 +191,12 @@ fi
 back_up
 say "Migration"
 # If this script was stopped, its migration may still run. Wait for it: MySQL cannot undo half of a migration.
-while [ "$(k get job/migrate --ignore-not-found --output 'jsonpath={.status.ready}')" = 1 ]; do sleep "${INTERVAL:-5}"; done
+# An error must not count as "nothing runs".
+while :; do
+    ready=$(k get job/migrate --ignore-not-found --output 'jsonpath={.status.ready}')
+    if [ "$ready" != 1 ]; then break; fi
+    sleep "${INTERVAL:-5}"
+done
 k delete job/migrate --ignore-not-found
 apply --filename "$manifests" --selector "$component=migrate"
 finished || {
@@ -226,8 +233,11 @@ apply --filename "$manifests" --selector "$component in (web,mail,valkey)"
 stopped=''
 # <% endif %>
 for name in web mail; do
-    patient kubectl --namespace "$slug" rollout status "deployment/$name" --timeout 420s \
-        || fail "the new pods do not become ready; for the reason: kubectl --namespace $slug logs deployment/$name --all-containers"
+    patient kubectl --namespace "$slug" rollout status "deployment/$name" --timeout 420s || {
+        k get pods --selector "$component=$name" || true
+        k logs --selector "$component=$name" --all-containers --prefix --ignore-errors --tail 20 || true
+        fail "the new pods do not become ready. Above are the pods and their last lines; for more: kubectl --namespace $slug describe pods"
+    }
 done
 # Settings of releases that `kubectl rollout undo` no longer reaches.
 k get deployments,replicasets,jobs,cronjobs --output yaml >"$temporary/used"

@@ -23,6 +23,7 @@ clean() { # a terminal that shows what is typed, and no half of a file
 }
 # On a signal dash runs no EXIT trap by itself.
 trap clean EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 value=

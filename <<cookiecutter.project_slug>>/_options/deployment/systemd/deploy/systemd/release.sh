@@ -105,10 +105,11 @@ activate() { # RELEASE
     before=$(readlink -e "$home/current" || true)
     if [ "$before" ] && [ "$before" != "$1" ]; then
         say "Backing up the database as it is before the migration: $backups/before-update"
-        rm -f "$backups/before-update"
+        rm -f "$backups/update"
         release=$before # the code that fits the schema
-        run_flask "$migrator" db backup "$backups/before-update" </dev/null ||
+        run_flask "$migrator" db backup "$backups/update" </dev/null ||
             die "there is no backup, so nothing was changed; the lines above show the reason"
+        mv -T "$backups/update" "$backups/before-update" # only now the one from before is gone
     fi
     put_in_charge "$1"
     say "Migrating the database"
