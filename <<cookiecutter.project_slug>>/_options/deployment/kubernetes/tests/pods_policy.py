@@ -103,7 +103,7 @@ VOLUMES: dict[str, dict[str, Any]] = {
         "nginx-tls": in_memory("1Mi"),  # the key again: never on the disk of a node
         "socket": {"emptyDir": {"sizeLimit": "1Mi"}},
         "app-tmp": in_memory("64Mi"),
-        "nginx-tmp": {"emptyDir": {"sizeLimit": "128Mi"}},
+        "nginx-tmp": {"emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         **FILE,
     },
     "valkey": {

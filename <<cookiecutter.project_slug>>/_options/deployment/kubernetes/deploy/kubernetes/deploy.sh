@@ -35,8 +35,8 @@ clean() {
     set +e # when the connection is lost, every command that says something fails
     trap '' HUP INT TERM
     if [ "$child" ]; then
-        kill "$child" 2>/dev/null || true
-        wait "$child" || true # backups.sh removes its Job
+        kill "${!:-}" 2>/dev/null || true
+        wait || true # backups.sh removes its Job
     fi
     # <% if cookiecutter.database == "sqlite" %>
     if [ "$migrating" ]; then k delete job/migrate --ignore-not-found --cascade=foreground || true; fi
@@ -56,10 +56,10 @@ temporary=$(mktemp -d) # after the traps: a signal meanwhile removes it too
 manifests=$temporary/manifests.yaml
 
 patient() { # COMMAND...: runs it; a signal does not wait for its end
+    child=yes # before it starts: a signal may come at once
     "$@" &
-    child=$!
     result=0
-    wait "$child" || result=$?
+    wait "$!" || result=$?
     child=''
     return "$result"
 }
