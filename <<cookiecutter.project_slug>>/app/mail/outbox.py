@@ -1,9 +1,9 @@
 """The outbox: mails wait here until a mail server has accepted them. OWASP ASVS 6.3.7, 14.2.4.
 
-Each mail is sent at least once. It is sent twice only when the process, its database or the
-connection fails between the server's answer and the record of it. The Message-ID stays the same, so
-that a mailbox may drop the second. No transaction is open during the dialogue with the mail server,
-which may take minutes.
+Each mail is sent at least once. It can arrive twice: after a failure before the answer of the mail
+server is recorded, or if that server takes longer than :data:`LEASE`. The Message-ID stays the
+same, so that a mailbox may drop the second. No transaction is open during the dialogue with the
+mail server, which may take minutes.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from app.security.encryption import decrypt, encrypt
 from app.security.logs import security_event
 
 PURPOSE = "mail in the outbox"  # of the key that encrypts it
-# After this time another process sends the mail: the first one has ended. Longer than a mail server
-# may take, see app.mail.transport.
+# After this time another process sends the mail, as if the first one had ended. Hardly any mail
+# server takes as long: each of its answers may take a minute, see app.mail.transport.
 LEASE = timedelta(minutes=15)
 FIRST_RETRY = timedelta(minutes=1)  # after the first failure; doubled after each further one
 LAST_RETRY = timedelta(minutes=30)  # the longest pause, RFC 5321 section 4.5.4.1

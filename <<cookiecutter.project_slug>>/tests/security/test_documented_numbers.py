@@ -84,7 +84,7 @@ NAMED = [
     (SECURITY, f"({MOST} in each"),
     (SECURITY, f"ends them after {SHUTDOWN} seconds"),
     (README, f"at least {secret_key.MIN_KEY_LENGTH} random characters"),
-    (README, f"may have {sanitization.LIMITS['MAX_CONTENT_LENGTH'] // 1024} KiB"),
+    (README, f"be up to {sanitization.LIMITS['MAX_CONTENT_LENGTH'] // 1024} KiB"),
     (README, f"default: {WORKERS} processes with"),
     (README, f"with {THREADS} threads each"),
     (SIGN_IN, f"{passwords.MIN_LENGTH} characters"),

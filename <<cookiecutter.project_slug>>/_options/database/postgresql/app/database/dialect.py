@@ -31,8 +31,8 @@ OPTIONS |= {"target_session_attrs"}  # which of several hosts: the one that acce
 VERIFIED = "verify-full"  # the only sslmode that verifies certificate and name
 
 TIMEOUTS = {
-    # Milliseconds. Each ends before gunicorn ends the worker (30 s). The transaction of a request
-    # hashes a password.
+    # Milliseconds. Each ends before Nginx answers 504 (35 s). The transaction of a request hashes a
+    # password.
     "statement_timeout": 5_000,
     "lock_timeout": 5_000,
     "idle_in_transaction_session_timeout": 10_000,
