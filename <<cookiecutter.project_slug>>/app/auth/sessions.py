@@ -66,7 +66,7 @@ def start(
     # <% if cookiecutter.__interface == "json" %>
     idle = IDLE_TIMEOUT
     # <% elif cookiecutter.auth == "session" %>
-    # Of those that stay as well: a list of the others alone would read past all of them.
+    # The longest idle time for all: a query for the shorter one would read every row that stays.
     idle = lifetime().idle_of(stays=True)
     # <% else %>
     idle = lifetime().idle

@@ -48,8 +48,8 @@ def issue(purpose: Purpose, email: Secret, user: User | None = None) -> Secret |
 def issue_at_once(purpose: Purpose, email: Secret, user: User | None = None) -> Secret:
     """The same without a pause: for an operator, or where something else limits the mails.
 
-    A thief who asks again and again would begin the pause anew. The caller commits; without
-    ``user``, it writes nothing before.
+    With a pause, an attacker could ask again and again and keep this mail from being sent. The
+    caller commits; without ``user``, it writes nothing before this call, which may roll back.
     """
     return _renewed(_locked(purpose, email, user))
 
