@@ -125,12 +125,3 @@ def sendable(address: str, *, allow_smtputf8: bool = True) -> str:
         allow_smtputf8=allow_smtputf8,
     )
     return f"{valid.local_part}@{valid.ascii_domain}"
-
-
-def is_address(text: str) -> bool:
-    """Whether a mail can be sent to ``text``: an account of an operator may have a bare name."""
-    try:
-        sendable(text)
-    except ValueError:
-        return False
-    return True

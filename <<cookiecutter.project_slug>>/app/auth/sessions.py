@@ -20,8 +20,6 @@ from app.secret import Secret, hash_secret
 from app.security.logs import security_event
 from app.security.scope import unscoped
 # <% if cookiecutter.__interface == "html" %>
-from app.session_settings import ABSOLUTE_TIMEOUT as ABSOLUTE_TIMEOUT
-from app.session_settings import IDLE_TIMEOUT as IDLE_TIMEOUT
 from app.session_settings import lifetime
 # <% endif %>
 

@@ -105,7 +105,7 @@ def carry_out(user: User, by: str = "") -> bool:
     """
     if user.factors_end_at is None or user.factors_end_at > now() or has_lapsed(user):
         return False
-    if not by and outbox.has_recent(MAIL_OF_IT, user.email, user.factors_end_at - DELAY):
+    if not by and outbox.may_be_unread(MAIL_OF_IT, user.email, user.factors_end_at - DELAY):
         return False  # the owner has not had a day to read it: the mail server was down
     user.factors_end_at = None
     had = second_factors.of(user)
