@@ -100,7 +100,7 @@ def redis_problem(url: str) -> str | None:
     allowed = {"db", *REDIS_TLS_FILES, *REDIS_VERIFIED} if parts.scheme == "rediss" else {"db"}
     for name, value in given:
         if name not in allowed:
-            return f"REDIS_URL has the option {name}; there are {', '.join(sorted(allowed))}"
+            return f"REDIS_URL has the unknown option {name}; allowed: {', '.join(sorted(allowed))}"
         if [other for other, _ in given].count(name) > 1:
             return f"REDIS_URL has the option {name} twice; write it once"
         if name in REDIS_TLS_FILES and not Path(value).is_file():

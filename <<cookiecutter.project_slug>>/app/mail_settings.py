@@ -90,7 +90,7 @@ def mail_problem(url: str) -> str | None:
     if not given.isascii():
         return "MAIL_URL has a character in user or password that is not ASCII; SMTP knows no other"
     if unknown := options.keys() - {CA_FILE}:
-        return f"MAIL_URL has the option {min(unknown)}; there is {CA_FILE}"
+        return f"MAIL_URL has the unknown option {min(unknown)}; allowed: {CA_FILE}"
     if CA_FILE in options and not Path(options[CA_FILE]).is_file():
         return f"MAIL_URL names a file that is not there: {CA_FILE}={options[CA_FILE]}"
     return None
@@ -125,12 +125,3 @@ def sendable(address: str, *, allow_smtputf8: bool = True) -> str:
         allow_smtputf8=allow_smtputf8,
     )
     return f"{valid.local_part}@{valid.ascii_domain}"
-
-
-def is_address(text: str) -> bool:
-    """Whether a mail can be sent to ``text``: an account of an operator may have a bare name."""
-    try:
-        sendable(text)
-    except ValueError:
-        return False
-    return True

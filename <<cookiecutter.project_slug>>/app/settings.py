@@ -148,7 +148,7 @@ class Settings:
             required = {
                 "SECRET_KEY": (secret_key, KEY_HINT),
                 "DATABASE_URL": (database_url, "name the database, see .env.example"),
-                "REDIS_URL": (redis_url, "rate limits in memory do not hold across workers"),
+                "REDIS_URL": (redis_url, "write the URL of a Redis, which counts for all workers"),
                 "DOMAIN_NAME": (domain_name, "write the host name that users see"),
             }
             read.require(required)

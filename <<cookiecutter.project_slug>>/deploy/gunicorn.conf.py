@@ -87,16 +87,16 @@ if METRICS and FOLDER not in os.environ:
 
 
 def pre_fork(server, worker):
-    """Give the worker the lowest free number. Its successor goes on in its files.
+    """Give the worker the lowest free slot: it continues in the files of the one that it replaces.
 
-    By the number of the process, each of the many workers that follow each other would leave files.
+    Files are named by slot, not by process id: otherwise each replaced worker would leave files.
     """
     used = {other.slot for other in server.WORKERS.values()}
     worker.slot = min(set(range(1, len(used) + 2)) - used)
 
 
 def post_fork(server, worker):
-    """Tell the app its number."""
+    """Tell the app its slot."""
     if METRICS:
         from app import metrics
 

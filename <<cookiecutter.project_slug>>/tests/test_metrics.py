@@ -31,7 +31,7 @@ from app.database import backups, db, now
 from app.mail import upkeep
 from app.metrics import certificate, watch_connections, watch_passwords
 from app.metrics.certificate import Certificate
-from app.metrics.collector import Numbers
+from app.metrics.collector import Metrics
 from app.metrics.counting import METHODS, counted
 from app.secret import Secret
 from app.security import hash_slots, passwords
@@ -332,7 +332,7 @@ def test_a_certificate_that_cannot_be_read_is_missing_and_asked_for_once_a_minut
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never says a word
         port = server.getsockname()[1]
-        numbers = Numbers(make_app(CERTIFICATE_ADDRESS=f"127.0.0.1:{port}"))
+        numbers = Metrics(make_app(CERTIFICATE_ADDRESS=f"127.0.0.1:{port}"))
         monkeypatch.setattr(certificate, "TIMEOUT", 0.1)
         for _ in range(3):
             names = [it.name for it in numbers.collect()]
@@ -371,7 +371,7 @@ def test_the_outbox_has_its_length_and_the_age_of_its_oldest_mail(own_service: F
 
 
 def test_the_age_of_the_newest_backup_is_there_when_there_is_one(own_service: Flask) -> None:
-    numbers = Numbers(own_service)
+    numbers = Metrics(own_service)
     assert BACKUP not in [it.name for it in numbers.collect()]
     with own_service.app_context():
         backups.record(now() - timedelta(hours=26))
@@ -387,7 +387,7 @@ def test_other_metrics_remain_without_the_database(
     def fail() -> None:
         raise OperationalError("SELECT", {}, Exception("canary"))
 
-    numbers = Numbers(make_app())
+    numbers = Metrics(make_app())
     names = [it.name for it in numbers.collect()]
     assert names[:3] == ["app", "app_outbox_readable", "app_outbox_mails"]
     assert names[3:] in (["app_outbox_oldest_seconds"], ["app_outbox_oldest_seconds", BACKUP])

@@ -182,7 +182,7 @@ def test_two_lines_of_migrations_are_joined(empty: Flask, own_migrations: Path) 
         )
     result = flask_db(empty, "upgrade")
     assert result.exit_code != 0
-    assert "mine and theirs are both the last one" in result.output
+    assert "they end in mine and theirs" in result.output
     assert "make merge-migrations" in result.output
     assert tables(empty) == set(), "nothing is half done"
     assert flask_db(empty, "merge").exit_code == 0

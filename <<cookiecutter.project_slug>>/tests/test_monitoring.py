@@ -14,7 +14,7 @@ import yaml
 from flask import Flask
 from prometheus_client import CollectorRegistry
 
-from app.metrics.collector import Numbers
+from app.metrics.collector import Metrics
 from app.metrics.counting import counted
 from tests.decisions import named, rows
 from tests.marks import practice, slow
@@ -30,7 +30,7 @@ RULES_TEST = "tests/alerts_test.yml"
 def known(app: Flask) -> set[str]:
     """The names of the samples that the service has."""
     registry = CollectorRegistry()
-    registry.register(Numbers(app))
+    registry.register(Metrics(app))
     counted(app.wsgi_app, registry)
     names = {
         name
@@ -67,7 +67,7 @@ def test_every_metric_has_a_description(app: Flask) -> None:
     assert explained >= {"app_backup_seconds", "app_certificate_seconds"}
     assert explained <= known(app) | {"app_request_seconds"}
     with_total = {"app_requests_total", "app_security_events_total"}
-    assert explained >= with_total | {it.name for it in Numbers(app).collect()} - {"app"}
+    assert explained >= with_total | {it.name for it in Metrics(app).collect()} - {"app"}
 
 
 def test_the_alerts_are_rules() -> None:

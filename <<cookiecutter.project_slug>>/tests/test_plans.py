@@ -18,13 +18,14 @@ import pytest
 from flask import Flask, Response, has_request_context, request, request_finished
 from sqlalchemy import Select, String, cast, insert, literal, select
 
-from app.auth import sessions, upkeep
+from app.auth import upkeep
 from app.auth.models import Decoy, Session, User
 from app.database import Base, UTCDateTime, db, migration_engine, now
 from app.mail.models import Mail
 from app.secret import Secret
 from app.security.rate_limits import limiter
 from tests import plans
+from tests.actions import ABSOLUTE_TIMEOUT
 from tests.browser import CREATE_ACCOUNT, CREATE_OPTIONS, Browser, account
 from tests.conftest import has_redis
 from tests.database import migrate
@@ -83,7 +84,7 @@ def fill() -> None:
     values |= dict.fromkeys(("address", "device", "proof"), literal(""))
     if "provider_sid" in Session.__table__.c:
         values["provider_sid"] = NUMBER
-    old, last = now() - 2 * sessions.ABSOLUTE_TIMEOUT, alice + EXPIRED
+    old, last = now() - 2 * ABSOLUTE_TIMEOUT, alice + EXPIRED
     for moment, part in ((old, User.id <= last), (now(), User.id > last)):
         times = dict.fromkeys(("created_at", "last_seen_at"), literal(moment, UTCDateTime))
         copy(Session.__table__, values | times, others.where(part))

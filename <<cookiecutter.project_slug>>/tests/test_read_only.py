@@ -11,9 +11,9 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from app.auth.models import Session
-from app.auth.sessions import ABSOLUTE_TIMEOUT
 from app.database import db, now
 from tests import faults
+from tests.actions import ABSOLUTE_TIMEOUT
 from tests.browser import CHALLENGED, HOME, SAMPLES, SIGNED_IN, WRITTEN, Browser
 from tests.database import each_connection_runs
 from tests.marks import asvs, practice

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 NOTHING_SET = [
     "SECRET_KEY is not set; make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'",
     "DATABASE_URL is not set; name the database, see .env.example",
-    "REDIS_URL is not set; rate limits in memory do not hold across workers",
+    "REDIS_URL is not set; write the URL of a Redis, which counts for all workers",
     "DOMAIN_NAME is not set; write the host name that users see",
     # <% if cookiecutter.auth == "oidc" %>
     "OIDC_ISSUER is not set; write the provider's address, as in its discovery document",
@@ -169,7 +169,7 @@ BAD: list[tuple[str, str | None, str]] = [
     (
         "MAIL_URL",
         "smtps://mail.example.com?verify=no",
-        "MAIL_URL has the option verify; there is ssl_ca_certs",
+        "MAIL_URL has the unknown option verify; allowed: ssl_ca_certs",
     ),
     (
         "MAIL_URL",

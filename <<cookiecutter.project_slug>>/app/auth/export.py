@@ -36,8 +36,8 @@ from app.settings import SERVICE_NAME
 BATCH = 20  # rows in memory at once, as in a list
 EXPORT = "10 per hour"  # up to 10 MiB each: more would be a download of 100 MiB an hour
 FILE = "account-data.json"
-# Of each name's words. A column that matches is never exported; one of a feature that should be
-# gets another name. To leave out another column: ``mapped_column(info={"not_exported": "why"})``.
+# Matched against the name of each column; a match is never exported. If your column should be
+# exported, rename it. To leave out another column: ``mapped_column(info={"not_exported": "why"})``.
 SECRET = re.compile(
     r"hash|token|secret|passw|passphrase|credential|cookie|crypt|private|digest|signature|verifier"
     r"|recovery|(?:^|_)(?:key|pin|otp|totp|seed|salt|nonce|sid|jwt|apikey)s?(?:_|$)",
@@ -110,7 +110,7 @@ def owned() -> list[Mapper[Any]]:
 def shown(mapper: Mapper[Any]) -> list[str]:
     """The attributes of a model that are exported.
 
-    Not the numbers of rows and owners: they tell how many there are, and say nothing of the user.
+    Not the ids of rows and owners: they reveal how many there are, and say nothing of the user.
     """
     named = SHOWN.get(str(mapper.local_table))
     internal = {mapper.get_property_by_column(column).key for column in mapper.primary_key}

@@ -20,8 +20,6 @@ from app.secret import Secret, hash_secret
 from app.security.logs import security_event
 from app.security.scope import unscoped
 # <% if cookiecutter.__interface == "html" %>
-from app.session_settings import ABSOLUTE_TIMEOUT as ABSOLUTE_TIMEOUT
-from app.session_settings import IDLE_TIMEOUT as IDLE_TIMEOUT
 from app.session_settings import lifetime
 # <% endif %>
 
@@ -66,7 +64,7 @@ def start(
     # <% if cookiecutter.__interface == "json" %>
     idle = IDLE_TIMEOUT
     # <% elif cookiecutter.auth == "session" %>
-    # Of those that stay as well: a list of the others alone would read past all of them.
+    # The longest idle time for all: a query for the shorter one would read every row that stays.
     idle = lifetime().idle_of(stays=True)
     # <% else %>
     idle = lifetime().idle

@@ -39,8 +39,8 @@ DECOYS = 256  # rows for all addresses without an account; with few, strangers s
 HINT = "After many failed attempts, wait 15 minutes."
 # <% else %>
 HINT = (
-    "After many failed attempts, wait 15 minutes. After 100 in a row, open the link in the mail"
-    " that the owner then gets, or set a new password."
+    "After many failed attempts, wait 15 minutes. After 100 in a row, open the link that we mail"
+    " to the owner of the account, or set a new password."
 )
 # <% endif %>
 

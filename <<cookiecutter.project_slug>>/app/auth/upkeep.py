@@ -34,7 +34,8 @@ def attempt(statement: Update | Delete) -> int | None:
 
     :returns: how many rows changed; None when the database refused, which is logged.
     """
-    # The connection goes back first: in need of a second one, requests would wait for each other.
+    # Return the connection first: requests that each hold one and wait for a second would block each
+    # other.
     db.session.commit()
     try:
         with db.engine.begin() as connection:

@@ -32,11 +32,12 @@ def reencrypt_all(expect_key: bool) -> None:
             raise click.ClickException(
                 "The service still runs with another SECRET_KEY."
                 # <% if cookiecutter.deployment == "systemd" %>
-                " Run `systemctl restart << cookiecutter.project_slug >>` first, to use the one"
+                " Run `systemctl restart << cookiecutter.project_slug >>` first, to use the"
+                " new key."
                 # <% else %>
-                " First deploy the one"
+                " First deploy the new key."
                 # <% endif %>
-                " that you have made; a further one would lose what the running one has encrypted."
+                " Another rotation now would lose what the running key has encrypted."
             )
     renew_all()
 

@@ -29,7 +29,7 @@ OTHER_ROLE = (
 @click.option(
     "--heartbeat",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Update the time of this file at each check of the outbox, or notify systemd's socket.",
+    help="File whose time is updated before each mail and in each pause; or systemd's socket.",
 )
 def deliver(once: bool, heartbeat: Path | None) -> None:
     """Send mails until SIGTERM or SIGINT. Any number of these processes may run."""

@@ -63,17 +63,17 @@ def back_up(target: Path) -> Path:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if target.exists():
         raise FileExistsError(f"File exists: {target}")
-    partial = target.with_name(f"{target.name}.partial")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600, exist_ok=False)
+    unfinished = target.with_name(f"{target.name}.partial")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600, exist_ok=False)
     try:
-        dumps.backup(migration_engine().url, partial)
-        dumps.verify(migration_engine().url, partial)
-        with partial.open("rb") as written:
+        dumps.backup(migration_engine().url, unfinished)
+        dumps.verify(migration_engine().url, unfinished)
+        with unfinished.open("rb") as written:
             os.fsync(written.fileno())  # all of it is on the disk before it is recorded
-        partial.rename(target)
+        unfinished.rename(target)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
     return target
 

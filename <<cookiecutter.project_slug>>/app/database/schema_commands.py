@@ -102,6 +102,6 @@ def one_head() -> None:
     ends = sorted(heads())
     if len(ends) > 1:
         raise ValueError(
-            f"the migrations {' and '.join(ends)} are both the last one: two people wrote "
-            "one, or one is the template's. Run make merge-migrations, then make migrate"
+            f"there are {len(ends)} lines of migrations, for example yours and the template's; "
+            f"they end in {' and '.join(ends)}. Run make merge-migrations, then make migrate"
         )

@@ -1,9 +1,9 @@
 """The outbox: mails wait here until a mail server has accepted them. OWASP ASVS 6.3.7, 14.2.4.
 
-Each mail is sent at least once. It is sent twice only when the process, its database or the
-connection fails between the server's answer and the record of it. The Message-ID stays the same, so
-that a mailbox may drop the second. No transaction is open during the dialogue with the mail server,
-which may take minutes.
+Each mail is sent at least once. It can arrive twice: after a failure before the answer of the mail
+server is recorded, or if that server takes longer than :data:`LEASE`. The Message-ID stays the
+same, so that a mailbox may drop the second. No transaction is open during the dialogue with the
+mail server, which may take minutes.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from app.security.encryption import decrypt, encrypt
 from app.security.logs import security_event
 
 PURPOSE = "mail in the outbox"  # of the key that encrypts it
-# After this time another process sends the mail: the first one has ended. Longer than a mail server
-# may take, see app.mail.transport.
+# After this time another process sends the mail, as if the first one had ended. Hardly any mail
+# server takes as long: each of its answers may take a minute, see app.mail.transport.
 LEASE = timedelta(minutes=15)
 FIRST_RETRY = timedelta(minutes=1)  # after the first failure; doubled after each further one
-LAST_RETRY = timedelta(minutes=30)  # the longest pause, RFC 5321 section 4.5.4.1
+LONGEST_PAUSE = timedelta(minutes=30)  # between two attempts, RFC 5321 section 4.5.4.1
 # RFC 5321 section 4.5.4.1: give up after at least 4 to 5 days. Ours is shorter: what these mails
 # are about does not last longer.
 GIVE_UP = timedelta(days=3)
-KEEP_SENT = timedelta(days=1)  # the row, without its content: for the operator, and has_recent
+KEEP_SENT = timedelta(days=1)  # the row, without its content: for the operator, and may_be_unread
 KEEP_GIVEN_UP = timedelta(days=7)  # with its content: flask mail retry can still send it
 MAX_ERROR = 200  # characters kept of an error
 
@@ -70,7 +70,7 @@ def recent(kind: str, recipient: Secret) -> int:
     return db.session.scalars(mails).one()
 
 
-def has_recent(kind: str, recipient: Secret, since: datetime) -> bool:
+def may_be_unread(kind: str, recipient: Secret, since: datetime) -> bool:
     """Whether a mail of this kind waits, could not be sent, or was sent within :data:`KEEP_SENT`.
 
     Until then the recipient may not have read it.
@@ -127,7 +127,7 @@ def failed(mail: Mail, error: str, *, final: bool = False) -> None:
         if _change(mail, own, state="given up", error=text, due_at=now() + KEEP_GIVEN_UP):
             security_event("mail_given_up", level=logging.ERROR, mail=mail.id, kind=mail.kind)
     else:
-        pause = backoff(FIRST_RETRY, mail.attempts - 1, LAST_RETRY)
+        pause = backoff(FIRST_RETRY, mail.attempts - 1, LONGEST_PAUSE)
         _change(mail, own, error=text, due_at=now() + pause)
 
 

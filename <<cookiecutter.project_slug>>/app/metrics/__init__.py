@@ -1,6 +1,6 @@
 """Metrics for Prometheus, on a listener of their own (``METRICS_ADDRESS``), never through Nginx.
 
-Off by default. ``docs/monitoring.md`` describes each number. No client chooses a label: routes and
+Off by default. ``docs/monitoring.md`` describes each metric. No client chooses a label: routes and
 events are named by the code, methods and statuses are among a few. Each worker of gunicorn counts
 in files of its own slot, see ``deploy/gunicorn.conf.py``.
 """
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, values
 from sqlalchemy import event
 
 from app.database import db
-from app.metrics.collector import Numbers
+from app.metrics.collector import Metrics
 from app.metrics.counting import counted
 from app.metrics.listener import answering
 from app.security import hash_slots
@@ -27,9 +27,9 @@ def init_app(app: Flask) -> None:
         return
     if values.ValueClass is not values.MutexValue:  # gunicorn.conf.py has chosen several processes
         values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
-    # A registry that nobody asks: over several processes, the numbers are read from their files.
+    # A registry that nobody asks: over several processes, the metrics are read from their files.
     unread = CollectorRegistry()
-    within = answering(counted(app.wsgi_app, unread), port, Numbers(app))
+    within = answering(counted(app.wsgi_app, unread), port, Metrics(app))
     app.wsgi_app = within  # type: ignore[assignment, method-assign]
     watch_connections(app, unread)
     watch_passwords(unread)

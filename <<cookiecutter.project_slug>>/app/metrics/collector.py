@@ -1,4 +1,4 @@
-"""The numbers that are read when Prometheus asks: versions, certificate, outbox, newest backup."""
+"""The metrics that are read when Prometheus asks: versions, certificate, outbox, newest backup."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CODE = Path(__file__).parents[1]
 log = logging.getLogger(__name__)
 
 
-class Numbers(Collector):
+class Metrics(Collector):
     """Metrics that no request counts."""
 
     def __init__(self, app: Flask) -> None:

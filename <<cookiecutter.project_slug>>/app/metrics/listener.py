@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-def answering(wsgi_app: WSGIApplication, port: int, numbers: Collector) -> WSGIApplication:
+def answering(wsgi_app: WSGIApplication, port: int, own: Collector) -> WSGIApplication:
     """WSGI middleware: answers ``/metrics``, and only that, to clients connected to ``port``."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -30,7 +30,7 @@ def answering(wsgi_app: WSGIApplication, port: int, numbers: Collector) -> WSGIA
             return []
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        registry.register(numbers)
+        registry.register(own)
         body = generate_latest(registry)
         headers = [("Content-Type", CONTENT_TYPE_LATEST), ("Content-Length", str(len(body)))]
         start_response("200 OK", headers)

@@ -1,7 +1,7 @@
 """The practices, one module each. Every module has the same two functions.
 
 ``init_app(app)`` wires the practice; ``check(app)`` yields what is wrong with the running
-configuration, one line per problem. ``tests/security/`` mirrors this folder file by file.
+configuration, one line per problem. ``SECURITY.md`` names the tests of each practice.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from app.security import (
 )
 from app.settings import ConfigurationError
 
-# In the order in which a request meets them. Three places matter: requests of another site are
-# refused before anything is counted; the user is known before the limits by account; and the limits
-# count before the CSRF token is checked, so that they count requests without one as well.
+# In the order of registration. Three places matter: requests of another site are refused before
+# anything is counted; the user is known before the limits by account; and the limits count before
+# the CSRF token is checked, so that they count requests without one as well.
 PRACTICES = (
     logs,
     errors,

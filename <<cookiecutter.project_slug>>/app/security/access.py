@@ -42,7 +42,7 @@ class PublicIdConverter(BaseConverter):
 
 
 def public(view: View) -> View:
-    """Open this route to everybody, signed in or not. Write it right below the route decorator."""
+    """Open this route to everybody, signed in or not. Write it below the route decorator."""
     view.is_public = True  # type: ignore[attr-defined]
     return view
 
@@ -55,7 +55,7 @@ def is_public(app: Flask, endpoint: str) -> bool:
 def fresh(view: View) -> View:
     """Require a fresh proof of who the user is: a stolen session is not enough for this route.
 
-    Write it right below the route decorator, in place of ``public``. See :mod:`app.auth.step_up`.
+    Write it below the route decorator, in place of ``public``. See :mod:`app.auth.step_up`.
     """
     view.is_fresh = True  # type: ignore[attr-defined]
     return view

@@ -3,13 +3,13 @@
 # <% if cookiecutter.__interface == "json" %>
 No answer of this API is a page. If a browser takes one for a page all the same, the
 Content-Security-Policy lets it load, run, send and reach nothing: ``sandbox`` gives it an origin of
-its own. Nginx sends HSTS, this module sends all other headers: each header has one owner. OWASP
-HTTP Headers and REST Security cheat sheets; ASVS 3.4.1-3.4.8.
+its own. Nginx sends HSTS, and all headers of its own pages; this module sends those of the app.
+OWASP HTTP Headers and REST Security cheat sheets; ASVS 3.4.1-3.4.8.
 # <% else %>
 The Content-Security-Policy allows at most the service's own files, so that injected markup is
-harmless. The other headers stop framing, sniffing and cross-origin reading. Nginx sends HSTS, this
-module sends all other headers: each header has one owner. OWASP HTTP Headers cheat sheet; MDN HTTP
-Observatory; ASVS 3.4.1-3.4.8.
+harmless. The other headers stop framing, sniffing and cross-origin reading. Nginx sends HSTS, and
+all headers of its own pages; this module sends those of the app. OWASP HTTP Headers cheat sheet;
+MDN HTTP Observatory; ASVS 3.4.1-3.4.8.
 # <% endif %>
 """
 

@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from app.database import db, dialect
 
-MAX_POOL_TIMEOUT = 10  # seconds; SQLAlchemy's default of 30 outlasts the worker's own timeout
+MAX_POOL_TIMEOUT = 10  # seconds; SQLAlchemy's default of 30 occupies a thread for so long
 
 
 def init_app(app: Flask) -> None:

@@ -113,7 +113,6 @@ def limit_by(position: int) -> Limit:
 credential_change = limited(
     "credential_change", CREDENTIAL_CHANGE, client_address, signed_in_account
 )
-write = BY_DEFAULT
 
 # Flask-Limiter checks its default limits before every request, and counts by what identifies the
 # request: here the name of its limit, which is empty for most. A fixed window would let twice the

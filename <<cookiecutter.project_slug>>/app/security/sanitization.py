@@ -140,8 +140,8 @@ def _nh3(text: str) -> str:
 def _refuse(text: str) -> None:
     if len(text) > MAX_HTML or text.count("<") > MAX_TAGS:
         raise ValueError(
-            f"This is too much formatting: the text becomes HTML, of which at most {MAX_HTML:,}"
-            f" characters with {MAX_TAGS} '<' are stored."
+            "This text has too much formatting or is too long. Use fewer links, lists and quotes,"
+            " or shorten it."
         )
     if FORBIDDEN.search(text):
         raise ValueError("Control characters are not allowed here.")

@@ -11,11 +11,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.auth.models import Session, User
-from app.auth.sessions import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT
 from app.database import db, now
 from app.secret import Secret
 from app.security import check
 from app.security.access import is_public
+from tests.actions import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT
 # <% if cookiecutter.__interface == "json" %>
 from tests.browser import PROFILE, SIGN_UP, WRITTEN, Browser
 # <% else %>

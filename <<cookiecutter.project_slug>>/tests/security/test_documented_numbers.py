@@ -15,7 +15,7 @@ import pytest
 
 from app import quotas
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import outbound, provider_proof, provider_tokens, sessions, step_up, throttling
+from app.auth import outbound, provider_proof, provider_tokens, step_up, throttling
 from app.oidc_settings import MIN_MAX_AGE
 # <% else %>
 from app.auth import (
@@ -24,8 +24,8 @@ from app.auth import (
     devices,
     factor_resets,
     links,
-    sessions,
     # <% if cookiecutter.auth == "token" %>
+    sessions,
     step_up,
     # <% endif %>
     throttling,
@@ -35,6 +35,7 @@ from app.auth import (
 )
 # <% endif %>
 from app.security import hash_slots, passwords, sanitization, secret_key
+from tests.actions import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT
 from tests.decisions import DOCUMENT, HELD, Row, named, tables
 from tests.marks import asvs, practice
 
@@ -84,30 +85,30 @@ NAMED = [
     (SECURITY, f"({MOST} in each"),
     (SECURITY, f"ends them after {SHUTDOWN} seconds"),
     (README, f"at least {secret_key.MIN_KEY_LENGTH} random characters"),
-    (README, f"may have {sanitization.LIMITS['MAX_CONTENT_LENGTH'] // 1024} KiB"),
+    (README, f"be up to {sanitization.LIMITS['MAX_CONTENT_LENGTH'] // 1024} KiB"),
     (README, f"default: {WORKERS} processes with"),
     (README, f"with {THREADS} threads each"),
     (SIGN_IN, f"{passwords.MIN_LENGTH} characters"),
     # <% if cookiecutter.__interface == "html" %>
-    (SIGN_IN, f"{sessions.IDLE_TIMEOUT // MINUTE} minutes idle"),
-    (SIGN_IN, f"idle for {sessions.IDLE_TIMEOUT // MINUTE} minutes"),
-    (SIGN_IN, f"{sessions.ABSOLUTE_TIMEOUT // HOUR} hours in total"),
+    (SIGN_IN, f"{IDLE_TIMEOUT // MINUTE} minutes idle"),
+    (SIGN_IN, f"idle for {IDLE_TIMEOUT // MINUTE} minutes"),
+    (SIGN_IN, f"{ABSOLUTE_TIMEOUT // HOUR} hours in total"),
     # <% endif %>
     # <% if cookiecutter.auth == "session" %>
-    (SIGN_IN, f"after {sessions.IDLE_TIMEOUT // MINUTE} minutes without a request"),
-    (SIGN_IN, f"without a request, after {sessions.ABSOLUTE_TIMEOUT // HOUR} hours"),
+    (SIGN_IN, f"after {IDLE_TIMEOUT // MINUTE} minutes without a request"),
+    (SIGN_IN, f"without a request, after {ABSOLUTE_TIMEOUT // HOUR} hours"),
     # <% elif cookiecutter.auth == "token" %>
     (SIGN_IN, f"access token is valid for {sessions.ACCESS_LIFETIME // MINUTE} minutes"),
     (SIGN_IN, f"sessions.py: {sessions.ACCESS_LIFETIME // MINUTE} minutes"),
     (SIGN_IN, f"expires, after {sessions.ACCESS_LIFETIME // MINUTE} minutes at most"),
-    (SIGN_IN, f"for {sessions.IDLE_TIMEOUT // DAY} days, and"),
-    (SIGN_IN, f"for {sessions.ABSOLUTE_TIMEOUT // DAY} days after the sign-in at most"),
-    (SIGN_IN, f"ends after {sessions.ABSOLUTE_TIMEOUT // DAY} days"),
+    (SIGN_IN, f"for {IDLE_TIMEOUT // DAY} days, and"),
+    (SIGN_IN, f"for {ABSOLUTE_TIMEOUT // DAY} days after the sign-in at most"),
+    (SIGN_IN, f"ends after {ABSOLUTE_TIMEOUT // DAY} days"),
     (SIGN_IN, f"valid for {tickets.LIFETIME // MINUTE} minutes and {tickets.MAX_TRIES} tries"),
     (SIGN_IN, f"step-up at most {step_up.FRESH // MINUTE} minutes ago"),
     (SIGN_IN, f"max_age={int(step_up.FRESH.total_seconds())} (RFC 9470)"),
     # <% else %>
-    (SIGN_IN, f"lasts {sessions.ABSOLUTE_TIMEOUT // HOUR} hours at most"),
+    (SIGN_IN, f"lasts {ABSOLUTE_TIMEOUT // HOUR} hours at most"),
     (SIGN_IN, f"({outbound.TOTAL} seconds in total)"),
     (SIGN_IN, f"proof must be at most {step_up.FRESH // MINUTE} minutes old"),
     (SIGN_IN, f"(prompt=login, max_age={provider_proof.STEP_UP_MAX_AGE})"),

@@ -22,6 +22,7 @@ from app.auth import sessions
 from app.auth.models import Session
 from app.database import db, migration_engine, now
 from app.security import check
+from tests.actions import ABSOLUTE_TIMEOUT
 from tests.browser import (
     CREATE_ACCOUNT,
     CREATE_OPTIONS,
@@ -189,7 +190,7 @@ def sign_in(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
 
 def come_back_after_hours(app: Flask, alice: Browser, cli: Callable[..., Any]) -> None:
     with app.app_context():
-        long_ago = now() - sessions.ABSOLUTE_TIMEOUT - timedelta(seconds=1)
+        long_ago = now() - ABSOLUTE_TIMEOUT - timedelta(seconds=1)
         db.session.execute(update(Session).values(created_at=long_ago))
         db.session.commit()
     alice.get(SAMPLES)

@@ -17,10 +17,9 @@ import pytest
 from flask import Flask
 
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import sessions
 from app.auth.step_up import BY_PASSWORD, BY_PROVIDER
 # <% else %>
-from app.auth import second_factors, sessions, sign_in
+from app.auth import second_factors, sign_in
 from app.auth.step_up import PASSWORD
 # <% endif %>
 from app.secret import Secret
@@ -33,6 +32,7 @@ from app.security.rate_limits import BY_DEFAULT
 # <% endif %>
 from app.settings import SERVICE_NAME
 from tests import sources
+from tests.actions import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT
 from tests.decisions import DOCUMENT, HELD, check, named, rows, tables
 from tests.marks import asvs, practice
 from tests.resources import SAMPLES, WRITABLE
@@ -174,7 +174,7 @@ def test_each_constant_of_what_is_decided_is_documented() -> None:
 def test_whether_sessions_deviate_from_nist_is_said() -> None:
     """SP 800-63B-4 section 2.2.3: a day in total, an hour without activity."""
     hour = timedelta(hours=1)
-    idle, total = sessions.IDLE_TIMEOUT, sessions.ABSOLUTE_TIMEOUT
+    idle, total = IDLE_TIMEOUT, ABSOLUTE_TIMEOUT
     follows = idle <= hour and total <= 24 * hour
     assert follows == ("Nothing deviates." in DOCUMENT.read_text("utf-8"))
     assert follows != ("**This service deviates.**" in DOCUMENT.read_text("utf-8"))

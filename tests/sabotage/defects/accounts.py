@@ -164,8 +164,8 @@ DEFECTS = [
     ),
     passwords(
         "spaces at the ends are cut off",
-        '    password = SecretField("Password", [InputRequired()])\n    confirm',
-        '    password = SecretField("Password", [InputRequired()],'
+        '    password = SecretField("Password", [InputRequired(), good_password])\n    confirm',
+        '    password = SecretField("Password", [InputRequired(), good_password],'
         " filters=[lambda it: Secret(it.reveal().strip())])\n    confirm",
         "test_the_shortest_and_the_longest_password_work",
     ),
@@ -178,18 +178,20 @@ DEFECTS = [
     ),
     passwords(
         "a change keeps to no rule",
-        "    def validate_new_password(self, field: Field) -> None:\n"
-        "        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):\n"
-        "            raise ValidationError(problem)\n",
-        "    def validate_new_password(self, field: Field) -> None:\n        pass\n",
+        '"New password", [InputRequired(), good_password]',
+        '"New password", [InputRequired()]',
+        "test_sign_up_and_change_keep_to_the_policy",
+    ),
+    passwords(
+        "a new account keeps to no rule",
+        '"Password", [InputRequired(), good_password]',
+        '"Password", [InputRequired()]',
         "test_sign_up_and_change_keep_to_the_policy",
     ),
     passwords(
         "one's own address is a password",
-        "    def validate_password(self, field: Field) -> None:\n"
-        "        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):\n",
-        "    def validate_password(self, field: Field) -> None:\n"
-        "        if problem := password_problem(field.data, SERVICE_NAME):\n",
+        "password_problem(field.data, SERVICE_NAME, form.owner_email)",
+        "password_problem(field.data, SERVICE_NAME)",
         "test_sign_up_and_change_keep_to_the_policy",
     ),
     passwords(

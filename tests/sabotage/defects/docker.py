@@ -333,7 +333,7 @@ DEFECTS = [
     ),
     postgresql(
         "the migration gets the administrator",
-        "&migrator_secrets # for changes of tables; the web process never gets them\n",
+        "&migrator_secrets # of the containers that change tables or write backups\n",
         ("&migrator_secrets\n    - ADMIN_DATABASE_URL\n"),
         "test_each_container_matches_the_policy",
     ),
@@ -387,7 +387,7 @@ DEFECTS = [
     ),
     oidc(
         "everybody gets the client secret",
-        "&migrator_secrets # for changes of tables; the web process never gets them\n",
+        "&migrator_secrets # of the containers that change tables or write backups\n",
         ("&migrator_secrets\n    - SECRET_KEY_FALLBACKS\n"),
         "test_each_container_matches_the_policy",
     ),

@@ -98,7 +98,7 @@ DEFECTS = [
     ),
     mail(
         "each pause is as long as the first",
-        "backoff(FIRST_RETRY, mail.attempts - 1, LAST_RETRY)",
+        "backoff(FIRST_RETRY, mail.attempts - 1, LONGEST_PAUSE)",
         "FIRST_RETRY",
         PAUSES,
     ),

@@ -106,7 +106,7 @@ DEFECTS = [
     ),
     logs(
         "a backup counts that nobody could restore",
-        "        dumps.verify(migration_engine().url, partial)\n",
+        "        dumps.verify(migration_engine().url, unfinished)\n",
         "",
         "test_an_unreadable_backup_is_refused",
     ),

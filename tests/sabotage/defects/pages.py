@@ -29,7 +29,7 @@ DEFECTS = [
         "a page that is not there speaks of the server",
         "    if error.description == type(error).description:\n",
         "    if not error.description:\n",
-        "test_every_error_page_has_plain_text",
+        "test_every_error_page_says_in_plain_text_what_to_do",
     ),
     pages(
         "a text is lost when the database fails",
@@ -70,7 +70,7 @@ DEFECTS = [
     pages(
         "the timeout of the operator does not count",
         "    idle, absolute = lifetime().idle_of(session.stays), lifetime().absolute\n",
-        "    idle, absolute = IDLE_TIMEOUT, ABSOLUTE_TIMEOUT\n",
+        "    idle, absolute = timedelta(minutes=30), timedelta(hours=12)\n",
         "test_a_session_ends_when_the_setting_says",
     ),
     pages(

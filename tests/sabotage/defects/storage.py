@@ -190,8 +190,8 @@ DEFECTS = [
     ),
     postgresql(
         "an incomplete backup has the final name",
-        'partial = target.with_name(f"{target.name}.partial")',
-        "partial = target",
+        'unfinished = target.with_name(f"{target.name}.partial")',
+        "unfinished = target",
         "test_an_unfinished_backup_has_another_file_name",
     ),
     postgresql(

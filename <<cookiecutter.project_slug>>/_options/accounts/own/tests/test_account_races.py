@@ -17,7 +17,7 @@ from app.commands.users import disable_user
 from app.database import db, dialect, now
 from app.security.rate_limits import limiter
 from tests.account_actions import assert_signed_out, ready_to_change_password
-from tests.actions import Send, ready_to_sign_in
+from tests.actions import ABSOLUTE_TIMEOUT, Send, ready_to_sign_in
 from tests.browser import (
     ASKED,
     CHANGED,
@@ -196,7 +196,7 @@ def test_simultaneous_sign_ins_can_delete_the_same_expired_sessions(
 ) -> None:
     """Each deletes what has expired, of every user: the same rows at the same time."""
     users = [Browser(app, f"192.0.2.{n}").signed_in(f"user{n}@example.com") for n in range(6)]
-    old = now() - sessions.ABSOLUTE_TIMEOUT - timedelta(hours=1)
+    old = now() - ABSOLUTE_TIMEOUT - timedelta(hours=1)
     with app.app_context():
         for user in db.session.scalars(select(User)).all():
             for n in range(expired):

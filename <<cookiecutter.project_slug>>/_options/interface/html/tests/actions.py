@@ -8,6 +8,8 @@ from functools import partial
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.session_settings import ABSOLUTE_TIMEOUT as ABSOLUTE_TIMEOUT
+from app.session_settings import IDLE_TIMEOUT as IDLE_TIMEOUT
 from tests.browser import HOME, PROFILE, SIGN_IN, SIGNED_IN, WRITE, Browser, csrf_token, html
 
 Send = Callable[..., TestResponse]

@@ -31,7 +31,7 @@ MEANING = {
     401: "Not signed in, or no longer",
     403: "Refused",
     404: "Does not exist, or is not yours",
-    409: "Changed in the meantime",
+    409: "Not possible now; the answer says why",
     413: "Too large",
     415: "Not JSON",
     422: "Not valid, with a reason for each field",

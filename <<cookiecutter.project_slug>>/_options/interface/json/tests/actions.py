@@ -7,6 +7,8 @@ from functools import partial
 
 from werkzeug.test import TestResponse
 
+from app.auth.sessions import ABSOLUTE_TIMEOUT as ABSOLUTE_TIMEOUT
+from app.auth.sessions import IDLE_TIMEOUT as IDLE_TIMEOUT
 from tests.browser import API, SAMPLES, Browser
 
 Send = Callable[..., TestResponse]

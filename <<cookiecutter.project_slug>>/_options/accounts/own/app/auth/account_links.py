@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import delete, select, update
 
 from app.auth import links, throttling
-from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, name
+from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, row_hash
 from app.auth.models import User
 from app.database import db, now
 from app.database.rows import change
@@ -51,6 +51,6 @@ def undoable(user: User) -> set[Secret]:
 
 def delete_all(user: User) -> None:
     """Delete all links to the address of this account, and those for it to others."""
-    names = [name(purpose, user.email) for purpose in LIFETIMES]
-    for theirs in (Link.user_id == user.id, Link.name_hash.in_(names)):  # each has its index
+    hashes = [row_hash(purpose, user.email) for purpose in LIFETIMES]
+    for theirs in (Link.user_id == user.id, Link.name_hash.in_(hashes)):  # each has its index
         change(delete(Link).where(theirs), OF_ALL)

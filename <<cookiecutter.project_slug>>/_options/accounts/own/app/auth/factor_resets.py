@@ -33,8 +33,8 @@ from app.security.logs import security_event
 DELAY = timedelta(days=3)  # an owner who is away for a weekend still reads the mail in time
 LAPSE = timedelta(days=4)  # after the delay: as long as the link to cancel it is valid, see links
 # Who cancels it. A user who uses a second factor still has one, so that cancels it, too.
-OPERATOR, SESSION, MAIL = "an operator", "a session", "the link of the mail"
-FACTOR = "the use of a second factor"
+OPERATOR, SESSION = "an operator", "somebody who is signed in"
+MAIL, FACTOR = "somebody who used the link in the mail", "somebody who used a second factor"
 MAIL_OF_IT = "factors_end"
 
 
@@ -105,7 +105,7 @@ def carry_out(user: User, by: str = "") -> bool:
     """
     if user.factors_end_at is None or user.factors_end_at > now() or has_lapsed(user):
         return False
-    if not by and outbox.has_recent(MAIL_OF_IT, user.email, user.factors_end_at - DELAY):
+    if not by and outbox.may_be_unread(MAIL_OF_IT, user.email, user.factors_end_at - DELAY):
         return False  # the owner has not had a day to read it: the mail server was down
     user.factors_end_at = None
     had = second_factors.of(user)

@@ -13,7 +13,7 @@ from functools import partial
 from sqlalchemy import select, update
 
 from app.auth import upkeep
-from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, name
+from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, row_hash
 from app.auth.models import User
 from app.backoff import backoff
 from app.database import db, now
@@ -48,8 +48,8 @@ def issue(purpose: Purpose, email: Secret, user: User | None = None) -> Secret |
 def issue_at_once(purpose: Purpose, email: Secret, user: User | None = None) -> Secret:
     """The same without a pause: for an operator, or where something else limits the mails.
 
-    A thief who asks again and again would begin the pause anew. The caller commits; without
-    ``user``, it writes nothing before.
+    With a pause, an attacker could ask again and again and keep this mail from being sent. The
+    caller commits; without ``user``, it writes nothing before this call, which may roll back.
     """
     return _renewed(_locked(purpose, email, user))
 
@@ -67,7 +67,7 @@ def _renewed(link: Link) -> Secret:
 
 def _locked(purpose: Purpose, email: Secret, user: User | None) -> Link:
     """The row for this purpose and address, locked until the commit; made when there is none."""
-    this = Link.name_hash == name(purpose, email, user)
+    this = Link.name_hash == row_hash(purpose, email, user)
     lock = update(Link).where(this).values(mails=Link.mails)
     new = partial(_new, purpose, email, user)
     lock_or_add(lock, new, OF_ALL, tries=1 if user else TRIES)
@@ -78,7 +78,7 @@ def _locked(purpose: Purpose, email: Secret, user: User | None) -> Link:
 def _new(purpose: Purpose, email: Secret, user: User | None) -> Link:
     upkeep.delete_expired(Link, Link.mailed_at, now() - LIFETIMES["undo"])
     link = Link(
-        name_hash=name(purpose, email, user),
+        name_hash=row_hash(purpose, email, user),
         purpose=purpose,
         email=email,
         user_id=user and user.id,

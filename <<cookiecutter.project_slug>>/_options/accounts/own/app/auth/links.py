@@ -49,7 +49,7 @@ class Link(Base):
     __tablename__ = "links"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name_hash: Mapped[str] = mapped_column(String(64), unique=True)  # see name()
+    name_hash: Mapped[str] = mapped_column(String(64), unique=True)  # see row_hash()
     purpose: Mapped[Purpose] = mapped_column(String(8))
     email: Mapped[Secret] = mapped_column(SecretString(MAX_EMAIL))
     user_id: Mapped[int | None] = mapped_column(
@@ -89,11 +89,11 @@ def use(link: Link) -> bool:
 
 def end(purpose: Purpose, email: Secret) -> None:
     """End the link to an address for a purpose. The caller commits."""
-    ended = update(Link).where(Link.name_hash == name(purpose, email)).values(token_hash=None)
+    ended = update(Link).where(Link.name_hash == row_hash(purpose, email)).values(token_hash=None)
     change(ended, OF_ALL)
 
 
-def name(purpose: Purpose, email: Secret, user: User | None = None) -> str:
+def row_hash(purpose: Purpose, email: Secret, user: User | None = None) -> str:
     """The hash of purpose, address and user: simultaneous requests meet in one row."""
     text = f"{purpose} {user.id if user else None} {email.reveal()}"
     return sha256(text.encode()).hexdigest()

@@ -22,7 +22,9 @@ from app.secret import Secret
 from app.security.logs import security_event
 
 Kind = Literal["code", "passkey"]
-WRONG_CODE = "This code is wrong. Each code works for 30 seconds, and only once."
+WRONG_CODE = (
+    "This code is wrong. Each code works once. If you use an app, enter the code that it shows now."
+)
 WRONG_PASSKEY = "This passkey was not accepted."
 LAST = "This service requires a second factor. Add another one before you remove this one."
 

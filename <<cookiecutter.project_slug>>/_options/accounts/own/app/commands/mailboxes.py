@@ -54,7 +54,7 @@ def invite_user(email: Secret) -> None:
 @users_cli.command("reset")
 @click.argument("email", type=Secret)
 @click.option(
-    "--disable-password", is_flag=True, help="End the password and every session now, not later."
+    "--disable-password", is_flag=True, help="Disable the password and end every session at once."
 )
 def reset_user(email: Secret, disable_password: bool) -> None:
     """Mail a link that sets a new password, for 30 minutes."""

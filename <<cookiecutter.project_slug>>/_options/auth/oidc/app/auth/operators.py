@@ -20,7 +20,6 @@ from app.auth import accounts, identity
 from app.auth.models import LOCAL, User
 from app.database import db
 from app.fields import TextForm
-from app.security import rate_limits
 from app.security.access import fresh
 
 PAGE = 50  # accounts
@@ -58,7 +57,6 @@ def index() -> str:
 
 @blueprint.post("/disable")
 @fresh
-@rate_limits.write
 def disable() -> ResponseReturnValue:
     """Disable an account and sign it out everywhere."""
     user = chosen_account()
@@ -70,7 +68,6 @@ def disable() -> ResponseReturnValue:
 
 @blueprint.post("/enable")
 @fresh
-@rate_limits.write
 def enable() -> ResponseReturnValue:
     """Enable an account again."""
     user = chosen_account()

@@ -22,11 +22,11 @@ from app.security import access
 def init_app(app: Flask) -> None:
     """Register the pages for signing up, in and out, and for the account."""
     access.authenticate_by(app, identity.identify, challenges.challenge, challenges.step_up_first)
-    app.register_blueprint(link_views.blueprint)  # that of views
+    app.register_blueprint(link_views.blueprint)  # also has the routes of views.py
     app.register_blueprint(second_step.blueprint)
     app.register_blueprint(account.blueprint)
     app.register_blueprint(step_up_views.blueprint)
-    app.register_blueprint(passkey_views.blueprint)  # that of factor_views
+    app.register_blueprint(passkey_views.blueprint)  # also those of factor_views.py
     app.register_blueprint(address_views.blueprint)
     app.register_blueprint(own_data.blueprint)
     app.register_blueprint(rescue_views.blueprint)

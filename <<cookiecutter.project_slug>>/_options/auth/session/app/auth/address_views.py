@@ -24,7 +24,10 @@ def request_change() -> ResponseReturnValue:
     if form.validate_on_submit():
         address.request_change(identity.held_session().user, form.email.data)
         db.session.commit()
-        flash("We have sent a mail with a link to the new address. Check that mailbox.")
+        flash(
+            "We have sent a mail with a link to the new address, unless we sent one a short time"
+            " ago."
+        )
         return redirect(url_for("account.index"))
     status = 422 if form.is_submitted() else 200
     return render_template("account/email.html", form=form), status

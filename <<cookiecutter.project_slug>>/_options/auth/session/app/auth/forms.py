@@ -21,6 +21,12 @@ def valid_email(form: Form, field: Field) -> None:
         raise ValidationError(str(error)) from error
 
 
+def good_password(form: NewPasswordForm | PasswordForm, field: Field) -> None:
+    """Refuse a weak password for the account whose address is the form's ``owner_email``."""
+    if problem := password_problem(field.data, SERVICE_NAME, form.owner_email):
+        raise ValidationError(problem)
+
+
 class LoginForm(TextForm):
     """Sign-in. The rules for new passwords do not apply: an old one must still work."""
 
@@ -53,23 +59,19 @@ class NewPasswordForm(TextForm):
     """A password for the account whose address is ``email``, by the link of a mail."""
 
     token = SecretField(widget=HiddenInput(), validators=[InputRequired()])
-    password = SecretField("Password", [InputRequired()])
+    password = SecretField("Password", [InputRequired(), good_password])
     confirm = SecretField("Repeat the password", [EqualTo("password", "The two passwords differ.")])
 
     def __init__(self, email: Secret, token: Secret) -> None:
         super().__init__(data={"token": token})
         self.owner_email = email
 
-    def validate_password(self, field: Field) -> None:
-        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):
-            raise ValidationError(problem)
-
 
 class PasswordForm(TextForm):
     """Change of one's own password; the new one must not repeat ``email``."""
 
     current_password = SecretField("Current password", [InputRequired()])
-    new_password = SecretField("New password", [InputRequired()])
+    new_password = SecretField("New password", [InputRequired(), good_password])
     confirm = SecretField(
         "Repeat the new password", [EqualTo("new_password", "The two passwords differ.")]
     )
@@ -77,7 +79,3 @@ class PasswordForm(TextForm):
     def __init__(self, email: Secret) -> None:
         super().__init__()
         self.owner_email = email
-
-    def validate_new_password(self, field: Field) -> None:
-        if problem := password_problem(field.data, SERVICE_NAME, self.owner_email):
-            raise ValidationError(problem)

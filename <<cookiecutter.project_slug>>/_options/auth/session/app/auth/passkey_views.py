@@ -13,6 +13,7 @@ from app.auth import (
     identity,
     passkey_ceremonies,
     passkey_requests,
+    passkeys,
     second_factors,
     ticket_cookie,
     tickets,
@@ -24,7 +25,10 @@ from app.database import db
 from app.security import rate_limits
 from app.security.access import fresh
 
-REFUSED = "This passkey could not be added. Try again, or use another device."
+REFUSED = (
+    "This passkey could not be added. It may be registered already, or you have"
+    f" {passkeys.MAX_PASSKEYS}. Try again, or remove one."
+)
 
 log = logging.getLogger("app.passkeys")
 blueprint = factor_views.blueprint

@@ -24,7 +24,7 @@ from app.security import access
 def init_app(app: Flask) -> None:
     """Register the routes for signing up, in and out, and for the account."""
     access.authenticate_by(app, identity.identify, challenges.challenge, challenges.step_up_first)
-    app.register_blueprint(link_views.blueprint)  # that of views
+    app.register_blueprint(link_views.blueprint)  # also has the routes of views.py
     app.register_blueprint(views.me)
     app.register_blueprint(second_step.blueprint)
     app.register_blueprint(step_up_views.blueprint)

@@ -15,6 +15,7 @@ from app.auth import (
     identity,
     passkey_ceremonies,
     passkey_requests,
+    passkeys,
     second_factors,
     tickets,
 )
@@ -26,7 +27,10 @@ from app.security import rate_limits
 from app.security.access import fresh
 from app.validation import InvalidInput
 
-REFUSED = "This passkey could not be added. Ask for new options, or use another device."
+REFUSED = (
+    "This passkey could not be added. It may be registered already, or you have"
+    f" {passkeys.MAX_PASSKEYS}. Ask for new options, or remove one."
+)
 
 log = logging.getLogger("app.passkeys")
 blueprint = factor_views.blueprint

@@ -104,7 +104,7 @@ def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) ->
     if parsed.drivername not in ("mysql+pymysql", "mariadb+pymysql"):
         return f"{name} is for {parsed.drivername}; this service was rendered for {NAME}"
     if unknown := sorted(set(parsed.query) - OPTIONS):
-        return f"{name} has the option {unknown[0]}; there are {', '.join(sorted(OPTIONS))}"
+        return f"{name} has the unknown option {unknown[0]}; allowed: {', '.join(sorted(OPTIONS))}"
     if repeated := [key for key, value in parsed.query.items() if not isinstance(value, str)]:
         return f"{name} has the option {repeated[0]} twice; write it once"
     if not parsed.username or not parsed.host or not (parsed.database or admin):

@@ -31,8 +31,8 @@ OPTIONS |= {"target_session_attrs"}  # which of several hosts: the one that acce
 VERIFIED = "verify-full"  # the only sslmode that verifies certificate and name
 
 TIMEOUTS = {
-    # Milliseconds. Each ends before gunicorn ends the worker (30 s). The transaction of a request
-    # hashes a password.
+    # Milliseconds. Each ends before Nginx answers 504 (35 s). The transaction of a request hashes a
+    # password.
     "statement_timeout": 5_000,
     "lock_timeout": 5_000,
     "idle_in_transaction_session_timeout": 10_000,
@@ -95,7 +95,7 @@ def url_problem(url: str, name: str = "DATABASE_URL", *, admin: bool = False) ->
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
         return f"{name} is not a database URL; {HINT}"
     if unknown := sorted(set(parsed.query) - OPTIONS):
-        return f"{name} has the option {unknown[0]}; there are {', '.join(sorted(OPTIONS))}"
+        return f"{name} has the unknown option {unknown[0]}; allowed: {', '.join(sorted(OPTIONS))}"
     if repeated := [key for key, value in parsed.query.items() if not isinstance(value, str)]:
         return f"{name} has the option {repeated[0]} twice; write it once"
     if not parsed.username or not given.get("host") or not (parsed.database or admin):

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from app.auth import export, identity, revocation, sessions
 from app.auth.models import Session
 from app.database import db
-from app.security import rate_limits
 from app.security.access import fresh
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
@@ -29,7 +28,6 @@ def index() -> str:
 
 @blueprint.post("/sessions/<public_id:public_id>/revoke")
 @fresh
-@rate_limits.write
 def revoke(public_id: str) -> ResponseReturnValue:
     """End a session of the user; another user's gets the same 404 as a missing one."""
     identity.held_session()
@@ -45,7 +43,6 @@ def revoke(public_id: str) -> ResponseReturnValue:
 
 @blueprint.post("/sessions/revoke-others")
 @fresh
-@rate_limits.write
 def revoke_others() -> ResponseReturnValue:
     """End all sessions except this one."""
     this = identity.held_session()

@@ -14,13 +14,13 @@ from flask_wtf.csrf import generate_csrf
 from app.security.access_log import request_id
 from app.security.logs import SECRET_NAME
 
-SECRET = ("confirm", "code", "credential")  # fields whose names do not look like it
+SECRET = ("confirm", "code", "credential")  # secret fields that SECRET_NAME does not match
 
 
 def kept_fields() -> list[tuple[str, str]]:
-    """Name and text of each field that this request's form has, without secrets.
+    """The fields of this request's form, without the CSRF token.
 
-    Empty for a request that did not come from a form of this site, and for one without text.
+    Empty if the form has a secret, has no text, or is from another site.
     """
     own = request.headers.get("Sec-Fetch-Site") == "same-origin"
     if request.method != "POST" or not own or not request.accept_mimetypes.accept_html:
