@@ -131,7 +131,7 @@ def test_a_fresh_route_that_does_not_look_at_its_session_again_is_noticed(
 ) -> None:
     """The owner has just ended the session of a thief, who must not delete the account."""
     send = ready_to_delete(alice)
-    monkeypatch.setattr(sessions, "hold", lambda session: throttling.lock(session.user))
+    monkeypatch.setattr(sessions, "lock", lambda session: throttling.lock(session.user))
     assert send().status_code < 400
     assert count(app, User) == 0
     assert accounts_are_locked[0].startswith("own_data.delete, whose session may have ended: ")

@@ -144,7 +144,7 @@ def of_user(user: User) -> list[Session]:
     return list(db.session.scalars(theirs, execution_options=OF_ALL))
 
 
-def hold(session: Session) -> bool:
+def lock(session: Session) -> bool:
     """Lock the account until the commit, and whether this session still runs.
 
     Call it before an action that a fresh proof allowed: the owner may just have ended the session

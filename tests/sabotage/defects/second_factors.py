@@ -289,13 +289,13 @@ DEFECTS = [
     ),
     around(
         "a session that has just ended ends all others",
-        "    this = identity.held_session()\n    count =",
+        "    this = identity.locked_session()\n    count =",
         "    this = identity.current_session()\n    count =",
         "test_a_session_that_has_just_ended_ends_no_other",
     ),
     around(
         "a token that has just ended ends all others",
-        "    this = identity.held_session()\n    revocation.end_all(",
+        "    this = identity.locked_session()\n    revocation.end_all(",
         "    this = identity.current_session()\n    revocation.end_all(",
         "test_a_session_that_has_just_ended_ends_no_other",
         answers={"auth": "token"},

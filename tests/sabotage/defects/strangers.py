@@ -244,7 +244,7 @@ DEFECTS = [
     ),
     accounts(
         "a session that has just ended makes a personal token",
-        "user, lifetime = identity.held_session().user, timedelta(days=body.days)",
+        "user, lifetime = identity.locked_session().user, timedelta(days=body.days)",
         "user, lifetime = identity.current_user(), timedelta(days=body.days)",
         "test_the_list_says_when_a_token_was_used",
         TOKEN,
@@ -258,7 +258,7 @@ DEFECTS = [
     ),
     accounts(
         "a session that has just ended deletes the account",
-        'identity.held_session().user, by="the user")',
+        'identity.locked_session().user, by="the user")',
         'identity.current_user(), by="the user")',
         "test_deletion.py",
         OIDC,

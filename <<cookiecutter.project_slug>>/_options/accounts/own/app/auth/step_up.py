@@ -74,7 +74,7 @@ def by_password(session: Session, password: Secret) -> bool:
     if not authentication.reauthenticate(session, password):
         security_event("authn_step_up_fail", account=session.user_id)
         return False
-    if not sessions.hold(session):
+    if not sessions.lock(session):
         return False
     _succeed(session, PASSWORD)
     return True
@@ -86,7 +86,7 @@ def by_code(session: Session, code: Secret) -> str | None:
     The failures of this session alone delay it: a thief in another one does not block the owner.
     """
     user = session.user
-    if not sessions.hold(session):
+    if not sessions.lock(session):
         return None
     early = authentication.is_early(user, session)
     if not early and (proof := second_factors.check_code(user, code)):
@@ -111,7 +111,7 @@ def by_passkey(session: Session, token: Secret, answer: str) -> bool:
         except passkey_ceremonies.PasskeyError as error:
             log.info("passkey refused", extra={"reason": str(error)})
         else:
-            if sessions.hold(session) and tickets.use(ticket):
+            if sessions.lock(session) and tickets.use(ticket):
                 _succeed(session, "passkey")
                 return True
     _fail(session)

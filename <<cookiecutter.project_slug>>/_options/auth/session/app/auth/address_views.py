@@ -22,7 +22,7 @@ def request_change() -> ResponseReturnValue:
     """Ask for another address: a mail to it has the link that changes it."""
     form = NewAddressForm(identity.current_user().email)
     if form.validate_on_submit():
-        address.request_change(identity.held_session().user, form.email.data)
+        address.request_change(identity.locked_session().user, form.email.data)
         db.session.commit()
         flash(
             "We have sent a mail with a link to the new address, unless we sent one a short time"

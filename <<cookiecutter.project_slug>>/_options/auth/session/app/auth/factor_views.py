@@ -38,7 +38,7 @@ def index() -> ResponseReturnValue:
 @rate_limits.credential_change
 def begin_app() -> ResponseReturnValue:
     """Make a new secret for an authenticator app; it protects nothing before its first code."""
-    totp.begin(identity.held_session())
+    totp.begin(identity.locked_session())
     db.session.commit()
     return redirect(url_for("second_factors.app"))
 
@@ -51,7 +51,7 @@ def app() -> ResponseReturnValue:
     """Show the secret for the app, and enable the app by its first code."""
     form = CodeForm()
     if form.validate_on_submit():
-        codes = second_factors.set_app_up(identity.held_session(), form.code.data)
+        codes = second_factors.set_app_up(identity.locked_session(), form.code.data)
         if codes is not None:
             identity.prove("code")
             return done("The authenticator app is set up.", codes)
@@ -71,7 +71,7 @@ def app() -> ResponseReturnValue:
 @rate_limits.credential_change
 def remove_app() -> ResponseReturnValue:
     """Remove the authenticator app, and sign out everywhere else."""
-    if not second_factors.remove_app(identity.held_session()):
+    if not second_factors.remove_app(identity.locked_session()):
         abort(404)
     db.session.commit()
     return done("The authenticator app is removed. You are signed out everywhere else.", [])
@@ -82,7 +82,7 @@ def remove_app() -> ResponseReturnValue:
 @rate_limits.credential_change
 def recovery_codes() -> ResponseReturnValue:
     """Show new recovery codes, once; the old ones no longer work."""
-    codes = second_factors.new_recovery_codes(identity.held_session().user)
+    codes = second_factors.new_recovery_codes(identity.locked_session().user)
     db.session.commit()
     return done("You have new recovery codes. The old ones no longer work.", codes)
 

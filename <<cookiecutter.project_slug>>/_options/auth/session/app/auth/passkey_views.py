@@ -81,7 +81,7 @@ def add_passkey() -> ResponseReturnValue:
 @rate_limits.credential_change
 def remove_passkey(public_id: str) -> ResponseReturnValue:
     """Remove a passkey, and sign out everywhere else."""
-    if not second_factors.remove_passkey(identity.held_session(), public_id):
+    if not second_factors.remove_passkey(identity.locked_session(), public_id):
         abort(404)
     db.session.commit()
     return done("The passkey is removed. You are signed out everywhere else.", [])

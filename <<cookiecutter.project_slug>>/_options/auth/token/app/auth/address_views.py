@@ -27,7 +27,7 @@ blueprint = Blueprint("address", __name__, url_prefix="/api/v1")
 def request_change(body: Address) -> None:
     if body.email == identity.current_user().email:
         raise InvalidInput(("#/email", "Your account has this address already."))
-    address.request_change(identity.held_session().user, body.email)
+    address.request_change(identity.locked_session().user, body.email)
     db.session.commit()
 
 

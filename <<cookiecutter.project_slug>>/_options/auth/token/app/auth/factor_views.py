@@ -47,7 +47,7 @@ def index() -> Factors:
     answer=AppSecret,
 )
 def begin_app() -> AppSecret:
-    session = identity.held_session()
+    session = identity.locked_session()
     secret = totp.begin(session)
     answer = AppSecret(secret=secret.reveal(), uri=totp_codes.uri(session.user, secret))
     db.session.commit()
@@ -60,7 +60,7 @@ def begin_app() -> AppSecret:
 @rate_limits.credential_change
 @api.operation("Enable the authenticator app by its first code", body=Code, answer=FactorAdded)
 def enable_app(body: Code) -> FactorAdded:
-    found = second_factors.set_app_up(identity.held_session(), body.code)
+    found = second_factors.set_app_up(identity.locked_session(), body.code)
     if found is None:
         db.session.rollback()
         raise InvalidInput(("#/code", WRONG_CODE))
@@ -77,7 +77,7 @@ def enable_app(body: Code) -> FactorAdded:
     "Remove the authenticator app: every other session ends", status=204, errors=[404, 409]
 )
 def remove_app() -> None:
-    if not second_factors.remove_app(identity.held_session()):
+    if not second_factors.remove_app(identity.locked_session()):
         raise NotFound
     db.session.commit()
 
@@ -89,7 +89,7 @@ def remove_app() -> None:
     "New recovery codes, shown once: the old ones end", answer=RecoveryCodes, errors=[409]
 )
 def new_recovery_codes() -> RecoveryCodes:
-    codes = texts(second_factors.new_recovery_codes(identity.held_session().user))
+    codes = texts(second_factors.new_recovery_codes(identity.locked_session().user))
     db.session.commit()
     return RecoveryCodes(recovery_codes=codes)
 

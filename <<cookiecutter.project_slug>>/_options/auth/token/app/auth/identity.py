@@ -62,13 +62,13 @@ def current_session() -> Session:
     return cast(Session, g.session)
 
 
-def held_session() -> Session:
+def locked_session() -> Session:
     """This session, whose account is locked until the commit: for what a fresh proof allowed.
 
     :raises Unauthorized: when it has just ended: its owner may have ended the session of a thief.
     """
     session = current_session()
-    if not sessions.hold(session):
+    if not sessions.lock(session):
         raise unauthorized("Please sign in.", "invalid_token")
     return session
 

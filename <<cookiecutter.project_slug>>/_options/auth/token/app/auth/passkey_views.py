@@ -85,6 +85,6 @@ def add_passkey(body: NewPasskey) -> tuple[PasskeyAdded, dict[str, str]]:
 @rate_limits.credential_change
 @api.operation("Remove a passkey: every other session ends", status=204, errors=[409])
 def remove_passkey(public_id: str) -> None:
-    if not second_factors.remove_passkey(identity.held_session(), public_id):
+    if not second_factors.remove_passkey(identity.locked_session(), public_id):
         raise NotFound
     db.session.commit()

@@ -55,7 +55,7 @@ def index() -> Sessions:
 @fresh
 @api.operation("End a sign-in: both of its tokens end at once", status=204)
 def end(public_id: str) -> None:
-    identity.held_session()
+    identity.locked_session()
     # Only the user's own: app.security.scope.
     session = db.session.scalar(select(Session).where(Session.public_id == public_id))
     if session is None:
@@ -68,7 +68,7 @@ def end(public_id: str) -> None:
 @fresh
 @api.operation("End all sign-ins but this one", body=OtherSessions, status=204)
 def revoke_others(body: OtherSessions) -> None:
-    this = identity.held_session()
+    this = identity.locked_session()
     revocation.end_all(this.user, but=this)
     db.session.commit()
 

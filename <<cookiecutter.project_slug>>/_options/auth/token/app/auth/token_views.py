@@ -73,7 +73,7 @@ def index() -> Tokens:
     errors=[409],
 )
 def create(body: NewToken) -> tuple[TokenCreated, dict[str, str]]:
-    user, lifetime = identity.held_session().user, timedelta(days=body.days)
+    user, lifetime = identity.locked_session().user, timedelta(days=body.days)
     row, token = personal_tokens.create(user, body.name, body.scopes, lifetime)
     answer = TokenCreated(**shown(row).model_dump(), token=token.reveal())
     db.session.commit()
@@ -84,7 +84,7 @@ def create(body: NewToken) -> tuple[TokenCreated, dict[str, str]]:
 @fresh
 @api.operation("Revoke a personal access token: it ends at once", status=204)
 def revoke(public_id: str) -> None:
-    identity.held_session()
+    identity.locked_session()
     row = db.session.scalar(select(PersonalToken).where(PersonalToken.public_id == public_id))
     if row is None:
         raise NotFound

@@ -30,7 +30,7 @@ def index() -> str:
 @fresh
 def revoke(public_id: str) -> ResponseReturnValue:
     """End a session of the user; another user's gets the same 404 as a missing one."""
-    identity.held_session()
+    identity.locked_session()
     # Only the user's own: app.security.scope.
     session = db.session.scalar(select(Session).where(Session.public_id == public_id))
     if session is None:
@@ -45,7 +45,7 @@ def revoke(public_id: str) -> ResponseReturnValue:
 @fresh
 def revoke_others() -> ResponseReturnValue:
     """End all sessions except this one."""
-    this = identity.held_session()
+    this = identity.locked_session()
     count = revocation.end_all(this.user, but=this)
     db.session.commit()
     flash(f"Sessions ended: {count}.")

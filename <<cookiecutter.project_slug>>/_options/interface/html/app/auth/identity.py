@@ -47,12 +47,12 @@ def current_session() -> Session:
     return cast(Session, g.session)
 
 
-def held_session() -> Session:
+def locked_session() -> Session:
     """This session, whose account is locked until the commit: for what a fresh proof allowed.
 
     :raises Unauthorized: when it has just ended: its owner may have ended the session of a thief.
     """
-    if not sessions.hold(current_session()):
+    if not sessions.lock(current_session()):
         raise Unauthorized("Please sign in.")
     return current_session()
 
