@@ -348,7 +348,7 @@ def test_a_certificate_that_cannot_be_read_is_missing_and_asked_for_once_a_minut
 
 def test_the_versions_are_those_of_this_service(make_app: Callable[..., Flask]) -> None:
     app = make_app()
-    ((name, labels, *_),) = next(Numbers(app).collect()).samples
+    ((name, labels, *_),) = next(Metrics(app).collect()).samples
     assert name == "app_info"
     with app.app_context(), db.engine.connect() as connection:
         (head,) = MigrationContext.configure(connection).get_current_heads()
@@ -365,7 +365,7 @@ def test_the_outbox_has_its_length_and_the_age_of_its_oldest_mail(own_service: F
     for hours in (3, 1):  # the first mail becomes 4 hours old, the second one 1
         outbox.write(own_service, "alice@example.com")
         outbox.pass_time(own_service, timedelta(hours=hours))
-    found = {it.name: it.samples[0].value for it in Numbers(own_service).collect()}
+    found = {it.name: it.samples[0].value for it in Metrics(own_service).collect()}
     assert found["app_outbox_mails"] == 2
     assert 4 * 3600 <= found["app_outbox_oldest_seconds"] < 4 * 3600 + 60
 

@@ -68,8 +68,8 @@ DEFECTS = [
     ),
     sanitization(
         "a field without a name gets in",
-        "if None in request.form:",
-        "if None in request.args:",
+        "nameless = None in request.form",
+        "nameless = None in request.args",
         "test_no_request_body_causes_a_server_error",
     ),
     sanitization(
