@@ -314,7 +314,7 @@ DEFECTS = [
         "test_a_form_has_at_most_50_fields",
     ),
     Defect(
-        "sessions",
+        "auth.sessions",
         "the next session with its id is the one that has ended",
         "Session.id == session.id, Session.public_id == session.public_id)",
         "Session.id == session.id)",
@@ -328,7 +328,7 @@ DEFECTS = [
         "test_a_ticket_with_the_id_of_one_that_has_ended_is_another",
     ),
     Defect(
-        "backups",
+        "personal_tokens",
         "a restore brings revoked tokens back",
         'ENDED = {"personal_tokens", "sessions", "tickets"}',
         'ENDED = {"sessions", "tickets"}',
@@ -336,7 +336,7 @@ DEFECTS = [
         TOKEN,
     ),
     Defect(
-        "token_access",
+        "personal_tokens",
         "a feature whose name begins like the account is closed",
         'ACCOUNT = ("/api/v1/auth/", "/api/v1/me/")',
         'ACCOUNT = ("/api/v1/auth/", "/api/v1/me")',
