@@ -34,7 +34,7 @@ def attempt(statement: Update | Delete) -> int | None:
 
     :returns: how many rows changed; None when the database refused, which is logged.
     """
-    # Return the connection first: requests that each hold one and wait for a second would block each
+    # Return the connection first: requests that hold one and wait for a second would block each
     # other.
     db.session.commit()
     try:
