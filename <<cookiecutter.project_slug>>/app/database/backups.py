@@ -18,13 +18,8 @@ from app.database import MIGRATIONS, Base, UTCDateTime, db, dumps, migration_eng
 from app.database import MIGRATIONS, Base, UTCDateTime, db, dumps, migration_engine, roles
 # <% endif %>
 
-# <% if cookiecutter.auth == "oidc" %>
-ENDED = {"sessions"}
-# <% elif cookiecutter.auth == "token" %>
+# Tables of what lets somebody in and may have ended since; not every auth style has all of them.
 ENDED = {"personal_tokens", "sessions", "tickets"}
-# <% else %>
-ENDED = {"sessions", "tickets"}
-# <% endif %>
 
 
 class Backup(Base):
