@@ -175,4 +175,10 @@ def copied(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=ignored)
 
 
+def named(*folders: str) -> str:
+    """The scripts of these folders, as a shell names them."""
+    found = [sorted(Path(folder).glob("*.sh")) for folder in folders]
+    return " ".join(path.as_posix() for paths in found for path in paths)
+
+
 UNTRACKED = ("SECRET_KEY*", "*_URL", "users.acl", "OIDC_CLIENT_*", "OIDC_ISSUER", "ADMIN_*")

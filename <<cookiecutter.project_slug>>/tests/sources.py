@@ -17,6 +17,17 @@ def nodes(path: Path) -> list[ast.AST]:
     return walked(tree(path))
 
 
+def names(path: Path) -> set[str]:
+    """Every name, attribute, keyword and key of a module."""
+    found = {getattr(node, "id", getattr(node, "attr", "")) for node in nodes(path)}
+    for node in nodes(path):
+        if isinstance(node, ast.keyword) and node.arg and node.arg != "server_default":
+            found.add(node.arg)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+    return found
+
+
 @cache
 def parsed(source: str) -> ast.Module:
     """By the text and not by the path: a test may write a file twice."""

@@ -1,7 +1,8 @@
 """What a target of the Makefile does: make runs it with programs that only record their calls.
 
 This is neither a reading of the Makefile nor ``make --dry-run``, which shows no ``-`` before a
-command and no ``.IGNORE``. Whatever hides a failure, or adds an option, shows here.
+command and no ``.IGNORE``. Whatever hides a failure, or adds an option, shows here. The umask is 0:
+a file is as open as the Makefile leaves it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ case "$0 $*" in *"$FAILS"*) exit 1 ;; esac
 RUN, AUDIT, FOUND = ".venv/bin", ".venv/audit/bin", "programs"  # FOUND: by the search path
 PROGRAMS = (
     *(f"{RUN}/python", f"{AUDIT}/python"),
-    *(f"{AUDIT}/{name}" for name in ("zizmor", "gixy", "hadolint")),
+    # deploy-check puts this folder first, so it finds this shell, which runs no script.
+    *(f"{AUDIT}/{name}" for name in ("zizmor", "gixy", "hadolint", "sh")),
     *(f"{FOUND}/{name}" for name in ("python3", "uv", "git", "gitleaks")),
 )
 SYSTEM = ("make", "sh", "env", "grep", "tr", "mkdir", "rm", "touch", "awk")
@@ -76,7 +78,7 @@ class Make:
         }
         command = ["make", "--silent", f"PYTHON={FOUND}/python3", *arguments]
         ended = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, timeout=60
+            command, cwd=self.folder, env=environment, umask=0, capture_output=True, timeout=60
         )
         return Result(ended.returncode, log.read_text().splitlines())
 

@@ -6,6 +6,7 @@ Whoever changes a gate changes this table as well, and a reviewer sees it.
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ OTHERS = {
         f"{COMPILE} --output-file requirements-dev.lock --group dev --constraint requirements.lock",
         f"{COMPILE} --output-file requirements-audit.lock --group audit",
     ],
+    "deploy-check": [f"{AUDIT}/sh deploy/<< cookiecutter.deployment >>/check.sh"],
     "check": [call for calls in CHECK.values() for call in calls],
     "audit": [call for calls in AUDITS.values() for call in calls],
 }
@@ -85,7 +87,7 @@ def test_a_target_runs_this_and_nothing_else(make: Make, target: str) -> None:
 
 
 @asvs("15.2.1")
-@pytest.mark.parametrize("target", ["check", "audit", "test", "lock", "sarif"])
+@pytest.mark.parametrize("target", ["check", "audit", "deploy-check", "test", "lock", "sarif"])
 def test_no_failure_is_hidden(make: Make, target: str) -> None:
     """Nor does a gate do something else where it matters most: in CI."""
     assert make.run(target, ci=True).calls == TARGETS[target]
@@ -101,6 +103,16 @@ def test_a_secret_scan_without_its_program_fails(make: Make) -> None:
     result = make.run("secrets")
     hidden.rename(program)
     assert (result.status != 0, result.calls) == (True, [])
+
+
+@asvs("13.3.2")
+def test_only_the_developer_reads_the_key(tmp_path: Path) -> None:
+    make, written = Make(tmp_path), tmp_path / ".env"
+    written.unlink()
+    call = f"{FOUND}/python3 -c import secrets; print(secrets.token_urlsafe(48))"
+    assert make.run(".env").calls == [call]
+    assert written.read_text() == "APP_ENV=development\nSECRET_KEY=\n"
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
 
 
 @asvs("15.2.4")

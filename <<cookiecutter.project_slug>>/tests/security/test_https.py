@@ -88,6 +88,14 @@ def parse(data: bytes) -> Answer:
         return live.read_answer(reader)
 
 
+def test_ipv6_is_served_like_ipv4() -> None:
+    """The Nginx of these tests has no IPv6, as not every machine has it."""
+    text = (live.PROJECT / "deploy/nginx/site.conf").read_text()
+    pairs = re.findall(r"\n *listen (.*);\n *listen \[::\]:(.*);", text)
+    assert [ipv6 for _, ipv6 in pairs] == [ipv4 for ipv4, _ in pairs]
+    assert text.count("listen ") == 2 * len(pairs) > 0
+
+
 # Plain HTTP
 
 

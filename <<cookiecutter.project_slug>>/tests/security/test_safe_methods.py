@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -13,6 +14,7 @@ from app.database import db
 from app.security import safe_methods
 from app.security.access import public
 from app.security.safe_methods import only_reads
+from tests import sources
 from tests.browser import Browser
 from tests.marks import asvs
 from tests.routes import SAFE, fingerprint, routes
@@ -96,6 +98,19 @@ def test_only_these_views_write_in_a_get_request(app: Flask) -> None:
     # <% else %>
     assert found == set(), "a view that writes in a GET request: make it a POST, or list it here"
     # <% endif %>
+
+
+@asvs("3.5.3")
+def test_only_these_modules_let_a_statement_write_in_a_get_request() -> None:
+    found = {path.as_posix() for path in Path("app").rglob("*.py")}
+    found = {path for path in found if "writes" in sources.names(Path(path))}
+    assert found == {
+        # <% if cookiecutter.auth == "oidc" %>
+        "app/auth/views.py",
+        # <% endif %>
+        "app/auth/upkeep.py",
+        "app/security/safe_methods.py",
+    }, "a GET request that writes: make it a POST, or list its file here and say why in the code"
 
 
 @pytest.mark.parametrize(

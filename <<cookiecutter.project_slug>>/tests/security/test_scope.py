@@ -328,24 +328,13 @@ def test_an_operator_is_no_exception(app: Flask, alice: Browser, bob: Browser) -
         assert db.session.scalars(select(resource.model)).all() == []
 
 
-def names_in(path: Path) -> set[str]:
-    """Every name, attribute, keyword and key of a module."""
-    found = {getattr(node, "id", getattr(node, "attr", "")) for node in sources.nodes(path)}
-    for node in sources.nodes(path):
-        if isinstance(node, ast.keyword) and node.arg and node.arg != "server_default":
-            found.add(node.arg)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.add(node.value)
-    return found
-
-
 @asvs("8.2.2")
 def test_only_sign_in_and_upkeep_use_unscoped_queries() -> None:
     """A feature has no reason. A new place is written here on purpose."""
     found = {
         path.relative_to(PROJECT / "app").as_posix()
         for path in (PROJECT / "app").rglob("*.py")
-        if "unscoped" in names_in(path)
+        if "unscoped" in sources.names(path)
     }
     assert found == {
         # <% if cookiecutter.auth != "oidc" %>
@@ -385,7 +374,7 @@ def test_queries_go_through_the_models() -> None:
                 if isinstance(node, ast.Call)
             }
             assert not (BESIDE - {"__table__"}) & calls, f"{place}: query the models instead"
-            assert "__table__" not in names_in(path), f"{place}: query the model instead"
+            assert "__table__" not in sources.names(path), f"{place}: query the model instead"
 
 
 def test_the_check_notices_what_is_not_wired(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,6 +121,12 @@ def load(path: Path) -> dict[Any, Any]:
     return {"on" if key is True else key: value for key, value in content.items()}  # YAML 1.1
 
 
+@asvs("15.2.1")
+def test_each_workflow_is_in_the_table() -> None:
+    found = {path.name for path in FOLDER.iterdir()}
+    assert found == WORKFLOWS.keys(), "add it to WORKFLOWS, and its jobs with all they do to JOBS"
+
+
 @asvs("15.1.2", "15.2.1")
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_runs_its_targets_and_nothing_else(name: str) -> None:
