@@ -67,6 +67,18 @@ def settings(lines: Iterable[str]) -> dict[str, str]:
     return {name: value.strip() for name, _, value in pairs}
 
 
+def unexplained(lines: Iterable[str], *others: str) -> list[str]:
+    """The names in a file of settings that ``.env.example`` does not explain, besides ``others``.
+
+    Variables of Python, gunicorn or the linker would undo what those tables restrict, and two of
+    the service's own belong to development and to the scripts.
+    """
+    example = Path(".env.example").read_text(encoding="utf-8")
+    known = {*re.findall(r"(?m)^#? ?([A-Z_]+)=", example), *others} - {"APP_ENV", "GUNICORN_BIND"}
+    names = (line.partition("=")[0] for line in lines if line.strip() and line[0] != "#")
+    return [name for name in names if name not in known]
+
+
 def seconds(file: str, name: str) -> float:
     """A constant of the app, in seconds; read from the source, so that no package is needed."""
     (value,) = (

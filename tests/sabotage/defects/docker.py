@@ -496,4 +496,35 @@ DEFECTS = [
         'cosign sign --yes "$IMAGE/$target:$VERSION"',
         "test_published_images_are_those_that_are_accepted",
     ),
+    docker(
+        "an image that nobody has pinned reads the Dockerfile",
+        "# The images of ",
+        "# syntax=someone/frontend:latest\n# The images of ",
+        "test_no_comment_changes_how_the_dockerfile_is_read",
+    ),
+    docker(
+        "an argument of gunicorn trusts every address",
+        "gunicorn --config deploy/gunicorn.conf.py &",
+        "gunicorn --config deploy/gunicorn.conf.py --forwarded-allow-ips '*' &",
+        "test_nginx_stops_accepting_before_the_app_stops",
+    ),
+    docker(
+        "a setting is an argument of gunicorn",
+        "\nACME_EMAIL=",
+        "\nGUNICORN_CMD_ARGS=--header-map dangerous\nACME_EMAIL=",
+        "test_settings_are_for_the_service_alone",
+        file="deploy/docker/settings.env",
+    ),
+    docker(
+        "a container counts as healthy for a month",
+        "      start_period: 60s\n      start_interval: 1s\n    depends_on:\n      migrate:",
+        "      start_period: 720h\n      start_interval: 1s\n    depends_on:\n      migrate:",
+        "test_each_container_matches_the_policy",
+    ),
+    docker(
+        "an image counts as healthy for a month",
+        "--interval=60s --timeout=10s --start-period=10m",
+        "--interval=60s --timeout=10s --start-period=720h",
+        "test_each_stage_contains_only_reviewed_settings",
+    ),
 ]

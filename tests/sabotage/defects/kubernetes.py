@@ -585,4 +585,61 @@ DEFECTS = [
         "        - ipBlock: {cidr: 192.0.2.20/32}\n",
         "test_pods_connect_only_to_targets_of_the_policy",
     ),
+    kubernetes(
+        "half of all addresses are yours",
+        "cidr: 192.0.2.30/32",
+        "cidr: 128.0.0.0/1",
+        "test_pods_connect_only_to_targets_of_the_policy",
+    ),
+    kubernetes(
+        "a pod reaches the metadata of the cloud",
+        "cidr: 192.0.2.30/32",
+        "cidr: 169.254.169.254/32",
+        "test_no_pod_reaches_the_metadata_of_the_cloud",
+    ),
+    kubernetes(
+        "a hook opens the folder of the heartbeat",
+        "          livenessProbe: &heartbeat\n",
+        (
+            "          lifecycle: {postStart: {exec: {command: [sh, -c, 'chmod 777 /tmp']}}}\n"
+            "          livenessProbe: &heartbeat\n"
+        ),
+        "test_operation_opens_no_way_in",
+    ),
+    kubernetes(
+        "a stranger says where the mail server is",
+        "      dnsConfig:\n",
+        "      dnsConfig:\n        nameservers: [203.0.113.5]\n",
+        "test_operation_opens_no_way_in",
+        file="deploy/kubernetes/base/mail.yaml",
+    ),
+    kubernetes(
+        "every network of the node reaches Valkey",
+        "containerPort: 6379}",
+        "containerPort: 6379, hostPort: 6379}",
+        "test_operation_opens_no_way_in",
+    ),
+    kubernetes(
+        "a setting is the code that Python runs first",
+        "REDIS_PRIVATE_HOST=valkey\n",
+        "REDIS_PRIVATE_HOST=valkey\nPYTHONPATH=/tmp\n",
+        "test_the_base_generates_settings_alone",
+        file="deploy/kubernetes/base/settings.env",
+    ),
+    kubernetes(
+        "a pod that hangs is never restarted",
+        (
+            "connect]}\n"
+            "            periodSeconds: 20\n"
+            "            timeoutSeconds: 10\n"
+            "            failureThreshold: 6\n"
+        ),
+        (
+            "connect]}\n"
+            "            periodSeconds: 20\n"
+            "            timeoutSeconds: 10\n"
+            "            failureThreshold: 100000\n"
+        ),
+        "test_each_container_matches_the_policy",
+    ),
 ]

@@ -489,4 +489,11 @@ DEFECTS = [
         "    if settings.production and settings.mail.url is None:\n",
         "test_the_process_that_sends_needs_a_mail_server",
     ),
+    systemd(
+        "a setting is the code that Python runs first",
+        'say "DOMAIN_NAME=$domain"\n',
+        'say "DOMAIN_NAME=$domain"\n        say "PYTHONPATH=/tmp"\n',
+        "test_settings_are_for_the_service_alone",
+        file="deploy/systemd/host.sh",
+    ),
 ]

@@ -14,13 +14,15 @@ import yaml
 
 from tests import deployment_policy as policy
 from tests.marks import asvs, practice
-from tests.policy import check, exposed, seconds, settings
+from tests.policy import check, exposed, seconds, settings, unexplained
 
 TABLE = "tests/deployment_policy.py"
 COMPOSE: dict[str, Any] = yaml.safe_load(Path("compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PINNED = re.compile(r"(\S+:\S+)@sha256:[0-9a-f]{64}")
-TIMES = {"interval", "timeout", "start_period", "start_interval"}
+# The longest times of a health check, in seconds.
+TIMES = {"interval": 600, "timeout": 30, "start_period": 600, "start_interval": 1}
+UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def image(service: dict[str, Any], name: str) -> str:
@@ -34,10 +36,13 @@ def image(service: dict[str, Any], name: str) -> str:
 
 
 def health(found: dict[str, Any]) -> Any:
-    """What a health check asks; its times are for the operator."""
+    """What a health check asks; its times are for the operator, as long as it notices soon."""
     if found == {"disable": True}:
         return "none"
-    return found["test"] if found.keys() <= TIMES | {"test"} else found
+    times = {key: str(it) for key, it in found.items() if key != "test"}
+    read = {key: re.fullmatch(r"(\d+)([smh])", it) for key, it in times.items()}
+    soon = all(it and int(it[1]) * UNITS[it[2]] <= TIMES.get(key, 0) for key, it in read.items())
+    return found["test"] if soon else found
 
 
 def view(name: str) -> dict[str, Any]:
@@ -82,6 +87,19 @@ def test_only_workloads_of_the_policy_run() -> None:
 
 
 @practice("audits")
+def test_compose_reads_no_other_file() -> None:
+    """Unasked it merges an override into compose.yaml; no table judges it but the document."""
+    found = {path.name for name in ("compose.*", "docker-compose*") for path in Path().glob(name)}
+    assert found <= {"compose.yaml", "compose.override.yaml"}
+    if "compose.override.yaml" in found:
+        document = Path("docs/monitoring.md").read_text(encoding="utf-8")
+        (wanted,) = re.findall(r"```yaml\n(services:.*?)```", document, re.DOTALL)
+        written = Path("compose.override.yaml").read_text(encoding="utf-8")
+        same = [yaml.serialize(yaml.compose(it)) for it in (written, wanted)]
+        assert same[0] == same[1], "it differs from docs/monitoring.md: write it into compose.yaml"
+
+
+@practice("audits")
 @asvs("13.2.2", "13.2.4", "13.2.5", "13.3.2")
 @pytest.mark.parametrize("name", policy.CONTAINERS)
 def test_each_container_matches_the_policy(name: str) -> None:
@@ -117,6 +135,12 @@ def test_a_secret_is_a_file() -> None:
         assert exposed(service.get("environment", {})) == [], name
     written = Path("deploy/docker/settings.env").read_text(encoding="utf-8").splitlines()
     assert exposed(settings(written)) == [], "secrets are files in secrets/"
+
+
+@practice("audits")
+def test_settings_are_for_the_service_alone() -> None:
+    written = Path("deploy/docker/settings.env").read_text(encoding="utf-8").splitlines()
+    assert unexplained(written, "ACME_EMAIL", "ACME_SERVER") == []
 
 
 @pytest.mark.parametrize("name", SERVICES)

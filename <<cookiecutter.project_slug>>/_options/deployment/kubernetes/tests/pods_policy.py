@@ -12,7 +12,7 @@ SLUG = "<< cookiecutter.project_slug >>"
 TABLE = "tests/pods_policy.py"
 DATA = f"/var/lib/{SLUG}"
 
-# Operation, not protection: any value.
+# Operation, not protection: any value, apart from what test_operation_opens_no_way_in says.
 HARMLESS_IN_PODS = """restartPolicy dnsConfig terminationGracePeriodSeconds topologySpreadConstraints
 affinity containers initContainers volumes""".split()
 HARMLESS_IN_CONTAINERS = ["lifecycle", "ports"]

@@ -24,7 +24,7 @@ from tests.manifests import (
     resources,
 )
 from tests.marks import asvs, practice
-from tests.policy import check, exposed, settings
+from tests.policy import check, exposed, settings, unexplained
 
 PINNED = re.compile(r"(\S+:\S+)@sha256:[0-9a-f]{64}")
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -83,6 +83,14 @@ def source(found: dict[str, Any]) -> str:
     return f"{kind.removesuffix('Ref')} {of['name']}"
 
 
+def probe(found: dict[str, Any]) -> Any:
+    """What it runs. Its times are for the operator, as long as it notices within ten minutes."""
+    each, times = found.get("periodSeconds", 10), found.get("failureThreshold", 3)
+    soon = each * times <= 600 and found.get("timeoutSeconds", 1) <= 30
+    known = {"exec", "periodSeconds", "timeoutSeconds", "failureThreshold"}
+    return found["exec"]["command"] if found.keys() <= known and soon else found
+
+
 def view(container: dict[str, Any]) -> dict[str, Any]:
     """A container in the words of the table."""
     seen = {
@@ -106,11 +114,7 @@ def view(container: dict[str, Any]) -> dict[str, Any]:
         seen["envFrom"] = {source(it) for it in container["envFrom"]}
     seen["limits"] = container.get("resources", {}).get("limits")
     seen["mounts"] = {mount(it) for it in seen.pop("volumeMounts", [])}
-    seen["probes"] = {
-        name: container[name].get("exec", container[name]).get("command")
-        for name in PROBES
-        if name in container
-    }
+    seen["probes"] = {name: probe(container[name]) for name in PROBES if name in container}
     return seen
 
 
@@ -124,6 +128,17 @@ def test_each_container_matches_the_policy(name: str) -> None:
     allowed = pods_policy.CONTAINERS[name] | {"securityContext": pods_policy.CONFINED}
     check(f"container {name}", view(container), allowed, pods_policy.TABLE)
     assert exposed(view(container)["env"]) == [], "a secret is a file"
+
+
+@pytest.mark.parametrize("name", pods_policy.PODS)
+def test_operation_opens_no_way_in(name: str) -> None:
+    """The keys of which the policy allows any value: names, hooks and ports."""
+    asks = PODS[name].get("dnsConfig", {}).keys()
+    assert asks <= {"options"}, "another server of names sends the pod anywhere"
+    for it in containers(PODS[name]):
+        for hook, does in it.get("lifecycle", {}).items():
+            assert (hook, [*does]) == ("preStop", ["sleep"]), "a hook that runs a program"
+        assert not [port for port in it.get("ports", []) if port.keys() & {"hostPort", "hostIP"}]
 
 
 @practice("logs")
@@ -195,6 +210,7 @@ def test_the_base_generates_settings_alone() -> None:
     ]
     written = (FOLDER / "base/settings.env").read_text(encoding="utf-8").splitlines()
     assert exposed(settings(written)) == [], "secrets are files in deploy/kubernetes/secrets"
+    assert unexplained(written) == []
 
 
 # --- Secrets, and addresses

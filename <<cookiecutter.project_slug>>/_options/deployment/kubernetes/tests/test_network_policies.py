@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from tests.marks import asvs, practice
 Flow = tuple[str, str, str, str]
 # What cert-manager's solver is labelled with, while a certificate is ordered.
 SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
+# Where clouds keep the privileges of a node, for whoever asks from it.
+METADATA = [ip_network("169.254.0.0/16"), ip_network("fd00:ec2::254")]
 OVERLAYS = {name: resources(f"overlays/{name}") for name in policy.OVERLAYS}
 
 
@@ -34,11 +37,16 @@ def selected(selector: Object) -> list[str]:
     return [f"{name} of {overlay}" if overlay else name for name in names] or ["every pod"]
 
 
+def is_wide(network: IPv4Network | IPv6Network) -> bool:
+    """Whether it holds more than the network of one owner."""
+    return network.prefixlen < (16 if network.version == 4 else 48)
+
+
 def peer(found: Object) -> str:
     """The other side, in the words of the table."""
     if block := found.get("ipBlock"):
         assert found.keys() == {"ipBlock"}
-        return "everywhere" if block["cidr"].endswith("/0") else "your addresses"
+        return "everywhere" if is_wide(ip_network(block["cidr"])) else "your addresses"
     if "namespaceSelector" in found:
         space = found["namespaceSelector"].get("matchLabels", {})
         pod = found.get("podSelector", {}).get("matchLabels", {})
@@ -99,13 +107,16 @@ def test_an_overlay_opens_ports_for_its_own_pods_only(overlay: str) -> None:
     compare(f"deploy/kubernetes/overlays/{overlay}", flows(OVERLAYS[overlay]), allowed)
 
 
-def test_a_wide_range_leaves_out_the_metadata_of_the_cloud() -> None:
-    """Whoever reaches 169.254.169.254 gets the privileges of the node."""
+@pytest.mark.parametrize("metadata", METADATA, ids=str)
+def test_no_pod_reaches_the_metadata_of_the_cloud(metadata: IPv4Network | IPv6Network) -> None:
+    """Whoever reaches them gets the privileges of the node."""
     for it in BASE:
         for rule in it["spec"].get("egress", []) if it["kind"] == "NetworkPolicy" else []:
             for block in (other["ipBlock"] for other in rule["to"] if "ipBlock" in other):
-                if block["cidr"].endswith("/0"):
-                    assert "169.254.0.0/16" in block.get("except", [])
+                left_out = [ip_network(network) for network in block.get("except", [])]
+                assert not ip_network(block["cidr"]).overlaps(metadata) or any(
+                    it.overlaps(metadata) and it.prefixlen <= metadata.prefixlen for it in left_out
+                ), f"{block} lacks: except {metadata}"
 
 
 # --- The entrances

@@ -17,7 +17,7 @@ import pytest
 from tests.deployment_policy import MIGRATOR, SLUG, UNITS, USER
 from tests.host import Host
 from tests.marks import asvs, practice, slow
-from tests.policy import exposed, settings
+from tests.policy import exposed, settings, unexplained
 from tests.scripts import Outcome, Scratch, copied, modes, shown_secrets
 
 TABLE = "MODES in tests/test_deployment_scripts.py"
@@ -125,6 +125,13 @@ def test_no_secret_is_shown(host: Host, installed: Outcome) -> None:
     assert re.fullmatch(r"[\w-]{64}", key), "48 random bytes"
     made = " ".join(text for name, text in host.secrets().items() if name != "MAIL_URL")
     assert all(re.fullmatch(r"[\w-]{64}", it) for it in re.findall(r":([^/:@]+)@", made))
+
+
+@practice("audits")
+def test_settings_are_for_the_service_alone(host: Host, installed: Outcome) -> None:
+    files = (host.folder / f"etc/{SLUG}/{name}" for name in ("environment", "acme"))
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
+    assert unexplained(lines, "ACME_EMAIL", "ACME_SERVER") == []
 
 
 def test_every_unit_has_its_restrictions(host: Host, installed: Outcome) -> None:

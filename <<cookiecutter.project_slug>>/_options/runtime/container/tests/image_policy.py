@@ -63,7 +63,10 @@ STAGES: dict[str, dict[str, list[str]]] = {
             "PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 FLASK_APP=wsgi"
         ],
         "USER": [SERVICE],
-        "HEALTHCHECK": ['CMD ["python", "deploy/container/healthcheck.py", "/readyz"]'],
+        "HEALTHCHECK": [
+            "--interval=30s --timeout=10s --start-period=30s"
+            ' CMD ["python", "deploy/container/healthcheck.py", "/readyz"]'
+        ],
         "CMD": ['["gunicorn", "--config", "deploy/gunicorn.conf.py"]'],
     },
     "nginx": {
@@ -81,7 +84,10 @@ STAGES: dict[str, dict[str, list[str]]] = {
         "USER": [SERVICE],
         "EXPOSE": ["8080 8443"],
         "STOPSIGNAL": ["SIGTERM"],
-        "HEALTHCHECK": ['CMD ["python3", "/srv/container/healthcheck.py", "/", "127.0.0.1:8080"]'],
+        "HEALTHCHECK": [
+            "--interval=30s --timeout=10s --start-period=10s"
+            ' CMD ["python3", "/srv/container/healthcheck.py", "/", "127.0.0.1:8080"]'
+        ],
         "CMD": ['["sh", "/srv/container/nginx.sh"]'],
     },
     "certbot": {
@@ -94,7 +100,10 @@ STAGES: dict[str, dict[str, list[str]]] = {
             f"install -d {AT_REST} 0750 /srv/certificates /var/www/acme",
         ],
         "USER": [SERVICE],
-        "HEALTHCHECK": ['CMD ["sh", "-c", "find /tmp/succeeded -mmin -2880 | grep -q ."]'],
+        "HEALTHCHECK": [
+            "--interval=60s --timeout=10s --start-period=10m"
+            ' CMD ["sh", "-c", "find /tmp/succeeded -mmin -2880 | grep -q ."]'
+        ],
         "CMD": ['["sh", "/srv/container/certbot.sh"]'],
     },
 }
