@@ -16,10 +16,11 @@ import subprocess
 import termios
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIG_DFL, SIGHUP, SIGINT, default_int_handler, signal
 
 import pytest
 
@@ -62,18 +63,19 @@ class Scratch:
 
     def run(self, *command: str | Path, **values: str) -> Outcome:
         """Run a script in the folder, with these variables and no others."""
-        result = subprocess.run(
-            [SHELL, *command],
-            cwd=self.folder,
-            env=self._environment(values),
-            umask=0,
-            check=False,
-            timeout=TIMEOUT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with heard_signals():
+            result = subprocess.run(
+                [SHELL, *command],
+                cwd=self.folder,
+                env=self._environment(values),
+                umask=0,
+                check=False,
+                timeout=TIMEOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         return Outcome(result.returncode, result.stdout, self.record.read_text().splitlines())
 
     def shown(self, *command: str | Path, typed: str, **values: str) -> str:
@@ -150,6 +152,15 @@ def written_backups(folder: Path, command: list[str]) -> list[dict[str, str]]:
         kept = (folder / "backups").glob("before-update*")
         found.append({path.name: path.read_text("utf-8").strip() for path in kept})
     return found
+
+
+@contextmanager
+def heard_signals() -> Iterator[None]:
+    """Tests in the background, or with nohup, ignore these signals; so would their children."""
+    before = signal(SIGHUP, SIG_DFL), signal(SIGINT, default_int_handler)
+    yield
+    signal(SIGHUP, before[0])
+    signal(SIGINT, before[1])
 
 
 def shown_secrets(outcome: Outcome, secrets: Mapping[str, str]) -> list[str]:

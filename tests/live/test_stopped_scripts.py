@@ -12,8 +12,11 @@ import pty
 import shutil
 import subprocess
 import termios
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIG_DFL, SIGHUP, SIGINT, default_int_handler
+from signal import signal as handle
 
 import pytest
 
@@ -54,6 +57,15 @@ case " $* " in
     *" create job "* | *" patch --local "*) cat >patched ;;
 esac
 """
+
+
+@pytest.fixture(autouse=True)
+def heard_signals() -> Iterator[None]:
+    """Tests in the background, or with nohup, ignore these signals; so would their children."""
+    before = handle(SIGHUP, SIG_DFL), handle(SIGINT, default_int_handler)
+    yield
+    handle(SIGHUP, before[0])
+    handle(SIGINT, before[1])
 
 
 @dataclass
