@@ -218,7 +218,7 @@ def test_a_client_that_does_not_read_occupies_no_thread_of_the_app(tmp_path: Pat
     path = tmp_path / "app.sock"
     with large_response(path) as taken, live.nginx(tmp_path, path) as site, site.connect() as slow:
         slow.sendall(f"GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n".encode())
-        assert taken.wait(10)
+        assert taken.wait(TIMEOUT)
 
 
 @asvs("15.2.2")
