@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -156,6 +157,34 @@ class Person:
         self.page.goto("/notes/new")
         self.fill("Save", title=title, body=body)
         self.page.get_by_role("link", name="Edit").wait_for()
+
+
+def on_two_devices(new_person: Callable[[], Person]) -> tuple[Person, Person]:
+    """A new user, signed in in two browsers."""
+    here, there = new_person(), new_person()
+    here.sign_up()
+    there.email = here.email
+    there.sign_in(FIRST)
+    there.arrives("/notes/")
+    return here, there
+
+
+def begin_by_keyboard(page: Page) -> None:
+    """Open the form from the list, and fill it in."""
+    tab_to(page, "New note")
+    enter(page)
+    tab_to(page, "Title")
+    page.keyboard.type("By keyboard")
+    tab_to(page, "Body")
+    page.keyboard.type("no mouse")
+
+
+def delete_by_keyboard(page: Page) -> None:
+    """Delete what the page shows."""
+    tab_to(page, "Delete this note")
+    page.keyboard.press("Enter")
+    tab_to(page, "Delete it for good")
+    enter(page)
 
 
 def tab_to(page: Page, name: str, *, key: str = "Tab") -> None:

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live.conftest import Service, running_chromium
-from tests.live.person import FIRST, SECOND, THIRD, Person, enter, tab_to
+from tests.live.person import (
+    FIRST,
+    SECOND,
+    THIRD,
+    Person,
+    begin_by_keyboard,
+    delete_by_keyboard,
+    enter,
+    on_two_devices,
+    tab_to,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
@@ -293,12 +303,7 @@ def test_the_keyboard_is_enough(person: Person) -> None:
         page.keyboard.type(text)
     enter(page)
     page.wait_for_url("**/notes/")
-    tab_to(page, "New note")
-    enter(page)
-    tab_to(page, "Title")
-    page.keyboard.type("By keyboard")
-    tab_to(page, "Body")
-    page.keyboard.type("no mouse")
+    begin_by_keyboard(page)
     page.keyboard.press("Control+A")
     tab_to(page, "Bold", key="Shift+Tab")
     page.keyboard.press("Enter")
@@ -316,10 +321,7 @@ def test_the_keyboard_is_enough(person: Person) -> None:
     page.keyboard.type(" alone")
     enter(page)
     page.get_by_role("heading", name="By keyboard alone").wait_for()
-    tab_to(page, "Delete this note")
-    page.keyboard.press("Enter")
-    tab_to(page, "Delete it for good")
-    enter(page)
+    delete_by_keyboard(page)
     page.wait_for_url("**/notes/")
     tab_to(page, "Sign out")
     enter(page)
@@ -329,11 +331,7 @@ def test_the_keyboard_is_enough(person: Person) -> None:
 def test_the_keyboard_is_enough_to_end_sessions_and_account(
     new_person: Callable[[], Person],
 ) -> None:
-    here, there = new_person(), new_person()
-    here.sign_up()
-    there.email = here.email
-    there.sign_in(FIRST)
-    there.arrives("/notes/")
+    here, _ = on_two_devices(new_person)
     page = here.page
     tab_to(page, "Account")
     enter(page)

@@ -20,7 +20,7 @@ from tests.live.factors import (
     scan,
     set_up_app,
 )
-from tests.live.person import FIRST, NARROW, SECOND, WIDE, Person, enter, tab_to
+from tests.live.person import FIRST, NARROW, SECOND, WIDE, Person, enter, on_two_devices, tab_to
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -134,11 +134,7 @@ def test_the_password_is_asked_for_once_it_was_given_long_ago(person: Person) ->
 def test_a_session_without_the_second_factor_proves_it_by_a_code(
     new_person: Callable[[], Person],
 ) -> None:
-    here, there = new_person(), new_person()
-    here.sign_up()
-    there.email = here.email
-    there.sign_in(FIRST)
-    there.arrives("/notes/")
+    here, there = on_two_devices(new_person)
     app, _ = set_up_app(here)
     there.page.goto("/account/")
     there.press("Download your data")

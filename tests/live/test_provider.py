@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live.conftest import Service, chromium_that_trusts, program, serving
-from tests.live.person import Person, enter, tab_to
+from tests.live.person import Person, begin_by_keyboard, delete_by_keyboard, enter, tab_to
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Playwright
@@ -187,19 +187,11 @@ def test_the_keyboard_is_enough(person: Person) -> None:
     page.get_by_role("button", name="Continue").click()
     person.arrives("/notes/")
     person.accept(OF_THE_PROVIDER)
-    tab_to(page, "New note")
-    enter(page)
-    tab_to(page, "Title")
-    page.keyboard.type("By keyboard")
-    tab_to(page, "Body")
-    page.keyboard.type("no mouse")
+    begin_by_keyboard(page)
     tab_to(page, "Save")
     enter(page)
     page.get_by_role("heading", name="By keyboard").wait_for()
-    tab_to(page, "Delete this note")
-    page.keyboard.press("Enter")
-    tab_to(page, "Delete it for good")
-    enter(page)
+    delete_by_keyboard(page)
     person.arrives("/notes/")
     tab_to(page, "Account")
     enter(page)
