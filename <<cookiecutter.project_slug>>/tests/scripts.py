@@ -158,9 +158,11 @@ def written_backups(folder: Path, command: list[str]) -> list[dict[str, str]]:
 def heard_signals() -> Iterator[None]:
     """Tests in the background, or with nohup, ignore these signals; so would their children."""
     before = signal(SIGHUP, SIG_DFL), signal(SIGINT, default_int_handler)
-    yield
-    signal(SIGHUP, before[0])
-    signal(SIGINT, before[1])
+    try:
+        yield
+    finally:
+        signal(SIGHUP, before[0])
+        signal(SIGINT, before[1])
 
 
 def shown_secrets(outcome: Outcome, secrets: Mapping[str, str]) -> list[str]:
