@@ -40,8 +40,8 @@ PRACTICES = {
 }
 FLOWS = {
     "Sign-up": "auth.confirmation auth.links",
-    "Sign-in": "auth.sessions auth.throttling auth.lock auth.devices",
-    "A forgotten password": "auth.confirmation auth.links auth.lock",
+    "Sign-in": "auth.sessions auth.throttling auth.lockout auth.devices",
+    "A forgotten password": "auth.confirmation auth.links auth.lockout",
     "Change of address": "auth.address auth.links",
     "Second factor": "auth.second_factors auth.code_guesses auth.factor_resets",
     "Passkeys": "auth.passkeys",

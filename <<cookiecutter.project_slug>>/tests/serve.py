@@ -9,8 +9,8 @@ signed in, ``age ADDRESS`` to make the last proofs of its sessions old, ``reset 
 that have counted nothing yet, ``operator ADDRESS`` for the password of a new emergency account.
 # <% else %>
 that have counted nothing yet, ``mail ADDRESS`` for the newest token in the mails to it, ``fail
-ADDRESS`` to let the next wrong password lock the account, ``end ADDRESS`` to begin the reset of its
-second factors.
+ADDRESS`` to let the next wrong password lock the account out, ``end ADDRESS`` to begin the reset of
+its second factors.
 # <% endif %>
 
 Arguments are further settings: ``MAIL_FROM=service@example.com``.
@@ -98,7 +98,7 @@ def age_proofs(service: Flask, address: str) -> None:
 
 # <% if cookiecutter.auth != 'oidc' %>
 def fail(service: Flask, address: str) -> None:
-    """Count as many failures of this account as it may have without being locked."""
+    """Count as many failures of this account as it may have without being locked out."""
     counted = {"failures": throttling.ALARM - 1}
     with service.app_context():
         db.session.execute(update(User).where(User.email == Secret(address)).values(counted))

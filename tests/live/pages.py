@@ -27,7 +27,7 @@ LOOKED_AT = {
     },
     "test_a_text_that_meets_a_limit_is_still_there": {"html/error.html": "Too many attempts"},
     "test_a_text_outlives_its_session": {"html/kept_form.html": "Your session has ended"},
-    "test_an_account_that_was_locked": {
+    "test_an_account_that_was_locked_out": {
         "session/auth/unlock.html": "Sign in with your password again",
     },
     "test_the_second_factors_are_kept": {"session/auth/keep.html": "Keep your second factors"},

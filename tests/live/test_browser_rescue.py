@@ -9,7 +9,7 @@ from tests.live.person import FIRST, SECOND, Person
 pytestmark = pytest.mark.browser
 
 
-def test_an_account_that_was_locked(person: Person) -> None:
+def test_an_account_that_was_locked_out(person: Person) -> None:
     person.sign_up()
     person.sign_out()
     person.service.ask("fail", person.email)

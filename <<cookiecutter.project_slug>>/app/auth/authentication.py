@@ -17,7 +17,7 @@ from sqlalchemy import select
 from app.auth import throttling
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
-from app.auth import lock, throttling
+from app.auth import lockout, throttling
 from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db
@@ -133,7 +133,7 @@ def is_early(user: User, session: Session | None = None) -> bool:
         an attacker at the sign-in form does not block the owner.
     """
     asking = session and db.session.get(Session, session.id, populate_existing=True)
-    return throttling.is_locked(asking or user) or throttling.is_delayed(asking or user)
+    return throttling.is_locked_out(asking or user) or throttling.is_delayed(asking or user)
 
 
 def count_failure(user: User, session: Session | None = None, *, judged: bool = False) -> None:
@@ -144,7 +144,7 @@ def count_failure(user: User, session: Session | None = None, *, judged: bool = 
     :param judged: that the proof was checked, although it may have come early.
     """
     if throttling.count_failure(user, judged=judged):
-        lock.mail_link(user)
+        lockout.mail_link(user)
     if asking := session and db.session.get(Session, session.id, populate_existing=True):
         throttling.count_failure(asking)
 
@@ -157,7 +157,7 @@ def _refuse(name: Secret, password: Secret) -> bool:
     throttling.count_failure(throttling.decoy(name))
     # <% else %>
     if throttling.count_failure(throttling.decoy(name)):
-        lock.mail_nobody(name)
+        lockout.mail_nobody(name)
     # <% endif %>
     db.session.commit()
     return False

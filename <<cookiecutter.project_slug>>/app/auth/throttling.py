@@ -8,7 +8,7 @@ gets the same answer as a wrong password. NIST SP 800-63B-4 section 3.2.2 allows
 an event is logged. ASVS 6.3.1.
 # <% else %>
 gets the same answer as a wrong password. NIST SP 800-63B-4 section 3.2.2 allows 100 in a row; then
-an event is logged, and :mod:`app.auth.lock` asks for the mailbox. ASVS 6.3.1.
+an event is logged, and :mod:`app.auth.lockout` asks for the mailbox. ASVS 6.3.1.
 # <% endif %>
 
 For an address without an account, a decoy row is read and written in the same way, so that the time
@@ -58,7 +58,7 @@ def is_delayed(account: Attempts) -> bool:
 
 
 # <% if cookiecutter.auth != "oidc" %>
-def is_locked(account: Attempts) -> bool:
+def is_locked_out(account: Attempts) -> bool:
     """Whether so many attempts have failed in a row that waiting does not allow a further one."""
     return account.failures >= ALARM
 

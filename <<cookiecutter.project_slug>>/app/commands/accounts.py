@@ -65,7 +65,7 @@ def show_user(email: Secret) -> None:
         # <% if cookiecutter.auth != "oidc" %>
         "second factors": ", ".join(second_factors.of(user)) or "none",
         "second factors end": f"{user.factors_end_at:{TIME}}" if user.factors_end_at else "no",
-        "locked": "yes: flask users unlock" if throttling.is_locked(user) else "no",
+        "locked": "yes: flask users unlock" if throttling.is_locked_out(user) else "no",
         "codes locked": "yes: unlock --codes" if code_guesses.are_used_up(user) else "no",
         # <% endif %>
         "failed sign-ins in a row": user.failures,

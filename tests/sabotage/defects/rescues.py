@@ -6,7 +6,7 @@ from functools import partial
 
 from tests.sabotage.defect import Defect
 
-lock = partial(Defect, "lock")
+lockout = partial(Defect, "lockout")
 guesses = partial(Defect, "guesses at codes")
 reset = partial(Defect, "resets of factors")
 reencryption = partial(Defect, "reencryption")
@@ -18,27 +18,27 @@ CARRIED_OUT = "test_after_three_days_a_password_sign_in_removes_the_factors"
 BEGUN = "test_the_owner_is_told_at_once_and_nothing_ends_for_three_days"
 
 DEFECTS = [
-    lock(
+    lockout(
         "a guesser goes on for ever",
-        "return throttling.is_locked(asking or user) or throttling.is_delayed(asking or user)",
+        "return throttling.is_locked_out(asking or user) or throttling.is_delayed(asking or user)",
         "return throttling.is_delayed(asking or user)",
         "test_after_a_hundred_failures_the_right_password_is_answered_like_a_wrong_one",
     ),
-    lock(
+    lockout(
         "a passkey of the owner gives a guesser a hundred new tries",
         "    if after_password:\n        throttling.clear(user)\n",
         "    throttling.clear(user)\n    if after_password:\n",
         "test_a_passkey_sign_in_works_and_does_not_unlock_the_password",
     ),
-    lock(
+    lockout(
         "a wrong code that comes early is free",
         "authentication.count_failure(user, judged=judged)",
         "authentication.count_failure(user)",
         CODES,
     ),
-    lock(
+    lockout(
         "a ticket from before the lock goes on",
-        "judged = not throttling.is_locked(user)",
+        "judged = not throttling.is_locked_out(user)",
         "judged = True",
         CODES,
     ),
@@ -61,7 +61,7 @@ DEFECTS = [
         "    from app.auth import code_guesses\n"
         "    code_guesses.forget(user)\n    security_event",
         "test_the_link_of_the_lock_gives_no_new_guesses",
-        file="app/auth/lock.py",
+        file="app/auth/lockout.py",
     ),
     guesses(
         "a passkey of the owner gives a guesser new codes",
@@ -111,26 +111,26 @@ DEFECTS = [
         "Mail.kind == kind, Mail.created_at <= now()",
         "test_an_older_mail_that_was_not_sent_delays_no_new_reset",
     ),
-    lock(
+    lockout(
         "the hundredth failure at an unknown address writes less",
         "    if throttling.count_failure(throttling.decoy(name)):\n"
-        "        lock.mail_nobody(name)\n",
+        "        lockout.mail_nobody(name)\n",
         "    throttling.count_failure(throttling.decoy(name))\n",
-        "test_a_locked_account_cannot_be_told_from_an_unknown_one",
+        "test_a_locked_out_account_cannot_be_told_from_an_unknown_one",
     ),
-    lock(
+    lockout(
         "whoever has a former mailbox opens the account",
         "    return user if user.email == link.email and links.use(link) else None\n",
         "    return user if links.use(link) else None\n",
         "test_a_link_to_a_former_address_opens_nothing",
     ),
-    lock(
+    lockout(
         "a disabled account gets a link",
         "    _write(user.email, token, deliver=user.disabled_at is None)\n",
         "    _write(user.email, token, deliver=True)\n",
         "test_a_disabled_account_gets_no_mail",
     ),
-    lock(
+    lockout(
         "each failure after the hundredth sends a mail",
         "    if account.failures % ALARM:\n",
         "    if account.failures < ALARM:\n",

@@ -86,7 +86,7 @@ DEFECTS = [
     throttling(
         "a write reveals that an account exists",
         "    if throttling.count_failure(throttling.decoy(name)):\n"
-        "        lock.mail_nobody(name)\n    db.session.commit()\n",
+        "        lockout.mail_nobody(name)\n    db.session.commit()\n",
         "",
         "test_a_failure_costs_the_database_the_same_whether_the_account_exists",
     ),

@@ -30,7 +30,7 @@ LIFETIMES: dict[Purpose, timedelta] = {
     "reset": timedelta(minutes=30),  # OWASP Forgot Password cheat sheet: short
     "email": timedelta(hours=24),
     "undo": timedelta(days=7),  # until the owner of a stolen account reads the mail
-    "unlock": timedelta(days=7),  # the same: somebody else chose the moment. See app.auth.lock
+    "unlock": timedelta(days=7),  # the same: somebody else chose the moment. See app.auth.lockout
     "keep": timedelta(days=7),  # more than the delay of app.auth.factor_resets
 }
 # By the setting of this name: the links that open an account.

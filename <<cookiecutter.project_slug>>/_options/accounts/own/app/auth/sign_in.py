@@ -70,7 +70,7 @@ def by_code(token: Secret, code: Secret) -> SignIn | None:
     user = db.session.get(User, ticket.user_id)
     if user is None or not _may_go_on(user):
         return None
-    judged = not throttling.is_locked(user)
+    judged = not throttling.is_locked_out(user)
     of_app = not code_guesses.are_used_up(user)
     proof = second_factors.check_code(user, code, of_app=of_app) if judged else None
     if proof and tickets.use(ticket):

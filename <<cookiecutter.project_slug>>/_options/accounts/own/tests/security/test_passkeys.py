@@ -541,8 +541,8 @@ def test_failures_of_others_do_not_keep_the_owner_of_a_passkey_out(
 ) -> None:
     for number in range(FREE + 1):
         assert not is_complete(password_step(Browser(app, f"203.0.113.{number}"), ALICE, "wrong"))
-    locked = password_step(Browser(app, "192.0.2.9"), ALICE, PASSWORD)
-    assert not needs_second_step(locked)
+    delayed = password_step(Browser(app, "192.0.2.9"), ALICE, PASSWORD)
+    assert not needs_second_step(delayed)
     browser = Browser(app, "192.0.2.10")
     options = passkey_options(browser, alone=True)
     assert is_complete(passkey_step(browser, device.get(options), alone=True))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account_limits, factor_resets, identity, links, lock
+from app.auth import account_limits, factor_resets, identity, links, lockout
 from app.auth.step_up import part_of_set_up
 from app.database import db
 from app.secret import Secret
@@ -23,7 +23,7 @@ blueprint = Blueprint("rescue", __name__)
 def unlock() -> ResponseReturnValue:
     """Let the account accept its password again, by the link of a mail."""
     done = "You can sign in with your password again."
-    return _confirm("unlock", lambda token: lock.unlock(token) is not None, done)
+    return _confirm("unlock", lambda token: lockout.unlock(token) is not None, done)
 
 
 @blueprint.route("/auth/keep", methods=["GET", "POST"])

@@ -6,7 +6,7 @@ from flask import Blueprint
 from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import account_limits, factor_resets, identity, lock
+from app.auth import account_limits, factor_resets, identity, lockout
 from app.auth.schemas import LinkToken
 from app.auth.step_up import part_of_set_up
 from app.database import db
@@ -28,7 +28,7 @@ blueprint = Blueprint("rescue", __name__, url_prefix="/api/v1")
     errors=[404],
 )
 def unlock(body: LinkToken) -> None:
-    if lock.unlock(body.token) is None:
+    if lockout.unlock(body.token) is None:
         db.session.rollback()
         raise NotFound(f"{ENDED} Set a new password.")
     db.session.commit()

@@ -1,4 +1,4 @@
-"""Lock: an attacker guesses for months, 96 times a day, and finally guesses right.
+"""Lockout: an attacker guesses for months, 96 times a day, and finally guesses right.
 
 After 100 wrong proofs in a row, waiting is not enough: the service refuses the password of the
 account, even the right one, with the answer for a wrong one, until the owner opens the link in a

@@ -37,7 +37,7 @@ from tests.resources import NEW_PASSWORD
 from tests.routes import fingerprint
 from tests.statements import recorded
 
-pytestmark = practice("auth.lock")
+pytestmark = practice("auth.lockout")
 
 NOBODY = "alicf@example.com"  # as long
 
@@ -61,7 +61,7 @@ def failures(app: Flask) -> int:
         return db.session.scalars(select(User.failures).where(User.email == Secret(ALICE))).one()
 
 
-def locked(app: Flask) -> str:
+def locked_out(app: Flask) -> str:
     """Let the hundredth attempt fail; the token that the mail has."""
     has_failed(app, throttling.ALARM - 1)
     assert Browser(app, "203.0.113.66").attempt(ALICE, "wrong").status_code == 401
@@ -79,7 +79,7 @@ def test_after_a_hundred_failures_the_right_password_is_answered_like_a_wrong_on
 ) -> None:
     has_failed(app, throttling.ALARM - 1)
     assert enters(app)
-    locked(app)
+    locked_out(app)
     guesser = Browser(app, "192.0.2.2")
     right, wrong = (guesser.attempt(ALICE, it) for it in (PASSWORD, "wrong"))
     assert right.status_code == wrong.status_code == 401
@@ -91,7 +91,7 @@ def test_after_a_hundred_failures_the_right_password_is_answered_like_a_wrong_on
 
 @asvs("6.3.1")
 def test_the_unlock_link_allows_the_password_again(app: Flask, alice: Browser) -> None:
-    token = locked(app)
+    token = locked_out(app)
     assert not enters(app)
     assert use_link(Browser(app), UNLOCK, token).status_code == RESCUED
     assert failures(app) == 0
@@ -105,14 +105,14 @@ def test_the_unlock_link_allows_the_password_again(app: Flask, alice: Browser) -
 
 @asvs("6.3.1")
 def test_a_new_password_opens_the_account_as_well(app: Flask) -> None:
-    locked(app)
+    locked_out(app)
     ask_for_reset(Browser(app), ALICE)
     set_password(Browser(app), newest_token(app, ALICE), NEW_PASSWORD)
     assert enters(app, NEW_PASSWORD)
 
 
 def test_an_operator_unlocks_the_account(app: Flask, cli: Callable[..., Any]) -> None:
-    locked(app)
+    locked_out(app)
     assert "locked: yes" in cli("users", "show", ALICE).stdout
     assert cli("users", "unlock", ALICE).exit_code == 0
     assert "locked: no" in cli("users", "show", ALICE).stdout
@@ -123,7 +123,7 @@ def test_an_operator_unlocks_the_account(app: Flask, cli: Callable[..., Any]) ->
 def test_the_link_counts_for_its_purpose_its_account_and_its_time(
     app: Flask, alice: Browser, bob: Browser
 ) -> None:
-    token = locked(app)
+    token = locked_out(app)
     before = fingerprint(app)
     set_password(Browser(app), token, NEW_PASSWORD)
     for guess in ("", "x" * 43, token[:-1], token.swapcase()):
@@ -138,7 +138,7 @@ def test_the_link_counts_for_its_purpose_its_account_and_its_time(
 
 def test_opening_the_unlock_page_unlocks_nothing(app: Flask) -> None:
     """Mail scanners open each link."""
-    token = locked(app)
+    token = locked_out(app)
     before = fingerprint(app)
     for method in ("GET", "HEAD"):
         Browser(app, "192.0.2.99").open(method, f"{UNLOCK}?token={token}")
@@ -157,7 +157,7 @@ def test_a_mail_goes_out_with_each_hundred_and_no_more(app: Flask) -> None:
 
 
 def test_a_link_to_a_former_address_opens_nothing(app: Flask) -> None:
-    token = locked(app)
+    token = locked_out(app)
     with app.app_context():
         user_of(ALICE).email = Secret("alice@example.net")
         db.session.commit()
@@ -166,7 +166,7 @@ def test_a_link_to_a_former_address_opens_nothing(app: Flask) -> None:
 
 @asvs("6.3.8")
 @pytest.mark.parametrize("count", [98, 99, 100, 199])
-def test_a_locked_account_cannot_be_told_from_an_unknown_one(app: Flask, count: int) -> None:
+def test_a_locked_out_account_cannot_be_told_from_an_unknown_one(app: Flask, count: int) -> None:
     """Not even the hundredth failure, which writes more."""
     guesser = Browser(app, "192.0.2.1")
     guesser.attempt(NOBODY, "warm")  # its decoy is there
@@ -215,7 +215,7 @@ def test_wrong_codes_count_as_wrong_passwords_do(app: Flask) -> None:
         for number in (98, 99, 100):
             assert sign_in.by_code(token, Secret(wrong)) is None
             assert failures(app) == number
-        assert sign_in.by_code(token, Secret(codes.now())) is None, "locked: right or wrong"
+        assert sign_in.by_code(token, Secret(codes.now())) is None, "locked out: right or wrong"
     assert [it.kind for it in mails(app, ALICE)] == ["unlock"]
     assert not enters(app)
 
@@ -224,7 +224,7 @@ def test_a_passkey_sign_in_works_and_does_not_unlock_the_password(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its owner comes every day; whoever guesses the password would have a hundred new tries."""
-    locked(app)
+    locked_out(app)
     monkeypatch.setattr(passkey_ceremonies, "verify", lambda *_: user_of(ALICE))
     with asking(app):
         done = sign_in.by_passkey("passkey", ticket_of(app, "passkey"), "{}")
@@ -249,7 +249,7 @@ def test_a_stolen_session_has_a_hundred_guesses_as_well(app: Flask) -> None:
 
 @asvs("15.4.2")
 def test_only_one_of_two_simultaneous_unlocks_succeeds(app: Flask) -> None:
-    token = locked(app)
+    token = locked_out(app)
     visitors = [Browser(app, f"192.0.2.{number}") for number in range(2)]
     answers = at_once(*[lambda it=it: use_link(it, UNLOCK, token) for it in visitors])
     assert sorted(it.status_code for it in answers) == [RESCUED, NO_LINK]
