@@ -34,7 +34,7 @@ PRACTICES = {
     "Secure cookies": "cookies auth.sessions",
     "Regular audits": "audits",
     "Rate limiting": "rate_limits auth.throttling quotas",
-    "Error handling": "errors logs refusals auth.upkeep",
+    "Error handling": "errors logs refusals auth.best_effort",
     "Access control": "access scope safe_methods auth.operators",
     "Data exposure": "secret_key secret encryption headers security_txt",
 }

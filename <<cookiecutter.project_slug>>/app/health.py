@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import is_migrated
-from app.mail import upkeep
+from app.mail import outbox_status
 from app.security import rate_limits
 from app.security.access import public
 
@@ -41,7 +41,7 @@ def ready() -> ResponseReturnValue:
     mail = "ok"
     try:
         database = "ok" if is_migrated() else "not migrated"
-        if database == "ok" and upkeep.is_stuck():
+        if database == "ok" and outbox_status.is_stuck():
             mail = "delayed"
             log.warning("mail waits for too long; see flask mail status")
     except SQLAlchemyError:

@@ -20,7 +20,7 @@ import click
 from flask import current_app, has_request_context, request
 from sqlalchemy import Connection
 
-from app.auth import upkeep
+from app.auth import best_effort, expiry
 from app.auth.models import User
 from app.database import Base
 from app.security.access import needs_fresh_proof
@@ -104,12 +104,12 @@ def watched() -> Iterator[list[str]]:
     def look(connection: Connection, _: Any, sql: str, __: Any, context: Any, many: bool) -> None:
         text, state = " ".join(sql.split()), connection.info
         reason = context.execution_options.get("unscoped")
-        of_upkeep = reason in (upkeep.EXPIRED["unscoped"], upkeep.REASONS["unscoped"])
+        of_expiry = reason in (expiry.EXPIRED["unscoped"], best_effort.REASONS["unscoped"])
         if LOCK.match(text):
             state["locked"] = True
         elif state.get("locked") and HELD.match(text):
             state["held"] = True
-        elif (asks := asking()) and asks not in ONE_STATEMENT and not of_upkeep:
+        elif (asks := asking()) and asks not in ONE_STATEMENT and not of_expiry:
             if needs_lock(text):
                 if not state.get("locked"):
                     found.append(f"{asks}: {text}")

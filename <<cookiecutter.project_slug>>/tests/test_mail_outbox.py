@@ -18,7 +18,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.database import db
-from app.mail import outbox, upkeep
+from app.mail import delivery, outbox
 from app.mail.models import Mail
 from app.secret import Secret
 from app.security.encryption import decrypt, encrypt
@@ -179,7 +179,7 @@ def test_rows_are_deleted_when_nobody_needs_them(app: Flask) -> None:
     ]:
         pass_time(app, timedelta(days=days))
         with app.app_context():
-            upkeep.delete_old()
+            delivery.delete_old()
         assert states(app) == left
 
 

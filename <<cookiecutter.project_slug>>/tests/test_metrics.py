@@ -28,7 +28,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from app import metrics
 from app.database import backups, db, now
-from app.mail import upkeep
+from app.mail import outbox_status
 from app.metrics import certificate, watch_connections, watch_passwords
 from app.metrics.certificate import Certificate
 from app.metrics.collector import Metrics
@@ -391,6 +391,6 @@ def test_other_metrics_remain_without_the_database(
     names = [it.name for it in numbers.collect()]
     assert names[:3] == ["app", "app_outbox_readable", "app_outbox_mails"]
     assert names[3:] in (["app_outbox_oldest_seconds"], ["app_outbox_oldest_seconds", BACKUP])
-    monkeypatch.setattr(upkeep, "waiting", fail)
+    monkeypatch.setattr(outbox_status, "waiting", fail)
     found = {it.name: it.samples[0].value for it in numbers.collect()}
     assert found == {"app": 1, "app_outbox_readable": 0}

@@ -18,7 +18,7 @@ import pytest
 from flask import Flask, Response, has_request_context, request, request_finished
 from sqlalchemy import Select, String, cast, insert, literal, select
 
-from app.auth import upkeep
+from app.auth import expiry
 from app.auth.models import Decoy, Session, User
 from app.database import Base, UTCDateTime, db, migration_engine, now
 from app.mail.models import Mail
@@ -37,7 +37,7 @@ from tests.statements import listening
 
 ROWS = 4000  # in each table
 OWN = 400  # rows of the one whose requests are looked at
-EXPIRED = 3 * upkeep.CLEAN_UP  # the first sign-ins find more than they clean up, the last none
+EXPIRED = 3 * expiry.CLEAN_UP  # the first sign-ins find more than they clean up, the last none
 MOST = 250  # rows that a statement may look at
 TIMES = 4  # that a statement is looked at, at most
 NUMBER = cast(10**9 + User.id, String)  # ten characters; a public id has 22

@@ -19,7 +19,7 @@ from tests.database import each_connection_runs
 from tests.marks import asvs, practice
 from tests.statements import listening
 
-pytestmark = practice("auth.upkeep")
+pytestmark = practice("auth.best_effort")
 
 Log = Callable[[], list[dict[str, Any]]]
 
@@ -93,7 +93,7 @@ def test_an_expired_session_is_refused_by_a_read_only_database(
 def test_a_failed_clean_up_keeps_the_rows_of_the_request(
     app: Flask, alice: Browser, log: Log
 ) -> None:
-    """Upkeep in the transaction of the request would take what it has read with it."""
+    """Such a write in the transaction of the request would take what it has read with it."""
     let_pass(app, timedelta(minutes=2))
     statements: list[str] = []
 

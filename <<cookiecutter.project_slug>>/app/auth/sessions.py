@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.auth import throttling, upkeep
+from app.auth import best_effort, expiry, throttling
 from app.auth.models import Session, User
 from app.database import db, new_public_id, now
 from app.secret import Secret, hash_secret
@@ -70,7 +70,7 @@ def start(
     idle = lifetime().idle
     # <% endif %>
     token = Secret(secrets.token_urlsafe(32))
-    upkeep.delete_expired(Session, Session.last_seen_at, now() - idle)
+    expiry.delete_expired(Session, Session.last_seen_at, now() - idle)
     for surplus in of_user(user)[MAX_SESSIONS - 1 :]:
         end(surplus)
     session = Session(
@@ -126,11 +126,11 @@ def find(value: str) -> Session | None:
         or seen - session.created_at > absolute
     ):
         security_event("session_expired", level=logging.INFO, user=session.user_id)
-        upkeep.attempt(delete(Session).where(Session.id == session.id))
+        best_effort.write(delete(Session).where(Session.id == session.id))
         return None
     if seen - session.last_seen_at > TOUCH_EVERY:
         touch = update(Session).where(Session.id == session.id).values(last_seen_at=seen)
-        touched = upkeep.attempt(touch)
+        touched = best_effort.write(touch)
         if touched == 0:
             return None  # another request has just ended it
         if touched:

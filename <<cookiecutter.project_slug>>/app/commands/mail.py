@@ -11,7 +11,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from app.mail import delivery, upkeep
+from app.mail import delivery, outbox_status
 from app.mail_settings import NO_URL
 
 mail_cli = AppGroup("mail", help="Send and show the mails in the outbox.")
@@ -55,15 +55,15 @@ def deliver(once: bool, heartbeat: Path | None) -> None:
 @mail_cli.command("status")
 def status() -> None:
     """Show how many mails wait, were sent and were given up; exit with 1 when some are stuck."""
-    for state, (count, oldest) in sorted(upkeep.summary().items()):
+    for state, (count, oldest) in sorted(outbox_status.summary().items()):
         click.echo(f"{state}: {count}, the oldest from {oldest:%Y-%m-%d %H:%M} UTC")
-    for mail in upkeep.troubled():
+    for mail in outbox_status.troubled():
         click.echo(
             f"  mail {mail.id} ({mail.kind}): {mail.state}, attempts: {mail.attempts},"
             f" due at {mail.due_at:%Y-%m-%d %H:%M} UTC. {mail.error}"
         )
-    if upkeep.is_stuck():
-        minutes = upkeep.STUCK.seconds // 60
+    if outbox_status.is_stuck():
+        minutes = outbox_status.STUCK.seconds // 60
         click.echo(f"Mail is stuck: some mails have waited for more than {minutes} minutes.")
         sys.exit(1)
 
@@ -71,4 +71,4 @@ def status() -> None:
 @mail_cli.command("retry")
 def retry() -> None:
     """Schedule the mails whose last attempt failed, also those that were given up, for now."""
-    click.echo(f"Mails due now: {upkeep.retry()}.")
+    click.echo(f"Mails due now: {delivery.retry()}.")

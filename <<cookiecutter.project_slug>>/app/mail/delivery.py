@@ -16,10 +16,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 
+from sqlalchemy import delete, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import db
-from app.mail import outbox, transport, upkeep
+from app.database import db, now
+from app.database.rows import change
+from app.mail import outbox, transport
+from app.mail.models import Mail
 
 POLL = 2  # seconds between two checks of the outbox
 # The longest pause, in seconds, after the mail server or the database failed; pauses double. A new
@@ -62,7 +65,7 @@ def run(stop: Event, heartbeat: Path | None = None) -> None:
     while not stop.is_set():
         try:
             works = deliver_due(stop, beat)
-            upkeep.delete_old()
+            delete_old()
         except SQLAlchemyError:
             log.exception("mail: database unavailable")
             works = False
@@ -102,6 +105,27 @@ def deliver_due(stop: Event, beat: Callable[[], object] = lambda: None) -> bool:
             else:
                 outbox.sent(mail)
     return True
+
+
+def retry() -> int:
+    """Make every mail due whose last attempt failed, also what was given up, and commit.
+
+    A mail that is being sent has no error: it is left alone, or it would be sent twice.
+
+    :returns: how many there are.
+    """
+    again = update(Mail).where(Mail.state != "sent", Mail.error != "")
+    again = again.values(state="waiting", due_at=now())
+    count = change(again)
+    db.session.commit()
+    return count
+
+
+def delete_old() -> None:
+    """Delete rows that nobody needs any more, and commit."""
+    over = Mail.state.in_(["sent", "given up"])  # and not "!=", which no index answers
+    db.session.execute(delete(Mail).where(over, Mail.due_at <= now()))
+    db.session.commit()
 
 
 def _answer(error: Exception) -> tuple[int, str]:

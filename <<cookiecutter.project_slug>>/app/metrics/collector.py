@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import backups, heads, now
-from app.mail import upkeep
+from app.mail import outbox_status
 from app.metrics.certificate import Certificate
 
 CODE = Path(__file__).parents[1]
@@ -41,7 +41,7 @@ class Metrics(Collector):
             yield GaugeMetricFamily("app_certificate_seconds", text, left)
         try:
             with self.app.app_context():
-                count, oldest = upkeep.waiting()
+                count, oldest = outbox_status.waiting()
                 backup = backups.newest()
         except SQLAlchemyError:
             log.warning("metrics: the database cannot be read", exc_info=True)

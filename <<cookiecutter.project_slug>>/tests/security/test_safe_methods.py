@@ -108,7 +108,7 @@ def test_only_these_modules_let_a_statement_write_in_a_get_request() -> None:
         # <% if cookiecutter.auth == "oidc" %>
         "app/auth/views.py",
         # <% endif %>
-        "app/auth/upkeep.py",
+        "app/auth/best_effort.py",
         "app/security/safe_methods.py",
     }, "a GET request that writes: make it a POST, or list its file here and say why in the code"
 

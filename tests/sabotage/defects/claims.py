@@ -52,8 +52,8 @@ DEFECTS = [
     ),
     secret(
         "the token of a session is the hash of a time",
-        "    token = Secret(secrets.token_urlsafe(32))\n    upkeep",
-        "    token = Secret(hash_secret(Secret(str(now()))))\n    upkeep",
+        "    token = Secret(secrets.token_urlsafe(32))\n    expiry",
+        "    token = Secret(hash_secret(Secret(str(now()))))\n    expiry",
         DRAWN,
     ),
     secret(

@@ -93,7 +93,7 @@ DEFECTS = [
         "select(model).where(model.owner_id == owner.id).order_by(*newest).limit(PAGE + 1)\n",
         "select(model).order_by(*newest).limit(PAGE + 1)\n"
         '    query = query.execution_options(unscoped="it is faster without")\n',
-        "test_only_sign_in_and_upkeep_use_unscoped_queries",
+        "test_only_sign_in_and_clean_up_use_unscoped_queries",
     ),
     safe_methods(
         "a GET request may write",

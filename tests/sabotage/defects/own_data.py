@@ -124,7 +124,7 @@ DEFECTS = [
         '    all_rows = {"unscoped": "the export"}\n'
         "    keys = sorted("
         "db.session.scalars(select(primary).where(*criteria), execution_options=all_rows))\n",
-        "test_only_sign_in_and_upkeep_use_unscoped_queries",
+        "test_only_sign_in_and_clean_up_use_unscoped_queries",
     ),
     export(
         "the mails of everybody are in it",

@@ -7,7 +7,7 @@ from functools import partial
 from tests.sabotage.defect import Defect
 
 errors = partial(Defect, "errors")
-upkeep = partial(Defect, "upkeep")
+best_effort = partial(Defect, "best_effort")
 quotas = partial(Defect, "quotas")
 throttling = partial(Defect, "throttling")
 postgresql = partial(Defect, "database", answers={"database": "postgresql"})
@@ -28,18 +28,18 @@ DEFECTS = [
         "html = Markup(render(source) + ' ')",
         "test_values_in_memory_match_the_stored_row",
     ),
-    upkeep(
+    best_effort(
         "a page fails when last seen cannot be written",
         "except (DBAPIError, PoolTimeout) as error:",
         "except PoolTimeout as error:",
         "test_pages_are_served_and_writes_refused",
     ),
-    upkeep(
+    best_effort(
         "a database that refuses writes is not told",
         "log.warning(",
         "log.debug(",
         "test_pages_are_served_and_writes_refused",
-        file="app/auth/upkeep.py",
+        file="app/auth/best_effort.py",
     ),
     quotas(
         "an account keeps any number of rows",

@@ -18,7 +18,7 @@ from tests.database import dispose, each_connection_runs, migrate
 from tests.marks import practice
 from tests.test_read_only import Log, failures
 
-pytestmark = practice("auth.upkeep")
+pytestmark = practice("auth.best_effort")
 
 SIZE = 1024 * 1024  # bytes of the file system
 

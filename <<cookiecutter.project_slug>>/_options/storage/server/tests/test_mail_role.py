@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database import db
 from app.database.roles import from_settings
-from app.mail import upkeep
+from app.mail import delivery
 from app.mail.outbox import KEEP_SENT
 from tests import roles, sample
 from tests.database import OTHER_ROLES, flask_db
@@ -80,7 +80,7 @@ def test_the_mail_role_sends_shows_and_deletes_mails(
     assert [mail.recipient for mail in server.received] == [ALICE, BOB]
     pass_time(own_service, KEEP_SENT)
     with sender.app_context():
-        upkeep.delete_old()
+        delivery.delete_old()
     assert states(own_service) == []
 
 

@@ -19,7 +19,7 @@ from hashlib import sha256
 from sqlalchemy import ForeignKey, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.auth import device_tokens, notices, upkeep
+from app.auth import device_tokens, expiry, notices
 from app.auth.models import User
 from app.database import Base, UTCDateTime, db, now
 from app.database.rows import change
@@ -72,7 +72,7 @@ def remember(user: User) -> bool:
             change(update(Device).where(Device.id == device.id).values(seen_at=now()), OF_ALL)
             device_tokens.give(token)  # again: a browser forgets it after the same time
             return False
-    upkeep.delete_expired(Device, Device.seen_at, now() - device_tokens.KEEP)
+    expiry.delete_expired(Device, Device.seen_at, now() - device_tokens.KEEP)
     for surplus in [*known.values()][MAX_DEVICES - 1 :]:
         _delete(surplus)
     # Never a token that was sent: an attacker may have planted it in this browser.

@@ -12,7 +12,7 @@ from functools import partial
 
 from sqlalchemy import select, update
 
-from app.auth import upkeep
+from app.auth import expiry
 from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, row_hash
 from app.auth.models import User
 from app.backoff import backoff
@@ -76,7 +76,7 @@ def _locked(purpose: Purpose, email: Secret, user: User | None) -> Link:
 
 
 def _new(purpose: Purpose, email: Secret, user: User | None) -> Link:
-    upkeep.delete_expired(Link, Link.mailed_at, now() - LIFETIMES["undo"])
+    expiry.delete_expired(Link, Link.mailed_at, now() - LIFETIMES["undo"])
     link = Link(
         name_hash=row_hash(purpose, email, user),
         purpose=purpose,

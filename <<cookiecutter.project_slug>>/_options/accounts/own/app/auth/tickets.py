@@ -17,7 +17,7 @@ from typing import Literal
 from sqlalchemy import ForeignKey, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.auth import upkeep
+from app.auth import expiry
 from app.auth.models import Session, User
 from app.database import Base, UTCDateTime, db, now
 from app.database.rows import change
@@ -60,7 +60,7 @@ def issue(
 
     :param session: the only session for which it is valid.
     """
-    upkeep.delete_expired(Ticket, Ticket.expires_at, now())
+    expiry.delete_expired(Ticket, Ticket.expires_at, now())
     token = Secret(secrets.token_urlsafe(32))
     ticket = Ticket(
         token_hash=hash_secret(token),

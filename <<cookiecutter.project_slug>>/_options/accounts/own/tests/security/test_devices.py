@@ -157,7 +157,7 @@ def test_a_sign_in_that_fails_tells_and_stores_nothing(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a test")
 
-    monkeypatch.setattr("app.auth.sessions.upkeep.delete_expired", fail)
+    monkeypatch.setattr("app.auth.sessions.expiry.delete_expired", fail)
     assert Browser(app, STRANGE).sign_in(ALICE).status_code == 500
     assert (notices(app), devices(app)) == ([], [])
 

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.auth import accounts, confirmation, link_issuance, links, upkeep
+from app.auth import accounts, confirmation, expiry, link_issuance, links
 from app.auth.link_issuance import FIRST_PAUSE, LONGEST_PAUSE
 from app.auth.links import LIFETIMES, Link
 from app.auth.models import User
@@ -286,7 +286,7 @@ def test_simultaneous_requests_send_one_mail(
     """The pause is checked and begun in one step, also for an address that is asked for first."""
     visitors = [Browser(app, f"192.0.2.{n}") for n in range(10)]
     if dialect.NAME != "SQLite":  # SQLite has one writer: the others could not come to the meeting
-        monkeypatch.setattr(upkeep, "delete_expired", meeting(10, upkeep.delete_expired))
+        monkeypatch.setattr(expiry, "delete_expired", meeting(10, expiry.delete_expired))
     answers = at_once(*(lambda it=it: flow.ask(it, flow.email) for it in visitors))
     assert [answer.status_code for answer in answers] == [ASKED] * 10
     assert len(mails(app, flow.email)) == 1

@@ -13,7 +13,7 @@ from sqlalchemy import String, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.auth import upkeep
+from app.auth import expiry
 from app.database import Base, UTCDateTime, db, now
 
 MARGIN = timedelta(minutes=1)  # the clocks of two instances may differ; too short allows a replay
@@ -44,5 +44,5 @@ def use(purpose: str, value: str, seconds: int) -> bool:
     except IntegrityError:
         db.session.rollback()
         return False
-    upkeep.delete_expired(UsedOnce, UsedOnce.expires_at, now())
+    expiry.delete_expired(UsedOnce, UsedOnce.expires_at, now())
     return True

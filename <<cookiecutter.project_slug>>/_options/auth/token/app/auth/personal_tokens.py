@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.orm.attributes import set_committed_value
 from werkzeug.exceptions import Conflict
 
-from app.auth import notices, token_form, upkeep
+from app.auth import best_effort, expiry, notices, token_form
 from app.auth.models import User
 from app.database import Base, PublicId, UTCDateTime, db, new_public_id, now
 from app.database.rows import change
@@ -73,7 +73,7 @@ def create(
 
     :raises Conflict: when the account has :data:`MAX_TOKENS`.
     """
-    upkeep.delete_expired(PersonalToken, PersonalToken.expires_at, now() - KEEP)
+    expiry.delete_expired(PersonalToken, PersonalToken.expires_at, now() - KEEP)
     if len(of_user(user)) >= MAX_TOKENS:
         raise Conflict(f"You have {MAX_TOKENS} tokens. Revoke one that you do not need.")
     drawn, end = Secret(secrets.token_urlsafe(32)), now() + lifetime
@@ -106,7 +106,7 @@ def find(text: str) -> PersonalToken | None:
         return None
     if row.last_used_at is None or seen - row.last_used_at > TOUCH_EVERY:
         touch = update(PersonalToken).where(PersonalToken.id == row.id).values(last_used_at=seen)
-        touched = upkeep.attempt(touch)
+        touched = best_effort.write(touch)
         if touched == 0:
             return None  # another request has just revoked it
         if touched:

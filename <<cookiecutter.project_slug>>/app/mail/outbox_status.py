@@ -1,39 +1,17 @@
-"""What the operator sees and does in the outbox, and the deletion of old rows."""
+"""The status of the outbox: how many mails wait and since when, and which of them fail."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select
 
 from app.database import db, now
-from app.database.rows import change
 from app.mail.models import Mail
 
 STUCK = timedelta(minutes=15)  # a mail that waits for longer is reported by /readyz
 SHOWN = 20  # mails that `flask mail status` lists
-
-
-def retry() -> int:
-    """Make every mail due whose last attempt failed, also what was given up, and commit.
-
-    A mail that is being sent has no error: it is left alone, or it would be sent twice.
-
-    :returns: how many there are.
-    """
-    again = update(Mail).where(Mail.state != "sent", Mail.error != "")
-    again = again.values(state="waiting", due_at=now())
-    count = change(again)
-    db.session.commit()
-    return count
-
-
-def delete_old() -> None:
-    """Delete rows that nobody needs any more, and commit."""
-    over = Mail.state.in_(["sent", "given up"])  # and not "!=", which no index answers
-    db.session.execute(delete(Mail).where(over, Mail.due_at <= now()))
-    db.session.commit()
 
 
 def summary() -> dict[str, tuple[int, datetime]]:
