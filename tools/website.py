@@ -35,7 +35,7 @@ PRACTICES = {
     "Regular audits": "audits",
     "Rate limiting": "rate_limits auth.throttling quotas",
     "Error handling": "errors logs refusals auth.best_effort",
-    "Access control": "access scope safe_methods auth.operators",
+    "Access control": "access scope safe_methods auth.operator_views",
     "Data exposure": "secret_key secret encryption headers security_txt",
 }
 FLOWS = {
@@ -48,7 +48,9 @@ FLOWS = {
     "Step-up": "auth.step_up",
     "Tokens of an API": "auth.tokens auth.sessions",
     "Personal access tokens": "auth.personal_tokens auth.token_form auth.token_access",
-    "Sign-in with OpenID Connect": "auth.identity_provider auth.backchannel auth.operators",
+    "Sign-in with OpenID Connect": """
+        auth.identity_provider auth.backchannel_views auth.operator_views
+    """,
     "Export and deletion": "auth.export auth.deletion",
     "Mail": "mail.outbox mail.delivery mail.transport auth.notices",
 }

@@ -134,7 +134,12 @@ def test_a_fresh_route_that_does_not_look_at_its_session_again_is_noticed(
     monkeypatch.setattr(sessions, "lock", lambda session: throttling.lock(session.user))
     assert send().status_code < 400
     assert count(app, User) == 0
-    assert accounts_are_locked[0].startswith("own_data.delete, whose session may have ended: ")
+    # <% if cookiecutter.auth == "token" %>
+    route = "own_data.delete"
+    # <% else %>
+    route = "deletion.delete"
+    # <% endif %>
+    assert accounts_are_locked[0].startswith(f"{route}, whose session may have ended: ")
     accounts_are_locked.clear()
 
 

@@ -149,7 +149,7 @@ def test_every_route_that_changes_something_needs_our_token(
         assert answer.status_code == 400, (
             f"{route}: it takes a form without our token ({answer.status}). Do not exempt it; a"
             " program that cannot have a token proves itself by a signature, see"
-            " backchannel.signed_request."
+            " backchannel_views.signed_request."
         )
     assert fingerprint(app) == before
 

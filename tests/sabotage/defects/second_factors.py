@@ -319,6 +319,6 @@ DEFECTS = [
         '    return hashed_key("account", str(user.id)) if user else client_address()\n',
         "    return client_address()\n",
         "test_many_tickets_and_addresses_give_no_more_tries",
-        file="app/auth/second_step.py",
+        file="app/auth/second_step_views.py",
     ),
 ]

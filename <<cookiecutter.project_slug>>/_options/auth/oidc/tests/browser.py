@@ -60,7 +60,7 @@ PUBLIC_ROUTES = {"auth.callback", "auth.emergency", "backchannel.logout"}
 # What a user gets there: nothing without an answer of the provider; the page is for operators.
 OTHER_ANSWERS = {"auth.callback": 401, "operators.index": 403}
 PRIVATE_ROUTES = {
-    *("account.export_data", "own_data.delete"),
+    *("account.export_data", "deletion.delete"),
     *("operators.disable", "operators.enable", "operators.index", "step_up.prove"),
 }
 SHOWN_LATER: dict[str, set[str]] = {}

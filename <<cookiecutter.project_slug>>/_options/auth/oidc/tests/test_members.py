@@ -131,7 +131,7 @@ def test_leaving_the_group_ends_all_sessions(
     assert bob.is_signed_in()
 
 
-@practice("auth.operators")
+@practice("auth.operator_views")
 @asvs("8.3.2")
 def test_the_operator_role_is_decided_at_every_sign_in(
     app: Flask, make_app: Callable[..., Flask], log: Log
@@ -151,7 +151,7 @@ def test_the_operator_role_is_decided_at_every_sign_in(
         assert ("authz_change" in events(log)) is (groups != ["staff"])
 
 
-@practice("auth.operators")
+@practice("auth.operator_views")
 @asvs("8.2.1")
 def test_nobody_is_an_operator_by_default(app: Flask) -> None:
     arrive(Browser(app), groups=["admins", "operator", ""])

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import operators
+from app.auth import operator_views
 from app.auth.models import User
 from app.database import db
 from app.secret import Secret
@@ -21,7 +21,7 @@ from tests.routes import fingerprint, routes
 from tests.statements import listening
 from tests.stub import STUB
 
-pytestmark = practice("auth.operators")
+pytestmark = practice("auth.operator_views")
 
 OPERATORS = {"OIDC_OPERATOR_GROUPS": "admins"}
 
@@ -173,7 +173,7 @@ def test_claims_of_a_provider_are_shown_as_text(service: Flask, operator: Browse
 def test_a_long_list_has_pages(
     service: Flask, operator: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operators, "PAGE", 2)
+    monkeypatch.setattr(operator_views, "PAGE", 2)
     for name in ("a", "b", "c"):
         arrive(service, f"{name}@example.com")
     first = html(operator.get("/operators/accounts"))

@@ -31,7 +31,7 @@ from tests.marks import asvs, practice
 from tests.real_provider import Person, RealProvider, real_provider
 from tests.stub import STUB, subject_of
 
-pytestmark = practice("auth.backchannel")
+pytestmark = practice("auth.backchannel_views")
 
 PATH = "/auth/backchannel-logout"
 EVENTS = {LOGOUT_EVENT: {}}

@@ -9,13 +9,13 @@ from __future__ import annotations
 from flask import Flask
 
 from app.auth import (
-    account,
-    backchannel,
+    account_views,
+    backchannel_views,
     challenges,
+    deletion_views,
     identity,
     identity_provider,
-    operators,
-    own_data,
+    operator_views,
     step_up_views,
     views,
 )
@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
     app.config["PRACTICES"].append(identity_provider)
     app.register_blueprint(views.blueprint)
     app.register_blueprint(step_up_views.blueprint)
-    app.register_blueprint(backchannel.blueprint)
-    app.register_blueprint(account.blueprint)
-    app.register_blueprint(own_data.blueprint)
-    app.register_blueprint(operators.blueprint)
+    app.register_blueprint(backchannel_views.blueprint)
+    app.register_blueprint(account_views.blueprint)
+    app.register_blueprint(deletion_views.blueprint)
+    app.register_blueprint(operator_views.blueprint)

@@ -37,7 +37,7 @@ MALLORY, OPERATOR = "mallory@example.com", "op@example.com"
 # What a stolen session must not do. A new route that changes something is here, or below.
 # Then the user comes to the page from which it can be done.
 BACK = {
-    "own_data.delete": "/account/delete",
+    "deletion.delete": "/account/delete",
     "account.export_data": PROFILE,
     "account.revoke": PROFILE,
     "account.revoke_others": PROFILE,

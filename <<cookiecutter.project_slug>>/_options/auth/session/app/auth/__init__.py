@@ -5,15 +5,15 @@ from __future__ import annotations
 from flask import Flask
 
 from app.auth import (
-    account,
+    account_views,
     address_views,
     challenges,
+    deletion_views,
     identity,
     link_views,
-    own_data,
     passkey_views,
     rescue_views,
-    second_step,
+    second_step_views,
     step_up_views,
 )
 from app.security import access
@@ -23,10 +23,10 @@ def init_app(app: Flask) -> None:
     """Register the pages for signing up, in and out, and for the account."""
     access.authenticate_by(app, identity.identify, challenges.challenge, challenges.step_up_first)
     app.register_blueprint(link_views.blueprint)  # also has the routes of views.py
-    app.register_blueprint(second_step.blueprint)
-    app.register_blueprint(account.blueprint)
+    app.register_blueprint(second_step_views.blueprint)
+    app.register_blueprint(account_views.blueprint)
     app.register_blueprint(step_up_views.blueprint)
     app.register_blueprint(passkey_views.blueprint)  # also those of factor_views.py
     app.register_blueprint(address_views.blueprint)
-    app.register_blueprint(own_data.blueprint)
+    app.register_blueprint(deletion_views.blueprint)
     app.register_blueprint(rescue_views.blueprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account, identity, second_factors, totp, totp_codes
+from app.auth import account_views, identity, second_factors, totp, totp_codes
 from app.auth.factor_forms import CodeForm, PasskeyForm
 from app.auth.protection import Protection
 from app.auth.qr import QRCode
@@ -19,7 +19,7 @@ from app.security.access import fresh
 blueprint = Blueprint("second_factors", __name__, url_prefix="/account/second-factors")
 
 
-@account.blueprint.context_processor
+@account_views.blueprint.context_processor
 def protection_of_account() -> dict[str, object]:
     """What the account page shows of this."""
     return {"protection_of": Protection.of}

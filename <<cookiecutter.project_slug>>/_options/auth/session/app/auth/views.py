@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth import (
-    account,
+    account_views,
     accounts,
     identity,
     sign_in,
@@ -69,7 +69,7 @@ def logout() -> ResponseReturnValue:
     return identity.sign_out(url_for("home"), clear='"cache", "storage"')
 
 
-@account.blueprint.route("/password", endpoint="password", methods=["GET", "POST"])
+@account_views.blueprint.route("/password", endpoint="password", methods=["GET", "POST"])
 @fresh
 @rate_limits.credential_change
 def change_password() -> ResponseReturnValue:

@@ -9,10 +9,10 @@ from app.auth import (
     challenges,
     identity,
     link_views,
-    own_data,
+    own_data_views,
     passkey_views,
     rescue_views,
-    second_step,
+    second_step_views,
     session_views,
     step_up_views,
     token_views,
@@ -26,11 +26,11 @@ def init_app(app: Flask) -> None:
     access.authenticate_by(app, identity.identify, challenges.challenge, challenges.step_up_first)
     app.register_blueprint(link_views.blueprint)  # also has the routes of views.py
     app.register_blueprint(views.me)
-    app.register_blueprint(second_step.blueprint)
+    app.register_blueprint(second_step_views.blueprint)
     app.register_blueprint(step_up_views.blueprint)
     app.register_blueprint(passkey_views.blueprint)
     app.register_blueprint(address_views.blueprint)
     app.register_blueprint(session_views.blueprint)
     app.register_blueprint(token_views.blueprint)
-    app.register_blueprint(own_data.blueprint)
+    app.register_blueprint(own_data_views.blueprint)
     app.register_blueprint(rescue_views.blueprint)

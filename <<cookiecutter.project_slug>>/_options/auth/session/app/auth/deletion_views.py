@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.auth import account, deletion, identity
+from app.auth import account_views, deletion, identity
 from app.fields import TextForm
 from app.security import rate_limits
 from app.security.access import fresh
 
-blueprint = Blueprint("own_data", __name__, url_prefix="/account")
+blueprint = Blueprint("deletion", __name__, url_prefix="/account")
 
 
 @blueprint.route("/delete", methods=["GET", "POST"])
@@ -21,6 +21,6 @@ def delete() -> ResponseReturnValue:
     form = TextForm()
     if form.validate_on_submit():
         deletion.delete_account(identity.locked_session().user, by="the user")
-        return account.deleted()
+        return account_views.deleted()
     status = 422 if form.is_submitted() else 200
     return render_template("account/delete.html", form=form), status
