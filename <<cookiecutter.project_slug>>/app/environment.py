@@ -1,4 +1,4 @@
-"""The value of a setting, from the environment or from a file, and the form of a Redis URL.
+"""The value of a setting, from the environment or from a file.
 
 A value ``NAME`` comes from the variable ``NAME``, from the file named by ``NAME_FILE`` (Docker and
 Kubernetes secrets) or from the file ``NAME`` in ``$CREDENTIALS_DIRECTORY`` (systemd
@@ -12,16 +12,11 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 NAME = r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*"  # RFC 1123
 HOST_NAME = re.compile(NAME)
 HTTPS_URL = re.compile(r"https://[a-z0-9.-]{1,253}(:[1-9][0-9]{0,4})?(/[A-Za-z0-9/._~-]*)?")
 PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-METRICS_ADDRESS = re.compile(rf"([0-9.]+|\[[0-9a-f:]+\]):{PORT}")
-CERTIFICATE_ADDRESS = re.compile(rf"({NAME}|\[[0-9a-f:]+\]):{PORT}")
-REDIS_VERIFIED = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}  # redis-py's defaults
-REDIS_TLS_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 
 def secret_file(name: str, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -83,51 +78,6 @@ class SettingsReader:
         self.problems += [
             f"{name} is not set; {hint}" for name, (value, hint) in values.items() if not value
         ]
-
-
-def redis_problem(url: str) -> str | None:
-    """Why ``url`` is not the URL of a Redis; None when it is."""
-    try:
-        parts = urlsplit(url)
-        given = parse_qsl(parts.query, strict_parsing=bool(parts.query))
-        place = parts.path if parts.scheme == "redis+unix" else parts.hostname
-        known = parts.scheme in ("redis", "rediss", "redis+unix")
-        usable = known and bool(place) and parts.port != 0 and int(dict(given).get("db", 0)) >= 0
-    except ValueError:  # a port that is no number, half a bracket, an option without value
-        usable = False
-    if not usable:
-        return "REDIS_URL is not a Redis URL; write redis://, rediss:// or redis+unix://"
-    allowed = {"db", *REDIS_TLS_FILES, *REDIS_VERIFIED} if parts.scheme == "rediss" else {"db"}
-    for name, value in given:
-        if name not in allowed:
-            return f"REDIS_URL has the unknown option {name}; allowed: {', '.join(sorted(allowed))}"
-        if [other for other, _ in given].count(name) > 1:
-            return f"REDIS_URL has the option {name} twice; write it once"
-        if name in REDIS_TLS_FILES and not Path(value).is_file():
-            return f"REDIS_URL names a file that is not there: {name}={value}"
-    return None
-
-
-def redis_risk(url: str, private_host: str) -> str | None:
-    """What is unsafe about the Redis of a service in production; None when nothing is.
-
-    An attacker who reads the network could take the password and reset every counter. Allowed are
-    a unix socket, this machine, verified TLS, and plain text to ``private_host`` only.
-
-    :param url: a URL without a :func:`redis_problem`.
-    :param private_host: a host in a network that only this service reaches, or an empty string.
-    """
-    parts = urlsplit(url)
-    options, host = dict(parse_qsl(parts.query)), parts.hostname or ""
-    for option, safe in REDIS_VERIFIED.items():
-        if options.get(option, safe) != safe:
-            return f"REDIS_URL does not verify the server; remove {option} from it"
-    if parts.scheme == "redis" and not is_loopback(host) and host != private_host.lower():
-        return (
-            f"REDIS_URL sends to {host} without TLS; write rediss://, or name the host in"
-            " REDIS_PRIVATE_HOST when only this service reaches the network in between"
-        )
-    return None
 
 
 def is_loopback(host: str) -> bool:

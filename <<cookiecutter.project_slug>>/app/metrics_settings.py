@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from app.environment import CERTIFICATE_ADDRESS, METRICS_ADDRESS, SettingsReader
+from app.environment import NAME, PORT, SettingsReader
+
+METRICS_ADDRESS = re.compile(rf"([0-9.]+|\[[0-9a-f:]+\]):{PORT}")
+CERTIFICATE_ADDRESS = re.compile(rf"({NAME}|\[[0-9a-f:]+\]):{PORT}")
 
 
 @dataclass(frozen=True)

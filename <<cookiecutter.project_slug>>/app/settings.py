@@ -15,7 +15,7 @@ from app.database import dialect
 # <% else %>
 from app.database_settings import NO_DEFAULTS, DatabaseSettings, development_urls
 # <% endif %>
-from app.environment import HOST_NAME, HTTPS_URL, SettingsReader, redis_problem
+from app.environment import HOST_NAME, HTTPS_URL, SettingsReader
 # <% if cookiecutter.__interface == "html" %>
 from app.footer_settings import read_footer
 # <% endif %>
@@ -27,6 +27,7 @@ from app.oidc_settings import OIDCSettings
 # <% if cookiecutter.__interface == "json" %>
 from app.passkey_origins import origin_problems
 # <% endif %>
+from app.redis_settings import redis_problem
 from app.secret import Secret
 # <% if cookiecutter.__interface == "html" %>
 from app.session_settings import SessionSettings

@@ -23,7 +23,7 @@ from flask.typing import ResponseReturnValue
 from flask_limiter import Limit, Limiter, RateLimitExceeded
 from limits.storage import MemoryStorage
 
-from app.environment import redis_risk
+from app.redis_settings import redis_risk
 from app.security.errors import respond
 # <% if cookiecutter.auth == "token" %>
 from app.security.limit_keys import client_address, personal_token, signed_in_account

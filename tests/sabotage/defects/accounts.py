@@ -369,7 +369,7 @@ DEFECTS = [
     rate_limits(
         "the certificate of Redis is not verified",
         "if options.get(option, safe) != safe:",
-        "if option not in REDIS_VERIFIED:",
+        "if option not in VERIFIED:",
         "test_production_refuses_redis_without_tls_or_verification",
     ),
     rate_limits(

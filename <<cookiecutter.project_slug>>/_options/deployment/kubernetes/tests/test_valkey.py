@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.environment import redis_problem, redis_risk
+from app.redis_settings import redis_problem, redis_risk
 from tests import deployment_policy as policy
 from tests.manifests import FOLDER
 from tests.policy import check
