@@ -1,4 +1,4 @@
-"""The ledger of every choice agrees with the marks of the tests that this choice has."""
+"""The list of ASVS of every choice agrees with the marks of the tests that this choice has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.template import SERVICE
 
-LEDGER = "tests/security/asvs.list"
+LIST = "tests/security/asvs.list"
 BY_TESTS = {"proven", "absent", "in part"}
 
 
@@ -23,14 +23,14 @@ def named(project: Path) -> set[str]:
     return found
 
 
-def states(ledger: str) -> dict[str, str]:
+def states(listed: str) -> dict[str, str]:
     """The first word of the state of each requirement, by its number."""
-    lines = [line.split(" | ") for line in ledger.splitlines() if " | " in line]
+    lines = [line.split(" | ") for line in listed.splitlines() if " | " in line]
     return {line[0]: line[3].partition(": ")[0] for line in lines}
 
 
 def test_each_proven_requirement_has_a_test_and_each_named_one_is_proven(pair: Path) -> None:
-    said, tests = states((pair / LEDGER).read_text("utf-8")), named(pair)
+    said, tests = states((pair / LIST).read_text("utf-8")), named(pair)
     assert len(said) > 253
     assert sorted(number for number, it in said.items() if it in BY_TESTS) == sorted(
         number for number in tests if said.get(number) != "documented"
@@ -39,7 +39,7 @@ def test_each_proven_requirement_has_a_test_and_each_named_one_is_proven(pair: P
 
 def test_each_requirement_is_written_once_for_all_choices() -> None:
     """Otherwise its text or level could differ between two choices."""
-    text = (SERVICE / LEDGER).read_text("utf-8")
+    text = (SERVICE / LIST).read_text("utf-8")
     numbers = Counter(re.findall(r"(?m)^([\d.]+) \| ", text))
     assert len(numbers) > 253
     assert set(numbers.values()) == {1}

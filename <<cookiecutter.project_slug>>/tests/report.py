@@ -20,13 +20,13 @@ from typing import Any
 import jinja2
 import pytest
 
-from tests import ledger, traceability
+from tests import asvs_list, traceability
 
 HERE = Path(__file__).parent
 # From the best to the worst: a row is as good as the worst of its tests.
 PASSED, SKIPPED, NOT_RUN, FAILED, NO_TEST = "passed", "skipped", "not run", "failed", "no test"
 STATES = {PASSED: "green", SKIPPED: "yellow", NOT_RUN: "red", FAILED: "red", NO_TEST: "red"}
-# Requirements that no test can prove, by what the ledger says.
+# Requirements that no test can prove, by what the list says.
 UNPROVEN = {"does not apply": "grey", "operator": "grey", "in part": "yellow", "not met": "red"}
 SIGNS = {"green": "✅", "yellow": "⚠️", "red": "❌"}
 
@@ -103,7 +103,7 @@ class Report(Found):
         content = {
             "practices": [self.row(practice, practice.tests) for practice in self.practices],
             "requirements": requirements,
-            "chapters": list(ledger.totals(self.requirements, green)),
+            "chapters": list(asvs_list.totals(self.requirements, green)),
             "total": Counter(self.states.values()),
             "elsewhere": sorted(
                 {case for case, state in self.states.items() if state == FAILED}
@@ -145,10 +145,10 @@ class Report(Found):
         passed = [*states.values()].count(PASSED)
         return Row(entry, worst(states.values()), passed, states, remarks)
 
-    def requirement(self, entry: ledger.Requirement) -> Row:
+    def requirement(self, entry: asvs_list.Requirement) -> Row:
         if entry.state in UNPROVEN:
             return replace(self.row(entry, entry.tests), state=entry.state, remarks=[entry.reason])
-        place = [ledger.PLACES] if entry.state == "documented" else []
+        place = [asvs_list.PLACES] if entry.state == "documented" else []
         row = self.row(entry, entry.tests + place)
         return replace(row, remarks=[entry.reason, *row.remarks]) if place else row
 

@@ -81,7 +81,7 @@ def _is_text(column: Any) -> bool:
 
 def add_mail(app: Flask, recipient: str) -> None:
     with app.app_context():
-        outbox.add("deleted", Secret(recipient), {"by": "a test"})
+        outbox.add("deleted", Secret(recipient), {"by_operator": True})
         db.session.execute(update(Mail).values(kind="a test"))
         db.session.commit()
 

@@ -1,6 +1,6 @@
 """Each practice has its tests, no more and no less; the report is green only for what ran.
 
-``test_ledger.py`` looks at the requirements.
+``test_asvs_list.py`` looks at the requirements.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from app.security import PRACTICES
-from tests import ledger, traceability
+from tests import asvs_list, traceability
 
 Plant = Callable[..., Path]
 
@@ -34,7 +34,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Plant:
     def make(files: dict[str, str]) -> Path:
         root = tmp_path_factory.mktemp("planted")
         (root / "tests/security").mkdir(parents=True)
-        shutil.copy(traceability.ROOT / ledger.LEDGER, root / ledger.LEDGER)
+        shutil.copy(traceability.ROOT / asvs_list.FILE, root / asvs_list.FILE)
         (root / "pytest.ini").write_text("[pytest]\nmarkers =\n    asvs\n    practice\n")
         for name, content in files.items():
             path = root / "tests" / name

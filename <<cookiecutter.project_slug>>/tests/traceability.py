@@ -2,7 +2,7 @@
 
 ``make practices`` prints it. All of it comes from the sources. The attack is the first sentence of
 the practice's module. The tests come from the files in ``tests/``, which this module only parses;
-``make report`` runs them. What a requirement asks for, and whether it is met, is in ``ledger.py``.
+``make report`` runs them. ``asvs_list.py`` has what a requirement asks for, and whether it is met.
 
 - ``tests/security/test_csrf.py`` tests the practice ``csrf``, by its name;
 - ``pytestmark = practice("csrf")`` assigns any other file, ``@practice("csrf")`` one test;
@@ -29,8 +29,8 @@ from pathlib import Path
 from types import ModuleType
 
 from app.security import PRACTICES
-from tests import ledger
-from tests.ledger import by_number
+from tests import asvs_list
+from tests.asvs_list import by_number
 
 ROOT = Path(__file__).parents[1]
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
@@ -76,23 +76,23 @@ def read(root: Path = ROOT) -> list[Practice]:
     return list(found.values())
 
 
-def requirements(root: Path = ROOT) -> list[ledger.Requirement]:
-    """Every line of the ledger, with the tests that name its number.
+def requirements(root: Path = ROOT) -> list[asvs_list.Requirement]:
+    """Every line of the list, with the tests that name its number.
 
-    :raises TraceabilityError: when there is no ledger.
+    :raises TraceabilityError: when there is no list.
     """
-    if not (root / ledger.LEDGER).is_file():
-        raise TraceabilityError(f"There is no {ledger.LEDGER} in {root}; run this in a checkout.")
+    if not (root / asvs_list.FILE).is_file():
+        raise TraceabilityError(f"There is no {asvs_list.FILE} in {root}; run this in a checkout.")
     named = _named(root)
-    found = ledger.parse((root / ledger.LEDGER).read_text(encoding="utf-8"))
+    found = asvs_list.parse((root / asvs_list.FILE).read_text(encoding="utf-8"))
     for it in found:
         it.tests += named.get(it.number, [])
     return found
 
 
 def problems(root: Path = ROOT) -> list[str]:
-    """Where the ledger, the tests and the documents differ; each begins with the number."""
-    return list(ledger.problems(requirements(root), _named(root), root))
+    """Where the list, the tests and the documents differ; each begins with the number."""
+    return list(asvs_list.problems(requirements(root), _named(root), root))
 
 
 def _named(root: Path) -> dict[str, list[str]]:
@@ -157,7 +157,7 @@ def _marks(expressions: Iterable[ast.expr]) -> Marks:
     )
 
 
-def as_json(practices: list[Practice], chosen: list[ledger.Requirement]) -> str:
+def as_json(practices: list[Practice], chosen: list[asvs_list.Requirement]) -> str:
     """The practices and the requirements for tools."""
     content = {"practices": practices, "requirements": chosen}
     return json.dumps(content, indent=2, default=asdict)
@@ -177,29 +177,30 @@ def as_text(practices: list[Practice], *, in_full: bool) -> Iterator[str]:
         yield ""
 
 
-def by_chapter(chosen: list[ledger.Requirement], root: Path) -> Iterator[str]:
+def by_chapter(chosen: list[asvs_list.Requirement], root: Path) -> Iterator[str]:
     """The requirements as lines for a terminal, each with what proves it."""
-    for number, name in ledger.CHAPTERS.items():
+    for number, name in asvs_list.CHAPTERS.items():
         if lines := [it for it in chosen if it.chapter == number]:
             yield f"V{number} {name}"
         for it in lines:
-            place = ledger.heading(root / it.reason, it.number) if it.state == "documented" else ""
+            documented = it.state == "documented"
+            place = asvs_list.heading(root / it.reason, it.number) if documented else ""
             yield f"  {it}{place and f', {place!r}'}"
             yield from (f"      {test}" for test in it.tests)
-    met = {it.number for it in chosen if it.state in ledger.MET}
+    met = {it.number for it in chosen if it.state in asvs_list.MET}
     yield from ("", "Met, of those that apply: chapter, level 1, level 2, level 3")
-    yield from ("  ".join(row) for row in ledger.totals(chosen, met) if row[1:] != ["-"] * 3)
+    yield from ("  ".join(row) for row in asvs_list.totals(chosen, met) if row[1:] != ["-"] * 3)
 
 
 def since(commit: str, root: Path) -> Iterator[str]:
-    """How the ledger differs from that of a commit, as Markdown."""
-    command = ["git", "show", f"{commit}:{ledger.LEDGER}"]
+    """How the list differs from that of a commit, as Markdown."""
+    command = ["git", "show", f"{commit}:{asvs_list.FILE}"]
     shown = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", check=False)
     yield f"## Requirements of OWASP ASVS 5.0.0 since {commit}\n"
     if shown.returncode:
-        yield "That commit is not here, or has no ledger."
+        yield "That commit is not here, or has no such list."
     else:
-        yield from ledger.changes(ledger.parse(shown.stdout), requirements(root))
+        yield from asvs_list.changes(asvs_list.parse(shown.stdout), requirements(root))
 
 
 def _lines(asked: argparse.Namespace, root: Path) -> Iterator[str]:
@@ -224,7 +225,7 @@ def _lines(asked: argparse.Namespace, root: Path) -> Iterator[str]:
     if asked.json:
         return iter([as_json(practices, chosen)])
     if asked.oscal:
-        return iter([json.dumps(ledger.component(chosen, root.name), indent=2)])
+        return iter([json.dumps(asvs_list.component(chosen, root.name), indent=2)])
     return by_chapter(chosen, root)
 
 
@@ -233,8 +234,9 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> str | Non
     parser = argparse.ArgumentParser(prog="make practices")
     add = parser.add_argument
     add("name", nargs="?", help="show this practice alone, with each of its tests")
-    add("--chapter", type=int, choices=ledger.CHAPTERS, help="show the requirements of a chapter")
-    add("--state", choices=(*ledger.STATES, "all"), help="show the requirements in this state")
+    chapters = asvs_list.CHAPTERS
+    add("--chapter", type=int, choices=chapters, help="show the requirements of a chapter")
+    add("--state", choices=(*asvs_list.STATES, "all"), help="show the requirements in this state")
     add("--since", metavar="COMMIT", help="show which requirements changed their state")
     add("--json", action="store_true", help="for tools: each practice and requirement")
     add("--oscal", action="store_true", help="for tools: an OSCAL component definition")

@@ -30,12 +30,12 @@ from app.security.logs import security_event
 KIND = "deleted"  # of the last mail
 
 
-def delete_account(user: User, by: str) -> bool:
+def delete_account(user: User, *, by_operator: bool = False) -> bool:
     """Delete an account and all that is stored about its user, for good. The caller commits.
 
     A last mail says so. A mail that is being sent at this moment still arrives.
 
-    :param by: who deletes it, for the mail and the log: ``the user`` or ``an operator``.
+    :param by_operator: that it was not the user, for the mail and the log.
     :returns: False when another request has just deleted it.
     """
     if not throttling.lock(user):
@@ -54,7 +54,8 @@ def delete_account(user: User, by: str) -> bool:
     db.session.delete(user)
     db.session.flush()
     for address in sorted(told, key=Secret.reveal):
-        _tell(address, by)
+        _tell(address, by_operator=by_operator)
+    by = "an operator" if by_operator else "the user"
     security_event("user_deleted", level=logging.INFO, account=account, by=by)
     return True
 
@@ -68,10 +69,10 @@ def _own_addresses(user: User) -> set[Secret]:
 
 
 # <% endif %>
-def _tell(address: Secret, by: str) -> None:
+def _tell(address: Secret, *, by_operator: bool) -> None:
     """Mail that the account is deleted; to one address once a day.
 
     So an attacker who signs up and deletes in turns floods no mailbox.
     """
     if outbox.recent(KIND, address) == 0:
-        outbox.add(KIND, address, {"by": by})
+        outbox.add(KIND, address, {"by_operator": by_operator})

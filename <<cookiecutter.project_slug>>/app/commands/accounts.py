@@ -89,7 +89,7 @@ def delete_user(email: Secret, yes: bool) -> None:
     if not yes:
         db.session.commit()  # no transaction waits for an answer
         click.confirm(f"Delete {address.reveal()} and {rows} rows for good?", abort=True)
-    if not deletion.delete_account(user, by="an operator"):
+    if not deletion.delete_account(user, by_operator=True):
         raise click.ClickException(f"Somebody else has just deleted {address.reveal()}.")
     db.session.commit()
     click.echo(f"Deleted {address.reveal()}.")

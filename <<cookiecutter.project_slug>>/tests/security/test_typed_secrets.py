@@ -311,7 +311,7 @@ def test_each_column_for_an_address_is_one(app: Flask, alice: Browser) -> None:
     # <% if cookiecutter.auth == "oidc" %>
     Browser(app).register(CAROL)
     with app.app_context():
-        outbox.add("deleted", Secret(ELSEWHERE), {"by": "a test"})
+        outbox.add("deleted", Secret(ELSEWHERE), {"by_operator": True})
         db.session.commit()
     # <% else %>
     ask_for_account(Browser(app), CAROL)

@@ -1,4 +1,4 @@
-"""Defects that make a claim of the ledger false: input that runs as code, weak randomness."""
+"""Defects that make a claim of asvs.list false: input that runs as code, weak randomness."""
 
 from __future__ import annotations
 

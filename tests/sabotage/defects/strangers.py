@@ -258,8 +258,8 @@ DEFECTS = [
     ),
     accounts(
         "a session that has just ended deletes the account",
-        'identity.locked_session().user, by="the user")',
-        'identity.current_user(), by="the user")',
+        "deletion.delete_account(identity.locked_session().user)",
+        "deletion.delete_account(identity.current_user())",
         "test_deletion.py",
         OIDC,
     ),

@@ -88,7 +88,7 @@ def test_nothing_of_a_second_factor_is_left_of_a_deleted_account(
         user = user_of(alice.email).id
     assert len(rows(app, bob.email)) == len(rows(app, alice.email)) == 13
     with asking(app):
-        assert deletion.delete_account(user_of(alice.email), by="the user")
+        assert deletion.delete_account(user_of(alice.email))
         db.session.commit()
         left = [
             row

@@ -24,6 +24,6 @@ def delete() -> ResponseReturnValue:
     """Delete the account here for good, and sign out. The one at the provider stays."""
     form = DeletionForm()
     if form.validate_on_submit():
-        deletion.delete_account(identity.locked_session().user, by="the user")
+        deletion.delete_account(identity.locked_session().user)
         return account_views.deleted()
     return render_template("account/delete.html", form=form)

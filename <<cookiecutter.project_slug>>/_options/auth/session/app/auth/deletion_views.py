@@ -20,7 +20,7 @@ def delete() -> ResponseReturnValue:
     """Delete the account for good, and sign out."""
     form = TextForm()
     if form.validate_on_submit():
-        deletion.delete_account(identity.locked_session().user, by="the user")
+        deletion.delete_account(identity.locked_session().user)
         return account_views.deleted()
     status = 422 if form.is_submitted() else 200
     return render_template("account/delete.html", form=form), status

@@ -37,7 +37,7 @@ class Export(Model):
 @rate_limits.credential_change
 @api.operation("Delete the account and all that it stores, for good", status=204)
 def delete() -> None:
-    deletion.delete_account(identity.locked_session().user, by="the user")
+    deletion.delete_account(identity.locked_session().user)
     db.session.commit()
 
 

@@ -1,4 +1,4 @@
-"""The ledger has every requirement of the standard, and says of none what is not so."""
+"""The list has every requirement of the standard, and says of none what is not so."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from tests import ledger, traceability
-from tests.ledger import Requirement
+from tests import asvs_list, traceability
+from tests.asvs_list import Requirement
 from tests.marks import slow
 
 # OWASP ASVS 5.0.0: a line for each chapter, in it a word for each section, in it a digit for each
@@ -54,16 +54,16 @@ def test_every_requirement_of_the_first_two_levels_has_its_line() -> None:
     numbers = [it.number for it in rows()]
     assert sorted(n for n, level in LEVELS.items() if level < 3 and n not in numbers) == []
     assert sorted(set(numbers) - LEVELS.keys()) == []
-    assert numbers == sorted(set(numbers), key=ledger.by_number), "in their order, each once"
+    assert numbers == sorted(set(numbers), key=asvs_list.by_number), "in their order, each once"
 
 
 def test_every_line_has_the_level_of_the_standard() -> None:
     assert [it.number for it in rows() if it.level != LEVELS[it.number]] == []
-    assert [it.number for it in rows() if it.level == 3 and it.state not in ledger.MET] == []
+    assert [it.number for it in rows() if it.level == 3 and it.state not in asvs_list.MET] == []
     assert [it.number for it in rows() if not 10 < len(it.text) < 100] == []
 
 
-def test_the_ledger_agrees_with_tests_and_documents() -> None:
+def test_the_list_agrees_with_tests_and_documents() -> None:
     """What is proven or absent has a test, what is documented has its heading, and nothing else
     is named by a test. Each problem begins with the number of the requirement."""
     assert traceability.problems() == []
@@ -74,7 +74,7 @@ def test_security_md_lists_what_is_not_met() -> None:
     text = Path("SECURITY.md").read_text("utf-8")
     section = text.partition("\n## Requirements that are not met\n")[2].partition("\n## ")[0]
     listed = [line for line in section.splitlines() if line.startswith("- ")]
-    assert listed == [f"- {it}" for it in rows() if it.state in ledger.MISSING]
+    assert listed == [f"- {it}" for it in rows() if it.state in asvs_list.MISSING]
 
 
 # --- What is wrong is seen
@@ -87,10 +87,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def problems(root: Path, line: str, *tests: str) -> str:
-    found = ledger.parse(line)
+    found = asvs_list.parse(line)
     found[0].tests += tests
     named = {found[0].number: list(tests)} if tests else {}
-    return "\n".join(ledger.problems(found, named, root))
+    return "\n".join(asvs_list.problems(found, named, root))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def problems(root: Path, line: str, *tests: str) -> str:
         ("1.1.1 | 2 | x | proven", [], "1.1.1: it is proven, and no test names it"),
         ("1.1.1 | 2 | x | absent", [], "1.1.1: it is absent, and no test names it"),
         ("1.1.1 | 2 | x | proven: why", ["t"], "1.1.1: proven has a reason"),
-        ("1.1.1 | 2 | x | not met: y", ["t"], "1.1.1: t names it, and the ledger says not met"),
+        ("1.1.1 | 2 | x | not met: y", ["t"], "1.1.1: t names it, and the list says not met"),
         ("1.1.1 | 2 | x | not met", [], "1.1.1: not met has no reason"),
         ("1.1.1 | 2 | x | operator", [], "1.1.1: operator has no reason"),
         ("1.1.1 | 2 | x | in part: y", [], "1.1.1: it is in part, and no test names it"),
@@ -116,33 +116,31 @@ def problems(root: Path, line: str, *tests: str) -> str:
         ("1.1.1 | 2 | x | does not apply: no x", [], ""),
     ],
 )
-def test_a_false_ledger_line_is_reported(
-    root: Path, line: str, tests: list[str], says: str
-) -> None:
+def test_a_false_line_is_reported(root: Path, line: str, tests: list[str], says: str) -> None:
     found = problems(root, line, *tests)
     assert found.startswith(says) if says else not found
 
 
 def test_a_number_without_a_line_is_named(root: Path) -> None:
-    (found,) = ledger.problems([], {"9.9.9": ["t"]}, root)
+    (found,) = asvs_list.problems([], {"9.9.9": ["t"]}, root)
     assert found.startswith("9.9.9: ")
 
 
 @pytest.mark.parametrize("line", ["1.1.1 | 2 | proven", "1.1.1 | two | x | proven"])
 def test_a_line_of_another_form_is_an_error(line: str) -> None:
     with pytest.raises(ValueError, match=r"unpack|invalid literal"):
-        ledger.parse(line)
+        asvs_list.parse(line)
 
 
 # --- What is shown
 
 
 def test_totals_count_what_applies() -> None:
-    rows = ledger.parse(
+    rows = asvs_list.parse(
         "1.1.1 | 1 | x | proven\n1.1.2 | 1 | x | not met: y\n1.1.3 | 2 | x | operator: y\n"
         "2.1.1 | 1 | x | documented: a.md\n2.1.2 | 1 | x | does not apply: y"
     )
-    table = {row[0]: row[1:] for row in ledger.totals(rows, {"1.1.1", "2.1.1"})}
+    table = {row[0]: row[1:] for row in asvs_list.totals(rows, {"1.1.1", "2.1.1"})}
     assert table["1 Encoding and Sanitization"] == ["1 of 2", "-", "-"]
     assert table["2 Validation and Business Logic"] == ["1 of 1", "-", "-"]
     assert table["All chapters"] == ["2 of 3", "-", "-"]
@@ -152,7 +150,7 @@ def test_totals_count_what_applies() -> None:
 def test_changes_name_each_number() -> None:
     before = [Requirement("1.1.1", 2, "x", "proven"), Requirement("1.1.10", 1, "x", "proven")]
     after = [Requirement("1.1.1", 2, "x", "not met", "y"), Requirement("1.1.2", 2, "x", "absent")]
-    assert list(ledger.changes(before, after)) == [
+    assert list(asvs_list.changes(before, after)) == [
         "1 requirements are met, -1 since then.",
         "- 1.1.1: proven → **not met**",
         "- 1.1.2: no line → **absent**",
@@ -184,11 +182,11 @@ def test_the_command_shows_what_changed(
 ) -> None:
     for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"):  # a hook of Git sets them
         monkeypatch.delenv(name, raising=False)
-    place = tmp_path / ledger.LEDGER
+    place = tmp_path / asvs_list.FILE
     place.parent.mkdir(parents=True)
     place.write_text("1.1.1 | 2 | x | not met: y\n")
     assert traceability.main(["--since", "HEAD"], tmp_path) is None
-    assert "no ledger" in capsys.readouterr().out, "and CI of the first commit goes on"
+    assert "no such list" in capsys.readouterr().out, "and CI of the first commit goes on"
     author = ("-c", "user.name=a", "-c", "user.email=a@example.com")
     for command in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "x"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
@@ -208,7 +206,7 @@ def test_the_component_definition_names_what_is_met(capsys: pytest.CaptureFixtur
     (controls,) = component["control-implementations"]
     implemented = controls["implemented-requirements"]
     assert [it["control-id"] for it in implemented] == [
-        f"v5.0.0-{it.number}" for it in rows() if it.state in ledger.MET
+        f"v5.0.0-{it.number}" for it in rows() if it.state in asvs_list.MET
     ]
     ids = [UUID(it["uuid"]) for it in (definition, component, controls, *implemented)]
     assert len({*ids}) == len(ids)

@@ -1,4 +1,4 @@
-"""Ledger: each requirement of OWASP ASVS 5.0.0, whether this service meets it, and by what.
+"""The list of ASVS: each requirement of OWASP ASVS 5.0.0, whether it is met, and by what.
 
 ``security/asvs.list`` has a line for each requirement of levels 1 and 2, and for each of level 3
 that is met: number, level, what it asks for in our words, and the state with its reason or its
@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-LEDGER = "tests/security/asvs.list"
+FILE = "tests/security/asvs.list"
 BY_TESTS = ("proven", "absent")
 MET = (*BY_TESTS, "documented")
 MISSING = ("in part", "not met")
@@ -40,7 +40,7 @@ CHAPTERS = dict(
     )
 )
 # A documented requirement is as good as its heading, for the report: this test looks for it.
-PLACES = "tests/test_ledger.py::test_the_ledger_agrees_with_tests_and_documents"
+PLACES = "tests/test_asvs_list.py::test_the_list_agrees_with_tests_and_documents"
 STANDARD = "https://github.com/OWASP/ASVS/tree/v5.0.0_release/5.0"
 NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 9562: names that are URLs
 
@@ -71,7 +71,7 @@ def by_number(requirement: str) -> list[int]:
 
 
 def parse(text: str) -> list[Requirement]:
-    """The lines of a ledger.
+    """The lines of a list of requirements.
 
     :raises ValueError: when a line has another form.
     """
@@ -83,18 +83,18 @@ def parse(text: str) -> list[Requirement]:
     return found
 
 
-def problems(ledger: Iterable[Requirement], named: Collection[str], root: Path) -> Iterator[str]:
-    """Errors of the ledger; ``named``: the numbers that tests name."""
-    lines = {it.number: it for it in ledger}
+def problems(listed: Iterable[Requirement], named: Collection[str], root: Path) -> Iterator[str]:
+    """Errors of the list; ``named``: the numbers that tests name."""
+    lines = {it.number: it for it in listed}
     for number in sorted(set(named) - lines.keys(), key=by_number):
-        yield f"{number}: a test names it, and the ledger has no such line"
+        yield f"{number}: a test names it, and the list has no such line"
     for number, it in lines.items():
         if it.state not in STATES:
             yield f"{number}: {it.state!r} is no state"
         elif it.state in (*BY_TESTS, "in part") and not it.tests:
             yield f"{number}: it is {it.state}, and no test names it"
         elif it.state not in (*MET, "in part") and it.tests:
-            yield f"{number}: {it.tests[0]} names it, and the ledger says {it.state}"
+            yield f"{number}: {it.tests[0]} names it, and the list says {it.state}"
         elif (it.state in BY_TESTS) is bool(it.reason):
             yield f"{number}: {it.state} has {'a' if it.reason else 'no'} reason"
         elif it.state == "documented" and not heading(root / it.reason, number):
@@ -110,13 +110,13 @@ def heading(path: Path, number: str) -> str | None:
     return None
 
 
-def totals(ledger: Iterable[Requirement], good: Collection[str]) -> Iterator[list[str]]:
+def totals(listed: Iterable[Requirement], good: Collection[str]) -> Iterator[list[str]]:
     """Rows of a table: chapter, then for each level how many of those that apply are good.
 
     The last row has the sums. What does not apply, or is the operator's, is in no column.
     """
     counted: Counter[tuple[int, int, bool]] = Counter()
-    for it in ledger:
+    for it in listed:
         if it.state in (*MET, *MISSING):
             for chapter in (it.chapter, 0):
                 counted[chapter, it.level, it.number in good] += 1
@@ -128,8 +128,8 @@ def totals(ledger: Iterable[Requirement], good: Collection[str]) -> Iterator[lis
 
 
 def changes(before: list[Requirement], after: list[Requirement]) -> Iterator[str]:
-    """What differs from an earlier ledger, as Markdown: the numbers met, then each other state."""
-    old, new = ({it.number: it.state for it in ledger} for ledger in (before, after))
+    """What differs from an earlier list, as Markdown: the numbers met, then each other state."""
+    old, new = ({it.number: it.state for it in listed} for listed in (before, after))
     met = [sum(state in MET for state in states.values()) for states in (old, new)]
     yield f"{met[1]} requirements are met, {met[1] - met[0]:+} since then."
     for number in sorted(old.keys() | new.keys(), key=by_number):
@@ -138,7 +138,7 @@ def changes(before: list[Requirement], after: list[Requirement]) -> Iterator[str
             yield f"- {number}: {states[0]} → **{states[1]}**"
 
 
-def component(ledger: Iterable[Requirement], name: str) -> dict[str, Any]:
+def component(listed: Iterable[Requirement], name: str) -> dict[str, Any]:
     """An OSCAL component definition (NIST, version 1.1.3) with what is met, and by which tests."""
 
     def identity(what: str) -> str:
@@ -150,7 +150,7 @@ def component(ledger: Iterable[Requirement], name: str) -> dict[str, Any]:
             "control-id": f"v5.0.0-{it.number}",  # as ASVS itself wants to be cited
             "description": "\n".join([str(it), *it.tests]),
         }
-        for it in ledger
+        for it in listed
         if it.state in MET
     ]
     controls = {

@@ -1,4 +1,4 @@
-"""False statements in the ledger of requirements."""
+"""False statements in the list of requirements."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from functools import partial
 
 from tests.sabotage.defect import Defect
 
-LEDGER = "tests/security/asvs.list"
-AGREES = "test_the_ledger_agrees_with_tests_and_documents"
-row = partial(Defect, "ledger", file=LEDGER)
+LIST = "tests/security/asvs.list"
+AGREES = "test_the_list_agrees_with_tests_and_documents"
+row = partial(Defect, "requirements", file=LIST)
 absence = partial(Defect, "absences")
 
 DEFECTS = [
@@ -37,7 +37,7 @@ DEFECTS = [
         guard="test_every_line_has_the_level_of_the_standard",
     ),
     Defect(
-        "ledger",
+        "requirements",
         "the heading of a documented requirement is gone",
         "### Who keeps sessions, and how they end together (7.1.3)",
         "### Who keeps sessions, and how they end together",
@@ -45,14 +45,14 @@ DEFECTS = [
         answers={"auth": "oidc"},
     ),
     Defect(
-        "ledger",
+        "requirements",
         "a requirement that is not met is not told",
         "- 13.2.1 (level 2) Services",
         "- Services",
         "test_security_md_lists_what_is_not_met",
     ),
     Defect(
-        "ledger",
+        "requirements",
         "the only test of a requirement loses its mark",
         '@asvs("16.2.3")\n',
         "",
