@@ -103,7 +103,7 @@ class Session(Attempts, Base):
     provider_sid: Mapped[str | None] = mapped_column(String(MAX_SUBJECT), index=True)
     # <% endif %>
     # <% if cookiecutter.auth == "session" %>
-    # Whether the user chose to stay signed in; see app.auth.staying. None: they did not.
+    # Whether the user chose to stay signed in; see app.auth.stay_signed_in. None: they did not.
     stays: Mapped[bool | None] = mapped_column()
     # <% endif %>
 

@@ -38,7 +38,7 @@ CONNECTS = {
     "app/security/breaches.py": "BREACHED_PASSWORDS_URL, without redirects",
     "app/security/limit_storage.py": "REDIS_URL",
     # <% if cookiecutter.auth == "oidc" %>
-    "app/addresses.py": "OIDC_ISSUER: which addresses a name has",
+    "app/outbound_addresses.py": "OIDC_ISSUER: which addresses a name has",
     "app/auth/checked_adapter.py": "OIDC_ISSUER, on public addresses",
     "app/auth/code_flow.py": "the errors of the provider",
     "app/auth/outbound.py": "OIDC_ISSUER, without redirects",
@@ -100,7 +100,7 @@ WRITES = {
 # <% if cookiecutter.auth == "session" %>
 WAYS_IN = {"app/auth/views.py change_password", "app/auth/views.py go_on"}
 # <% elif cookiecutter.auth == "token" %>
-WAYS_IN = {"app/auth/signed_in.py start"}
+WAYS_IN = {"app/auth/sign_in_answers.py start"}
 # <% else %>
 WAYS_IN = {"app/auth/views.py callback", "app/auth/views.py emergency"}
 # <% endif %>

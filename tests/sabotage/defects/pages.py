@@ -100,7 +100,7 @@ DEFECTS = [
     pages(
         "a passkey takes over the choice of somebody else",
         "        return views.go_on(found, stays=form.stay.data)\n",
-        "        return views.go_on(found, stays=form.stay.data or staying.remembered())\n",
+        "        return views.go_on(found, stays=form.stay.data or stay_signed_in.remembered())\n",
         "test_an_abandoned_choice_is_not_taken_over_by_a_passkey",
     ),
 ]

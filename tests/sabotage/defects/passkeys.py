@@ -116,7 +116,7 @@ DEFECTS = [
         '[f"https://{rp_id()}" if settings.production else request.host_url.rstrip("/")]\n',
         '[f"{scheme}://{rp_id()}" for scheme in ("https", "http") if settings]\n',
         SIGN_IN,
-        file="app/auth/origins.py",
+        file="app/auth/relying_party.py",
     ),
     fresh(
         "the password is a proof where there is a second factor",

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from app.addresses import Network, networks
 from app.environment import SettingsReader
+from app.outbound_addresses import Network, networks
 from app.secret import Secret
 
 MAX_ISSUER = 255  # characters; it is stored with every account

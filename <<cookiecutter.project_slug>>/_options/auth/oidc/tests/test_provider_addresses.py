@@ -19,7 +19,7 @@ import pytest
 from flask import Flask
 from requests import Session
 
-from app.addresses import RefusedAddressError, is_permitted, networks, permitted
+from app.outbound_addresses import RefusedAddressError, is_permitted, networks, permitted
 from app.auth import identity_provider
 from app.auth.outbound import Client
 from tests.browser import Browser

@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_client_data_json
 from webauthn.helpers.exceptions import WebAuthnException
 
-from app.auth import origins, passkeys, throttling, tickets
+from app.auth import passkeys, relying_party, throttling, tickets
 from app.auth.models import User
 from app.auth.passkey_requests import ALGORITHMS
 from app.auth.passkeys import Passkey
@@ -55,8 +55,8 @@ def register(ticket: Ticket, user: User, answer: str, name: str) -> Passkey:
         made = webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
-            expected_rp_id=origins.rp_id(),
-            expected_origin=origins.allowed(),
+            expected_rp_id=relying_party.rp_id(),
+            expected_origin=relying_party.allowed(),
             require_user_verification=True,
             supported_pub_key_algs=ALGORITHMS,
         )
@@ -109,8 +109,8 @@ def verify(ticket: Ticket, answer: str) -> User:
         found = webauthn.verify_authentication_response(
             credential=credential,
             expected_challenge=challenge,
-            expected_rp_id=origins.rp_id(),
-            expected_origin=origins.allowed(),
+            expected_rp_id=relying_party.rp_id(),
+            expected_origin=relying_party.allowed(),
             credential_public_key=base64url_to_bytes(passkey.public_key),
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,

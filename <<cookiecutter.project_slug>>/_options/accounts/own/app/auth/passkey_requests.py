@@ -20,7 +20,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from app.auth import origins, passkeys, tickets
+from app.auth import passkeys, relying_party, tickets
 from app.auth.models import User
 from app.auth.tickets import Ticket
 from app.settings import SERVICE_NAME
@@ -40,9 +40,9 @@ def to_answer(ticket: Ticket, user: User | None = None) -> dict[str, Any]:
 
     :param user: whose passkey it must be; None lets the authenticator choose.
     """
-    origins.allowed()  # refuses when there are none, before the user touches a sensor
+    relying_party.allowed()  # refuses when there are none, before the user touches a sensor
     options = webauthn.generate_authentication_options(
-        rp_id=origins.rp_id(),
+        rp_id=relying_party.rp_id(),
         challenge=base64url_to_bytes(tickets.new_challenge(ticket)),
         timeout=TIMEOUT,
         allow_credentials=_descriptors(user),
@@ -53,9 +53,9 @@ def to_answer(ticket: Ticket, user: User | None = None) -> dict[str, Any]:
 
 def to_create(ticket: Ticket, user: User) -> dict[str, Any]:
     """What ``navigator.credentials.create`` asks an authenticator. The caller commits."""
-    origins.allowed()
+    relying_party.allowed()
     options = webauthn.generate_registration_options(
-        rp_id=origins.rp_id(),
+        rp_id=relying_party.rp_id(),
         rp_name=SERVICE_NAME,
         user_id=passkeys.handle(user),
         user_name=user.email.reveal(),

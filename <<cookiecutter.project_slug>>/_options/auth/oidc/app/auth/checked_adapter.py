@@ -15,7 +15,7 @@ from requests import ConnectTimeout, PreparedRequest, Response
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
-from app.addresses import Network, permitted
+from app.outbound_addresses import Network, permitted
 
 PORTS = {"http": 80, "https": 443}
 

@@ -3,10 +3,10 @@
 Authorization code flow with PKCE (:mod:`app.auth.code_flow`), ``state`` and ``nonce`` bound to the
 browser (:mod:`app.auth.pending`), a check of every claim of an ID token
 (:mod:`app.auth.provider_tokens`, :mod:`app.auth.provider_proof`), requests with time limits
-(:mod:`app.auth.outbound`) to public addresses only (:mod:`app.addresses`), answers valid once
-(:mod:`app.auth.single_use`), accounts identified by issuer and subject (:mod:`app.auth.members`).
-This module answers their errors and checks their settings. RFC 9700; OpenID Connect Core 1.0; ASVS
-6.8, 7.6, 10.1, 10.2, 10.5.
+(:mod:`app.auth.outbound`) to public addresses only (:mod:`app.outbound_addresses`), answers valid
+once (:mod:`app.auth.single_use`), accounts identified by issuer and subject
+(:mod:`app.auth.members`). This module answers their errors and checks their settings. RFC 9700;
+OpenID Connect Core 1.0; ASVS 6.8, 7.6, 10.1, 10.2, 10.5.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Every request has time limits, and all requests of one page together end after ``TOTAL``: no other
 limit covers a slow DNS look-up, or an answer that arrives byte by byte. Redirects are not followed
 and only public addresses are connected to, so that no request reaches the internal network (SSRF;
-:mod:`app.addresses`). Proxies and ``.netrc`` of the environment are not used, and the size of an
-answer is limited. ASVS 15.3.2, 13.2.4, 16.5.2.
+:mod:`app.outbound_addresses`). Proxies and ``.netrc`` of the environment are not used, and the size
+of an answer is limited. ASVS 15.3.2, 13.2.4, 16.5.2.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class LoginForm(TextForm):
 
     email = SecretField("E-mail", [InputRequired(), Length(max=MAX_EMAIL)], widget=TextInput())
     password = SecretField("Password", [InputRequired()])
-    stay = BooleanField("Stay signed in on this device")  # shown where app.auth.staying offers it
+    stay = BooleanField("Stay signed in on this device")  # shown by app.auth.stay_signed_in
 
 
 class AddressForm(TextForm):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account_limits, code_guesses, passkeys, sign_in, staying, ticket_cookie, views
+from app.auth import (
+    account_limits,
+    code_guesses,
+    passkeys,
+    sign_in,
+    stay_signed_in,
+    ticket_cookie,
+    views,
+)
 from app.auth.factor_forms import CodeForm
 from app.auth.forms import LoginForm
 from app.auth.second_factors import WRONG_CODE, WRONG_PASSKEY
@@ -35,7 +43,7 @@ def code() -> ResponseReturnValue:
     form = CodeForm()
     if form.validate_on_submit():
         if found := sign_in.by_code(ticket_cookie.kept(), form.code.data):
-            return views.go_on(found, stays=staying.remembered())
+            return views.go_on(found, stays=stay_signed_in.remembered())
         form.code.errors = [f"{WRONG_CODE} {code_guesses.HINT}"]
     return _page(form)
 
@@ -56,7 +64,7 @@ def passkey() -> ResponseReturnValue:
     """Complete the sign-in by a passkey after the password."""
     answer = request.form.get("credential", "")
     if found := sign_in.by_passkey("second factor", ticket_cookie.kept(), answer):
-        return views.go_on(found, stays=staying.remembered())
+        return views.go_on(found, stays=stay_signed_in.remembered())
     return _page(CodeForm(), WRONG_PASSKEY)
 
 

@@ -12,7 +12,7 @@ from app.auth import (
     accounts,
     identity,
     sign_in,
-    staying,
+    stay_signed_in,
     throttling,
     ticket_cookie,
 )
@@ -52,10 +52,10 @@ def go_on(found: sign_in.SignIn, *, stays: bool) -> ResponseReturnValue:
     if found.ticket is not None:
         security_event("authn_second_factor_asked", level=logging.INFO, account=found.user.id)
         ticket_cookie.keep(found.ticket)
-        staying.remember(stays)
+        stay_signed_in.remember(stays)
         answer = redirect(url_for("second_step.code", next=target))
     else:
-        staying.keep(identity.start_session(found.user, str(found.proof), now()), stays)
+        stay_signed_in.keep(identity.start_session(found.user, str(found.proof), now()), stays)
         answer = redirect(target or first_page())
     db.session.commit()
     return answer
@@ -81,7 +81,7 @@ def change_password() -> ResponseReturnValue:
         this = identity.current_session()
         proof, proven_at, stays = this.proof, this.proven_at, this.stays
         if accounts.change_password(this, current, new):
-            staying.keep(identity.start_session(user, proof, proven_at), stays)
+            stay_signed_in.keep(identity.start_session(user, proof, proven_at), stays)
             db.session.commit()
             flash("Your password is changed. You are signed out everywhere else.")
             return redirect(url_for("account.index"))

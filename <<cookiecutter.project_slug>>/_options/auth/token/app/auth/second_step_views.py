@@ -11,7 +11,7 @@ from app.auth import account_limits, code_guesses, identity, sign_in, throttling
 from app.auth.factor_schemas import Challenge, CodeAnswer, Options, PasskeyAnswer, TicketOnly
 from app.auth.schemas import SignedIn
 from app.auth.second_factors import WRONG_CODE, WRONG_PASSKEY
-from app.auth.signed_in import go_on
+from app.auth.sign_in_answers import go_on
 from app.secret import Secret
 from app.security import rate_limits
 from app.security.access import public

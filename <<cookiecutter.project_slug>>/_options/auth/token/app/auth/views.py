@@ -10,7 +10,7 @@ from app.auth import (
     identity,
     sessions,
     sign_in,
-    signed_in,
+    sign_in_answers,
     throttling,
     tokens,
 )
@@ -47,7 +47,7 @@ def token(body: Credentials) -> SignedIn:
         # Every failure gets the same answer, which does not tell whether an account exists.
         wrong = "The e-mail address or the password is wrong."
         raise identity.unauthorized(f"{wrong} {throttling.HINT}")
-    return signed_in.go_on(found)
+    return sign_in_answers.go_on(found)
 
 
 @blueprint.post("/refresh")
@@ -98,6 +98,6 @@ def change_password(body: PasswordChange) -> SignedIn:
     if not accounts.change_password(session, body.current_password, body.new_password):
         wrong = "This is not your current password."
         raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
-    answer = signed_in.start(user, proof, proven_at)
+    answer = sign_in_answers.start(user, proof, proven_at)
     db.session.commit()
     return answer

@@ -32,11 +32,13 @@ from sqlalchemy import make_url
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 # <% if cookiecutter.auth == "oidc" %>
-from app.addresses import networks, permitted
 from app.auth.checked_adapter import CheckedAdapter
 # <% endif %>
 from app.environment import HOST_NAME
 from app.mail_settings import NO_URL, PORTS, mail_problem
+# <% if cookiecutter.auth == "oidc" %>
+from app.outbound_addresses import networks, permitted
+# <% endif %>
 # <% if cookiecutter.database != "sqlite" %>
 
 DATABASE_PORT = "<< 5432 if cookiecutter.database == 'postgresql' else 3306 >>"

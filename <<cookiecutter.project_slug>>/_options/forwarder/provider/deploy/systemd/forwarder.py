@@ -13,7 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
-# Not app.addresses, which would load the whole service into every forwarder.
+# Not app.outbound_addresses, which would load the whole service into every forwarder.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "app"))
 from addresses import Network, networks, permitted
 

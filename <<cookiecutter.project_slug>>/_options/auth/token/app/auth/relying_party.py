@@ -1,4 +1,4 @@
-"""The apps that may use passkeys: an answer that was signed for another site is refused.
+"""The relying party of passkeys: an answer that was signed for another app is refused.
 
 An API has no page of its own that could ask. ``PASSKEY_ORIGINS`` names the apps that may, such as
 ``https://app.example.com`` or ``android:apk-key-hash:...``; without one there are no passkeys.

@@ -1,4 +1,4 @@
-"""The site of the passkeys: an answer that was signed for another site is refused."""
+"""The relying party of passkeys: an answer that was signed for another site is refused."""
 
 from __future__ import annotations
 
