@@ -19,9 +19,9 @@ import pytest
 from flask import Flask
 from requests import Session
 
-from app.outbound_addresses import RefusedAddressError, is_permitted, networks, permitted
 from app.auth import identity_provider
 from app.auth.outbound import Client
+from app.outbound_addresses import RefusedAddressError, is_permitted, networks, permitted
 from tests.browser import Browser
 from tests.live import make_certificates
 from tests.marks import asvs, practice

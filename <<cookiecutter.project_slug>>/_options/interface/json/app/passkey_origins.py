@@ -1,7 +1,8 @@
 """The setting ``PASSKEY_ORIGINS``: which apps may ask for passkeys.
 
-:mod:`app.auth.relying_party` asks for it. An origin is compared as it is: a pattern, a path or ``http:`` would let another app, or whoever
-changes what is sent, use the passkeys of this service. WebAuthn level 3 sections 5.8.1 and 7.1.
+:mod:`app.auth.relying_party` asks for it. An origin is compared as it is: a pattern, a path or
+``http:`` would let another app, or whoever changes what is sent, use the passkeys of this service.
+WebAuthn level 3 sections 5.8.1 and 7.1.
 """
 
 from __future__ import annotations
