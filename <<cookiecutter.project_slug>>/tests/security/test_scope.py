@@ -39,7 +39,7 @@ from app.security.rich_text import RichText
 from app.security.scope import UnscopedError, unscoped
 from tests import sources
 from tests.browser import CREATE_ACCOUNT, CREATE_OPTIONS, Browser
-from tests.marks import asvs
+from tests.marks import asvs, slow
 from tests.resources import RESOURCES, WRITABLE, Resource, add, rows
 
 PROJECT = Path(__file__).parents[2]
@@ -329,6 +329,7 @@ def test_an_operator_is_no_exception(app: Flask, alice: Browser, bob: Browser) -
 
 
 @asvs("8.2.2")
+@slow
 def test_only_sign_in_and_upkeep_use_unscoped_queries() -> None:
     """A feature has no reason. A new place is written here on purpose."""
     found = {
