@@ -43,6 +43,8 @@ SLOW = {
     *("test_restart.py", "test_roles.py", "test_secrets_stay_secret.py", "test_server_outages.py"),
     *("test_storage_faults.py", "test_tls.py", "test_token_outages.py", "test_traceability.py"),
 }
+# Fixtures that start gunicorn, Nginx or a provider: whatever test uses one is slow as well.
+SERVERS = {"site", "edge", "echo"}
 NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
 
 
@@ -57,9 +59,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow files and put them first."""
+    """Mark the slow files and the tests of running servers, and put the slow files first."""
     for item in items:
-        if item.path.name in SLOW:
+        if item.path.name in SLOW or SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
     items.sort(key=lambda item: item.path.name not in SLOW)
 

@@ -14,7 +14,7 @@ from flask import Flask
 from app.auth.models import MAX_EMAIL, normalize_email
 from app.secret import Secret
 from tests.browser import PASSWORD, SIGNED_IN, Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 
 pytestmark = practice("sanitization")
 
@@ -74,6 +74,7 @@ def test_spaces_around_an_address_count_for_its_length() -> None:
         normalize_email(Secret(f" {address.reveal()}"))
 
 
+@slow
 def test_accounts_that_are_stored_already_are_found() -> None:
     """Case folding was the rule before. IDNA differs from it in two letters, and in no others."""
     changed = [char for char in map(chr, range(0x110000)) if char.casefold() != char]
@@ -89,6 +90,7 @@ def test_accounts_that_are_stored_already_are_found() -> None:
 
 
 @asvs("6.3.1", "8.2.2")
+@slow
 def test_two_domains_are_two_accounts(app: Flask) -> None:
     """In the database as well, whose collation must not take one for the other."""
     first = Browser(app, "192.0.2.1").with_password(PLAIN)

@@ -50,6 +50,7 @@ def test_the_standard_is_whole() -> None:
     assert Counter(LEVELS.values()) == {1: 70, 2: 183, 3: 92}  # as its introduction counts
 
 
+@slow
 def test_every_requirement_of_the_first_two_levels_has_its_line() -> None:
     numbers = [it.number for it in rows()]
     assert sorted(n for n, level in LEVELS.items() if level < 3 and n not in numbers) == []

@@ -164,6 +164,7 @@ def test_a_command_that_is_stopped_cleans_up(
     assert alice.sign_in(alice.email).status_code == SIGNED_IN
 
 
+@slow
 def test_a_restore_brings_back_all_rows_and_ends_all_sessions(
     own_service: Flask, alice: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -231,6 +232,7 @@ def test_a_backup_overwrites_nothing(own_service: Flask, alice: Browser) -> None
     assert Path("precious").read_text() == "precious"
 
 
+@slow
 def test_a_backup_that_fails_leaves_no_half_a_file(
     own_service: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +260,7 @@ def newest(app: Flask) -> datetime | None:
         return backups.newest()
 
 
+@slow
 def test_a_backup_is_recorded_when_it_is_complete_and_not_before(
     own_service: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +318,7 @@ def test_an_unreadable_backup_is_refused(
     assert newest(own_service) is None
 
 
+@slow
 def test_a_backup_that_cannot_be_recorded_stays_and_the_operator_is_told(
     own_service: Flask, alice: Browser
 ) -> None:
@@ -333,6 +337,7 @@ def migration_url(app: Flask) -> Any:
         return migration_engine().url
 
 
+@slow
 def test_a_damaged_file_changes_nothing(own_service: Flask, alice: Browser) -> None:
     whole = backup(own_service).read_bytes()
     was = rows(own_service)
@@ -354,6 +359,7 @@ def test_a_damaged_file_changes_nothing(own_service: Flask, alice: Browser) -> N
     assert flask_db(own_service, "restore", "no-such-file").exit_code == 2
 
 
+@slow
 def test_the_backup_of_something_else_changes_nothing(
     own_service: Flask, alice: Browser, make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:
@@ -380,6 +386,7 @@ def test_the_backup_of_something_else_changes_nothing(
             before_restore()[0].unlink()
 
 
+@slow
 def test_the_backup_of_an_older_version_is_upgraded(
     own_service: Flask, alice: Browser, own_migrations: Path
 ) -> None:
@@ -398,6 +405,7 @@ def test_the_backup_of_an_older_version_is_upgraded(
     assert alice.sign_in(alice.email).status_code == SIGNED_IN
 
 
+@slow
 def test_a_new_server_gets_the_old_data(
     own_service: Flask, alice: Browser, make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:

@@ -217,6 +217,7 @@ def test_no_mail_goes_to_what_is_no_address(app: Flask, alice: Browser) -> None:
         assert db.session.scalars(select(Mail)).all() == []
 # <% else %>
 @asvs("7.5.1", "6.3.1")
+@slow
 def test_a_stolen_session_is_not_enough(
     app: Flask, alice: Browser, log: Callable[[], list[dict[str, Any]]]
 ) -> None:

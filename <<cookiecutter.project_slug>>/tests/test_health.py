@@ -10,7 +10,7 @@ from flask import Flask
 
 from tests.browser import Browser
 from tests.database import flask_db
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 
 READY = {"status": "ok", "database": "ok", "rate_limits": "ok", "mail": "ok"}
 
@@ -55,6 +55,7 @@ def test_the_service_is_degraded_but_ready_without_redis(
 
 @practice("errors")
 @asvs("16.5.2")
+@slow
 def test_the_service_is_not_ready_with_an_unmigrated_database(
     make_app: Callable[..., Flask], own_database: dict[str, str]
 ) -> None:

@@ -8,8 +8,10 @@ from app.auth.models import User
 from app.database import db, dialect
 from app.secret import Secret
 from tests.browser import ACCOUNT_KEY, account
+from tests.marks import slow
 
 
+@slow
 def test_accounts_that_look_alike_are_different(app: Flask) -> None:
     names = ["jose@example.com", "josé@example.com", "JOSE@example.com", "\U0001f980@example.com"]
     if dialect.NAME != "MySQL":  # it takes a space at the end for none; no e-mail address has one

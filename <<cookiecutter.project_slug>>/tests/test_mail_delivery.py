@@ -21,7 +21,7 @@ from app.secret import Secret
 from app.security.encryption import encrypt
 from tests.live import free_ports, make_certificates
 from tests.mail_server import CUT, OK, MailServer, mail_server
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.outbox import CLIENT, deliver, make_due, pass_time, rows, states, write
 
 pytestmark = practice("mail.transport")
@@ -99,6 +99,7 @@ def test_over_a_network_mails_and_the_password_are_encrypted(
 @asvs("12.3.2")
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 @pytest.mark.parametrize("mistake", ["of another name", "of an unknown authority"])
+@slow
 def test_nothing_is_sent_to_a_mail_server_with_a_wrong_certificate(
     app: Flask, make_app: Make, certificates: Path, tmp_path: Path, scheme: str, mistake: str
 ) -> None:
@@ -149,6 +150,7 @@ def test_nothing_is_sent_to_a_mail_server_without_starttls(
         ("DATA", "554 5.7.1 looks like spam", "waiting"),
     ],
 )
+@slow
 def test_one_mail_that_is_refused_does_not_hold_up_the_others(
     service: Flask, server: MailServer, log: Any, command: str, answer: str, state: str
 ) -> None:
@@ -171,6 +173,7 @@ def test_one_mail_that_is_refused_does_not_hold_up_the_others(
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("answer", [CUT, "421 4.3.2 closing"])
+@slow
 def test_when_the_connection_ends_the_others_wait_for_the_next(
     service: Flask, server: MailServer, command: str, answer: str
 ) -> None:
@@ -211,6 +214,7 @@ def test_a_server_that_is_down_loses_nothing(app: Flask, make_app: Make) -> None
     assert sorted(mail.recipient for mail in server.received) == [ALICE, BOB]
 
 
+@slow
 def test_pauses_grow_and_after_three_days_a_mail_is_given_up(
     service: Flask, server: MailServer, log: Any
 ) -> None:
@@ -302,6 +306,7 @@ def test_a_mail_whose_account_is_deleted_meanwhile_is_no_error(
         "",
     ],
 )
+@slow
 def test_an_invalid_address_gets_no_mail(
     service: Flask, server: MailServer, recipient: str
 ) -> None:
@@ -313,6 +318,7 @@ def test_an_invalid_address_gets_no_mail(
 
 @asvs("1.3.11")
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\n"])
+@slow
 def test_no_value_becomes_a_header(service: Flask, server: MailServer, end: str) -> None:
     bad = f"Hello{end}Bcc: mallory@evil.example{end}{end}Text"
     write(service, ALICE)

@@ -25,7 +25,7 @@ from app.security.encryption import decrypt, encrypt
 from tests.browser import Browser
 from tests.database import OTHER_ROLES
 from tests.mail_server import OK, mail_server
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.outbox import CLIENT, deliver, make_due, pass_time, rows, states, write
 from tests.stored import stored_rows
 
@@ -42,6 +42,7 @@ Make = Callable[..., Flask]
 
 @practice("encryption")
 @asvs("11.3.2", "14.2.4")
+@slow
 def test_a_reader_of_the_database_finds_no_text(app: Flask, make_app: Make) -> None:
     with mail_server() as server:
         service = make_app(MAIL_URL=server.url())
@@ -222,6 +223,7 @@ def test_status_says_what_is_stuck_and_retry_sends_it(app: Flask, make_app: Make
         assert sorted(it.recipient for it in server.received) == [ALICE, BOB]
 
 
+@slow
 def test_a_server_that_fails_is_a_failure_of_the_command(app: Flask, make_app: Make) -> None:
     write(app, ALICE)
     result = make_app(**OTHER_ROLES).test_cli_runner().invoke(args=["mail", "deliver", "--once"])

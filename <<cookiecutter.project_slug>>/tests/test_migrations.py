@@ -33,6 +33,7 @@ from app.database import (
 from app.security.sanitization import StoredHTML
 from tests.browser import account
 from tests.database import flask_db
+from tests.marks import slow
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def tables(app: Flask) -> set[str]:
         return set(inspect(db.engine).get_table_names()) - {"alembic_version"}
 
 
+@slow
 def test_up_down_and_up_again(empty: Flask) -> None:
     for _ in range(2):
         assert flask_db(empty, "upgrade").exit_code == 0
@@ -64,6 +66,7 @@ def test_migrating_twice_changes_nothing(empty: Flask) -> None:
         assert (result.exit_code, result.stdout) == (0, "Database schema is at head.\n")
 
 
+@slow
 def test_the_migrations_make_what_the_models_say(empty: Flask) -> None:
     assert flask_db(empty, "upgrade").exit_code == 0
     result = flask_db(empty, "check")
@@ -81,6 +84,7 @@ def test_the_migrations_make_what_the_models_say(empty: Flask) -> None:
             assert primary in (table.primary_key.name, None)  # MySQL has no name for it
 
 
+@slow
 def test_a_change_without_a_migration_is_noticed(empty: Flask) -> None:
     assert flask_db(empty, "upgrade").exit_code == 0
     with empty.app_context(), migration_engine().begin() as connection:
@@ -116,6 +120,7 @@ def probes() -> Iterator[Table]:
     Base.metadata.remove(table)
 
 
+@slow
 def test_a_new_model_becomes_a_migration(empty: Flask, own_migrations: Path, probes: Table) -> None:
     assert flask_db(empty, "upgrade").exit_code == 0
     (head,), before = database.heads(), tables(empty)
@@ -173,6 +178,7 @@ def test_a_change_of_a_table_loses_no_row_that_refers_to_it(
             assert connection.scalar(select(func.count()).select_from(table)) == 1
 
 
+@slow
 def test_two_lines_of_migrations_are_joined(empty: Flask, own_migrations: Path) -> None:
     """The template brought one while the owner wrote one."""
     (head,) = database.heads()

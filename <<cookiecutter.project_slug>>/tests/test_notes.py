@@ -16,10 +16,12 @@ from app.security.rich_text import RichText
 from app.security.scope import unscoped
 from tests.browser import Browser, account
 from tests.database import flask_db
+from tests.marks import slow
 
 OF_ALL = {"unscoped": "a test"}
 
 
+@slow
 def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(
     make_app: Callable[..., Flask], own_database: dict[str, str]
 ) -> None:
@@ -49,6 +51,7 @@ def test_what_accounts_keep_already_is_counted_and_nothing_is_lost(
         assert flask_db(empty, "downgrade", "0001").exit_code == 0
 
 
+@slow
 def test_notes_in_html_can_be_read_and_edited_and_are_still_there_after_a_downgrade(
     make_app: Callable[..., Flask], own_database: dict[str, str]
 ) -> None:

@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.security.access import is_public
 from tests.browser import CHALLENGED, Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import add_all
 from tests.routes import own_path, routes
 
@@ -86,6 +86,7 @@ def test_documentation_and_monitoring_are_open_only_where_that_is_meant(app: Fla
 
 
 @asvs("14.2.2", "14.3.2")
+@slow
 def test_no_response_is_kept_but_static_files(app: Flask, browser: Browser, alice: Browser) -> None:
     add_all(app, alice.email)
     statuses = set()

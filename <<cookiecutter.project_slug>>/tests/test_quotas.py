@@ -17,7 +17,7 @@ from app.quotas import MAX_BYTES, MAX_ROWS, QuotaError
 from app.secret import Secret
 from tests.actions import DONE, assert_refused, edit, remove, text_of
 from tests.browser import WRITTEN, Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.races import ALICE, at_once
 from tests.resources import WRITABLE, Resource, rows
 from tests.sample.models import Sample
@@ -110,6 +110,7 @@ def test_quota_counts_match_the_stored_rows(app: Flask, alice: Browser) -> None:
 
 @asvs("2.3.2", "2.4.1")
 @pytest.mark.parametrize("resource", WRITABLE, ids=str)
+@slow
 def test_all_that_users_write_is_counted(app: Flask, alice: Browser, resource: Resource) -> None:
     """Where a feature forgets to charge, everybody has the whole disk."""
 

@@ -27,6 +27,7 @@ each_resource = pytest.mark.parametrize("resource", EDITED, ids=str)
 
 @each_resource
 @pytest.mark.parametrize("number", [2, pytest.param(8, marks=slow)])
+@slow
 def test_of_edits_at_once_one_wins_and_no_text_is_lost(
     app: Flask, alice: Browser, resource: Resource, number: int
 ) -> None:

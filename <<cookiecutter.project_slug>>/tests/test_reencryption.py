@@ -31,7 +31,7 @@ from app.security.encryption import decrypt, encrypt
 from app.security.scope import unscoped
 # <% endif %>
 from tests.browser import Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.outbox import rows, write
 
 pytestmark = practice("encryption")
@@ -163,6 +163,7 @@ def test_a_row_that_changes_meanwhile_is_not_overwritten(
     assert {*stored(app)} == {change}
 
 
+@slow
 def test_undecryptable_rows_are_counted_and_skipped(
     app: Flask, make_app: Make, before: list[str]
 ) -> None:

@@ -206,6 +206,7 @@ def test_all_problems_are_reported_at_once(make_app: Callable[..., Flask]) -> No
     assert [problem.split()[0] for problem in found] == list(changes)
 
 
+@slow
 def test_a_good_setting_is_taken(make_app: Callable[..., Flask]) -> None:
     for name, value in {
         "REDIS_URL": "rediss://user:p%40ss@redis.example:6380/1",

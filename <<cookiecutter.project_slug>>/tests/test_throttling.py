@@ -69,6 +69,7 @@ def shown(response: TestResponse) -> tuple[int, str, list[str]]:
 
 
 @asvs("6.3.1", "6.3.8")
+@slow
 def test_after_ten_failures_the_right_password_is_answered_like_a_wrong_one(
     app: Flask, alice: Browser, guesser: Browser
 ) -> None:
@@ -104,6 +105,7 @@ def test_the_delay_doubles_up_to_a_quarter_of_an_hour() -> None:
 
 
 @asvs("6.3.1")
+@slow
 def test_a_day_of_guesses_is_about_a_hundred(
     app: Flask, alice: Browser, guesser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +188,7 @@ def test_a_failure_costs_the_database_the_same_whether_the_account_exists(
         assert costs["wrong"][-2:] == ["UPDATE", "COMMIT"]
 
 
+@slow
 def test_names_without_an_account_share_a_bounded_number_of_rows(app: Flask) -> None:
     with app.app_context():
         for number in range(3 * throttling.DECOYS):

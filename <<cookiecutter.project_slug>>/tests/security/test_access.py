@@ -21,7 +21,7 @@ from tests.browser import PROFILE, SIGN_UP, WRITTEN, Browser
 # <% else %>
 from tests.browser import PROFILE, WRITTEN, Browser, html
 # <% endif %>
-from tests.marks import asvs
+from tests.marks import asvs, slow
 from tests.resources import (
     EDITED,
     RESOURCES,
@@ -87,6 +87,7 @@ def test_a_route_that_nobody_marked_is_private(app: Flask, browser: Browser) -> 
 
 
 @asvs("8.2.2", "8.3.1")
+@slow
 def test_a_foreign_object_and_a_missing_one_are_the_same_404(
     app: Flask, alice: Browser, bob: Browser
 ) -> None:
@@ -143,6 +144,7 @@ def test_lists_contain_only_rows_of_the_user(app: Flask, alice: Browser, bob: Br
 
 @asvs("8.2.2")
 @pytest.mark.parametrize("resource", [it for it in WRITABLE if it.plain], ids=str)
+@slow
 def test_signing_in_as_another_user_changes_what_is_seen(
     app: Flask, alice: Browser, bob: Browser, resource: Resource
 ) -> None:
@@ -166,6 +168,7 @@ def test_nobody_makes_themselves_enabled_or_verified(app: Flask, browser: Browse
 # <% endif %>
 @asvs("8.2.3", "15.3.3")
 @pytest.mark.parametrize(("resource", "name"), UNWRITABLE)
+@slow
 def test_mass_assignment_changes_no_other_column(
     app: Flask, alice: Browser, bob: Browser, resource: Resource, name: str
 ) -> None:

@@ -53,6 +53,7 @@ PLANTED = {
 
 
 @asvs("1.2.5", "1.3.2", "1.5.2", "13.4.2")
+@slow
 def test_bandit_finds_what_is_planted(tmp_path: Path) -> None:
     for test_id, defect in PLANTED.items():
         (tmp_path / f"{test_id}.py").write_text(f"{defect}\n")

@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.security import check
 from tests.browser import HOME, ORIGIN, SAMPLES, SIGN_IN, Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import VALUES, values_for
 from tests.routes import fingerprint, own_path, routes, unsafe_routes
 from tests.security.client import encode, proof
@@ -48,6 +48,7 @@ def attack_every_route(
 @practice("cross_origin")
 @asvs("3.5.1", "3.5.2")
 @pytest.mark.parametrize("headers", CROSS_SITE.values(), ids=CROSS_SITE)
+@slow
 def test_another_origin_is_refused_even_with_a_good_token(
     app: Flask, victim: Browser, headers: dict[str, str | None]
 ) -> None:
@@ -72,6 +73,7 @@ def test_another_origin_cannot_use_up_the_visitors_limits(browser: Browser) -> N
 
 
 @asvs("3.5.3")
+@slow
 def test_reading_changes_nothing(app: Flask, victim: Browser) -> None:
     before = fingerprint(app)
     for route in routes(app):

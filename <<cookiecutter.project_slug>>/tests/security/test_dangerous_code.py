@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from tests import sources
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.security.make import ROOT
 from tests.security.test_audits import CODE
 
@@ -215,6 +215,7 @@ def found(rule: Callable[[str, ast.AST], Iterator[str]]) -> list[str]:
 
 
 @asvs("1.2.5", "1.3.2", "1.3.7", "1.4.1", "1.5.1", "1.5.2", "11.5.1")
+@slow
 def test_every_imported_module_is_listed() -> None:
     assert found(modules) == [], (
         "No table here has these. Could input make them run code, start a program or make any"

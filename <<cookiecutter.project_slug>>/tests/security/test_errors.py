@@ -135,6 +135,7 @@ EXTRA_HEADERS = {
 @asvs("13.4.6", "16.5.1")
 @pytest.mark.parametrize("headers", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize(("status", "cause"), STATUSES.items(), ids=map(str, STATUSES))
+@slow
 def test_every_error_has_its_format_and_the_request_id(
     app: Flask,
     alice: Browser,
@@ -169,6 +170,7 @@ def test_the_format_is_the_one_that_was_asked_for(browser: Browser) -> None:
         assert response.content_type == content_type, accept
 
 
+@slow
 def test_a_form_that_was_filled_in_wrongly_comes_back_as_a_page(app: Flask, alice: Browser) -> None:
     for path, status in WRONG_FORMS.items():
         response = alice.submit(path, dict.fromkeys(client.fields_of_code(app), ""))
@@ -303,6 +305,7 @@ def test_a_malformed_request_breaks_nothing(app: Flask, alice: Browser, part: st
 
 
 @asvs("4.1.4", "13.4.4")
+@slow
 def test_an_unknown_method_is_refused(app: Flask, alice: Browser) -> None:
     for path in {route.path() for route in routes(app)}:
         # TRACE would send the cookie or the token back, readable for a script (cross-site tracing).
@@ -383,6 +386,7 @@ def assert_unavailable(response: TestResponse, headers: dict[str, str]) -> None:
         assert_tells_nothing(response)
 
 
+@slow
 def test_the_service_comes_up_with_the_first_migration(
     make_app: Callable[..., Flask], environment: dict[str, str], own_database: dict[str, str]
 ) -> None:
@@ -397,6 +401,7 @@ def test_the_service_comes_up_with_the_first_migration(
 
 @asvs("16.3.4", "16.5.1")
 @pytest.mark.parametrize("resource", WRITABLE, ids=str)
+@slow
 def test_a_table_that_is_lost_is_a_503_with_its_cause_in_the_log(
     make_app: Callable[..., Flask],
     environment: dict[str, str],

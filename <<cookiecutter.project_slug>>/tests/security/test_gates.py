@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.database import dialect
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.security.make import AUDIT, FOUND, RUN, Make
 
 pytestmark = practice("audits")
@@ -88,6 +88,7 @@ def test_a_target_runs_this_and_nothing_else(make: Make, target: str) -> None:
 
 @asvs("15.2.1")
 @pytest.mark.parametrize("target", ["check", "audit", "deploy-check", "test", "lock", "sarif"])
+@slow
 def test_no_failure_is_hidden(make: Make, target: str) -> None:
     """Nor does a gate do something else where it matters most: in CI."""
     assert make.run(target, ci=True).calls == TARGETS[target]

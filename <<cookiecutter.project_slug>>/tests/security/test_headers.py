@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from app.security import check
 from tests.browser import PAGES, PASSWORD, WRITE, Browser
-from tests.marks import asvs
+from tests.marks import asvs, slow
 from tests.routes import UNKNOWN, routes
 from tests.security.sent_headers import ERROR, ERROR_OF_VIEW, ERROR_TO_GUEST, TEXT
 from tests.security.test_errors import break_every_view
@@ -60,6 +60,7 @@ def test_errors(app: Flask, browser: Browser, alice: Browser) -> None:
     assert headers(browser.get("/healthz")) == ERROR_OF_VIEW
 
 
+@slow
 def test_head_has_the_headers_of_get(app: Flask, browser: Browser, alice: Browser) -> None:
     """A cache and a browser may take them for those of the page."""
     changing = {"X-Request-ID", "Set-Cookie", "Date"}

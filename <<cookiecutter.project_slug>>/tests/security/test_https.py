@@ -633,6 +633,7 @@ SLOWLY = {"rate=20r/s": "rate=1r/m"}
 @practice("rate_limits")
 @asvs("2.4.1")
 @needs_nginx
+@slow
 def test_a_flood_is_limited_by_address_whatever_it_asks_for(tmp_path: Path, echo: Path) -> None:
     with live.nginx(tmp_path, echo, changes=SLOWLY) as edge:
         flood = [edge.request("GET", "/status/404", source="127.0.0.20") for _ in range(50)]
@@ -644,6 +645,7 @@ def test_a_flood_is_limited_by_address_whatever_it_asks_for(tmp_path: Path, echo
 @practice("rate_limits")
 @asvs("2.4.1")
 @needs_nginx
+@slow
 def test_an_ipv6_subscriber_counts_as_one(tmp_path: Path, echo: Path) -> None:
     extra = "set_real_ip_from 127.0.0.0/8; real_ip_header X-Test-Address;\n"
     with live.nginx(tmp_path, echo, extra=extra, changes=SLOWLY) as edge:

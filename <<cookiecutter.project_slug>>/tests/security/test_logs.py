@@ -36,7 +36,7 @@ from tests.events import INTERFACE_EVENTS
 # <% if cookiecutter.auth != "oidc" %>
 from tests.mailbox import newest_token
 # <% endif %>
-from tests.marks import asvs
+from tests.marks import asvs, slow
 # <% if cookiecutter.auth != "oidc" %>
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 # <% endif %>
@@ -341,6 +341,7 @@ def test_every_security_event_is_logged(
 
 
 @asvs("16.2.5")
+@slow
 def test_a_whole_visit_leaves_no_secret_in_the_log(
     app: Flask, browser: Browser, capfd: pytest.CaptureFixture[str]
 ) -> None:

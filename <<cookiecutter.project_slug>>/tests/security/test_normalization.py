@@ -82,6 +82,7 @@ def test_length_is_checked_first(normalized: list[str], form: Any) -> None:
     assert len(normalized) == 1
 
 
+@slow
 def test_text_within_the_limit_is_accepted() -> None:
     """No character of NFC is made of more than four."""
     made_of_four = "\u03a9\u0314\u0342\u0345"
@@ -173,6 +174,7 @@ def test_a_megabyte_in_any_field_is_refused(
 
 
 @asvs("6.3.8", "15.2.2")
+@slow
 def test_sign_in_with_too_long_text_is_fast(
     attacker: Attacker, alice: Browser, new_browser: Callable[..., Browser]
 ) -> None:

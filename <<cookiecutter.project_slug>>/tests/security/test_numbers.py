@@ -16,7 +16,7 @@ from pathlib import Path
 from flask import Flask
 
 from tests import sources
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 
 pytestmark = practice("audits")
 
@@ -122,6 +122,7 @@ def numbers() -> dict[str, list[str]]:
 
 
 @asvs("6.3.1")
+@slow
 def test_every_number_is_in_the_table() -> None:
     expected, found = table(), numbers()
     for file in found.keys() | expected.keys():

@@ -105,6 +105,7 @@ def stored_hash(app: Flask, email: str) -> str:
 
 
 @asvs("11.4.2")
+@slow
 def test_password_hashes_have_the_strength_that_owasp_asks_for(
     app: Flask, browser: Browser
 ) -> None:
@@ -125,6 +126,7 @@ def test_the_same_password_has_another_hash_each_time() -> None:
     [PASSWORD, " ends count ", "\N{OWL}" * 20, "x" * 128, "a\0b" * 5, "\ud800" * 15],
     ids=["words", "spaces", "emoji", "128", "NUL", "surrogate"],
 )
+@slow
 def test_a_password_is_not_trimmed_or_folded(password: str) -> None:
     stored = hash_password(Secret(password))
     assert verify_password(stored, Secret(password))
@@ -138,6 +140,7 @@ def test_passwords_that_differ_after_72_bytes_do_not_match() -> None:
     assert not verify_password(hash_password(Secret("x" * 72 + "a")), Secret("x" * 72 + "b"))
 
 
+@slow
 def test_both_unicode_forms_of_a_password_match() -> None:
     """In NFC. ASVS 6.2.8 would forbid it: SECURITY.md says why we do it, and no more than that."""
     stored = hash_password(Secret("cafe\u0301 au lait, bitte"))
@@ -223,6 +226,7 @@ def test_check_looks_at_a_real_hash(
 
 
 @asvs("11.2.2")
+@slow
 def test_signing_in_renews_a_hash_of_older_parameters(
     app: Flask, alice: Browser, new_browser: Callable[..., Browser]
 ) -> None:
@@ -283,6 +287,7 @@ def test_good_passwords_are_accepted(password: str) -> None:
     assert password_problem(Secret(password), SERVICE, EMAIL) is None
 
 
+@slow
 def test_random_passwords_are_accepted() -> None:
     alphabet = string.ascii_letters + string.digits + string.punctuation
     for seed in range(300):
@@ -449,6 +454,7 @@ def test_sign_up_and_change_keep_to_the_policy(
 # <% endif %>
 @asvs("6.2.9")
 @pytest.mark.parametrize("length", [15, 128])
+@slow
 def test_the_shortest_and_the_longest_password_work(
     browser: Browser, new_browser: Callable[..., Browser], length: int
 ) -> None:
@@ -617,6 +623,7 @@ def test_an_old_password_still_works(app: Flask, alice: Browser) -> None:
 
 
 @asvs("6.2.3", "16.2.5")
+@slow
 def test_a_password_is_kept_and_shown_nowhere(
     app: Flask, browser: Browser, capfd: pytest.CaptureFixture[str]
 ) -> None:

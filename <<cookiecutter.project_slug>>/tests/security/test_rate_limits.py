@@ -46,6 +46,7 @@ def attacker(browser: Browser) -> Browser:
 
 
 @asvs("2.4.1", "6.3.1")
+@slow
 def test_sign_in_by_address(attacker: Browser, new_browser: Callable[..., Browser]) -> None:
     # Credential stuffing: one machine, an account each.
     statuses = [attempt(attacker, f"user{number}@example.com") for number in range(12)]
@@ -146,6 +147,7 @@ def test_a_limited_account_cannot_be_signed_in_to_even_with_the_right_password(
 
 
 @asvs("6.3.1")
+@slow
 def test_an_attack_does_not_lock_the_owner_out_of_a_running_session(
     alice: Browser, new_browser: Callable[..., Browser]
 ) -> None:
@@ -304,6 +306,7 @@ def test_the_count_is_exact_over_all_workers(
 
 
 @asvs("16.5.2")
+@slow
 def test_without_redis_the_limits_go_on_and_readiness_says_so(
     needs_redis: None, make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:

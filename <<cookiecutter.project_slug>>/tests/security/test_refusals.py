@@ -23,7 +23,7 @@ from tests.browser import SIGN_IN, Browser
 from tests.factor_actions import needs_second_step, password_step
 from tests.factors import with_app
 # <% endif %>
-from tests.marks import asvs
+from tests.marks import asvs, slow
 from tests.resources import EDITED, RESOURCES, WRITABLE, Resource, accepted, add, rows
 from tests.routes import UNKNOWN, own_id, own_path, routes
 from tests.security.answers import assert_challenged
@@ -91,6 +91,7 @@ def test_a_visitor_at_a_private_route_is_an_event(
 
 
 @asvs("16.3.2")
+@slow
 def test_an_id_of_another_user_and_an_unknown_one_are_the_same_event(
     app: Flask, alice: Browser, bob: Browser, events: Callable[[], list[Event]]
 ) -> None:
@@ -121,6 +122,7 @@ def test_an_id_of_another_user_and_an_unknown_one_are_the_same_event(
 
 @asvs("16.3.2")
 @pytest.mark.parametrize("resource", WRITABLE, ids=str)
+@slow
 def test_a_list_that_begins_at_the_row_of_another_user_is_an_event(
     app: Flask,
     alice: Browser,
@@ -139,6 +141,7 @@ def test_a_list_that_begins_at_the_row_of_another_user_is_an_event(
 
 
 @asvs("16.3.2")
+@slow
 def test_a_session_without_a_fresh_proof_is_an_event(
     app: Flask, alice: Browser, events: Callable[[], list[Event]]
 ) -> None:
@@ -252,6 +255,7 @@ def test_a_value_that_is_refused_is_an_event(
     ],
 )
 @pytest.mark.parametrize("way", ["abort", "return"])
+@slow
 def test_a_view_that_logs_nothing_itself_is_logged(
     app: Flask,
     own_app: None,

@@ -11,7 +11,7 @@ from flask import Flask
 from app.auth.models import User
 from app.database import Base
 from tests.browser import Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import (
     HERE,
     HIDDEN,
@@ -74,6 +74,7 @@ def test_a_row_in_a_path_is_named_by_one_id(app: Flask) -> None:
 
 
 @asvs("2.2.1")
+@slow
 def test_every_field_is_described(app: Flask, alice: Browser, browser: Browser) -> None:
     """Those of every form and schema; and those of a route have values in its own entry."""
     described = {*VALUES, client.EXTRA_FIELD}

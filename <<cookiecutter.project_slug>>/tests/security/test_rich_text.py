@@ -84,6 +84,7 @@ def test_text_without_formatting_is_shown_unchanged(written: str, shown: str) ->
 
 
 @asvs("1.2.2", "1.3.1", "1.3.4", "1.3.5")
+@slow
 def test_no_attack_becomes_more_than_what_is_listed() -> None:
     for attack in (*MARKDOWN, *XSS):
         page = in_page(html_or_refused(attack))
@@ -111,6 +112,7 @@ def test_the_parser_alone_lets_nothing_through() -> None:
 
 
 @asvs("1.3.1")
+@slow
 def test_the_sanitizers_alone_let_nothing_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor would one of the parser."""
 
@@ -173,6 +175,7 @@ def depth(page: LexborHTMLParser) -> int:
 
 @asvs("1.3.3", "2.2.1", "15.2.2")
 @pytest.mark.parametrize("name", some([*BOMBS]))
+@slow
 def test_no_text_becomes_more_than_its_length_allows(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

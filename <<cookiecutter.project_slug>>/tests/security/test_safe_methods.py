@@ -16,7 +16,7 @@ from app.security.access import public
 from app.security.safe_methods import only_reads
 from tests import sources
 from tests.browser import Browser
-from tests.marks import asvs
+from tests.marks import asvs, slow
 from tests.routes import SAFE, fingerprint, routes
 
 # Each writes and commits, or rather: would.
@@ -54,6 +54,7 @@ def writing(app: Flask, own_app: None) -> Callable[[Callable[[], object]], None]
 
 @asvs("3.5.3")
 @pytest.mark.parametrize("write", WRITING.values(), ids=WRITING)
+@slow
 def test_a_safe_method_cannot_write(
     app: Flask,
     alice: Browser,

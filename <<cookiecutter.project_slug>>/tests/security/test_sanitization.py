@@ -135,6 +135,7 @@ TEXT = st.text(alphabet="abe<>\n\r \t\u0301\u0338\u200d\u00a0", max_size=4)
 @asvs("1.3.1")
 @settings(max_examples=len(some(range(300))), deadline=None)
 @given(st.lists(MARKUP | TEXT, max_size=14).map("".join))
+@slow
 def test_cleaning_again_changes_nothing(written: str) -> None:
     cleaned = sanitize_html(written)
     assert sanitize_html(str(cleaned)) == cleaned
@@ -252,6 +253,7 @@ def test_a_line_is_refused(written: str) -> None:
 
 @asvs("1.1.2", "1.2.1")
 @pytest.mark.parametrize("name", ["page.html", "mail.txt", "feed.html.j2", "plain"])
+@slow
 def test_plain_text_is_escaped_in_every_template(app: Flask, name: str) -> None:
     source = '<article title="{{ it }}">{{ it }}</article>'
     template = app.jinja_env.overlay(loader=DictLoader({name: source})).get_template(name)

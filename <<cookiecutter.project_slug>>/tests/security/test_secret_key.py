@@ -17,7 +17,7 @@ from app.database import db
 from app.security import secret_key
 from app.settings import ConfigurationError, Settings
 from tests.browser import DOMAIN, Browser
-from tests.marks import asvs
+from tests.marks import asvs, slow
 
 HINT = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 GOOD = secrets.token_urlsafe(48)
@@ -62,6 +62,7 @@ def test_a_repeated_key_is_refused(make_app: Callable[..., Flask]) -> None:
     assert found == [f"SECRET_KEY_FALLBACKS repeats a key; {HINT}"]
 
 
+@slow
 def test_a_rotation_that_was_stopped_keeps_nobody_out(make_app: Callable[..., Flask]) -> None:
     """Between its two files, the current key is a fallback as well. A host may start again then."""
     older = secrets.token_urlsafe(48)

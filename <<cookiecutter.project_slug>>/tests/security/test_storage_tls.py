@@ -13,7 +13,7 @@ from app.settings import ConfigurationError
 from tests.browser import Browser
 from tests.conftest import running_redis
 from tests.live import free_ports, make_certificates
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 
 pytestmark = practice("rate_limits")
 
@@ -56,6 +56,7 @@ def problems(make_app: Callable[..., Flask], url: str, private_host: str | None)
 
 @asvs("12.3.1", "12.3.2")
 @pytest.mark.parametrize(("url", "private_host", "problem"), UNSAFE)
+@slow
 def test_production_refuses_redis_without_tls_or_verification(
     make_app: Callable[..., Flask], url: str, private_host: str | None, problem: str
 ) -> None:
@@ -65,6 +66,7 @@ def test_production_refuses_redis_without_tls_or_verification(
 
 
 @pytest.mark.parametrize(("url", "private_host"), SAFE)
+@slow
 def test_production_accepts_a_local_or_verified_redis(
     make_app: Callable[..., Flask], url: str, private_host: str | None
 ) -> None:
@@ -94,6 +96,7 @@ def test_development_may_use_any_redis(make_app: Callable[..., Flask]) -> None:
 
 
 @asvs("12.3.2", "12.3.4")
+@slow
 def test_only_a_redis_with_a_good_certificate_counts(
     needs_redis: None, make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:

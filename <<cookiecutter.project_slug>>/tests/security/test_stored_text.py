@@ -33,6 +33,7 @@ RICH = [pytest.param(it, name, id=f"{it}-{name}") for it in WRITABLE for name in
 
 @asvs("1.1.2", "1.2.1", "1.2.3", "1.3.1")
 @each_resource
+@slow
 def test_stored_attacks_do_nothing(app: Flask, attacker: Attacker, resource: Resource) -> None:
     """Every attack in each field that holds text: shown, listed and changed."""
     writer = Writer(app, attacker.browser, resource)
@@ -67,11 +68,12 @@ def test_stored_attacks_do_nothing(app: Flask, attacker: Attacker, resource: Res
 
 
 @asvs("1.2.1", "1.2.2", "3.2.1", "4.1.1")
+@slow
 def test_reflected_attacks_do_nothing(app: Flask, attacker: Attacker, browser: Browser) -> None:
     """Attacks through every field, path, query argument and header; each gets a part of them."""
     statuses = set()
     attacks = sample(XSS)
-    step = min(27, len(attacks))
+    step = min(40, len(attacks))
     for number, entry in enumerate(some(entry_points(app, attacker.browser, browser))):
         for attack in attacks[number % step :: step]:
             response = attacker.send(entry, attack)
@@ -94,6 +96,7 @@ def test_reflected_attacks_do_nothing(app: Flask, attacker: Attacker, browser: B
         "</textarea>&lt;/textarea&gt;**x**",
     ],
 )
+@slow
 def test_a_rich_text_survives_editing(
     app: Flask, alice: Browser, resource: Resource, text: str
 ) -> None:

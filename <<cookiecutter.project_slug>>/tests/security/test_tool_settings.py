@@ -19,7 +19,7 @@ from typing import Any
 from app.settings import PAT_PREFIX
 # <% endif %>
 from tests import conftest
-from tests.marks import practice
+from tests.marks import practice, slow
 from tests.security.make import ROOT
 from tests.security.test_gates import CONTAINER
 
@@ -120,6 +120,7 @@ def test_no_other_file_configures_a_checker() -> None:
     assert {path for path in paths if path.endswith("conftest.py")} == CONFTESTS
 
 
+@slow
 def test_no_test_is_left_out() -> None:
     """A test is skipped for a reason that the machine has, and for no other."""
     for path in (path for path in files() if path.suffix == ".py" and "tests" in path.parts):

@@ -95,6 +95,7 @@ def test_only_one_of_ten_simultaneous_undo_requests_sets_the_password(
 
 
 @asvs("15.4.2")
+@slow
 def test_simultaneous_changes_of_an_account_do_not_deadlock(app: Flask, alice: Browser) -> None:
     """A change, another request for one, a reset and a new password take the same rows."""
     for attempt in range(3):

@@ -16,7 +16,7 @@ from app.database import db
 from app.settings import ConfigurationError
 from tests.browser import NO_LINK, PASSWORD, SIGN_UP, SIGNED_IN, Browser
 from tests.mailbox import mails, newest_token, tokens
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.security.client import proof
 
@@ -46,6 +46,7 @@ def run(app: Flask, *command: str) -> Any:
 
 @asvs("6.3.8")
 @pytest.mark.parametrize("sign_up", ["invite", "closed"])
+@slow
 def test_sign_up_is_refused_unless_it_is_open(
     service: Callable[[str], Flask], sign_up: str, alice: Browser
 ) -> None:

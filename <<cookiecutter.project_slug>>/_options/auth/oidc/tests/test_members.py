@@ -16,7 +16,7 @@ from app.auth.models import User
 from app.database import db, now
 from app.secret import Secret
 from tests.browser import PASSWORD, SAMPLES, Browser, html
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.stub import STUB
 
 pytestmark = practice("auth.identity_provider")
@@ -289,6 +289,7 @@ def test_starting_is_limited_by_address(app: Flask) -> None:
 
 @practice("rate_limits")
 @asvs("2.4.1")
+@slow
 def test_notices_of_the_provider_are_limited_as_well(app: Flask) -> None:
     machine = Browser(app)
     statuses = [machine.post("/auth/backchannel-logout").status_code for _ in range(601)]

@@ -16,7 +16,7 @@ from app.auth.models import User
 from app.database import db
 from app.secret import Secret
 from tests.browser import Browser, csrf_token, html
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.routes import fingerprint, routes
 from tests.statements import listening
 from tests.stub import STUB
@@ -58,6 +58,7 @@ def change(operator: Browser, action: str, account: object, **more: object) -> A
 
 @asvs("1.4.2", "2.2.1", "16.5.3")
 @pytest.mark.parametrize("number", ["-1", f"-{2**70}", f"{2**70}", "9" * 5000, "\u0661", "x", ""])
+@slow
 def test_unusual_numbers_cause_no_server_error(operator: Browser, number: str) -> None:
     assert operator.get("/operators/accounts", query_string={"before": number}).status_code == 200
     for action in ("disable", "enable"):
@@ -138,6 +139,7 @@ def test_operators_cannot_disable_themselves(service: Flask, operator: Browser) 
 
 @asvs("2.2.1")
 @pytest.mark.parametrize("account", ["", "x", "0", "-1", "1e3", "999999", 2**31, 2**64, "1 OR 1=1"])
+@slow
 def test_an_unknown_account_is_not_found(
     service: Flask, operator: Browser, account: object
 ) -> None:

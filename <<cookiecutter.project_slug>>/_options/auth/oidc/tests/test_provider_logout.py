@@ -27,7 +27,7 @@ from app.database import db
 from app.mail.models import Mail
 from tests.browser import Browser
 from tests.live import wait_until
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.real_provider import Person, RealProvider, real_provider
 from tests.stub import STUB, subject_of
 
@@ -106,6 +106,7 @@ def test_sign_out_ends_both_sessions(
 
 
 @asvs("7.6.1")
+@slow
 def test_a_logout_token_of_the_provider_ends_the_session(
     app: Flask,
     make_app: Callable[..., Flask],

@@ -24,7 +24,7 @@ from app.auth.provider_tokens import LEEWAY
 from app.database import db, now
 from app.settings import ConfigurationError, Settings
 from tests.browser import Browser, html
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.stub import ISSUER, METADATA, STUB, answer, subject_of
 
 pytestmark = practice("auth.identity_provider")
@@ -69,6 +69,7 @@ def test_no_proof_is_requested_by_default(app: Flask, browser: Browser) -> None:
 
 
 @asvs("6.8.4")
+@slow
 def test_the_sign_in_request_names_the_required_proof(
     app: Flask, make_app: Callable[..., Flask]
 ) -> None:
@@ -90,6 +91,7 @@ def test_one_of_the_values_is_enough(app: Flask, make_app: Callable[..., Flask])
 
 
 @asvs("6.3.3", "6.8.4", "16.3.1")
+@slow
 def test_another_factor_is_not_enough(app: Flask, make_app: Callable[..., Flask], log: Log) -> None:
     service = make_app(**FACTORS)
     texts = (None, "", "bronze", "Gold", "gold silver", "gold  silver", "gol", "gold ")
@@ -111,6 +113,7 @@ def test_one_of_the_methods_is_enough(app: Flask, make_app: Callable[..., Flask]
 
 
 @asvs("6.3.3", "6.8.4", "16.3.1")
+@slow
 def test_other_methods_are_not_enough(app: Flask, make_app: Callable[..., Flask], log: Log) -> None:
     service = make_app(**METHODS)
     texts = (None, "", "mfa", "pwd mfa", [], ["pwd"], ["MFA"], ["mfa hwk"], ["mf"], ["mfa "])
@@ -171,6 +174,7 @@ def no_times() -> list[Any]:
 
 
 @asvs("6.8.4", "9.2.1")
+@slow
 def test_an_invalid_auth_time_is_refused(
     app: Flask, make_app: Callable[..., Flask], log: Log
 ) -> None:
@@ -209,6 +213,7 @@ def test_a_sign_in_without_auth_time_is_no_fresh_proof(app: Flask, browser: Brow
 
 
 @asvs("7.5.3")
+@slow
 def test_an_invalid_auth_time_is_no_fresh_proof(app: Flask, browser: Browser) -> None:
     """Nobody has asked for it, so that the user gets in; as if the provider had named no time."""
     for moment in no_times():

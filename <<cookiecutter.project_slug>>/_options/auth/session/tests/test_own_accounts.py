@@ -11,13 +11,14 @@ from app.secret import Secret
 from app.security.passwords import verify_password
 from tests.browser import CONFIRM, PASSWORD, SIGN_UP, Browser, html
 from tests.mailbox import newest_token
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 
 NEW_PASSWORD = "thistle-7-orbit-lantern-wool"
 
 
 @practice("auth.sessions", "passwords")
 @asvs("6.2.2", "7.2.4", "7.4.3")
+@slow
 def test_a_password_change_keeps_this_browser_signed_in_with_a_new_cookie(
     app: Flask, alice: Browser
 ) -> None:

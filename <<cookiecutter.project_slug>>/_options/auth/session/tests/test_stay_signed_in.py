@@ -20,7 +20,7 @@ from tests.authenticator import Authenticator
 from tests.browser import PASSWORD, PROFILE, SIGN_IN, Browser, csrf_token, html
 from tests.factor_actions import ALONE, code_step, passkey_options, passkey_step
 from tests.factors import Clock, with_app, with_passkey
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.security.test_cookies import set_cookies
 
 pytestmark = practice("auth.sessions")
@@ -92,6 +92,7 @@ def test_a_session_stays_only_when_the_box_is_ticked(staying: Flask) -> None:
     ("column", "days", "alive"),
     [("last_seen_at", 2, True), ("last_seen_at", 4, False), ("created_at", 11, False)],
 )
+@slow
 def test_a_session_that_stays_ends_as_well(
     staying: Flask, column: str, days: int, alive: bool
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_sign_in_by_passkey_alone_can_stay(staying: Flask) -> None:
 
 
 @asvs("7.4.1", "7.4.3")
+@slow
 def test_password_change_and_sign_out_end_a_staying_session(staying: Flask) -> None:
     thief, _ = sign_in(staying, stay="y")
     owner, _ = sign_in(staying, stay="y")
@@ -230,5 +232,6 @@ def test_start_up_refuses_a_value_out_of_range(
 
 
 @pytest.mark.parametrize("value", ["off", "", "12 hours", "1 hour"])
+@slow
 def test_a_value_in_range_is_accepted(make_app: Callable[..., Flask], value: str) -> None:
     make_app(STAY_SIGNED_IN=value)

@@ -33,7 +33,7 @@ from tests.browser import (
     Browser,
 )
 from tests.mailbox import mails, newest_token
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.resources import NEW_PASSWORD
 from tests.security.problems import assert_problem
@@ -131,6 +131,7 @@ def test_a_mail_has_a_code_and_no_link(
 
 @asvs("12.2.1")
 @pytest.mark.parametrize("set_to", [APP, f"{APP}/", f"{APP}/web", f"{APP}/#"])
+@slow
 def test_with_app_url_a_mail_leads_to_the_page_of_the_app(
     make_app: Callable[..., Flask], alice: Browser, set_to: str
 ) -> None:

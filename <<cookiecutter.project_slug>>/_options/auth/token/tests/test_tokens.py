@@ -24,7 +24,7 @@ from app.auth.models import Session, User
 from app.auth.sessions import ABSOLUTE_TIMEOUT, ACCESS_LIFETIME, IDLE_TIMEOUT, LEEWAY
 from app.database import Base, db, now
 from tests.browser import API, ORIGIN, PASSWORD, SAMPLES, Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.routes import routes
 from tests.stored import stored_rows
 
@@ -703,6 +703,7 @@ def test_refreshing_is_limited_by_address(browser: Browser) -> None:
 
 @practice("rate_limits")
 @asvs("2.4.1")
+@slow
 def test_refreshing_is_limited_by_token(
     alice: Browser, new_browser: Callable[..., Browser]
 ) -> None:

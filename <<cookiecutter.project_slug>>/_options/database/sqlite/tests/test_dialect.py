@@ -14,6 +14,7 @@ from sqlalchemy import text
 from app.database import db
 from tests.browser import Browser
 from tests.database import flask_db, migrate
+from tests.marks import slow
 from tests.test_settings import problems
 
 HINT = "write sqlite:////absolute/path.sqlite3"
@@ -50,6 +51,7 @@ def test_a_file_that_others_may_read_is_refused(
         ]
 
 
+@slow
 def test_no_file_is_ever_readable_by_others(
     make_app: Callable[..., Flask], environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -84,6 +86,7 @@ def test_every_connection_is_set_up(app: Flask) -> None:
     assert found == {"foreign_keys": 1, "trusted_schema": 0, "journal_mode": "wal"}
 
 
+@slow
 def test_a_backup_is_of_one_moment_while_somebody_writes(
     own_service: Flask, tmp_path: Path
 ) -> None:
@@ -111,6 +114,7 @@ def test_a_backup_is_of_one_moment_while_somebody_writes(
     assert {file.name for file in tmp_path.iterdir()} == {"backups", "data", "saved"}
 
 
+@slow
 def test_a_damaged_database_page_is_detected(own_service: Flask) -> None:
     app = own_service
     alice = Browser(app).sign_up("alice@example.com")

@@ -10,7 +10,7 @@ import pytest
 
 from tests import released
 from tests.deployment_policy import SECRETS
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.scripts import (
     KEPT,
     Outcome,
@@ -255,6 +255,7 @@ def test_nothing_is_deployed_without_a_mail_server(scratch: Scratch, given: str)
     assert "MAIL_URL" not in secrets(scratch)
 
 
+@slow
 def test_instances_accept_each_others_signatures_during_a_rotation(scratch: Scratch) -> None:
     """A visitor's requests go to both, in turns."""
     keys = []

@@ -22,7 +22,7 @@ from tests.browser import (
     csrf_token,
     html,
 )
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.security.answers import without_request_id
 from tests.statements import recorded
 
@@ -175,6 +175,7 @@ def test_a_text_survives_a_failure(
     assert 'A "title" &lt;script&gt;' in alice.get(SAMPLES).text.replace("&#34;", '"')
 
 
+@slow
 def test_a_text_survives_a_limit(app: Flask, alice: Browser) -> None:
     token = csrf_token(alice.get(WRITE))
     for _ in range(60):

@@ -19,6 +19,7 @@ from tests.browser import (
     after_sign_in,
     html,
 )
+from tests.marks import slow
 
 
 def test_from_sign_up_to_sign_out(browser: Browser) -> None:
@@ -58,6 +59,7 @@ def test_delete_pages_name_what_they_delete(app: Flask, alice: Browser) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"title": " "}, {"body": " "}])
+@slow
 def test_a_refused_form_keeps_what_was_typed_and_no_password(
     alice: Browser, wrong: dict[str, str]
 ) -> None:

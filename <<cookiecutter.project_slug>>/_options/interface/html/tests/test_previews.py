@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from tests.browser import Browser, csrf_token, html
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import EDITED, Resource, rows
 from tests.security.attacks import MARKDOWN, XSS, dangers, sample
 from tests.security.writing import Writer
@@ -87,6 +87,7 @@ def test_attacks_in_a_preview_are_harmless(app: Flask, alice: Browser, resource:
 
 @asvs("2.4.1", "3.5.1")
 @each_resource
+@slow
 def test_a_preview_needs_a_csrf_token_and_is_rate_limited(
     app: Flask, alice: Browser, resource: Resource
 ) -> None:

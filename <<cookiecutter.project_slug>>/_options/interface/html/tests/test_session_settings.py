@@ -14,7 +14,7 @@ from app.database import db, now
 from app.session_settings import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT, LONGEST
 from app.settings import ConfigurationError
 from tests.browser import Browser, account
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 
 pytestmark = practice("auth.sessions")
 
@@ -69,6 +69,7 @@ def test_start_up_refuses_a_timeout_out_of_range(make_app: Callable[..., Flask])
         ("created_at", timedelta(minutes=61), False),
     ],
 )
+@slow
 def test_a_session_ends_when_the_setting_says(
     app: Flask, make_app: Callable[..., Flask], column: str, age: timedelta, alive: bool
 ) -> None:

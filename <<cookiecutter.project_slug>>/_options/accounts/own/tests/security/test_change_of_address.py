@@ -35,7 +35,7 @@ from tests.browser import (
 from tests.factor_actions import needs_proof, prove_by_password
 from tests.factors import age_proofs
 from tests.mailbox import mails, newest_token
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.own_data_actions import DELETED, ready_to_delete
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE
@@ -102,6 +102,7 @@ def test_the_new_mailbox_is_proven_and_the_old_one_is_told(app: Flask, alice: Br
 
 
 @asvs("7.5.1")
+@slow
 def test_a_stolen_session_does_not_change_the_address(app: Flask, thief: Browser, log: Log) -> None:
     age_proofs(app)
     log()
@@ -413,6 +414,7 @@ def test_the_owner_undoes_what_a_thief_did(app: Flask, alice: Browser, thief: Br
 
 
 @pytest.mark.parametrize("first", ["owner", "thief"])
+@slow
 def test_undo_of_the_first_change_also_reverts_a_second_change(
     app: Flask, thief: Browser, first: str
 ) -> None:

@@ -29,7 +29,7 @@ from tests.factor_actions import (
 )
 from tests.factors import Clock, age_proofs, prove, with_app, with_codes, with_passkey
 from tests.mailbox import mails, newest_token
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.password_actions import ask_for_reset, set_password
 from tests.races import ALICE, at_once
 from tests.rescue_actions import UNLOCK, use_link
@@ -85,6 +85,7 @@ def use_up(app: Flask, clock: Clock, secret: str) -> None:
 
 
 @asvs("6.3.1", "6.5.5")
+@slow
 def test_a_new_password_gives_no_new_guesses(app: Flask, clock: Clock, secret: str) -> None:
     """The thief has the mailbox: each new password would give a hundred guesses."""
     bobs = with_app(app, BOB)
@@ -163,6 +164,7 @@ def test_a_new_phone_resets_the_count_of_wrong_codes(
     assert wrong_codes(app) == 0
 
 
+@slow
 def test_an_operator_lets_codes_count_again(
     app: Flask, cli: Callable[..., Any], clock: Clock, secret: str
 ) -> None:

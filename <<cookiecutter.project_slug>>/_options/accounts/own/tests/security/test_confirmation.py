@@ -29,7 +29,7 @@ from tests.browser import (
 )
 from tests.flows import CAROL, FLOWS, RESET, SIGN_UP, Flow
 from tests.mailbox import mails, newest_token, tokens
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE, count
 from tests.resources import NEW_PASSWORD
@@ -169,6 +169,7 @@ def test_nothing_is_kept_for_an_address_before_its_mailbox_is_proven(
 
 
 @asvs("15.4.2")
+@slow
 def test_a_link_does_not_take_over_an_account_that_was_made_meanwhile(
     app: Flask, browser: Browser, cli: Callable[..., Any]
 ) -> None:

@@ -27,7 +27,7 @@ from tests.account_actions import (
 from tests.browser import ASKED, CHANGED, PASSWORD, PASSWORD_SET, SIGNED_IN, Browser
 from tests.flows import CAROL, RESET, SIGN_UP
 from tests.mailbox import Received, mails, newest_token
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.outbox import pass_time
 from tests.own_data_actions import download
 from tests.password_actions import open_account, set_password
@@ -241,6 +241,7 @@ def test_an_undone_change_of_address_forgets_the_thief(app: Flask, phone: Browse
         ("users", "reset", ALICE, "--disable-password"),
     ],
 )
+@slow
 def test_an_operator_who_ends_all_sessions_makes_every_device_new(
     app: Flask, phone: Browser, cli: Callable[..., Any], command: tuple[str, ...]
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_token_is_random_and_the_database_has_its_hash_alone(app: Flask, flow:
 
 @asvs("6.4.1", "7.2.1")
 @both
+@slow
 def test_a_guess_opens_nothing(app: Flask, flow: Flow) -> None:
     token = flow.token(app)
     with app.app_context():

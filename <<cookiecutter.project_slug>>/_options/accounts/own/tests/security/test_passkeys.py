@@ -51,9 +51,9 @@ from tests.factors import (
     with_app,
     with_passkey,
 )
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.races import ALICE, at_once, meeting
-from tests.security.attacks import some
+from tests.security.attacks import quarter, some
 
 pytestmark = practice("auth.passkeys")
 
@@ -104,8 +104,8 @@ HOSTILE_GET = HOSTILE | {
     "a handle that is no text": {"response": {"userHandle": ["x"]}},
     "no signature": {"response": {"signature": None}},
 }
-# Each as a second factor; the same code judges it when the passkey is alone.
-SIGN_INS = [*((False, it) for it in HOSTILE_GET), *((True, it) for it in some([*HOSTILE_GET]))]
+# Each as a second factor, and when the passkey is alone.
+SIGN_INS = [(alone, it) for alone in (False, True) for it in quarter([*HOSTILE_GET], alone)]
 HOSTILE_CREATE = HOSTILE | {
     "the type of a sign-in": {"type": "webauthn.get"},
     "ES384": {"algorithm": "ES384"},
@@ -183,6 +183,7 @@ def enroll(app: Flask, alice: Browser, device: Authenticator, **hostile: Any) ->
 
 
 @asvs("6.5.1", "6.7.2", "11.5.1")
+@slow
 def test_the_options_ask_for_what_is_checked(
     app: Flask, device: Authenticator, bob: Browser
 ) -> None:
@@ -266,10 +267,11 @@ def test_a_passkey_sign_in_needs_a_user_handle(app: Flask, device: Authenticator
 
 
 @asvs("6.3.3", "6.5.1", "11.6.1", "16.5.1")
-@pytest.mark.parametrize("hostile", HOSTILE_CREATE.values(), ids=HOSTILE_CREATE.keys())
+@pytest.mark.parametrize("name", some([*HOSTILE_CREATE]))
 def test_a_hostile_answer_makes_no_passkey(
-    app: Flask, alice: Browser, hostile: dict[str, Any], log: Callable[[], list[dict[str, Any]]]
+    app: Flask, alice: Browser, name: str, log: Callable[[], list[dict[str, Any]]]
 ) -> None:
+    hostile = HOSTILE_CREATE[name]
     flags = {"flags": hostile["flags"] | FLAG.AT} if "flags" in hostile else {}
     response = enroll(app, alice, Authenticator(), **(hostile | flags))
     assert response.status_code in (302, 400, 401, 422)
@@ -294,6 +296,7 @@ def test_garbage_is_refused(
         passkey_ceremonies.verify(found(purpose, token), text)
 
 
+@slow
 def test_malformed_attestations_are_refused(app: Flask, alice: Browser) -> None:
     """Each format has a parser of its own, for bytes and certificates that a stranger made."""
     formats = ("packed", "tpm", "android-key", "android-safetynet", "apple", "fido-u2f", "none")
@@ -536,6 +539,7 @@ def test_only_one_of_two_answers_to_one_challenge_succeeds(
 
 
 @asvs("6.3.1")
+@slow
 def test_failures_of_others_do_not_keep_the_owner_of_a_passkey_out(
     app: Flask, alice: Browser, device: Authenticator
 ) -> None:

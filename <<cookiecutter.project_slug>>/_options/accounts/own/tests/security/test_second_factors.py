@@ -52,7 +52,7 @@ from tests.factors import (
 )
 from tests.flows import RESET
 from tests.mailbox import mails, newest_token
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.own_data_actions import download
 from tests.password_actions import set_password
 from tests.races import ALICE, at_once, meeting
@@ -188,6 +188,7 @@ def test_no_other_text_is_a_code(app: Flask, secret: str, code: str) -> None:
 
 
 @asvs("6.3.3", "6.5.1", "6.6.2")
+@slow
 def test_a_ticket_is_for_one_account(app: Flask, clock: Clock, secret: str) -> None:
     """The thief has an account here, and sends alice's ticket with the code of the own app."""
     own = with_app(app, BOB)
@@ -344,6 +345,7 @@ def test_an_older_code_is_refused_after_a_newer_one(app: Flask, clock: Clock, se
 
 
 @asvs("6.5.1", "15.4.2")
+@slow
 def test_only_one_of_ten_simultaneous_uses_of_a_code_succeeds(
     app: Flask, clock: Clock, secret: str, no_limits: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,6 +423,7 @@ def test_a_right_password_keeps_the_count_of_wrong_codes(
 
 
 @asvs("6.3.1")
+@slow
 def test_wrong_codes_delay_the_next_password(
     app: Flask, alice: Browser, clock: Clock, secret: str, no_limits: None
 ) -> None:
@@ -458,6 +461,7 @@ def test_a_wrong_code_is_logged_and_no_code_is(
 
 
 @asvs("6.3.8")
+@slow
 def test_a_wrong_password_does_not_tell_who_has_a_second_factor(app: Flask, secret: str) -> None:
     with_passkey(app, ALICE)
     answers, costs = [], []
@@ -776,6 +780,7 @@ def test_the_last_required_factor_cannot_be_removed(strict: Flask, clock: Clock)
 
 
 @asvs("6.3.3", "15.4.2")
+@slow
 def test_two_requests_cannot_remove_all_required_factors(
     strict: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

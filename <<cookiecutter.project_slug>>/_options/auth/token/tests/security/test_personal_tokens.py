@@ -31,7 +31,7 @@ from tests.browser import API, PASSWORD_SET, PROFILE, SAMPLES, SIGNED_IN, Browse
 from tests.database import flask_db
 from tests.factors import age_proofs, asking, user_of, with_app
 from tests.mailbox import mails, newest_token
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.overtaking import delete_first
 from tests.own_data_actions import ready_to_delete
 from tests.password_actions import ask_for_reset, set_password
@@ -517,6 +517,7 @@ def test_an_account_has_a_bounded_number(app: Flask, alice: Browser, bob: Browse
 
 @practice("rate_limits")
 @asvs("2.4.1")
+@slow
 def test_a_token_has_a_limit_of_its_own(app: Flask, needs_redis: None, alice: Browser) -> None:
     """A script that runs wild uses up neither what its owner may do, nor another script."""
     wild, other = (script(app, token_of(alice, *BOTH)) for _ in range(2))

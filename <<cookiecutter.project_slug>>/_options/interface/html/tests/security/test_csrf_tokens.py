@@ -16,7 +16,7 @@ from app.database import db, now
 from app.security import check, csrf
 from app.security.csrf import require_token
 from tests.browser import ORIGIN, WRITE, Browser, csrf_token, html
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.routes import fingerprint, own_path, routes
 from tests.security.client import proof
 from tests.security.test_csrf import attack_every_route
@@ -57,6 +57,7 @@ def test_a_token_of_another_session_is_refused(
 
 
 @asvs("3.5.1")
+@slow
 def test_the_token_of_an_ended_session_is_refused(app: Flask, victim: Browser) -> None:
     token, cookie = token_of(victim), victim.cookie()
     victim.sign_out()
@@ -180,6 +181,7 @@ def test_start_up_notices_that_no_token_is_required(app: Flask) -> None:
     assert [line for line in check(app) if "CSRF protection is off" in line]
 
 
+@slow
 def test_no_exemption_of_flask_wtf_has_an_effect(
     app: Flask, victim: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

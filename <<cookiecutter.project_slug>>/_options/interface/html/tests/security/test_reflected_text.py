@@ -27,6 +27,7 @@ def test_a_reflected_text_changes_no_element(app: Flask) -> None:
         assert skeleton(html(response)) == expected
 
 
+@slow
 def test_every_form_takes_text_alone() -> None:
     """What else comes in their place is in ``test_bodies.py``."""
     found = forms()

@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.settings import ConfigurationError
 from tests.browser import API, SAMPLES, SIGN_IN, Browser
-from tests.marks import asvs
+from tests.marks import asvs, slow
 from tests.routes import routes
 
 APP = "https://app.example.com"
@@ -65,6 +65,7 @@ def test_cors_is_closed_by_default(app: Flask, alice: Browser) -> None:
 
 @asvs("3.4.2")
 @pytest.mark.parametrize("origin", FOREIGN)
+@slow
 def test_an_origin_that_is_not_on_the_list_gets_nothing(opened: Browser, origin: str) -> None:
     for response in (
         preflight(opened, SAMPLES, origin),
@@ -114,6 +115,7 @@ def test_every_method_of_a_path_can_be_asked_for(opened: Browser) -> None:
 
 
 @asvs("3.4.2")
+@slow
 def test_credentials_are_never_allowed(opened: Browser) -> None:
     for route in routes(opened.app):
         for response in (

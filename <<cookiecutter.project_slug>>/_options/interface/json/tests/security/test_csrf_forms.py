@@ -11,7 +11,7 @@ from flask import Flask
 from app.security import check
 from app.security.csrf import refuse_forms
 from tests.browser import FORM_TYPE, ORIGIN, SAMPLES, Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import VALUES, WRITABLE, values_for
 from tests.routes import fingerprint, own_path, routes
 from tests.security.client import PUBLIC, encode
@@ -45,6 +45,7 @@ def cookies(app: Flask, victim: Browser) -> Browser:
 
 @asvs("3.5.2")
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@slow
 def test_forms_are_refused_even_with_a_csrf_token(
     app: Flask, victim: Browser, form: dict[str, Any]
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Flask
 
 from tests.browser import Browser
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.resources import add_all
 from tests.routes import own_path, routes
 
@@ -18,6 +18,7 @@ pytestmark = practice("headers")
 
 
 @asvs("3.2.2", "3.5.5", "3.7.1", "6.2.6", "6.2.7", "7.4.4", "15.3.6")
+@slow
 def test_there_is_no_page_and_no_script(app: Flask, browser: Browser, alice: Browser) -> None:
     add_all(app, alice.email)
     for visitor in (browser, alice):
