@@ -39,7 +39,7 @@ from app.security.rich_text import RichText
 from app.security.scope import UnscopedError, unscoped
 from tests import sources
 from tests.browser import CREATE_ACCOUNT, CREATE_OPTIONS, Browser
-from tests.marks import asvs, slow
+from tests.marks import asvs
 from tests.resources import RESOURCES, WRITABLE, Resource, add, rows
 
 PROJECT = Path(__file__).parents[2]
