@@ -30,21 +30,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def services(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Operator]:
-    """The manifests of all combinations of database and auth."""
-    folder = tmp_path_factory.mktemp("rendered")
-    return {
-        name: operator(cluster, folder, f"all-{name}", **answers)
-        for name, answers in SERVICES.items()
-    }
-
-
-@pytest.fixture(scope="module")
-def ready(cluster: Cluster, services: dict[str, Operator]) -> Cluster:
+def ready(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """The cluster, with the kinds and volumes that the manifests need."""
     # Without the definitions, deploy.sh applies nothing and says what is missing.
-    services["sqlite-session"].fails_to_deploy("  Certificate of cert-manager.io/v1")
-    assert "all-sqlite-session" not in cluster.kubectl("get", "namespaces")
+    service = operator(cluster, tmp_path_factory.mktemp("early"), "early", database="sqlite")
+    service.fails_to_deploy("  Certificate of cert-manager.io/v1")
+    assert "early" not in cluster.kubectl("get", "namespaces")
     prepare(cluster)
     return cluster
 
@@ -53,14 +44,28 @@ def ready(cluster: Cluster, services: dict[str, Operator]) -> Cluster:
 def stories(
     ready: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[None]]]:
-    """Deployments that run during other tests, because they mostly wait for kubectl."""
+    """What runs during other tests, because it mostly waits for kubectl and the controllers."""
     folder = tmp_path_factory.mktemp("stories")
     started = {}
     with ThreadPoolExecutor() as pool:
-        for database, story in (("postgresql", releases), ("sqlite", one_pod)):
+        for story, database in ((releases, "postgresql"), (one_pod, "sqlite"), (spread, "mysql")):
             service = operator(ready, folder, f"demo-{database}", database=database)
-            started[database] = pool.submit(story, service)
+            started[story.__name__] = pool.submit(story, service)
         yield started
+
+
+@pytest.fixture(scope="module")
+def services(
+    cluster: Cluster,
+    stories: dict[str, Future[None]],  # they wait while this renders
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Operator]:
+    """The manifests of all combinations of database and auth."""
+    folder = tmp_path_factory.mktemp("rendered")
+    return {
+        name: operator(cluster, folder, f"all-{name}", **answers)
+        for name, answers in SERVICES.items()
+    }
 
 
 def manifests(services: dict[str, Operator], folder: Path, overlay: str) -> list[Any]:
@@ -76,7 +81,6 @@ def manifests(services: dict[str, Operator], folder: Path, overlay: str) -> list
     return sorted(found, key=lambda it: it["kind"] not in first)
 
 
-@pytest.mark.usefixtures("stories")
 def test_the_cluster_takes_every_combination_and_runs_its_pods(
     ready: Cluster, services: dict[str, Operator], tmp_path: Path
 ) -> None:
@@ -148,18 +152,39 @@ def test_the_kinds_of_others_are_judged_by_their_real_definitions(
             ready.apply(thing, dry_run=True)
 
 
-@pytest.mark.parametrize("zones", [(None, None, None), ("a", "a", "b"), ("a", "b", None)], ids=str)
-def test_the_pods_of_a_release_are_on_different_nodes(
-    ready: Cluster, services: dict[str, Operator], zones: tuple[str | None, ...]
+def test_a_service_through_its_releases(stories: dict[str, Future[None]]) -> None:
+    stories["releases"].result()
+
+
+def test_sqlite_comes_back_when_its_migration_fails_or_is_cut_off(
+    stories: dict[str, Future[None]],
 ) -> None:
-    """In each of five rollouts; in different zones if the nodes have zones."""
-    cluster_nodes.zones(ready, *zones)
-    zone = dict(zip(cluster_nodes.NODES, zones, strict=True))
+    stories["one_pod"].result()
+
+
+def test_the_pods_of_a_release_are_on_different_nodes(stories: dict[str, Future[None]]) -> None:
+    stories["spread"].result()
+
+
+def spread(service: Operator) -> None:
+    """Rollouts of two pods; they are in different zones if the nodes have zones."""
+    manifests = documents(kustomize(service.folder / "overlays/production"))
     (web,) = (
         thing
-        for thing in documents(kustomize(services["mysql-session"].folder / "overlays/production"))
+        for thing in manifests
         if thing["kind"] == "Deployment" and thing["metadata"]["name"] == "web"
     )
+    for zones in ((None, None, None), ("a", "a", "b"), ("a", "b", None)):
+        places = rollouts(service.cluster, web, zones)
+        zone = dict(zip(cluster_nodes.NODES, zones, strict=True))
+        assert [place for place in places if place[0] == place[1]] == [], zones
+        same = [place for place in places if zone[place[0]] == zone[place[1]]]
+        assert not any(zones) or same == [], f"in one zone, though there is another: {zones}"
+
+
+def rollouts(ready: Cluster, web: Any, zones: tuple[str | None, ...]) -> list[list[str]]:
+    """The nodes of the two pods after each of five rollouts."""
+    cluster_nodes.zones(ready, *zones)
     namespace = f"spread-{len(set(zones))}"
     ready.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     account = {"apiVersion": "v1", "kind": "ServiceAccount"}
@@ -184,19 +209,7 @@ def test_the_pods_of_a_release_are_on_different_nodes(
         wait_until(rolled_out, lambda: str(pods()))
         places.append(sorted(pod["spec"]["nodeName"] for pod in pods()))
     ready.call("DELETE", f"/api/v1/namespaces/{namespace}")
-    assert [place for place in places if place[0] == place[1]] == []
-    same = [place for place in places if zone[place[0]] == zone[place[1]]]
-    assert not any(zones) or same == [], "in one zone, though there is another"
-
-
-def test_a_service_through_its_releases(stories: dict[str, Future[None]]) -> None:
-    stories["postgresql"].result()
-
-
-def test_sqlite_comes_back_when_its_migration_fails_or_is_cut_off(
-    stories: dict[str, Future[None]],
-) -> None:
-    stories["sqlite"].result()
+    return places
 
 
 def releases(service: Operator) -> None:
