@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,8 @@ import pytest
 import yaml
 
 from tests.template import ROOT, run
-from tools.cluster import pod_logs, policies, report
+from tools.cluster import pod_logs, policies, programs, report
+from tools.cluster.environment import ClusterError
 from tools.cluster.phases import Phase, total
 from tools.cluster.runner import WITHOUT_LOSS, faults
 from tools.cluster.scenarios import SCENARIOS
@@ -28,6 +30,31 @@ def test_a_name_that_does_not_exist_is_refused(variable: str) -> None:
     )
     assert result.returncode == 1
     assert f"{variable}: there is no earthquake; there are: " in result.stdout
+
+
+def test_the_folder_of_kubernetes_has_each_program_or_an_archive_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, linked = tmp_path / "kubernetes", tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("KUBERNETES_BIN", str(folder))
+    monkeypatch.setattr(programs, "PROGRAMS", linked)
+    assert not programs.has_kubernetes("kubelet")
+    with pytest.raises(ClusterError, match=f"no Kubernetes in {folder}: .* KUBERNETES_BIN"):
+        programs.link("kubelet")
+    (folder / "kubelet").write_text("#!/bin/sh\necho by name\n", "utf-8")
+    (folder / "kubelet").chmod(0o755)
+    assert run(programs.link("kubelet") / "kubelet").stdout == "by name\n"
+    assert not programs.has_kubernetes("kubelet", "kube-proxy")
+    if shutil.which("zstd") is None:
+        pytest.skip("needs zstd, for the archive")
+    (folder / "kubelet").unlink()
+    all_of_them = tmp_path / "all"
+    all_of_them.write_text('#!/bin/sh\necho "${0##*/}"\n', "utf-8")
+    assert run("zstd", "-q", all_of_them, "-o", folder / programs.ARCHIVE).returncode == 0
+    programs.link("kubelet", "kube-proxy")
+    for name in ("kubelet", "kube-proxy"):
+        assert run(linked / name).stdout == f"{name}\n"
 
 
 def test_an_update_may_lose_nothing() -> None:
