@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Event, Lock, Thread
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.template import ROOT, run
-from tools.cluster import pod_logs, policies, report
+from tools.cluster import outages, pod_logs, policies, programs, report
+from tools.cluster.environment import ClusterError
 from tools.cluster.phases import Phase, total
 from tools.cluster.runner import WITHOUT_LOSS, faults
 from tools.cluster.scenarios import SCENARIOS
@@ -30,6 +38,31 @@ def test_a_name_that_does_not_exist_is_refused(variable: str) -> None:
     assert f"{variable}: there is no earthquake; there are: " in result.stdout
 
 
+def test_the_folder_of_kubernetes_has_each_program_or_an_archive_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, linked = tmp_path / "kubernetes", tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("KUBERNETES_BIN", str(folder))
+    monkeypatch.setattr(programs, "PROGRAMS", linked)
+    assert not programs.has_kubernetes("kubelet")
+    with pytest.raises(ClusterError, match=f"no Kubernetes in {folder}: .* KUBERNETES_BIN"):
+        programs.link("kubelet")
+    (folder / "kubelet").write_text("#!/bin/sh\necho by name\n", "utf-8")
+    (folder / "kubelet").chmod(0o755)
+    assert run(programs.link("kubelet") / "kubelet").stdout == "by name\n"
+    assert not programs.has_kubernetes("kubelet", "kube-proxy")
+    if shutil.which("zstd") is None:
+        pytest.skip("needs zstd, for the archive")
+    (folder / "kubelet").unlink()
+    all_of_them = tmp_path / "all"
+    all_of_them.write_text('#!/bin/sh\necho "${0##*/}"\n', "utf-8")
+    assert run("zstd", "-q", all_of_them, "-o", folder / programs.ARCHIVE).returncode == 0
+    programs.link("kubelet", "kube-proxy")
+    for name in ("kubelet", "kube-proxy"):
+        assert run(linked / name).stdout == f"{name}\n"
+
+
 def test_an_update_may_lose_nothing() -> None:
     phase = Phase()
     phase.counts.update({"new": 600, "kept": 100, "write": 40})
@@ -44,6 +77,80 @@ def test_an_update_may_lose_nothing() -> None:
     assert faults("update", "sqlite", phase) == [], "one pod: its update is an outage"
     assert faults("killed-node", "postgresql", phase) == [], "measured, not judged"
     assert total([phase, phase]).counts["new lost"] == 4
+
+
+def answered(*ends: tuple[str, str, float]) -> Phase:
+    """The phase in which requests ended like this: kind, status or error, seconds."""
+    visitors = SimpleNamespace(lock=Lock(), phases=defaultdict(Phase), good=time.monotonic())
+    for kind, what, seconds in ends:
+        Visitors.count(visitors, "x", kind, what, time.monotonic() - seconds)  # type: ignore[arg-type]
+    return visitors.phases["x"]
+
+
+READ, WROTE = ("new", "200", 0.1), ("write", "302", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("end", "database", "fault"),
+    [
+        (("write", "503", 12), "postgresql", ""),
+        (("write", "503", 12), "sqlite", "refused: {'write 503': 1}"),
+        (("write", "500", 1), "postgresql", "refused: {'write 500': 1}"),
+        (("write", "504", 1), "mysql", "refused: {'write 504': 1}"),
+        (("write", "signed out", 1), "mysql", "1 lost"),
+        (("write", "TimeoutError()", 30), "mysql", "1 lost an answer took 30 s"),
+        (("write", "302", 25), "mysql", "an answer took 25 s"),
+        (("new", "503", 1), "postgresql", "refused: {'new 503': 1}"),
+        (("kept", "503", 1), "postgresql", "refused: {'kept 503': 1}"),
+    ],
+)
+@pytest.mark.parametrize("scenario", outages.OUTAGES)
+def test_an_outage_is_a_503_in_time_and_only_for_what_needs_the_database(
+    scenario: str, end: tuple[str, str, float], database: str, fault: str
+) -> None:
+    assert scenario in SCENARIOS
+    phase = answered(READ, WROTE, end)
+    assert " ".join(faults(scenario, database, phase)) == fault
+    assert total([phase, phase]).refusals == phase.refusals + phase.refusals
+    assert total([answered(READ), phase]).slowest == phase.slowest
+
+
+@pytest.mark.parametrize(
+    ("writes", "missing", "message"),
+    [
+        ((0, 1), [], ""),
+        ((0,), [], "until every writer of one writes again"),
+        ((0, 1), ["title"], "one: 1 acknowledged notes are lost"),
+    ],
+)
+def test_after_an_outage_every_writer_writes_again_and_no_note_is_lost(
+    monkeypatch: pytest.MonkeyPatch, writes: tuple[int, ...], missing: list[str], message: str
+) -> None:
+    monkeypatch.setattr(outages, "RECOVERED", 0.1)
+    monkeypatch.setattr(outages, "settle", lambda _: None)
+    quiet, notes = Event(), {0: ["before"], 1: ["before"]}
+
+    def list_missing() -> list[str]:
+        assert quiet.is_set(), "a writer's connection would be used by two"
+        return missing
+
+    visitors = SimpleNamespace(notes=notes, quiet=quiet, missing=list_missing)
+    testbed = SimpleNamespace(visitors={"one": visitors})
+
+    def each(look: Callable[[Any], None]) -> None:
+        asked = Thread(
+            target=lambda: [time.sleep(0.05), *(notes[n].append("after") for n in writes)]
+        )
+        asked.start()
+        try:
+            look(SimpleNamespace(name="one"))
+        finally:
+            asked.join()
+
+    testbed.each = each
+    with pytest.raises(ClusterError, match=message) if message else nullcontext():
+        outages.go_on(testbed)  # type: ignore[arg-type]
+    assert not quiet.is_set()
 
 
 def test_the_table_is_what_was_kept_of_runs() -> None:

@@ -1,18 +1,49 @@
-"""docs/scale.md: what the simulation of three regions shows, and that the page shows that."""
+"""docs/scale.md: the page shows what the simulation of three regions and `make bench` found."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from tools.regions import limits, sessions, writes
+from tools.regions import cost, limits, sessions, writes
 from tools.regions.__main__ import PAGE, written
 from tools.regions.world import Network
 
 
 def test_the_page_has_the_tables_of_this_code() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert text.count("<!-- regions:") == text.count("<!-- /regions:") == 3
+    assert text.count("<!-- regions:") == text.count("<!-- /regions:") == 4
     assert written(text) == text, "docs/scale.md is out of date: run make scale"
+
+
+def test_a_new_measurement_makes_the_costs_out_of_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = json.loads(cost.KEPT.read_text(encoding="utf-8"))
+    (row,) = [row for row in kept["overhead"]["rows"] if row[0] == "HTML page"]
+    row[2] = "5400"  # microseconds
+    (tmp_path / "bench.json").write_text(json.dumps(kept), "utf-8")
+    monkeypatch.setattr(cost, "KEPT", tmp_path / "bench.json")
+    assert cost.table()[0] == ("public HTML page", "5.4 ms", "1.5 h", "0.06")
+    text = PAGE.read_text(encoding="utf-8")
+    assert written(text) != text
+    kept["signin"]["rows"].pop(0)
+    (tmp_path / "bench.json").write_text(json.dumps(kept), "utf-8")
+    with pytest.raises(KeyError, match="CPU of a hash"):
+        cost.table()
+
+
+def test_the_speeds_in_the_text_are_those_of_the_measurement() -> None:
+    hashing = cost.measured("signin", "CPU of a hash", 1)
+    pages = cost.measured("scale", "first page of 20, answers a second", 2)
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"about {round(pages, -1):.0f} signed-in pages a second from PostgreSQL" in text
+    assert f"about {1000 / hashing:.0f} sign-ins per second and core" in text
+    assert f"a password hash takes {hashing:.0f} ms" in text
+    assert f"at {cost.PRICE} USD for an hour" in text
+    assert f"| sign-in | {1000 / hashing:.0f} a second and core;" in text
 
 
 def test_a_message_takes_half_a_round_trip_or_is_lost() -> None:

@@ -78,6 +78,17 @@ def test_workflows_run_commands_that_exist(workflow: Path) -> None:
             assert (ROOT / script).exists()
 
 
+def test_scripts_are_stopped_at_each_step_every_week() -> None:
+    content = load(ROOT / ".github/workflows/ci.yml")
+    assert [entry["cron"].split()[2:4] for entry in content["on"]["schedule"]] == [["*", "*"]]
+    job = content["jobs"]["stops"]
+    (step,) = [step for step in job["steps"] if "STOPS" in step.get("env", {})]
+    assert int(step["env"]["STOPS"]) >= 1000
+    for arguments in job["strategy"]["matrix"]["tests"]:
+        file = ROOT / arguments.split()[0]
+        assert "from tests.live.stopped import" in file.read_text(encoding="utf-8")
+
+
 def test_updates_wait_a_week() -> None:
     content = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text("utf-8"))
     assert content["updates"]

@@ -136,6 +136,8 @@ BAD: list[tuple[str, str | None, str]] = [
     ("REDIS_URL", "redis://localhost:port", NO_REDIS_URL),
     ("REDIS_URL", "redis://[", NO_REDIS_URL),
     ("REDIS_URL", "redis+unix://", NO_REDIS_URL),
+    ("REDIS_URL", "redis+sentinel://localhost:26379/limits", NO_REDIS_URL),
+    ("REDIS_URL", "redis+cluster://localhost:7000,localhost:7001", NO_REDIS_URL),
     ("REDIS_URL", "redis://localhost?db=x", NO_REDIS_URL),
     ("REDIS_URL", "redis://localhost?db=0&db=1", REPEATED),
     ("DOMAIN_NAME", None, NOTHING_SET[3]),

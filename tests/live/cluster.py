@@ -1,4 +1,7 @@
-"""A real API server with its controllers and scheduler, on the loopback."""
+"""A real API server with its controllers and scheduler, on the loopback.
+
+By the programs of ``KUBERNETES_BIN`` (docs/cluster.md); without them by ``kind``, if installed.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import cluster_nodes
+from tests.live import cluster_kind, cluster_nodes
 from tests.live.cluster_api import GO, Cluster
 from tests.live.compose import wait_until
-from tests.live.conftest import install
-from tests.template import ROOT, free_ports, run
+from tests.template import free_ports, run
+from tools.cluster.programs import has_kubernetes, link
 
-ARCHIVE = ROOT.parent / "shared" / "cluster" / "all.zst"  # one program, called by several names
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 TOKENS = 'operator,operator,1,"system:masters"\nnobody,nobody,2\n'
 
 
-def programs() -> Path:
-    """The folder with Kubernetes' programs: ``KUBERNETES_BIN``, or unpacked from ``ARCHIVE``."""
-    needed = ("etcd", "kubectl", "setpriv")  # Debian: etcd-server, kubectl, util-linux
-    if missing := [name for name in needed if shutil.which(name) is None]:
-        pytest.skip(f"needs {', '.join(missing)}")
-    if named := os.environ.get("KUBERNETES_BIN"):
-        return Path(named)
-    if not ARCHIVE.exists() or shutil.which("zstd") is None:
-        pytest.skip(f"set KUBERNETES_BIN to a folder with {', '.join(PROGRAMS)}")
-    links = [["ln", "-s", "all", name] for name in PROGRAMS]
-    unpack = ["zstd", "-d", "-q", str(ARCHIVE), "-o", "all"]
-    return install("cluster", [ARCHIVE], [unpack, ["chmod", "+x", "all"], *links])
+def lacks(*names: str) -> list[str]:
+    return [name for name in names if shutil.which(name) is None]
 
 
 def answers(cluster: Cluster) -> bool:
@@ -46,14 +38,41 @@ def answers(cluster: Cluster) -> bool:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Cluster]:
-    """etcd, API server, controllers and scheduler, until the end of the tests."""
-    place, cluster = programs(), Cluster(folder)
+    """A cluster without a kubelet, until the end of the tests."""
+    # Debian: etcd-server, kubernetes-client, util-linux, zstd
+    missing = lacks("etcd", "kubectl", "setpriv", "zstd")
+    start = control_plane
+    if not has_kubernetes(*PROGRAMS) and not lacks("kind", "docker", "kubectl"):
+        start, missing = cluster_kind.control_plane, []
+    elif not has_kubernetes(*PROGRAMS):
+        missing.append(f"kind, or a folder KUBERNETES_BIN with {', '.join(PROGRAMS)}")
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+    cluster, stopped = Cluster(folder), threading.Event()
+    nodes = threading.Thread(target=cluster_nodes.run, args=(cluster, stopped), daemon=True)
+    try:
+        with start(cluster):
+            cluster_nodes.register(cluster)
+            nodes.start()
+            try:
+                yield cluster
+            finally:
+                stopped.set()
+    finally:
+        if nodes.is_alive():
+            nodes.join(20)  # its connection has ended with the server
+        cluster.disconnect()
+
+
+@contextmanager
+def control_plane(cluster: Cluster) -> Iterator[None]:
+    """etcd, API server, controllers and scheduler, by the programs of ``KUBERNETES_BIN``."""
+    place, folder = link(*PROGRAMS), cluster.folder
     ports = free_ports(2)
     key, store = folder / "accounts.key", f"http://127.0.0.1:{ports[0]}"
     assert run("openssl", "genrsa", "-out", key, "2048").returncode == 0
     (folder / "tokens").write_text(TOKENS, "utf-8")
-    for user in ("operator", "nobody"):
-        cluster.write_access(user)
+    cluster.write_access()
     peers = f"http://127.0.0.1:{ports[1]}"
     etcd = ["etcd", "--data-dir", f"{folder}/etcd", "--unsafe-no-fsync", "--log-level", "error"]
     for option, address in (("client", store), ("peer", peers)):
@@ -67,9 +86,8 @@ def running(folder: Path) -> Iterator[Cluster]:
     server += ["--service-cluster-ip-range", "10.96.0.0/16", "--endpoint-reconciler-type", "none"]
     access = ["--kubeconfig", folder / "operator.conf", "--leader-elect=false"]
     access += ["--secure-port", "0"]
-    # The nodes report once; the autoscaler looks every 15 s by itself.
-    controllers = ["--node-monitor-grace-period", "1h"]
-    controllers += ["--horizontal-pod-autoscaler-sync-period", "1s"]
+    # The autoscaler looks every 15 s by itself.
+    controllers = ["--horizontal-pod-autoscaler-sync-period", "1s"]
     controllers += ["--service-account-private-key-file", key]
     started: list[subprocess.Popen[bytes]] = []
 
@@ -81,8 +99,6 @@ def running(folder: Path) -> Iterator[Cluster]:
                 subprocess.Popen(ending, stdout=log, stderr=log, cwd=folder, env=os.environ | GO)
             )
 
-    stopped = threading.Event()
-    nodes = threading.Thread(target=cluster_nodes.run, args=(cluster, stopped), daemon=True)
     try:
         start(*etcd, "--initial-cluster", f"default={peers}")
         start(*server)
@@ -92,14 +108,8 @@ def running(folder: Path) -> Iterator[Cluster]:
         )
         start(place / PROGRAMS[1], *access, *controllers)
         start(place / PROGRAMS[2], *access)
-        cluster_nodes.register(cluster)
-        nodes.start()
-        yield cluster
+        yield
     finally:
-        stopped.set()
-        if nodes.is_alive():
-            nodes.join(20)
-        cluster.disconnect()
         for process in reversed(started):
             process.kill()
             process.wait(20)

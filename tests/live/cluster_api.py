@@ -16,7 +16,6 @@ from tests.template import free_ports, run
 
 # Garbage collection at Go's default (100) takes a quarter of kubectl's CPU time, as measured.
 GO = {"GOGC": "400"}
-OPERATOR = {"Authorization": "Bearer operator"}
 APPLY = "application/apply-patch+yaml"
 
 
@@ -30,11 +29,16 @@ def path_of(thing: Any) -> str:
 
 
 class Cluster:
-    """The API server. ``ends`` is the end of each Job, by NAMESPACE/NAME; "": it never ends."""
+    """The API server.
+
+    :param tokens: of its users, an administrator and one without rights.
+    :param ends: the end of each Job, by NAMESPACE/NAME; "": it never ends.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (self.port,) = free_ports(1)
+        self.tokens = {"operator": "operator", "nobody": "nobody"}
         self.ends: dict[str, str] = {}
         self.authority = folder / "certificates" / "apiserver.crt"  # which the server writes
         self.kept = threading.local()  # a connection for each thread
@@ -50,14 +54,23 @@ class Cluster:
         assert result.returncode == 0, result.stdout
         return result.stdout
 
-    def write_access(self, user: str) -> None:
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens['operator']}"}
+
+    def write_access(self) -> None:
+        """Write a file for ``kubectl`` for each user."""
+        for user in self.tokens:
+            self._write_access(user)
+
+    def _write_access(self, user: str) -> None:
         server = {"server": f"https://127.0.0.1:{self.port}"}
         server["certificate-authority"] = str(self.authority)
         access = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "c", "cluster": server}],
-            "users": [{"name": "u", "user": {"token": user}}],
+            "users": [{"name": "u", "user": {"token": self.tokens[user]}}],
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
             "current-context": "c",
         }
@@ -71,7 +84,7 @@ class Cluster:
         """All objects below the path, then, for five seconds, each that changes."""
         connection = self.connection()
         try:
-            connection.request("GET", f"{path}?watch=1&timeoutSeconds=5", headers=OPERATOR)
+            connection.request("GET", f"{path}?watch=1&timeoutSeconds=5", headers=self.headers)
             for line in connection.getresponse():
                 yield json.loads(line)["object"]
         finally:
@@ -82,15 +95,17 @@ class Cluster:
     ) -> tuple[Any, list[str]]:
         """Send a request; return the answer and the server's warnings.
 
+        :param body: a text, or an object that is sent as JSON.
         :raises OSError: if the server refuses the request or does not answer.
         """
         if not hasattr(self.kept, "connection"):
             self.kept.connection = self.connection()
             self.opened.append(self.kept.connection)
         connection = self.kept.connection
-        headers = OPERATOR | {"Content-Type": kind}
+        headers = self.headers | {"Content-Type": kind}
         try:
-            connection.request(method, path, body and json.dumps(body), headers)
+            text = body if isinstance(body, str | None) else json.dumps(body)
+            connection.request(method, path, text and text.encode(), headers)
             answer = connection.getresponse()
             text = answer.read().decode()
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from http.client import HTTPException
 from typing import Any
 
 from tests.live.cluster_api import Cluster
@@ -20,7 +21,13 @@ def register(cluster: Cluster) -> None:
     for name in NODES:
         about = {"name": name, "labels": {HOSTNAME: name}}
         cluster.call("POST", "/api/v1/nodes", {"metadata": about})
-        ready = {"type": "Ready", "status": "True"}
+    beat(cluster)
+
+
+def beat(cluster: Cluster) -> None:
+    """Report all nodes as ready. After 40 seconds without that, the controllers give one up."""
+    for name in NODES:
+        ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": now()}
         status = {"capacity": ROOM, "allocatable": ROOM, "conditions": [ready]}
         cluster.call("PATCH", f"/api/v1/nodes/{name}/status", {"status": status}, MERGE)
 
@@ -35,7 +42,8 @@ def zones(cluster: Cluster, *names: str | None) -> None:
 def run(cluster: Cluster, stopped: threading.Event) -> None:
     """Report each pod on a node as ready; pods of Jobs end as ``Cluster.ends`` says."""
     while not stopped.is_set():
-        with suppress(OSError):
+        with suppress(OSError, HTTPException):  # the server was busy, or has ended
+            beat(cluster)
             for pod in cluster.watch("/api/v1/pods"):
                 with suppress(OSError):  # it is gone; a server that was busy is asked again
                     move_on(cluster, pod)

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.live.cluster_api import Cluster, path_of
+from tests.live.cluster_api import APPLY, Cluster, path_of
 from tests.live.test_kubernetes import OIDC, SERVER, fill_in
 from tests.template import render, run
+from tools.cluster.programs import definitions
 
 GATEWAY, CERTIFICATES = "gateway.networking.k8s.io", "cert-manager.io"
+DEFINITIONS = "apiextensions.k8s.io/v1"
 KINDS = {
     "Certificate": (CERTIFICATES, "certificates"),
     "Issuer": (CERTIFICATES, "issuers"),
@@ -54,30 +56,40 @@ def path_in(namespace: str, kind: str, name: str = "") -> str:
     return path_of({"apiVersion": GROUPS.get(kind, "v1"), "kind": kind, "metadata": about})
 
 
+def definition(kind: str) -> str | None:
+    """The real definition of a kind of others, in YAML; None if ``KUBERNETES_BIN`` has none."""
+    group, plural = KINDS[kind]
+    found = [folder / f"{group}_{plural}.yaml" for folder in definitions()]
+    return next((path.read_text("utf-8") for path in found if path.exists()), None)
+
+
+def stand_in(kind: str) -> Any:
+    """A definition that accepts all fields."""
+    group, plural = KINDS[kind]
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True}
+    version["schema"] = {"openAPIV3Schema": schema}
+    unapproved = {"api-approved.kubernetes.io": "unapproved, a test"}
+    return {
+        "apiVersion": DEFINITIONS,
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}", "annotations": unapproved},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural},
+            "versions": [version],
+        },
+    }
+
+
 def prepare(cluster: Cluster) -> None:
     """Create the kinds of cert-manager and of the Gateway API, and volumes."""
-    objects: list[Any] = [STORAGE]
-    objects += [VOLUME | {"metadata": {"name": f"volume{number}"}} for number in range(20)]
     for kind, (group, plural) in KINDS.items():
-        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-        version = {"name": "v1", "served": True, "storage": True}
-        version["schema"] = {"openAPIV3Schema": schema}
-        name = f"{plural}.{group}"
-        unapproved = {"api-approved.kubernetes.io": "unapproved, a test"}
-        objects.append(
-            {
-                "apiVersion": "apiextensions.k8s.io/v1",
-                "kind": "CustomResourceDefinition",
-                "metadata": {"name": name, "annotations": unapproved},
-                "spec": {
-                    "group": group,
-                    "scope": "Namespaced",
-                    "names": {"kind": kind, "plural": plural},
-                    "versions": [version],
-                },
-            }
-        )
-    for thing in objects:
+        path = f"/apis/{DEFINITIONS}/customresourcedefinitions/{plural}.{group}"
+        body = definition(kind) or stand_in(kind)
+        cluster.call("PATCH", f"{path}?fieldManager=kubectl&force=true", body, APPLY)
+    for thing in (STORAGE, *(VOLUME | {"metadata": {"name": f"volume{n}"}} for n in range(20))):
         cluster.apply(thing)
     cluster.kubectl("wait", "--for", "condition=established", "crd", "--all", "--timeout", "30s")
 

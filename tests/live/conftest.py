@@ -107,6 +107,16 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture
+def heard_signals() -> Iterator[None]:
+    """Tests in the background, or with nohup, ignore these signals; so would their children."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGINT, interrupted)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def network_interfaces(request: pytest.FixtureRequest) -> Iterator[None]:
     """Never run browsers at the same time as containers or machines: the module waits for a lock.

@@ -1,7 +1,8 @@
 """Stop a script at one of the programs that it calls, in a copy of this machine's files.
 
 Stand-ins replace the programs that would change the machine. The tests check what the script does
-on a signal: Ctrl-C reaches every process of the terminal, a cancelled CI job only the script.
+on a signal: Ctrl-C and a lost connection reach every process of the terminal, a cancelled CI job
+only the script.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from tests.live.conftest import lacking
 from tests.template import run
 
 HERE = Path(__file__).parent / "stops"
-# Stops of each command. With STOPS=1000 it is stopped at each of its steps, with both signals.
+# Stops of each command. With STOPS=1000 it is stopped at each of its steps, by each signal.
 STOPS = int(os.environ.get("STOPS", "6"))
+SIGNALS = {"HUP": 129, "INT": 130, "TERM": 143}  # the exit status of a script that it stopped
 # Programs that the scripts really run.
 REAL = """awk base64 basename cat chmod cmp cp cut date dirname env find getent grep head id install
 ln mkdir mktemp mv openssl printf readlink rm rmdir sed seq setsid sh sha256sum sleep sort stty tail
@@ -97,9 +99,9 @@ class Machine:
         number = min(whole.steps, STOPS)
         for turn in range(number):
             step = 1 + turn * whole.steps // number
-            for signal, status in (("INT", 130), ("TERM", 143)):
-                if number < whole.steps and (turn % 2 == 0) == (signal == "INT"):
-                    continue  # one of the two
+            for order, (signal, status) in enumerate(SIGNALS.items()):
+                if number < whole.steps and turn % 3 != order:
+                    continue  # one of the three
                 left = self.run(before, *command, step=step, signal=signal)
                 # The last step removes the temporary files, when all is done.
                 statuses = (0 if step == whole.steps and left.statuses[0] == 0 else status, 0)

@@ -15,7 +15,7 @@ import pytest
 from tests.live import cluster_nodes
 from tests.live.cluster import running
 from tests.live.cluster_api import Cluster
-from tests.live.cluster_operator import Operator, operator, prepare
+from tests.live.cluster_operator import KINDS, Operator, definition, operator, prepare
 from tests.live.compose import wait_until
 from tests.live.test_kubernetes import OVERLAYS, SERVICES, documents, kustomize
 from tests.template import run
@@ -30,21 +30,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def services(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Operator]:
-    """The manifests of all combinations of database and auth."""
-    folder = tmp_path_factory.mktemp("rendered")
-    return {
-        name: operator(cluster, folder, f"all-{name}", **answers)
-        for name, answers in SERVICES.items()
-    }
-
-
-@pytest.fixture(scope="module")
-def ready(cluster: Cluster, services: dict[str, Operator]) -> Cluster:
+def ready(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """The cluster, with the kinds and volumes that the manifests need."""
     # Without the definitions, deploy.sh applies nothing and says what is missing.
-    services["sqlite-session"].fails_to_deploy("  Certificate of cert-manager.io/v1")
-    assert "all-sqlite-session" not in cluster.kubectl("get", "namespaces")
+    service = operator(cluster, tmp_path_factory.mktemp("early"), "early", database="sqlite")
+    service.fails_to_deploy("  Certificate of cert-manager.io/v1")
+    assert "early" not in cluster.kubectl("get", "namespaces")
     prepare(cluster)
     return cluster
 
@@ -53,14 +44,28 @@ def ready(cluster: Cluster, services: dict[str, Operator]) -> Cluster:
 def stories(
     ready: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[None]]]:
-    """Deployments that run during other tests, because they mostly wait for kubectl."""
+    """What runs during other tests, because it mostly waits for kubectl and the controllers."""
     folder = tmp_path_factory.mktemp("stories")
     started = {}
     with ThreadPoolExecutor() as pool:
-        for database, story in (("postgresql", releases), ("sqlite", one_pod)):
+        for story, database in ((releases, "postgresql"), (one_pod, "sqlite"), (spread, "mysql")):
             service = operator(ready, folder, f"demo-{database}", database=database)
-            started[database] = pool.submit(story, service)
+            started[story.__name__] = pool.submit(story, service)
         yield started
+
+
+@pytest.fixture(scope="module")
+def services(
+    cluster: Cluster,
+    stories: dict[str, Future[None]],  # they wait while this renders
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Operator]:
+    """The manifests of all combinations of database and auth."""
+    folder = tmp_path_factory.mktemp("rendered")
+    return {
+        name: operator(cluster, folder, f"all-{name}", **answers)
+        for name, answers in SERVICES.items()
+    }
 
 
 def manifests(services: dict[str, Operator], folder: Path, overlay: str) -> list[Any]:
@@ -76,7 +81,6 @@ def manifests(services: dict[str, Operator], folder: Path, overlay: str) -> list
     return sorted(found, key=lambda it: it["kind"] not in first)
 
 
-@pytest.mark.usefixtures("stories")
 def test_the_cluster_takes_every_combination_and_runs_its_pods(
     ready: Cluster, services: dict[str, Operator], tmp_path: Path
 ) -> None:
@@ -127,18 +131,60 @@ def test_the_cluster_takes_every_combination_and_runs_its_pods(
         ready.call("DELETE", f"/api/v1/namespaces/{service.namespace}")
 
 
-@pytest.mark.parametrize("zones", [(None, None, None), ("a", "a", "b"), ("a", "b", None)], ids=str)
-def test_the_pods_of_a_release_are_on_different_nodes(
-    ready: Cluster, services: dict[str, Operator], zones: tuple[str | None, ...]
+def test_the_kinds_of_others_are_judged_by_their_real_definitions(
+    ready: Cluster, services: dict[str, Operator]
 ) -> None:
-    """In each of five rollouts; in different zones if the nodes have zones."""
-    cluster_nodes.zones(ready, *zones)
-    zone = dict(zip(cluster_nodes.NODES, zones, strict=True))
+    """The test above would accept a field that cert-manager or a gateway does not know."""
+    if lacking := [kind for kind in KINDS if definition(kind) is None]:
+        pytest.skip(f"no crds/ in the folder KUBERNETES_BIN defines {', '.join(lacking)}")
+    folder = services["mysql-session"].folder
+    found = {
+        thing["kind"]: thing
+        for name in OVERLAYS
+        for thing in documents(kustomize(folder / "overlays" / name))
+    }
+    for kind in KINDS:
+        thing = found[kind]
+        thing["metadata"]["namespace"] = "default"
+        assert ready.apply(thing, dry_run=True) == []
+        thing["spec"]["secretNaem"] = "web"
+        with pytest.raises(OSError, match=r"field not declared in schema"):
+            ready.apply(thing, dry_run=True)
+
+
+def test_a_service_through_its_releases(stories: dict[str, Future[None]]) -> None:
+    stories["releases"].result()
+
+
+def test_sqlite_comes_back_when_its_migration_fails_or_is_cut_off(
+    stories: dict[str, Future[None]],
+) -> None:
+    stories["one_pod"].result()
+
+
+def test_the_pods_of_a_release_are_on_different_nodes(stories: dict[str, Future[None]]) -> None:
+    stories["spread"].result()
+
+
+def spread(service: Operator) -> None:
+    """Rollouts of two pods; they are in different zones if the nodes have zones."""
+    manifests = documents(kustomize(service.folder / "overlays/production"))
     (web,) = (
         thing
-        for thing in documents(kustomize(services["mysql-session"].folder / "overlays/production"))
+        for thing in manifests
         if thing["kind"] == "Deployment" and thing["metadata"]["name"] == "web"
     )
+    for zones in ((None, None, None), ("a", "a", "b"), ("a", "b", None)):
+        places = rollouts(service.cluster, web, zones)
+        zone = dict(zip(cluster_nodes.NODES, zones, strict=True))
+        assert [place for place in places if place[0] == place[1]] == [], zones
+        same = [place for place in places if zone[place[0]] == zone[place[1]]]
+        assert not any(zones) or same == [], f"in one zone, though there is another: {zones}"
+
+
+def rollouts(ready: Cluster, web: Any, zones: tuple[str | None, ...]) -> list[list[str]]:
+    """The nodes of the two pods after each of five rollouts."""
+    cluster_nodes.zones(ready, *zones)
     namespace = f"spread-{len(set(zones))}"
     ready.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     account = {"apiVersion": "v1", "kind": "ServiceAccount"}
@@ -163,19 +209,7 @@ def test_the_pods_of_a_release_are_on_different_nodes(
         wait_until(rolled_out, lambda: str(pods()))
         places.append(sorted(pod["spec"]["nodeName"] for pod in pods()))
     ready.call("DELETE", f"/api/v1/namespaces/{namespace}")
-    assert [place for place in places if place[0] == place[1]] == []
-    same = [place for place in places if zone[place[0]] == zone[place[1]]]
-    assert not any(zones) or same == [], "in one zone, though there is another"
-
-
-def test_a_service_through_its_releases(stories: dict[str, Future[None]]) -> None:
-    stories["postgresql"].result()
-
-
-def test_sqlite_comes_back_when_its_migration_fails_or_is_cut_off(
-    stories: dict[str, Future[None]],
-) -> None:
-    stories["sqlite"].result()
+    return places
 
 
 def releases(service: Operator) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.live.stopped import Left, Machine
-from tests.template import render
+from tests.template import ROOT, SERVICE, render
+
+pytestmark = pytest.mark.usefixtures("heard_signals")
 
 PYTHON = """case " $* " in
     *" -m venv "*)
@@ -101,6 +103,21 @@ def updated(host: Host) -> Left:
     with (host.project / "app" / "__init__.py").open("a") as code:
         code.write("# new\n")
     return host.runs(first, host.install)
+
+
+SCRIPTS = [*SERVICE.glob("_options/**/deploy/*/*.sh"), *ROOT.glob("tools/**/*.sh")]
+
+
+def test_a_script_that_hears_one_signal_hears_all_three() -> None:
+    """Ctrl-C, a cancelled CI job, a lost connection: dash runs no EXIT trap by itself.
+
+    The entry points of containers are no such scripts: they pass signals on.
+    """
+    traps = "\ntrap 'exit 129' HUP\ntrap 'exit 130' INT\ntrap 'exit 143' TERM\n"
+    texts = {"/".join(path.parts[-3:]): path.read_text("utf-8") for path in SCRIPTS}
+    hearing = {name: text for name, text in texts.items() if "\ntrap 'exit 1" in text}
+    assert len(hearing) > 8
+    assert [name for name, text in hearing.items() if traps not in text] == []
 
 
 @pytest.mark.systemd

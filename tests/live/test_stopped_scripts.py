@@ -12,21 +12,18 @@ import pty
 import shutil
 import subprocess
 import termios
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIG_DFL, SIGHUP, SIGINT, default_int_handler
-from signal import signal as handle
 
 import pytest
 
 from tests.live.compose import wait_until
 from tests.live.conftest import program
-from tests.live.stopped import STOPS
+from tests.live.stopped import SIGNALS, STOPS
 from tests.live.test_kubernetes import OIDC, SERVER, SERVICES, fill_in, plural
 from tests.template import render, run
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("heard_signals")]
 
 PROGRAM = """\
 #!/bin/sh
@@ -57,15 +54,6 @@ case " $* " in
     *" create job "* | *" patch --local "*) cat >patched ;;
 esac
 """
-
-
-@pytest.fixture(autouse=True)
-def heard_signals() -> Iterator[None]:
-    """Tests in the background, or with nohup, ignore these signals; so would their children."""
-    before = handle(SIGHUP, SIG_DFL), handle(SIGINT, default_int_handler)
-    yield
-    handle(SIGHUP, before[0])
-    handle(SIGINT, before[1])
 
 
 @dataclass
@@ -112,7 +100,7 @@ class Script:
         for path in (self.folder / "secrets").glob("[A-Zu]*"):
             path.unlink()  # from the very beginning
         status, said = self.run(STOP_AT=str(step), SIGNAL=signal)
-        if status != {"HUP": 129, "INT": 130, "TERM": 143}[signal] and not (last and status == 0):
+        if status != SIGNALS[signal] and not (last and status == 0):
             return f"{signal} at {step}: status {status}\n{said}"
         for replicas in self.state.glob("replicas-*"):
             if replicas.read_text("utf-8").strip() != "1":
@@ -146,7 +134,7 @@ def scripts(tmp_path: Path, answers: str, *arguments: str) -> Script:
     return Script(folder, state, arguments)
 
 
-@pytest.mark.parametrize("signal", ["HUP", "INT", "TERM"])
+@pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize(
     ("answers", "arguments"),
     [
@@ -168,7 +156,7 @@ def test_a_script_of_kubernetes_can_be_stopped_anywhere(
     steps = script.steps()
     assert steps > 4
     # At each step by one of the three signals; STOPS=1000 is by all.
-    first = 1 + ("HUP", "INT", "TERM").index(signal)
+    first = 1 + [*SIGNALS].index(signal)
     every = range(1, steps + 1) if steps <= STOPS else range(first, steps + 1, 3)
     wrong = [script.stopped(step, signal, last=step == steps) for step in every]
     assert not any(wrong), "\n".join(filter(None, wrong))

@@ -16,7 +16,7 @@ from tools.cluster.environment import (
     succeeds,
     wait_until,
 )
-from tools.cluster.programs import source
+from tools.cluster.programs import definitions
 
 ETCD = "http://127.0.0.1:2379"
 PEER = "http://127.0.0.1:2380"
@@ -61,5 +61,5 @@ def start(processes: Processes) -> None:
             *(name, PROGRAMS / name, "--kubeconfig", config, "--leader-elect=false", *more),
             *("--authentication-kubeconfig", config, "--authorization-kubeconfig", config),
         )
-    definitions = [f"--filename={source() / 'crds' / name}" for name in ("cm", "gateway")]
-    kubectl("apply", "--server-side", *definitions)
+    folders = [f"--filename={folder}" for folder in definitions()]
+    kubectl("apply", "--server-side", *folders)

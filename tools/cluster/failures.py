@@ -1,16 +1,15 @@
-"""Failures of nodes, pods, DNS and databases. Each ends when every pod is ready again."""
+"""Failures of nodes and pods. Each ends when every pod is ready again."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 
-from tools.cluster import databases, nodes
+from tools.cluster import nodes
 from tools.cluster.environment import kubectl, wait_until
 from tools.cluster.service import Service
 from tools.cluster.testbed import Testbed, pods, settle
 
-CUT = 40  # seconds without the database, or without DNS
 DARK = 45  # seconds without a node: the balancer needs 24, the controllers 20
 
 
@@ -54,23 +53,4 @@ def killed_node(testbed: Testbed) -> None:
     nodes.start(testbed.processes, node)
     wait_until(f"{node} is ready", lambda: nodes.ready(node))
     nodes.route()
-    testbed.each(settle)
-
-
-def database_off(testbed: Testbed) -> None:
-    """Drop packets to the database for a while."""
-    testbed.untouched = {each.name for each in testbed.services if each.database == "sqlite"}
-    with databases.cut_off():
-        time.sleep(CUT)
-    testbed.each(settle)
-
-
-def dns_off(testbed: Testbed) -> None:
-    """Stop all pods of the cluster's DNS for a while."""
-    patch = ["patch", "daemonset", "dns", "--namespace", "kube-system", "--type=merge", "--patch"]
-    kubectl(*patch, '{"spec": {"template": {"spec": {"nodeSelector": {"none": "none"}}}}}')
-    try:
-        time.sleep(CUT)
-    finally:
-        kubectl(*patch, '{"spec": {"template": {"spec": {"nodeSelector": null}}}}')
     testbed.each(settle)

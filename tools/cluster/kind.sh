@@ -17,6 +17,7 @@ clean() {
     exit "$status"
 }
 trap clean EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

@@ -20,24 +20,24 @@ PROBLEMS = (OSError, HTTPException)
 def new(visitors: Visitors, host: int) -> None:
     """A new visitor for each request: no cookie, and a connection for one request."""
     while not visitors.done.wait(PAUSE["new"]):
-        phase = visitors.phase
+        phase, begun = visitors.phase, time.monotonic()
         try:
             what = str(visitors.reader(host).request("GET", PAGE)[0])
         except PROBLEMS as error:
             what = repr(error)
-        visitors.count(phase, "new", what)
+        visitors.count(phase, "new", what, begun)
 
 
 def kept(visitors: Visitors, host: int) -> None:
     """One connection for many requests."""
     connection = Kept(visitors, host)
     while not visitors.done.wait(PAUSE["kept"]):
-        phase = visitors.phase
+        phase, begun = visitors.phase, time.monotonic()
         try:
             what = connection.get()
         except PROBLEMS as error:
             what = repr(error)
-        visitors.count(phase, "kept", what)
+        visitors.count(phase, "kept", what, begun)
 
 
 class Kept:
@@ -80,7 +80,8 @@ def write(visitors: Visitors, number: int) -> None:
     while not visitors.done.wait(PAUSE["write"]):
         if visitors.quiet.is_set():
             continue
-        phase, title = visitors.phase, f"note {number} {time.monotonic_ns()}"
+        phase, begun = visitors.phase, time.monotonic()
+        title = f"note {number} {time.monotonic_ns()}"
         try:
             status, _ = writer.post("/notes/new", title=title, body="kept")
             what = str(status)
@@ -91,7 +92,7 @@ def write(visitors: Visitors, number: int) -> None:
             what = "signed out" if status in (302, 303) else str(status)  # led to the sign-in
         except PROBLEMS as error:
             what = repr(error)
-        visitors.count(phase, "write", what)
+        visitors.count(phase, "write", what, begun)
 
 
 def first_answer(visitors: Visitors, seconds: float = 90) -> None:

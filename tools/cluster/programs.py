@@ -1,10 +1,8 @@
 """The required programs of the machine, and the files that are unpacked for the nodes.
 
-Kubernetes' own programs come from the folder that ``KUBERNETES_BIN`` names (by default
-``shared/cluster`` beside this checkout): ``all.zst``, one program that is called by five names, and
-the definitions of cert-manager and of the Gateway API in ``crds/``. Pods whose users are mapped
-need containerd 2 and runc 1.2; Debian's stable release has older ones, so the nodes' packages are
-of ``sid``, unpacked below build/cluster and never installed.
+Kubernetes' own programs come from the folder of ``KUBERNETES_BIN``, see docs/cluster.md. Pods whose
+users are mapped need containerd 2 and runc 1.2; Debian's stable release has older ones, so the
+nodes' packages are of ``sid``, unpacked below build/cluster and never installed.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from pathlib import Path
 from tools.cluster.environment import BUILD, KIND, PROGRAMS, ROOT, UNPACKED, ClusterError, run
 
 NAMES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+ARCHIVE = "all.zst"  # one program for all of these names
 NODE_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "docker-registry")
 NEEDED = {
     "catatonit": "catatonit",
@@ -35,8 +34,45 @@ NEEDED = {
 
 
 def source() -> Path:
-    """The folder with Kubernetes' programs and definitions."""
+    """The folder with Kubernetes' programs and definitions of kinds."""
     return Path(os.environ.get("KUBERNETES_BIN") or ROOT.parent / "shared" / "cluster").resolve()
+
+
+def definitions() -> list[Path]:
+    """The folders below ``crds/`` with the kinds of cert-manager and of the Gateway API."""
+    return [source() / "crds" / name for name in ("cm", "gateway")]
+
+
+def has_kubernetes(*names: str) -> bool:
+    """Whether the folder has these programs: each of them, or the archive of all."""
+    named = all((source() / name).exists() for name in names)
+    return named or (source() / ARCHIVE).exists()
+
+
+def link(*names: str) -> Path:
+    """Link or unpack these programs of Kubernetes; return the folder where they are.
+
+    :raises ClusterError: when ``KUBERNETES_BIN`` has none.
+    """
+    if not has_kubernetes(*names):
+        raise ClusterError(f"no Kubernetes in {source()}: name its folder with KUBERNETES_BIN")
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    archive, program = source() / ARCHIVE, PROGRAMS / "all"
+    if archive.exists() and not _is_newer(program, archive):
+        unpacked = PROGRAMS / f"all.{os.getpid()}"  # another process may run the one before
+        run("zstd", "--decompress", "--quiet", "--force", archive, "-o", unpacked)
+        unpacked.chmod(0o755)
+        unpacked.replace(program)
+    for name in names:
+        own = source() / name
+        new = PROGRAMS / f"{name}.{os.getpid()}"
+        new.symlink_to(own if own.exists() else "all")
+        new.replace(PROGRAMS / name)
+    return PROGRAMS
+
+
+def _is_newer(made: Path, origin: Path) -> bool:
+    return made.exists() and made.stat().st_mtime >= origin.stat().st_mtime
 
 
 def prepare() -> None:
@@ -56,16 +92,7 @@ def prepare() -> None:
         raise ClusterError(
             "needs cgroup v1: nodes under cgroup v2 were never tried here; use kind there"
         )
-    if not (source() / "all.zst").exists():
-        raise ClusterError(f"no Kubernetes in {source()}: name its folder with KUBERNETES_BIN")
-    PROGRAMS.mkdir(parents=True, exist_ok=True)
-    program = PROGRAMS / "all"
-    if not program.exists() or program.stat().st_mtime < (source() / "all.zst").stat().st_mtime:
-        run("zstd", "--decompress", "--quiet", "--force", source() / "all.zst", "-o", program)
-        program.chmod(0o755)
-    for name in NAMES:
-        if not (PROGRAMS / name).exists():
-            (PROGRAMS / name).symlink_to("all")
+    link(*NAMES)
     if not (UNPACKED / "complete").exists():
         _unpack()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 
-from tools.cluster import pod_logs
+from tools.cluster import outages, pod_logs
 from tools.cluster.phases import Phase
 from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.service import Service
@@ -21,6 +22,8 @@ WITHOUT_LOSS = ("update", "again", "rollback", "rotation", "metrics", "drain")
 
 def faults(name: str, database: str, phase: Phase) -> list[str]:
     """The problems of the visitors that this scenario does not allow."""
+    if name in outages.OUTAGES:
+        return outages.faults(database, phase)
     lost, refused = phase.all("lost"), phase.all("refused")
     if name not in WITHOUT_LOSS or database == "sqlite":
         return []
@@ -29,12 +32,14 @@ def faults(name: str, database: str, phase: Phase) -> list[str]:
     return [f"{lost} lost, {refused} refused"] if lost or refused else []
 
 
-def result(name: str, service: Service, testbed: Testbed) -> str:
+def result(name: str, service: Service, phase: Phase, testbed: Testbed) -> str:
     """The text for a scenario without a problem."""
     if service.name in testbed.untouched:
         return "not touched by it"
     if name in WITHOUT_LOSS and service.database != "sqlite":
         return "nothing lost"
+    if name in outages.OUTAGES:
+        return f"no answer took more than {math.ceil(phase.slowest)} s"
     return "restored" if name == "backup" else "measured"
 
 
@@ -54,7 +59,7 @@ def play_scenario(testbed: Testbed, name: str) -> None:
         phase = phases[service.name]
         row = Row(name, service, phase, seconds, list(wrong))
         row.wrong += faults(name, service.database, phase)
-        row.result = result(name, service, testbed)
+        row.result = result(name, service, phase, testbed)
         testbed.rows.append(row)
         print(f"  {service.name} {seconds:.0f} s {dict(phase.counts)} gap {phase.gap:.1f} s")
         details = phase.problems[:15] + row.wrong + pod_logs.explain(service.name, since)

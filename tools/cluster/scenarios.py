@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tools.cluster import failures, operations
+from tools.cluster import failures, operations, outages
 from tools.cluster.testbed import Testbed
 
 # Order and names of the command's ONLY. The first column of docs/cluster.md has the names.
@@ -17,7 +17,7 @@ SCENARIOS: dict[str, Callable[[Testbed], None]] = {
     "killed-pod": failures.killed_pod,
     "drain": failures.drain,
     "killed-node": failures.killed_node,
-    "database-off": failures.database_off,
-    "dns-off": failures.dns_off,
+    "database-off": outages.database_off,
+    "dns-off": outages.dns_off,
     "backup": operations.backup,
 }

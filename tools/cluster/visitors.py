@@ -99,15 +99,22 @@ class Visitors:
             self.phase, self.good = name, time.monotonic()
             return self.phases[name]
 
-    def count(self, name: str, kind: str, what: str) -> None:
-        """Record the end of a request of this phase: a status, or the name of an error."""
+    def count(self, name: str, kind: str, what: str, begun: float) -> None:
+        """Record the end of a request of this phase: a status, or the name of an error.
+
+        :param begun: when the request began, by the monotonic clock.
+        """
         with self.lock:
             phase, now = self.phases[name], time.monotonic()
             phase.counts[kind] += 1
+            phase.slowest = max(phase.slowest, now - begun)
             if what not in GOOD:
                 result = "refused" if what.isdecimal() else "lost"
                 phase.counts[f"{kind} {result}"] += 1
-                phase.problems.append(f"{time.strftime('%T')} {kind}: {what}")
+                if result == "refused":
+                    phase.refusals[f"{kind} {what}"] += 1
+                took = f"after {now - begun:.1f} s"
+                phase.problems.append(f"{time.strftime('%T')} {kind}: {what} {took}")
             elif kind == "new":
                 phase.gap, self.good = max(phase.gap, now - self.good), now
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tools.bench.measure import Result
 from tools.bench.report import between_marks, table
-from tools.regions import limits, sessions, writes
+from tools.regions import cost, limits, sessions, writes
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "scale.md"
-PARTS = {"limits": limits, "sessions": sessions, "writes": writes}
+PARTS = {"limits": limits, "sessions": sessions, "writes": writes, "cost": cost}
 
 
 def written(text: str) -> str:

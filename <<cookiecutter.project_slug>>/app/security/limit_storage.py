@@ -24,6 +24,9 @@ Question = Callable[[RedisStorage | MemoryStorage], Answer]
 TIMEOUT = 1  # seconds, to connect and to answer: a count takes < 1 ms, and a thread waits for it
 PAUSE = 5  # seconds until Redis is asked again: only one request in 5 seconds waits for TIMEOUT
 PREFIX = "fallback+"
+# Written to learn whether Redis counts. The first is in slot 0 of a Redis Cluster, the other in the
+# last: a node of one refuses to count the keys of other nodes.
+CHECKED = ("check{06S}", "check{6ZJ}")
 
 
 class FallbackStorage(Storage, SlidingWindowCounterSupport):
@@ -78,7 +81,8 @@ class FallbackStorage(Storage, SlidingWindowCounterSupport):
     def check(self) -> bool:
         """Whether Redis counts. This writes: a full or read-only Redis still answers reads."""
         try:
-            self.redis.incr("check", expiry=60)  # seconds
+            for key in CHECKED:
+                self.redis.incr(key, expiry=60)  # seconds
         except RedisError as error:
             self._record_failure(error)
             return False

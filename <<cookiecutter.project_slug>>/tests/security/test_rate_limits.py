@@ -26,7 +26,7 @@ from tests.browser import DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, WRITE, Browse
 from tests.browser import CHANGED, DOMAIN, FORM_REFUSED, PASSWORD, SIGN_IN, SIGN_UP, WRITE, Browser
 # <% endif %>
 from tests.conftest import running_redis
-from tests.live import connect_unix, gunicorn
+from tests.live import connect_unix, free_ports, gunicorn, wait_until
 from tests.marks import asvs, slow
 from tests.resources import WRITABLE, Resource, add
 from tests.routes import routes
@@ -328,6 +328,26 @@ def test_without_redis_the_limits_go_on_and_readiness_says_so(
             assert time.monotonic() < deadline, "the limits do not return to Redis"
             time.sleep(0.1)
         assert limiter.storage.redis.storage.keys("*")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("half", [0, 8192])  # of the 16384 slots of a Redis Cluster
+@asvs("16.5.2")
+def test_readiness_notices_a_node_of_a_cluster(
+    needs_redis: None, make_app: Callable[..., Flask], tmp_path: Path, half: int
+) -> None:
+    # It counts the keys of its slots; each worker counts the others in its own memory.
+    store = tmp_path / "redis.sock"
+    options = {"cluster-enabled": "yes", "cluster-require-full-coverage": "no"}
+    options |= {"cluster-port": str(free_ports("127.0.0.1")[0]), "bind": "127.0.0.1"}
+    with running_redis(store, **options):
+        browser = Browser(make_app(REDIS_URL=f"redis+unix://{store}"))
+        node: Any = limiter.storage.redis.storage  # type: ignore[attr-defined]
+        node.execute_command("CLUSTER ADDSLOTSRANGE", half, half + 8191)
+        wait_until(lambda: node.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+        ready = browser.get("/readyz")
+        assert (ready.status_code, ready.json["rate_limits"]) == (200, "degraded")
+        node.execute_command("CLUSTER ADDSLOTSRANGE", 8192 - half, 8192 - half + 8191)
+        assert browser.get("/readyz").json["rate_limits"] == "ok"
 
 
 def test_the_window_slides(app: Flask) -> None:

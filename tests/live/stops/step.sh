@@ -6,7 +6,7 @@ echo >>"$STEPS"
 while read -r _; do step=$((step + 1)); done <"$STEPS"
 if [ "$step" -gt "${STOP_AT:-99999}" ] && [ ! -e "$STEPS.stopped" ]; then
     : >"$STEPS.stopped"
-    if [ "$SIGNAL" = INT ]; then kill -INT "-$SCRIPT"; else kill -TERM "$SCRIPT"; fi
+    if [ "$SIGNAL" = TERM ]; then kill -TERM "$SCRIPT"; else kill "-$SIGNAL" "-$SCRIPT"; fi
 fi
 if [ -e "$STANDINS/$name" ]; then
     # shellcheck source=/dev/null

@@ -8,8 +8,9 @@ set -eu
 cd "$(dirname "$0")/../.."
 [ -x "$(command -v docker)" ] || { echo "Install Docker first: deploy/docker/README.md" >&2; exit 1; }
 
-# A signal (Ctrl-C, a cancelled CI job) ends this script after the step at hand: the program that it has started
+# A signal (Ctrl-C, a cancelled CI job, a lost connection) ends this script after the step at hand: the program that it has started
 # would continue beside the next run. Run it again then.
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

@@ -25,6 +25,7 @@ clean() { # make the terminal show typed text again, and leave no half-written f
 }
 # dash runs no EXIT trap on a signal.
 trap clean EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

@@ -7,6 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 . "$here/common.sh"
 scratch=''
 trap 'rm -rf "$scratch"' EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 scratch=$(mktemp -d)

@@ -71,7 +71,7 @@ fi
 scratch='' unfinished='' before=''
 clean() {
     status=$?
-    trap '' INT TERM
+    trap '' HUP INT TERM
     # Interrupted between the new code and its migration: return to the previous release.
     if [ "$unfinished" ] && [ "$(readlink -e "$home/current")" = "$unfinished" ]; then
         if [ "$before" ]; then put_in_charge "$before"; else rm -f "$home/current"; fi

@@ -19,6 +19,7 @@ scanner=docker/buildkit-syft-scanner:1.11.0@sha256:79e7b013cbec16bbb436f312819a4
 
 metadata=''
 trap 'rm -f "$metadata"' EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 metadata=$(mktemp)
