@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import identity, pending, provider_logouts, round_trip, single_use
+from app.auth import identity, pending, provider_logouts, round_trip
+from app.auth.claims import Claims
 from app.auth.models import Session
-from app.auth.provider_logouts import CLOCKS, KEPT, ProviderLogout
+from app.auth.outbound import in_time
+from app.auth.provider_logouts import CLOCKS, KEPT, ProviderLogout, remember
 from app.auth.provider_tokens import LOGOUT_EVENT
 from app.database import db, now
 from tests.browser import Browser
 from tests.marks import asvs, practice
 from tests.overtaking import Overtaking
-from tests.races import ALICE, at_once, count
+from tests.races import ALICE, TIMEOUT, at_once, count
 from tests.stub import STUB, subject_of
 
 pytestmark = practice("auth.backchannel")
@@ -98,10 +103,28 @@ def test_a_logout_before_the_commit_of_a_sign_in_ends_its_session(
 def test_a_sign_in_waits_for_a_logout_that_has_begun(
     app: Flask, elsewhere: Flask, monkeypatch: pytest.MonkeyPatch, names: dict[str, str]
 ) -> None:
-    """The logout has looked for sessions, and has not committed."""
+    """The logout begins when the code is exchanged, and has not committed."""
     visitor, complete = in_flight(app)
-    end = partial(logout, elsewhere, names)
-    assert race(monkeypatch, (single_use, "use"), end, complete) == [200, 401]
+    exchanged, begun = threading.Event(), threading.Event()
+
+    def exchange(call: Callable[[], Any]) -> Any:
+        claims = in_time(call)
+        exchanged.set()
+        assert begun.wait(TIMEOUT)
+        return claims
+
+    def begin(issuer: str, claims: Claims) -> None:
+        remember(issuer, claims)
+        begun.set()
+        time.sleep(MOMENT)
+
+    def end() -> int:
+        assert exchanged.wait(TIMEOUT)
+        return logout(elsewhere, names)
+
+    monkeypatch.setattr(round_trip, "in_time", exchange)
+    monkeypatch.setattr(provider_logouts, "remember", begin)
+    assert at_once(end, complete) == [200, 401]
     assert not visitor.is_signed_in()
 
 
