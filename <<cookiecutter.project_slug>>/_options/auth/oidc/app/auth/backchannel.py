@@ -43,7 +43,7 @@ def signed_request(view: View) -> View:
 def logout() -> ResponseReturnValue:
     """End the sessions that the provider's logout token names (section 2.5)."""
     known = current_app.extensions["oidc"]
-    issuer, token = known.settings.issuer, request.form.get("logout_token")
+    issuer, token = known.settings.issuer, Secret(request.form.get("logout_token", ""))
     try:
         claims = in_time(lambda: provider_tokens.logout_token(token, known))
         provider_logouts.remember(issuer, claims)
