@@ -210,10 +210,19 @@ DEFECTS = [
         "test_no_secret_is_revealed_into_a_log_or_an_exception",
     ),
     secret(
+        "new recovery codes are logged",
+        '    security_event("authn_recovery_codes_new", level=logging.INFO, account=user.id)\n'
+        "    return recovery_codes.renew(user)\n",
+        "    made = recovery_codes.renew(user)\n"
+        '    security_event("authn_recovery_codes_new", account=[*map(Secret.reveal, made)])\n'
+        "    return made\n",
+        "test_no_secret_is_written_anywhere",
+    ),
+    secret(
         "a route that takes a secret is in no flow",
         '@blueprint.get("/healthz")\n',
         (
-            '@blueprint.get("/by-token")\n@public\ndef by_token() -> ResponseReturnValue:\n'
+            '@blueprint.post("/by-token")\n@public\ndef by_token() -> ResponseReturnValue:\n'
             '    """Take a token."""\n    return {}\n\n\n@blueprint.get("/healthz")\n'
         ),
         "test_no_secret_is_written_anywhere",
