@@ -27,9 +27,14 @@ def fill(app: Flask) -> None:
         db.session.commit()
 
 
-def use_everything(app: Flask, alice: Browser) -> None:
-    """Ask for every route; ``alice`` is signed in and has more than a page of each resource."""
-    for path in (*PUBLIC_PATHS, "/healthz", "/readyz", "/.well-known/security.txt"):
+def use_everything(
+    app: Flask, alice: Browser, *, health: tuple[str, ...] = ("/healthz", "/readyz")
+) -> None:
+    """Ask for every route; ``alice`` is signed in and has more than a page of each resource.
+
+    :param health: the paths that Nginx lets nobody ask for.
+    """
+    for path in (*PUBLIC_PATHS, *health, "/.well-known/security.txt"):
         succeed(alice.get(path))
     for resource in WRITABLE:
         use(app, alice, resource)

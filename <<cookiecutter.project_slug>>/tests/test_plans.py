@@ -132,6 +132,8 @@ def fill() -> None:
             for n in range(ROWS)
         ]
         db.session.execute(insert(used), rows)
+        rows = [{"id": it["id"], "ended_at": it["expires_at"]} for it in rows]
+        db.session.execute(insert(Base.metadata.tables["provider_logouts"]), rows)
     db.session.commit()
 
 

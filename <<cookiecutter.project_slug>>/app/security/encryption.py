@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import current_app
 
+from app.secret import Secret
+
 KEY_LENGTH = 32  # bytes, of Fernet: 128 bits to encrypt and 128 bits to authenticate
 
 
@@ -41,7 +43,7 @@ def renewed(stored: str, purpose: str) -> str | None:
 
     :raises ValueError: as :func:`decrypt`.
     """
-    current = Fernet(_derive(current_app.config["SETTINGS"].secret_key.reveal(), purpose))
+    current = Fernet(_derive(current_app.config["SETTINGS"].secret_key, purpose))
     try:
         current.decrypt(stored.encode())
     except InvalidToken:
@@ -53,10 +55,10 @@ def _keys(purpose: str) -> MultiFernet:
     """The current key, which encrypts, then the fallbacks, the newest first."""
     settings = current_app.config["SETTINGS"]
     secrets = [settings.secret_key, *reversed(settings.secret_key_fallbacks)]
-    return MultiFernet([Fernet(_derive(it.reveal(), purpose)) for it in secrets])
+    return MultiFernet([Fernet(_derive(it, purpose)) for it in secrets])
 
 
-def _derive(secret: str, purpose: str) -> bytes:
+def _derive(secret: Secret, purpose: str) -> bytes:
     # No salt: the secret is random already (RFC 5869, section 3.1).
-    derived = HKDF(SHA256(), KEY_LENGTH, salt=None, info=purpose.encode()).derive(secret.encode())
+    derived = HKDF(SHA256(), KEY_LENGTH, salt=None, info=purpose.encode()).derive(secret.encoded())
     return urlsafe_b64encode(derived)

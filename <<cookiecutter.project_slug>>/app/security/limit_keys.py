@@ -38,9 +38,10 @@ def signed_in_account() -> str:
 def signed_in_session() -> str:
     """The session that sends the request: a thief in one does not use up the limit of another.
 
-    The client's address when nobody is signed in.
+    Not by the id of its row: SQLite gives that of the newest row again, with the count. The
+    client's address when nobody is signed in.
     """
-    return f"session:{g.session.id}" if g.get("session") else client_address()
+    return hashed_key("session", g.session.public_id) if g.get("session") else client_address()
 # <% if cookiecutter.auth == "token" %>
 
 

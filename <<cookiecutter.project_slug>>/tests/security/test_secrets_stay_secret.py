@@ -1,6 +1,6 @@
-"""Secrets in logs: every flow with started servers, and every secret that was in it.
+"""Secrets in logs: every route with started servers, and every secret that was in it.
 
-Whatever a field, a cookie or a header named like a secret carried, in either direction, is searched
+A new route that no flow asks for fails the test. Whatever a field, a cookie or a header named like a secret carried, in either direction, is searched
 for in all that the servers wrote, and in the command line and the environment of each process.
 """
 
@@ -14,10 +14,17 @@ import re
 import secrets
 import subprocess
 import sys
+# <% if cookiecutter.auth == "oidc" %>
+import time
+# <% endif %>
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+# <% if cookiecutter.auth == "oidc" %>
+from functools import partial
+# <% endif %>
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
@@ -31,7 +38,7 @@ from app.auth.models import User
 from app.database import db
 from app.secret import Secret
 from app.settings import Settings
-from tests import live
+from tests import live, scenarios
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import WRITE, Browser
 # <% elif cookiecutter.auth == "session" %>
@@ -52,26 +59,36 @@ from tests.conftest import running_redis
 from tests.database import migrate
 from tests.live import Answer
 # <% if cookiecutter.auth != "oidc" %>
-from tests.mailbox import newest_token
+from tests.mailbox import TOKEN, mails, newest_token
 # <% endif %>
 from tests.marks import asvs, practice
 # <% if cookiecutter.auth != "oidc" %>
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 # <% endif %>
 # <% if cookiecutter.auth == "oidc" %>
-from tests.real_provider import real_provider
+from tests.real_provider import CLIENT_ID, RealProvider, real_provider
 # <% endif %>
 from tests.resources import NEW_PASSWORD
+from tests.routes import routes
+# <% if cookiecutter.auth == "oidc" %>
+from tests.stub import STUB
+# <% endif %>
 from tests.test_instances import Remote, Send, through_nginx
 
 pytestmark = practice("secret")
 
-NAMES = re.compile(r"passw|confirm|email|token|csrf|secret|code|state|nonce|verifier|sid", re.I)
+NAMES = re.compile(
+    r"passw|confirm|email|token|csrf|secret|code|state|nonce|verifier|sid|ticket|challenge", re.I
+)
 NO_SECRETS = {"token_type", "Bearer", "error_description"}
 SETTINGS = ("SECRET_KEY", "REDIS_URL", "OIDC_CLIENT_SECRET")
 DEVELOPMENT = {"APP_ENV": "development"}
 SHORTEST = 8  # characters; a shorter one would be found by chance
 CSRF_FIELD = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+CODE = re.compile(r"<code[^>]*>([^<]+)</code>")  # what a user has to copy
+ASKED_BY = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+# Files, and what Nginx lets nobody ask for. All take no secret and show none.
+NO_FLOW = {("static", "GET"), ("health.alive", "GET"), ("health.ready", "GET")}
 
 
 class Witness:
@@ -80,6 +97,7 @@ class Witness:
     def __init__(self, send: Send, app: Flask) -> None:
         self.send, self.app = send, app
         self.known: dict[str, str] = {}
+        self.answered: set[tuple[str, str]] = set()  # endpoints that succeeded, and how
 
     def __call__(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         self.read("sent", body.decode("utf-8", "replace"))
@@ -92,8 +110,13 @@ class Witness:
                 self.read("location", urlsplit(value).query)
             elif name == "set-cookie":
                 self.read_cookie(*value.partition(";")[0].split("=", 1))
-        for token in CSRF_FIELD.findall(answer.body):
-            self.keep("csrf_token", token)
+        for value in CSRF_FIELD.findall(answer.body):
+            self.keep("csrf_token", value)
+        if answer.status < 400:
+            for value in CODE.findall(answer.body):
+                self.keep("a code on a page", value)
+            endpoint, _ = self.app.url_map.bind("").match(urlsplit(path).path, method)
+            self.answered.add((endpoint, method))
         return answer
 
     def read(self, place: str, text: str) -> None:
@@ -108,6 +131,9 @@ class Witness:
         for name, value in fields.items() if isinstance(fields, dict) else ():
             if isinstance(value, dict):
                 self.read_fields(place, value)
+            elif isinstance(value, list):
+                for one in value:
+                    self.read_fields(place, one if isinstance(one, dict) else {name: one})
             elif NAMES.search(name) and isinstance(value, str) and name not in NO_SECRETS:
                 self.keep(f"{name}, {place}", value)
 
@@ -216,8 +242,33 @@ def run_commands(settings: Mapping[str, str], folder: Path, email: str) -> str:
     return "\n".join(printed)
 
 
-def use_everything(browser: Browser, come_back: Callable[[str], str]) -> None:
-    """Every flow, with right and wrong input.
+# <% if cookiecutter.auth == "oidc" %>
+def sign_in_at(provider: RealProvider, url: str, who: str, /, **_: Any) -> str:
+    """Sign in at the real provider, where the shared tests have a stub."""
+    return provider.person().authorize(url, who)
+
+
+def sign(provider: RealProvider, typ: str | None = None, **claims: Any) -> str:
+    """A logout token of the real provider, where the stub would sign one."""
+    at = int(time.time())
+    usual = {"iss": provider.issuer, "aud": CLIENT_ID, "iat": at, "exp": at + 300}
+    return provider.sign(usual | claims)
+
+
+# <% endif %>
+def from_everywhere(site: live.Site) -> Send:
+    """Each request from another address: what one address may do is not the question here."""
+    numbers = count(256)
+
+    def send(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        high, low = divmod(next(numbers), 250)
+        return through_nginx(site, f"127.78.{high}.{low + 1}")(method, path, headers, body)
+
+    return send
+
+
+def use_wrongly(browser: Browser, come_back: Callable[[str], str]) -> None:
+    """What takes a secret, with right and wrong input; it does not matter where it ends.
 
     :param come_back: signs in at the provider, from the address that the service redirects to.
     """
@@ -269,6 +320,9 @@ def test_no_secret_is_written_anywhere(
     environment: dict[str, str],
     own_database: dict[str, str],
     needs_redis: None,
+    # <% if cookiecutter.auth == "oidc" %>
+    monkeypatch: pytest.MonkeyPatch,
+    # <% endif %>
     tmp_path: Path,
 ) -> None:
     password = f"redis-{secrets.token_urlsafe(16)}"
@@ -295,7 +349,7 @@ def test_no_secret_is_written_anywhere(
         given = as_files(settings, tmp_path / "given")
         with live.gunicorn(tmp_path, given, "tests.failing:app") as app:
             site = stack.enter_context(live.nginx(tmp_path, app))
-            witness = Witness(through_nginx(site, "127.77.9.1"), make_app(**settings))
+            witness = Witness(from_everywhere(site), make_app(**settings))
             url = make_url(settings["DATABASE_URL"])
             for name, value in {
                 **{name: settings.get(name, "") for name in SETTINGS},
@@ -305,8 +359,18 @@ def test_no_secret_is_written_anywhere(
                 "a password": NEW_PASSWORD,
             }.items():
                 witness.keep(name, value)
-            browser: Any = Browser(cast(Flask, Remote(witness.app, witness)), "127.77.9.1")
-            use_everything(browser, come_back)
+            service = cast(Flask, Remote(witness.app, witness))
+            # <% if cookiecutter.auth == "oidc" %>
+            monkeypatch.setattr(STUB, "sign", partial(sign, provider))
+            monkeypatch.setattr(STUB, "authorize", partial(sign_in_at, provider))
+            at_provider = lambda _, email: not email.startswith("operator")  # noqa: E731
+            monkeypatch.setattr(Browser, "is_at_provider", at_provider)
+            # <% endif %>
+            first = Browser(service).sign_up("ingrid.longname@example.com")
+            scenarios.fill(witness.app)
+            scenarios.use_everything(service, first, health=())
+            browser: Any = Browser(service)
+            use_wrongly(browser, come_back)
             paths = [WRITE]
             # <% if cookiecutter.auth == "oidc" %>
             paths += [come_back(browser.start())]
@@ -326,10 +390,15 @@ def test_no_secret_is_written_anywhere(
             running = processes()
             printed = run_commands(given, tmp_path, browser.email)
             # <% if cookiecutter.auth != "oidc" %>
-            witness.keep("the token that a command made", newest_token(witness.app, browser.email))
+            assert newest_token(witness.app, browser.email)  # a command made it
+            for mail in mails(witness.app):
+                for token in TOKEN.findall(mail.text):
+                    witness.keep("the token of a mail", token)
             # <% endif %>
         for path in paths:  # to Nginx alone, which has more to say then
             assert browser.get(path).status_code == 502
+    offered = {(it.endpoint, it.method) for it in routes(witness.app) if it.method in ASKED_BY}
+    assert offered - witness.answered <= NO_FLOW, "no flow asks for these with success"
     text = written(tmp_path)
     kept = sorted(set(witness.known.values()))
     assert len(kept) >= 10, kept

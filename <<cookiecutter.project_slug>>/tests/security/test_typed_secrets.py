@@ -11,7 +11,7 @@ import ast
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 # <% if cookiecutter.__interface == "html" %>
 from inspect import getmembers
 # <% endif %>
@@ -446,14 +446,103 @@ def taken(folder: str) -> Iterator[tuple[str, str, str]]:
                 yield f"{path}:{node.lineno}", node.arg, ast.unparse(node.annotation)
 
 
-def test_no_function_takes_a_password_a_code_or_an_address_as_text() -> None:
+# Of parameters. Each of the other types is a row, a mark of Markdown or a yes, and no text.
+HIDDEN = re.compile(r"(\w+_)?(password|token|secret|ticket|verifier|nonce)|code")
+NO_TEXT = {"bool", "PersonalToken", "Ticket", "Token"}
+
+
+def test_no_function_takes_a_secret_or_an_address_as_text() -> None:
     """The passwords of the database are in its address; app/database takes them apart."""
     found = [
         (place, name, kind)
         for folder in ("auth", "commands", "mail", "security")
         for place, name, kind in taken(folder)
-        if re.fullmatch(r"(\w+_)?password|code", name) or ADDRESS.fullmatch(name)
-        if kind != "bool"
+        if HIDDEN.fullmatch(name) or ADDRESS.fullmatch(name)
+        if kind not in NO_TEXT
     ]
-    assert {name for _, name, _ in found} >= {"password", "email", "recipient"}
+    assert {name for _, name, _ in found} >= {"password", "token", "email", "recipient"}
     assert [it for it in found if it[2] not in ("Secret", "Secret | None")] == []
+
+
+SHOWING = {"reveal", "encoded"}  # what makes a text of a Secret
+WRITING = {"debug", "info", "warning", "error", "exception", "critical", "log"}  # of a logger
+SINKS = re.compile(r"print|warn|abort|security_event|respond|\w+(Error|Exception|Warning)")
+
+
+def written_secrets(module: ast.AST) -> Iterator[str]:
+    """Where a Secret's text goes into a log, an exception or an answer about an error.
+
+    It goes there directly or by a variable of the function. ``click.ClickException`` is what a
+    command prints for the operator, who has typed the address in it.
+    """
+    for part in ast.walk(module):
+        if not isinstance(part, ast.FunctionDef | ast.Module):
+            continue
+        inside = [it for node in part.body for it in ast.walk(node)]
+        known = {
+            name.id
+            for it in inside
+            if isinstance(it, ast.Assign | ast.AnnAssign | ast.NamedExpr) and reveals(it.value)
+            for target in (it.targets if isinstance(it, ast.Assign) else [it.target])
+            for name in ast.walk(target)
+            if isinstance(name, ast.Name)
+        }
+        calls = [it for it in inside if isinstance(it, ast.Call) and writes(it.func)]
+        calls += [it.exc for it in inside if isinstance(it, ast.Raise) and is_raised(it.exc)]
+        for call in calls:
+            if any(reveals(it, known) for it in (*call.args, *call.keywords)):
+                yield f"{call.lineno} {ast.unparse(call.func)}"
+
+
+def writes(function: ast.expr) -> bool:
+    """Whether a function writes its arguments somewhere, or makes an exception of them."""
+    *owner, name = ast.unparse(function).split(".")
+    if name in WRITING:
+        return bool(owner) and "log" in owner[-1].lower()
+    return SINKS.fullmatch(name) is not None and owner != ["click"]
+
+
+def is_raised(what: ast.expr | None) -> bool:
+    return isinstance(what, ast.Call) and not ast.unparse(what.func).startswith("click.")
+
+
+def reveals(node: ast.AST | None, known: Collection[str] = ()) -> bool:
+    """Whether an expression has the text of a Secret, or one of these variables."""
+    return node is not None and any(
+        (isinstance(it, ast.Attribute) and it.attr in SHOWING)
+        or (isinstance(it, ast.Name) and it.id in known)
+        for it in ast.walk(node)
+    )
+
+
+def test_no_secret_is_revealed_into_a_log_or_an_exception() -> None:
+    paths = sorted(Path("app").rglob("*.py"))
+    assert [f"{it}:{where}" for it in paths for where in written_secrets(sources.tree(it))] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'log.warning("x", extra={"to": it.reveal()})',
+        'current_app.logger.error("x %s", it.reveal())',
+        'logging.info(f"{it.encoded()!r}")',
+        'security_event("x", account=it.reveal())',
+        'raise ValueError(f"{it.reveal()} is wrong")',
+        'raise Refused("x" + it.reveal()) from None',
+        "problem = RefusedError(it.reveal())",
+        "print(it.reveal())",
+        'abort(403, f"not you, {it.reveal()}")',
+        "text = it.reveal()\n    raise ValueError(text)",
+        'if text := it.reveal():\n        log.info("x", extra={"to": text})',
+        "log.info(*map(Secret.reveal, [it]))",
+    ],
+)
+def test_each_way_into_a_log_is_found(line: str) -> None:
+    assert list(written_secrets(ast.parse(f"def f(it):\n    {line}")))
+
+
+@pytest.mark.parametrize(
+    "line", ["hash_it(it.reveal())", 'log.info("x", extra={"to": it})', "raise ValueError(it)"]
+)
+def test_a_secret_may_be_used_and_logged_hidden(line: str) -> None:
+    assert not list(written_secrets(ast.parse(f"def f(it):\n    {line}")))

@@ -31,6 +31,7 @@ from tests.sabotage.defects import (
     pages,
     passkeys,
     personal_tokens,
+    provider_logouts,
     provider_proof,
     refusals,
     requirements,
@@ -45,6 +46,7 @@ from tests.sabotage.defects import (
 MODULES = (
     *(data, inputs, browsers, accounts, devices, links, codes, addresses, mail, edge),
     *(second_factors, passkeys, factor_api, factor_pages, provider_proof, rescues),
+    provider_logouts,
     *(operation, own_data, pages, personal_tokens, refusals, claims, requirements, drawn),
     *(metrics, storage, styles),
     *(construction, numbers, decisions, deployments, docker, systemd, kubernetes),

@@ -185,7 +185,47 @@ DEFECTS = [
         "a function takes a code as a text",
         "def check_code(user: User, code: Secret,",
         "def check_code(user: User, code: str,",
-        "test_no_function_takes_a_password_a_code_or_an_address_as_text",
+        "test_no_function_takes_a_secret_or_an_address_as_text",
+    ),
+    secret(
+        "a function takes a token as a text",
+        "def session_of(access_token: Secret)",
+        "def session_of(access_token: str)",
+        "test_no_function_takes_a_secret_or_an_address_as_text",
+        answers={"auth": "token"},
+    ),
+    secret(
+        "a key is a text on its way",
+        "def _derive(secret: Secret, purpose",
+        "def _derive(secret: str, purpose",
+        "test_no_function_takes_a_secret_or_an_address_as_text",
+    ),
+    secret(
+        "an exception has the text of a secret",
+        'raise ValueError("this was not encrypted with a key of this service") from None',
+        (
+            'key = current_app.config["SETTINGS"].secret_key.reveal()\n'
+            '        raise ValueError(f"this was not encrypted with {key}") from None'
+        ),
+        "test_no_secret_is_revealed_into_a_log_or_an_exception",
+    ),
+    secret(
+        "new recovery codes are logged",
+        '    security_event("authn_recovery_codes_new", level=logging.INFO, account=user.id)\n'
+        "    return recovery_codes.renew(user)\n",
+        "    made = recovery_codes.renew(user)\n"
+        '    security_event("authn_recovery_codes_new", account=[*map(Secret.reveal, made)])\n'
+        "    return made\n",
+        "test_no_secret_is_written_anywhere",
+    ),
+    secret(
+        "a route that takes a secret is in no flow",
+        '@blueprint.get("/healthz")\n',
+        (
+            '@blueprint.post("/by-token")\n@public\ndef by_token() -> ResponseReturnValue:\n'
+            '    """Take a token."""\n    return {}\n\n\n@blueprint.get("/healthz")\n'
+        ),
+        "test_no_secret_is_written_anywhere",
     ),
     secret(
         "the database takes an address as text",
@@ -197,7 +237,7 @@ DEFECTS = [
         "a function takes an address as a text",
         "def recent(kind: str, recipient: Secret) -> int:",
         "def recent(kind: str, recipient: str) -> int:",
-        "test_no_function_takes_a_password_a_code_or_an_address_as_text",
+        "test_no_function_takes_a_secret_or_an_address_as_text",
     ),
     secret(
         "an address waits as a text until its mail is written",

@@ -185,9 +185,15 @@ DEFECTS = [
     ),
     sessions(
         "a thief of a session guesses from many addresses",
-        '    return f"session:{g.session.id}" if g.get("session") else client_address()\n',
+        '    return hashed_key("session", g.session.public_id) if g.get("session") else client_address()\n',
         "    return client_address()\n",
         "test_a_thief_of_a_session_has_five_tries",
+    ),
+    sessions(
+        "a session goes on with the tries of one that has ended",
+        'hashed_key("session", g.session.public_id)',
+        'hashed_key("session", str(g.session.id))',
+        "test_a_session_has_no_tries_of_one_that_has_ended",
     ),
     sessions(
         "failures at the sign-in keep the owner from a proof",

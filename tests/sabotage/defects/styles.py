@@ -206,7 +206,7 @@ DEFECTS = [
     ),
     identity_provider(
         "a logout token ends the next session as well",
-        """if not single_use.use("logout", f"{known.settings.issuer} {claims['jti']}", KEPT):""",
+        """if not single_use.use("logout", f"{issuer} {claims['jti']}", KEPT):""",
         'if not claims["jti"]:',
         "test_a_logout_token_that_is_sent_again_ends_no_new_session",
     ),

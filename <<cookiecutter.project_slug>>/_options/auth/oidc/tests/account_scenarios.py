@@ -15,8 +15,9 @@ BY_PROGRAM = {"Sec-Fetch-Site": None, "Origin": None, "Referer": None, "Accept":
 def use_account(app: Flask, alice: Browser) -> None:
     """End other sessions, sign out at the provider, step up; disable and enable an account."""
     revoke_sessions(app, alice)
+    other = Browser(app, "198.51.100.11").signed_in("erin@example.com")
     for number, claims in enumerate(
-        ({"sub": subject_of(alice.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"})
+        ({"sub": subject_of(other.email)}, {"sid": "one"}, {"sub": "two", "sid": "two"})
     ):
         token = STUB.sign(events={LOGOUT_EVENT: {}}, jti=f"scenario {number}", **claims)
         sent = {"logout_token": token}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.auth import members, throttling
+from app.auth.claims import Claims
 from app.auth.models import User
 from app.database import db, now
-from app.secret import Secret
 from tests.browser import PASSWORD, SAMPLES, Browser, html
 from tests.marks import asvs, practice, slow
+from tests.races import ALICE, at_once, statuses
 from tests.stub import STUB
 
 pytestmark = practice("auth.identity_provider")
@@ -223,21 +225,13 @@ def test_subjects_are_compared_exactly(app: Flask, subject: str) -> None:
         assert set(db.session.scalars(select(User.subject))) == expected
 
 
-def test_two_first_sign_ins_at_once_make_one_account(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create = members._create
-
-    def late(issuer: str, subject: Secret) -> User | None:
-        with app.app_context():
-            db.session.add(User(issuer=issuer, subject=subject, email=Secret("x")))
-            db.session.commit()
-        return create(issuer, subject)
-
-    monkeypatch.setattr(members, "_create", late)
-    visitor = Browser(app)
-    assert arrive(visitor).status_code == 302
-    assert visitor.is_signed_in()
+@asvs("15.4.2")
+def test_two_first_sign_ins_at_once_make_one_account(app: Flask) -> None:
+    visitors = [Browser(app, f"192.0.2.{n}") for n in range(4)]
+    paths = [STUB.authorize(it.start(), ALICE, sid=f"s{n}") for n, it in enumerate(visitors)]
+    pairs = zip(visitors, paths, strict=True)
+    assert statuses(at_once(*(partial(it.get, path) for it, path in pairs))) == [302] * 4
+    assert all(it.is_signed_in() for it in visitors)
     with app.app_context():
         assert len(db.session.scalars(select(User)).all()) == 1
 
@@ -250,18 +244,18 @@ def test_a_user_who_is_disabled_at_this_moment_gets_no_session(
     """After the account was read, and before its session is there."""
     lock_row = throttling.lock
 
-    def late(user: User) -> None:
+    def late(user: User) -> bool:
         with app.app_context():
             db.session.scalars(select(User)).one().disabled_at = now()
             db.session.commit()
-        lock_row(user)
+        return lock_row(user)
 
-    visitor = Browser(app)
-    arrive(visitor)
-    visitor.sign_out()
+    arrive(Browser(app))
     monkeypatch.setattr(throttling, "lock", late)
-    assert arrive(visitor).status_code == 403
-    assert not visitor.is_signed_in()
+    with app.app_context():
+        subject = db.session.scalars(select(User.subject)).one()
+        claims = Claims({"sub": subject.reveal()})
+        assert members.admit(claims, app.extensions["oidc"].settings) is None
 
 
 def test_accounts_are_named_by_address_or_subject(app: Flask, cli: Callable[..., Any]) -> None:

@@ -84,8 +84,8 @@ class Visitor(Client):
         with self.app.app_context():
             _, token = start_session(add_account(columns, password), self.address)
             db.session.commit()
-        with self.client.session_transaction(base_url=ORIGIN) as cookie:
-            cookie[SESSION_ID] = token.reveal()
+            signer = self.app.session_interface.get_signing_serializer(self.app)
+        self.set_cookie(signer.dumps({SESSION_ID: token.reveal()}))
 
     def sign_out(self) -> TestResponse:
         return self.submit("/auth/logout", {}, page=PROFILE)

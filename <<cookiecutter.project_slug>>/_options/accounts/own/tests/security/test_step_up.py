@@ -495,6 +495,23 @@ def test_a_thief_of_a_session_has_five_tries(
     assert not is_fresh(thief)
 
 
+@asvs("2.4.1")
+def test_a_session_has_no_tries_of_one_that_has_ended(
+    app: Flask, alice: Browser, clock: Clock, secret: str
+) -> None:
+    """SQLite gives it the same id."""
+    age_proofs(app)
+    tries = [prove_by_code(alice, clock.wrong(secret)).status_code for _ in range(6)]
+    assert tries[5] == 429
+    with app.app_context():
+        revocation.revoke_all()
+    assert needs_second_step(password_step(alice, ALICE, PASSWORD))
+    assert is_complete(code_step(alice, clock.code(secret)))
+    clock.next_step()
+    age_proofs(app)
+    assert prove_by_code(alice, clock.code(secret)).status_code < 400
+
+
 @asvs("6.3.1")
 def test_wrong_proofs_are_counted_for_the_account(
     app: Flask, alice: Browser, clock: Clock, secret: str

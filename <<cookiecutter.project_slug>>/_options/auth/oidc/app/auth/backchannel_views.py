@@ -13,7 +13,7 @@ from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from app.auth import notices, provider_tokens, sessions, single_use
+from app.auth import notices, provider_logouts, provider_tokens, sessions, single_use
 from app.auth.models import Session, User
 from app.auth.outbound import in_time
 from app.auth.provider_tokens import LEEWAY, MAX_AGE, RefusedError
@@ -43,17 +43,18 @@ def signed_request(view: View) -> View:
 def logout() -> ResponseReturnValue:
     """End the sessions that the provider's logout token names (section 2.5)."""
     known = current_app.extensions["oidc"]
-    token = request.form.get("logout_token")
+    issuer, token = known.settings.issuer, Secret(request.form.get("logout_token", ""))
     try:
         claims = in_time(lambda: provider_tokens.logout_token(token, known))
-        # Sent again, it would end a session that began after it (section 2.6, step 8). Both are
-        # one transaction: when ending the sessions fails, the provider may try again.
-        if not single_use.use("logout", f"{known.settings.issuer} {claims['jti']}", KEPT):
+        provider_logouts.remember(issuer, claims)
+        # Sent again, it would end a session that began after it (section 2.6, step 8). All is one
+        # transaction: when ending the sessions fails, the provider may try again.
+        if not single_use.use("logout", f"{issuer} {claims['jti']}", KEPT):
             raise RefusedError("jti: used before")
     except RefusedError as error:
         security_event("authn_backchannel_logout_refused", reason=str(error))
         return {"error": "invalid_request"}, 400  # section 2.8
-    query = select(Session).join(User).where(User.issuer == known.settings.issuer)
+    query = select(Session).join(User).where(User.issuer == issuer)
     if "sub" in claims:
         query = query.where(User.subject == Secret(claims["sub"]))
     if "sid" in claims:

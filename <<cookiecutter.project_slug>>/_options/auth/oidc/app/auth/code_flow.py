@@ -22,6 +22,7 @@ from app.secret import Secret
 
 # Errors that pass, RFC 6749 section 4.1.2.1.
 NOT_NOW = ("server_error", "temporarily_unavailable")
+TOKENS = ("access_token", "id_token")  # of the answer, of RFC 6749 section 5.1 and Core 1.0
 
 
 def authorization_url(provider: Provider, pending: Pending) -> str:
@@ -60,11 +61,13 @@ def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> C
         raise RefusedError("no code")
     with provider.client(redirect_uri=pending.redirect_uri) as client:
         try:
-            token = client.fetch_token(
-                metadata["token_endpoint"],
-                grant_type="authorization_code",
-                code=code.reveal(),
-                code_verifier=pending.verifier.reveal(),
+            issued = Claims(
+                client.fetch_token(
+                    metadata["token_endpoint"],
+                    grant_type="authorization_code",
+                    code=code.reveal(),
+                    code_verifier=pending.verifier.reveal(),
+                )
             )
         except OAuthError as error:
             text = f"the token endpoint answers {error.error!r}"
@@ -73,9 +76,9 @@ def finish(provider: Provider, pending: Pending, answer: Mapping[str, str]) -> C
             raise UnavailableError(text) from error  # such as invalid_client: a wrong setting
         except (ValueError, TypeError, AttributeError) as error:
             raise UnavailableError(f"the token endpoint answers no JSON: {error}") from error
-        access_token = Secret(str(token.get("access_token") or ""))
+        access_token, token = (Secret(str(issued.get(it) or "")) for it in TOKENS)
         claims = provider_tokens.id_token(
-            token.get("id_token"), provider, nonce=pending.nonce, access_token=access_token
+            token, provider, nonce=pending.nonce, access_token=access_token
         )
         provider_proof.check(claims, provider.settings, pending)
         endpoint = metadata.get("userinfo_endpoint")

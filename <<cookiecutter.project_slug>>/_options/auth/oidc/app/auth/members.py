@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from app.auth import revocation, throttling
 from app.auth.models import MAX_EMAIL, User, normalize_email
@@ -37,7 +36,8 @@ def groups_of(claims: Mapping[str, Any], name: str) -> frozenset[str]:
 def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     """The account that these claims identify, created at the first sign-in; None when refused.
 
-    The caller commits, and logs what it admits to. A user who has left the allowed groups is signed
+    The caller has locked the subject (:mod:`app.auth.provider_logouts`), so that nobody else creates
+    its account. It commits, and logs what it admits to. A user who has left the allowed groups is signed
     out everywhere.
     """
     known = User.issuer == settings.issuer, User.subject == Secret(claims["sub"])
@@ -52,10 +52,10 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
             revocation.end_all(user)
         return None
     if user is None:
-        user = _create(settings.issuer, Secret(claims["sub"]))
-    if user is None:  # another request has created it at the same time
-        user = db.session.scalars(select(User).where(*known)).one()
-        throttling.lock(user)
+        user = User(issuer=settings.issuer, subject=Secret(claims["sub"]), email=Secret(""))
+        db.session.add(user)
+        db.session.flush()
+        security_event("user_created", level=logging.INFO, account=user.id)
     user.email = shown_name(claims)
     is_operator = bool(groups & settings.operator_groups)
     if user.is_operator is not is_operator:
@@ -64,19 +64,6 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     if user.disabled_at is not None:
         security_event("authn_login_fail", account=user.id)
         return None
-    return user
-
-
-def _create(issuer: str, subject: Secret) -> User | None:
-    """Create an account; None when another request has created it at the same time."""
-    user = User(issuer=issuer, subject=subject, email=Secret(""))
-    db.session.add(user)
-    try:
-        db.session.flush()
-    except IntegrityError:
-        db.session.rollback()  # nothing else was written before
-        return None
-    security_event("user_created", level=logging.INFO, account=user.id)
     return user
 
 

@@ -43,7 +43,7 @@ class RefusedError(Exception):
     """A token or an answer is wrong: 401. The text is only for the log."""
 
 
-def id_token(token: object, provider: Provider, *, nonce: Secret, access_token: Secret) -> Claims:
+def id_token(token: Secret, provider: Provider, *, nonce: Secret, access_token: Secret) -> Claims:
     """The claims of an ID token that was issued for this sign-in.
 
     How and when the user signed in is judged by :mod:`app.auth.provider_proof`.
@@ -62,7 +62,7 @@ def id_token(token: object, provider: Provider, *, nonce: Secret, access_token: 
     return claims
 
 
-def logout_token(token: object, provider: Provider) -> Claims:
+def logout_token(token: Secret, provider: Provider) -> Claims:
     """The claims of a logout token; ``sub``, ``sid`` or both identify the sessions to end.
 
     The caller checks by ``jti`` that it was not used before.
@@ -96,10 +96,9 @@ def is_name(value: object) -> bool:
     )
 
 
-def _verify(token: object, provider: Provider) -> tuple[dict[str, Any], Claims]:
+def _verify(token: Secret, provider: Provider) -> tuple[dict[str, Any], Claims]:
     """Header and claims of a token that the provider has just signed for this client."""
-    if not isinstance(token, str):
-        raise RefusedError("no token")
+    _require(bool(token), "token")
     keys = provider.keys()
     try:
         decoded = _decode(token, keys, provider)
@@ -119,15 +118,15 @@ def _verify(token: object, provider: Provider) -> tuple[dict[str, Any], Claims]:
     return decoded.header, claims
 
 
-def _decode(token: str, keys: KeySet, provider: Provider) -> jwt.Token:
+def _decode(token: Secret, keys: KeySet, provider: Provider) -> jwt.Token:
     try:
-        return jwt.decode(token, keys, registry=REGISTRY)
+        return jwt.decode(token.reveal(), keys, registry=REGISTRY)
     except (InvalidKeyIdError, BadSignatureError):
         # The keys may have been rotated since they were fetched.
         newer = provider.keys(newer_than=keys)
         if newer is keys:
             raise
-        return jwt.decode(token, newer, registry=REGISTRY)
+        return jwt.decode(token.reveal(), newer, registry=REGISTRY)
 
 
 def _time(claims: Claims, name: str, default: float | None = None) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import current_app, redirect, url_for
 from werkzeug.wrappers import Response
 
-from app.auth import code_flow, pending
+from app.auth import code_flow, pending, provider_logouts
 from app.auth.claims import Claims
 from app.auth.outbound import in_time
 from app.auth.provider import Provider
@@ -42,6 +42,13 @@ def begin(target: str | None, session_id: str = "") -> Response:
 
 
 def claims_of(started: pending.Pending, answer: Mapping[str, str]) -> Claims:
-    """The claims in the provider's answer; see :func:`app.auth.code_flow.finish`."""
+    """The claims in the provider's answer; see :func:`app.auth.code_flow.finish`.
+
+    A logout at the provider that concerns them waits until the commit.
+
+    :raises RefusedError: also when such a logout came since the start.
+    """
     known = provider()
-    return in_time(lambda: code_flow.finish(known, started, answer))
+    claims = in_time(lambda: code_flow.finish(known, started, answer))
+    provider_logouts.refuse_ended(known.settings.issuer, claims, started)
+    return claims

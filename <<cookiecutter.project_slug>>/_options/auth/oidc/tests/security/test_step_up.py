@@ -496,6 +496,16 @@ def test_starts_are_limited_by_session(app: Flask, stale: Browser) -> None:
     assert other.step_up().status_code == 302  # the owner, beside a thief
 
 
+@asvs("2.4.1")
+def test_a_session_has_no_tries_of_one_that_has_ended(app: Flask, stale: Browser) -> None:
+    """SQLite gives it the same id."""
+    token = csrf_token(stale.get(STEP_UP))
+    assert [stale.post(STEP_UP, {"csrf_token": token}).status_code for _ in range(6)][5] == 429
+    stale.sign_out()
+    assert stale.sign_in(stale.email).status_code == 302
+    assert stale.step_up().status_code == 302
+
+
 @pytest.fixture
 def operator(app: Flask) -> Browser:
     """An emergency account that has signed in long ago."""

@@ -27,9 +27,8 @@ def identify() -> None:
     A personal access token that does not open this route stands for nobody.
     """
     g.user = g.session = g.personal_token = None
-    # By hand: Werkzeug's request.authorization fails on "Basic" with letters that are not ASCII.
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    token = _bearer()
+    if not token:
         return
     if token_form.is_personal(token):
         g.personal_token = personal_tokens.find(token)
@@ -39,6 +38,13 @@ def identify() -> None:
     g.session = tokens.session_of(token)
     if g.session is not None:
         g.user = g.session.user
+
+
+def _bearer() -> Secret:
+    """The token in the header; empty when there is none."""
+    # By hand: Werkzeug's request.authorization fails on "Basic" with letters that are not ASCII.
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    return Secret(text if scheme.lower() == "bearer" else "")
 
 
 def current_user() -> User:

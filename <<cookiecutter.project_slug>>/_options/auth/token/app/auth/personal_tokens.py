@@ -91,12 +91,12 @@ def create(
     return row, token_form.wrap(drawn)
 
 
-def find(text: str) -> PersonalToken | None:
-    """The token with this text, together with its user, in one query; None when it has ended.
+def find(token: Secret) -> PersonalToken | None:
+    """The row of this token, together with its user, in one query; None when it has ended.
 
     Call this before anything is written: a transaction that has begun is committed.
     """
-    drawn = token_form.unwrap(text)
+    drawn = token_form.unwrap(token)
     row = drawn and db.session.scalar(FIND, {"value": hash_secret(drawn)})
     if not row or row.user.disabled_at is not None:
         return None

@@ -20,9 +20,9 @@ RANDOM = 43  # characters of 256 bits in base64url
 CHECKSUM = 6  # characters of 32 bits in base62
 
 
-def is_personal(text: str) -> bool:
+def is_personal(token: Secret) -> bool:
     """Whether a text has the prefix of a personal access token, valid or not."""
-    return text.startswith(PAT_PREFIX)
+    return token.reveal().startswith(PAT_PREFIX)
 
 
 def wrap(drawn: Secret) -> Secret:
@@ -31,11 +31,11 @@ def wrap(drawn: Secret) -> Secret:
     return Secret(body + checksum(body))
 
 
-def unwrap(text: str) -> Secret | None:
+def unwrap(token: Secret) -> Secret | None:
     """The random characters of a token; None for what cannot be one."""
-    body, end = text[:-CHECKSUM], text[-CHECKSUM:]
-    if not is_personal(text) or len(text) != len(PAT_PREFIX) + RANDOM + CHECKSUM:
+    if not is_personal(token) or len(token) != len(PAT_PREFIX) + RANDOM + CHECKSUM:
         return None
+    body, end = token.reveal()[:-CHECKSUM], token.reveal()[-CHECKSUM:]
     return Secret(body[len(PAT_PREFIX) :]) if checksum(body) == end else None
 
 

@@ -64,15 +64,15 @@ def pair(session: Session, token: Secret) -> TokenPair:
     )
 
 
-def session_of(access_token: str) -> Session | None:
+def session_of(access_token: Secret) -> Session | None:
     """The session of a valid access token; None for any other."""
     try:
-        header = jwt.get_unverified_header(access_token)
+        header = jwt.get_unverified_header(access_token.reveal())
         key = _keys().get(header["kid"]) if header.keys() == HEADER else None
         if key is None or header["typ"] != TYPE:
             return None
         claims: dict[str, Any] = jwt.decode(
-            access_token,
+            access_token.reveal(),
             key,
             algorithms=[ALGORITHM],
             issuer=issuer(),
@@ -128,9 +128,10 @@ def audience() -> str:
     return f"{issuer()}/api/v1"
 
 
-def _secrets() -> list[str]:
+def _secrets() -> list[Secret]:
     """The keys of the service, the present one first: a rotation signs nobody out."""
-    return [str(current_app.secret_key), *current_app.config["SECRET_KEY_FALLBACKS"]]
+    keys = [str(current_app.secret_key), *current_app.config["SECRET_KEY_FALLBACKS"]]
+    return [Secret(key) for key in keys]
 
 
 def _keys() -> dict[str, bytes]:
@@ -138,12 +139,12 @@ def _keys() -> dict[str, bytes]:
 
 
 @cache
-def _derived(secret: str) -> tuple[str, bytes]:
+def _derived(secret: Secret) -> tuple[str, bytes]:
     """The id and the key of access tokens; it signs nothing else (RFC 8725, section 3.8)."""
-    key = hmac.digest(secret.encode(), b"access token", "sha256")
+    key = hmac.digest(secret.encoded(), b"access token", "sha256")
     return sha256(key).hexdigest()[:16], key
 
 
 def _signer() -> Signer:
-    oldest_first = list(reversed(_secrets()))
+    oldest_first = [secret.reveal() for secret in reversed(_secrets())]
     return Signer(oldest_first, "refresh token", key_derivation="hmac", digest_method=sha256)
