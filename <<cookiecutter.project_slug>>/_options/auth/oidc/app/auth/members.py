@@ -36,9 +36,9 @@ def groups_of(claims: Mapping[str, Any], name: str) -> frozenset[str]:
 def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     """The account that these claims identify, created at the first sign-in; None when refused.
 
-    The caller has locked the subject (:mod:`app.auth.provider_logouts`), so that nobody else creates
-    its account. It commits, and logs what it admits to. A user who has left the allowed groups is signed
-    out everywhere.
+    The caller has locked the subject, so that nobody else creates its account
+    (:mod:`app.auth.provider_logouts`); it commits, and logs what it admits to. A user who has left
+    the allowed groups is signed out everywhere.
     """
     known = User.issuer == settings.issuer, User.subject == Secret(claims["sub"])
     user = db.session.scalar(select(User).where(*known))
