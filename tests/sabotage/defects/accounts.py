@@ -322,7 +322,7 @@ DEFECTS = [
     ),
     rate_limits(
         "readiness only pings a full Redis",
-        'self.redis.incr("check", expiry=60)',
+        "self.redis.incr(key, expiry=60)",
         'self.redis.get("check")',
         "test_no_request_fails_with_redis_and_the_limits_go_on",
     ),
