@@ -23,6 +23,7 @@ from tests import live
 from tests.browser import DOMAIN, PAGES, Browser
 from tests.live import Answer, Site
 from tests.marks import asvs, practice, slow
+from tests.security.test_nginx import configured
 
 needs_nginx = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 
@@ -240,8 +241,8 @@ def test_browsers_get_http_2(edge: Site) -> None:
 @asvs("11.2.3", "11.6.2", "12.1.1", "12.1.2")
 def test_tls_is_what_mozilla_recommends() -> None:
     """Not all of it can be tried: OpenSSL itself has given up what is older."""
-    lines = Path("deploy/nginx/tls.conf").read_text().splitlines()
-    settings = [line.split(";")[0].split(" ", 1) for line in lines if line.startswith("ssl_")]
+    text = Path("deploy/nginx/tls.conf").read_text()
+    settings = [line.removesuffix(";").split(" ", 1) for line in configured(text)]
     ciphers = [
         *("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
         *("ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384"),
@@ -626,7 +627,7 @@ def test_only_owner_and_group_reach_the_socket(echo: Path) -> None:
 
 # Floods
 
-# A busy machine sends no 20 requests a second. Nginx holds the rate, test_numbers the number.
+# A busy machine sends no 20 requests a second. Nginx holds the rate, test_nginx the number.
 SLOWLY = {"rate=20r/s": "rate=1r/m"}
 
 

@@ -16,6 +16,7 @@ OIDC = {"auth": "oidc"}
 TOKEN = {"auth": "token"}
 LOCKS = "test_a_command_locks_the_account_first"
 accounts = partial(Defect, "account locks")
+nginx = partial(Defect, "nginx", guard="test_every_line_of_nginx_is_in_the_table")
 
 DEFECTS = [
     audits(
@@ -395,5 +396,37 @@ DEFECTS = [
         "shellcheck --external-sources --severity=error",
         CHECKER,
         SYSTEMD,
+    ),
+    nginx(
+        "Nginx lets every site read the answers",
+        "add_header X-Content-Type-Options",
+        'add_header Access-Control-Allow-Origin "*" always;\nadd_header X-Content-Type-Options',
+    ),
+    nginx(
+        "Nginx takes Secure from the cookies",
+        "proxy_redirect off;\n",
+        "proxy_redirect off;\nproxy_cookie_flags ~ nosecure nohttponly;\n",
+    ),
+    nginx(
+        "Nginx hides a header of the app",
+        "proxy_hide_header Strict-Transport-Security;\n",
+        "proxy_hide_header Strict-Transport-Security;\n"
+        "proxy_hide_header Cross-Origin-Opener-Policy;\n",
+    ),
+    nginx(
+        "an unknown version of HTTP gets no page of ours",
+        " 502 503 504 505 $error_page;",
+        " 502 503 504 $error_page;",
+    ),
+    nginx(
+        "Nginx takes a header of the app as a command",
+        "proxy_redirect off;\n",
+        "proxy_redirect off;\nproxy_pass_header X-Accel-Redirect;\n",
+    ),
+    https(
+        "a line among the settings of TLS",
+        "ssl_early_data off;\n",
+        "ssl_early_data off;\nproxy_ssl_verify off;\n",
+        "test_tls_is_what_mozilla_recommends",
     ),
 ]
