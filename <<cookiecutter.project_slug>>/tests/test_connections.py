@@ -27,10 +27,7 @@ from tests.live import Site
 from tests.marks import asvs, practice
 from tests.races import TIMEOUT
 
-pytestmark = [
-    practice("rate_limits"),
-    pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING),
-]
+pytestmark = practice("rate_limits")
 
 # Nginx waits 10 and 30 seconds; a test does not.
 SHORT = {

@@ -46,7 +46,7 @@ def test_every_line_of_nginx_is_in_the_table() -> None:
     ("text", "read"),
     [
         ("a on;  # why\n# b on;\n\n  c 'd # e';", ["a on;", "c 'd # e';"]),
-        ("a \"it's # b\"; c on;", ["a \"it's # b\"; c on;"]),
+        ('a "it\'s # b"; c on;', ['a "it\'s # b"; c on;']),
         ("# it's\na b#c; d on;", ["a b#c; d on;"]),
     ],
 )

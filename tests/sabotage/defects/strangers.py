@@ -16,6 +16,7 @@ OIDC = {"auth": "oidc"}
 TOKEN = {"auth": "token"}
 LOCKS = "test_a_command_locks_the_account_first"
 accounts = partial(Defect, "account locks")
+left_out = partial(Defect, "audits", guard="test_only_what_a_machine_lacks_skips_a_test")
 nginx = partial(Defect, "nginx", guard="test_every_line_of_nginx_is_in_the_table")
 
 DEFECTS = [
@@ -428,5 +429,32 @@ DEFECTS = [
         "ssl_early_data off;\n",
         "ssl_early_data off;\nproxy_ssl_verify off;\n",
         "test_tls_is_what_mozilla_recommends",
+    ),
+    left_out(
+        "a test asks for nothing and is left out",
+        '    expected, found = table("nginx.list"), nginx()\n',
+        '    if True == bool(1):\n        pytest.skip("no nginx")\n'
+        '    expected, found = table("nginx.list"), nginx()\n',
+        file="tests/security/test_nginx.py",
+    ),
+    left_out(
+        "a test is left out on every machine that we have",
+        '@pytest.mark.parametrize(\n    ("text", "read"),',
+        '@pytest.mark.skipif(bool(Path.cwd()), reason="not here")\n'
+        '@pytest.mark.parametrize(\n    ("text", "read"),',
+        file="tests/security/test_nginx.py",
+    ),
+    left_out(
+        "every Nginx is too old for its tests",
+        "if reason := too_old(path):",
+        'if reason := "too old":',
+        file="tests/needs.py",
+    ),
+    audits(
+        "a program that CI lacks is no failure there",
+        '    if os.environ.get("CI"):\n        pytest.fail(reason)\n',
+        "",
+        "test_what_is_missing_fails_in_ci_and_leaves_out_elsewhere",
+        file="tests/needs.py",
     ),
 ]
