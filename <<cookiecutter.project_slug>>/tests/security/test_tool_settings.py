@@ -46,6 +46,7 @@ PYTEST = {
     "testpaths": ["tests"],
     "addopts": ["-ra", "--strict-config", "--strict-markers"],
     "filterwarnings": ["error"],
+    "empty_parameter_set_mark": "fail_at_collect",
 }
 GITLEAKS = {
     "extend": {"useDefault": True},

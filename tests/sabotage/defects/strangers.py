@@ -17,6 +17,7 @@ TOKEN = {"auth": "token"}
 LOCKS = "test_a_command_locks_the_account_first"
 accounts = partial(Defect, "account locks")
 left_out = partial(Defect, "audits", guard="test_only_what_a_machine_lacks_skips_a_test")
+numbers = partial(Defect, "numbers", guard="test_every_number_is_in_the_table")
 nginx = partial(Defect, "nginx", guard="test_every_line_of_nginx_is_in_the_table")
 
 DEFECTS = [
@@ -456,5 +457,22 @@ DEFECTS = [
         "",
         "test_what_is_missing_fails_in_ci_and_leaves_out_elsewhere",
         file="tests/needs.py",
+    ),
+    numbers(
+        "a command lists all accounts at once", "PAGE, LONGEST = 50, 1000", "PAGE = LONGEST = 9**9"
+    ),
+    numbers(
+        "the page of metrics waits for Nginx for a minute",
+        "TIMEOUT = 2  # seconds",
+        "TIMEOUT = 60  # seconds",
+        file="app/metrics/certificate.py",
+    ),
+    numbers("a title may have 12,000 characters", "MAX_TITLE = 120 ", "MAX_TITLE = 12_000 "),
+    Defect(
+        "audits",
+        "tests without parameters are left out",
+        'empty_parameter_set_mark = "fail_at_collect"',
+        'empty_parameter_set_mark = "skip"',
+        "test_the_checkers_examine_all_files",
     ),
 ]
