@@ -532,4 +532,29 @@ DEFECTS = [
         "test_a_workflow_runs_its_targets_and_nothing_else",
         file=".github/workflows/ci.yml",
     ),
+    https(
+        "Nginx serves the old certificate until it restarts",
+        '        kill -HUP "$nginx"\n    fi',
+        "        :\n    fi",
+        "test_nginx_loads_a_new_certificate_while_it_runs",
+    ),
+    https(
+        "certbot asks for a certificate each time",
+        "--non-interactive --keep-until-expiring --agree-tos",
+        "--non-interactive --force-renewal --agree-tos",
+        "test_certbot_asks_twice_a_day_and_each_hour_after_a_failure",
+    ),
+    https(
+        "certbot asks too late",
+        "wait=43200 #",
+        "wait=4320000 #",
+        "test_certbot_asks_twice_a_day_and_each_hour_after_a_failure",
+    ),
+    https(
+        "certbot of a host asks the authority each time",
+        "--key-type ecdsa --keep-until-expiring",
+        "--key-type ecdsa --force-renewal",
+        "test_only_nginx_gets_a_new_certificate",
+        SYSTEMD,
+    ),
 ]
