@@ -205,7 +205,7 @@ def nginx(
 
     :param ports: for HTTP and HTTPS; free ones when not given.
     :param extra: directives to add at the level of http.
-    :param changes: other values for settings of ``nginx.conf``: ``{"gzip off": "gzip on"}``.
+    :param changes: other values for settings: ``{"gzip off": "gzip on"}``.
     """
     program = needs.nginx()
     http_port, https_port = ports or free_ports(address)
@@ -237,13 +237,19 @@ def configure(
     )
     deployed = re.findall(r"return 308 https://([^$]+)\$", (target / "site.conf").read_text())
     assert len(deployed) == 1, "deploy/nginx/site.conf has no redirect to a fixed name"
+
+    def owner(setting: str) -> str:
+        files = [it.name for it in target.glob("*.conf") if f"{setting};" in it.read_text()]
+        assert len(files) == 1, f"{setting} is in {files}"
+        return files[0]
+
     servers = "".join(f"server unix:{socket} max_fails=0;\n" for socket in app_sockets)
     replacements = [
         ("nginx.conf", r"\n(user|pid) [^;]*;|\n *\w+_temp_path [^;]*;", ""),
         ("nginx.conf", r"error_log [^ ;]+", f"error_log {site.directory}/log/error.log"),
         ("nginx.conf", r"access_log [^ ;]+", f"access_log {site.directory}/log/access.log"),
         ("nginx.conf", r"http \{\n", f"http {{\n{temporary}{extra}"),
-        *(("nginx.conf", rf"\b{old};", f"{new};") for old, new in (changes or {}).items()),
+        *((owner(old), rf"\b{old};", f"{new};") for old, new in (changes or {}).items()),
         ("site.conf", r"( *server unix:[^;]+;\n)+", servers),
         ("site.conf", r"/var/www/acme", f"{site.directory}/acme"),
         # <% if cookiecutter.__interface == "html" %>

@@ -557,4 +557,25 @@ DEFECTS = [
         "test_only_nginx_gets_a_new_certificate",
         SYSTEMD,
     ),
+    Defect(
+        "rate_limits",
+        "a body that stalls occupies a thread of the app",
+        "proxy_redirect off;\n",
+        "proxy_redirect off;\nproxy_request_buffering off;\n",
+        "test_a_body_that_stalls_ends_and_never_reaches_the_app",
+    ),
+    Defect(
+        "rate_limits",
+        "a request that hangs gets the page of Nginx",
+        " 502 503 504 505 $error_page;",
+        " 502 503 505 $error_page;",
+        "test_a_request_that_hangs_is_given_up",
+    ),
+    Defect(
+        "rate_limits",
+        "a worker that hangs stays for ever",
+        "timeout = 30  #",
+        "timeout = 0  #",
+        "test_a_worker_without_a_sign_of_life_is_replaced",
+    ),
 ]
