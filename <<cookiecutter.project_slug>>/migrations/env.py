@@ -65,6 +65,7 @@ with migration_engine().connect() as connection:
         process_revision_directives=rewriter,
         # <% if cookiecutter.database == "sqlite" %>
         render_as_batch=True,  # SQLite cannot alter a column; batch mode copies the table
+        transactional_ddl=True,  # SQLite can; Alembic would commit after each migration
         # <% endif %>
     )
     with context.begin_transaction():

@@ -26,11 +26,12 @@ from app.secret import REDACTED
 from app.security import audits, passwords, scope
 from app.security.rate_limits import limiter
 from app.settings import Settings
-from tests import account_locks, sample
+from tests import account_locks, needs, sample
 from tests.accounts import RememberingHasher
 from tests.browser import DOMAIN, SETTINGS, Browser
 from tests.database import dispose, migrate, scratch
-from tests.live import PATH, accepts, running
+from tests.live import accepts, running
+from tests.needs import PATH
 from tests.shared import Shared
 
 # Files that wait for timeouts, or that stop or start many servers. `make test` leaves them out,
@@ -45,7 +46,6 @@ SLOW = {
 }
 # Fixtures that start gunicorn, Nginx or a provider: whatever test uses one is slow as well.
 SERVERS = {"site", "edge", "echo"}
-NO_REDIS = "no redis-server on this machine; install it (apt-get install redis-server)"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -92,7 +92,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 @contextmanager
 def running_redis(socket: Path, **settings: str) -> Iterator[subprocess.Popen[bytes] | None]:
     """A Redis of our own on a unix socket. Without one, limits fall back to memory."""
-    program = shutil.which("redis-server")
+    program = shutil.which("redis-server", path=PATH)
     if program is None:
         yield None
         return
@@ -249,10 +249,9 @@ def has_redis(environment: dict[str, str]) -> bool:
 
 
 @pytest.fixture
-def needs_redis(environment: dict[str, str]) -> None:
-    """Skip where there is no Redis."""
-    if not has_redis(environment):
-        pytest.skip(NO_REDIS)
+def needs_redis() -> None:
+    """For tests of what Redis does; the others also run without it."""
+    needs.program("redis-server")
 
 
 @pytest.fixture

@@ -24,31 +24,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import needs
 from tests.client import DOMAIN  # imports no part of the app: an echo needs none
 from tests.guard import STOP_TIMEOUT
+from tests.needs import PATH
 
 PROJECT = Path(__file__).resolve().parent.parent
 ANSWER_TIMEOUT = 10  # seconds
 START_TIMEOUT = 60  # seconds; a busy machine takes long to start a server
-
-# Debian installs Nginx in a folder that is in the PATH of root alone.
-PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
-
-
-def missing() -> str:
-    """The program that this machine lacks, or an empty string."""
-    if sys.platform != "linux":
-        return "needs Linux, where each request can come from another address of 127.0.0.0/8"
-    if lacking := [name for name in ("nginx", "openssl") if not shutil.which(name, path=PATH)]:
-        return f"needs {' and '.join(lacking)} (apt-get install nginx-light openssl)"
-    shown = subprocess.run(["nginx", "-V"], capture_output=True, text=True, env={"PATH": PATH})
-    versions = re.findall(r"(nginx/|built with OpenSSL )(\d+)\.(\d+)\.(\d+)", shown.stderr)
-    found = {name: tuple(map(int, numbers)) for name, *numbers in versions}
-    old = found.get("nginx/", ()) < (1, 25, 1) or found.get("built with OpenSSL ", ()) < (3, 3)
-    return "needs nginx 1.25.1 or newer, built with OpenSSL 3.3 or newer" if old else ""
-
-
-MISSING = missing()
 
 
 @dataclass
@@ -222,8 +205,9 @@ def nginx(
 
     :param ports: for HTTP and HTTPS; free ones when not given.
     :param extra: directives to add at the level of http.
-    :param changes: other values for settings of ``nginx.conf``: ``{"gzip off": "gzip on"}``.
+    :param changes: other values for settings: ``{"gzip off": "gzip on"}``.
     """
+    program = needs.nginx()
     http_port, https_port = ports or free_ports(address)
     names = [f"DNS:{domain}", f"IP:{address}"]
     site = Site(address, http_port, https_port, directory,
@@ -231,7 +215,7 @@ def nginx(
     config = configure(site, *app_sockets, extra=extra, changes=changes)
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
     main = f"daemon off; pid {directory}/nginx.pid; {user}"
-    command = ["nginx", "-e", str(directory / "log/error.log"), "-c", str(config), "-g", main]
+    command = [program, "-e", str(directory / "log/error.log"), "-c", str(config), "-g", main]
     with running(
         command, directory / "nginx.out", lambda: accepts((address, https_port)), {"PATH": PATH}
     ):
@@ -253,13 +237,19 @@ def configure(
     )
     deployed = re.findall(r"return 308 https://([^$]+)\$", (target / "site.conf").read_text())
     assert len(deployed) == 1, "deploy/nginx/site.conf has no redirect to a fixed name"
+
+    def owner(setting: str) -> str:
+        files = [it.name for it in target.glob("*.conf") if f"{setting};" in it.read_text()]
+        assert len(files) == 1, f"{setting} is in {files}"
+        return files[0]
+
     servers = "".join(f"server unix:{socket} max_fails=0;\n" for socket in app_sockets)
     replacements = [
         ("nginx.conf", r"\n(user|pid) [^;]*;|\n *\w+_temp_path [^;]*;", ""),
         ("nginx.conf", r"error_log [^ ;]+", f"error_log {site.directory}/log/error.log"),
         ("nginx.conf", r"access_log [^ ;]+", f"access_log {site.directory}/log/access.log"),
         ("nginx.conf", r"http \{\n", f"http {{\n{temporary}{extra}"),
-        *(("nginx.conf", rf"\b{old};", f"{new};") for old, new in (changes or {}).items()),
+        *((owner(old), rf"\b{old};", f"{new};") for old, new in (changes or {}).items()),
         ("site.conf", r"( *server unix:[^;]+;\n)+", servers),
         ("site.conf", r"/var/www/acme", f"{site.directory}/acme"),
         # <% if cookiecutter.__interface == "html" %>

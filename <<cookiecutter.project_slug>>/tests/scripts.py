@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIG_DFL, SIGHUP, SIGINT, default_int_handler, signal
 
-import pytest
+from tests import needs
 
 SHELL = "/bin/sh"
 TIMEOUT = 60  # seconds
@@ -52,10 +52,7 @@ class Scratch:
         self.record = folder / "record"
         self.programs.mkdir()
         for name in {*real, *standins}:
-            path = shutil.which(name)
-            if name not in standins and path is None:
-                pytest.skip(f"no {name} on this machine, which the scripts of this deployment use")
-            text = standins.get(name, f'exec {path} "$@"')
+            text = standins[name] if name in standins else f'exec {needs.program(name)} "$@"'
             program = self.programs / name
             line = f'printf "%s\\n" "{name} $*" >>"$RECORD"'
             program.write_text(f"#!{SHELL}\n{line}\n{text}\n", "utf-8")

@@ -26,11 +26,9 @@ from tests.browser import DOMAIN
 from tests.live import Site
 from tests.marks import asvs, practice
 from tests.races import TIMEOUT
+from tests.test_instances import processes, with_workers
 
-pytestmark = [
-    practice("rate_limits"),
-    pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING),
-]
+pytestmark = practice("rate_limits")
 
 # Nginx waits 10 and 30 seconds; a test does not.
 SHORT = {
@@ -39,8 +37,10 @@ SHORT = {
     "keepalive_timeout 30s": "keepalive_timeout 1s",
     "worker_shutdown_timeout 30s": "worker_shutdown_timeout 1s",
 }
+HANGING = {"proxy_read_timeout 35s": "proxy_read_timeout 1s"}
 PAUSE = 0.4  # seconds between two bytes: less than any of these
 ALLOWED = 20  # requests at once from one address
+REPLACED = 60  # seconds; gunicorn waits for 30
 LARGE = 10 * 2**20  # bytes of an export
 
 START = f"POST / HTTP/1.1\r\nHost: {DOMAIN}\r\n".encode()
@@ -219,6 +219,80 @@ def test_a_client_that_does_not_read_occupies_no_thread_of_the_app(tmp_path: Pat
     with large_response(path) as taken, live.nginx(tmp_path, path) as site, site.connect() as slow:
         slow.sendall(f"GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n".encode())
         assert taken.wait(TIMEOUT)
+
+
+@contextmanager
+def silent(path: Path) -> Iterator[list[socket.socket]]:
+    """An app that takes each request and never answers; its connections."""
+    taken: list[socket.socket] = []
+    over = threading.Event()
+
+    def accept(listener: socket.socket) -> None:
+        while not over.is_set():
+            taken.append(listener.accept()[0])
+
+    with ExitStack() as stack, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=accept, args=[listener])
+        thread.start()
+        try:
+            yield taken
+        finally:
+            over.set()
+            with socket.socket(socket.AF_UNIX) as last:
+                last.connect(str(path))
+            thread.join(TIMEOUT)
+            for connection in taken:
+                stack.enter_context(connection)
+
+
+@practice("errors")
+@asvs("15.2.2")
+def test_a_request_that_hangs_is_given_up(tmp_path: Path) -> None:
+    """The client hears that it may try again, and no connection to the app stays."""
+    path = tmp_path / "app.sock"
+    with silent(path) as taken, live.nginx(tmp_path, path, changes=HANGING) as site:
+        answer = site.get("/")
+        (connection,) = taken
+        connection.settimeout(TIMEOUT)
+        assert b"GET / HTTP/1.1" in b"".join(iter(lambda: connection.recv(65536), b""))
+    assert (answer.status, answer.header("retry-after")) == (504, "5")
+    assert "The service takes too long to answer." in answer.body
+    assert answer.header("cache-control") == "no-store"
+
+
+@asvs("15.2.2")
+def test_a_body_that_stalls_ends_and_never_reaches_the_app(tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    with (
+        silent(path) as taken,
+        live.nginx(tmp_path, path, changes=SHORT) as site,
+        site.connect() as connection,
+    ):
+        connection.sendall(SLOW_BODY)
+        connection.settimeout(TIMEOUT)
+        with suppress(ConnectionError, ssl.SSLError):  # reset
+            assert connection.recv(65536) == b""
+        assert taken == []
+
+
+@practice("errors")
+@asvs("15.2.2")
+def test_a_worker_without_a_sign_of_life_is_replaced(tmp_path: Path) -> None:
+    """Half a minute, as deployed: one that hangs as a whole would take requests for ever."""
+    with live.gunicorn(tmp_path, {"WEB_CONCURRENCY": "1"}, "tests.live:echo") as path:
+        assert answered(path)  # before its first sign of life, gunicorn waits for none
+        master, frozen = processes(path)
+        os.kill(frozen, signal.SIGSTOP)
+        live.wait_until(lambda: frozen not in with_workers(master), REPLACED)
+        assert answered(path)
+
+
+def answered(path: Path) -> bool:
+    with live.connect_unix(path) as connection:
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
 
 
 @asvs("15.2.2")

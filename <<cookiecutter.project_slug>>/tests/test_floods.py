@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.security import hash_slots, passwords
-from tests import live
+from tests import live, needs
 from tests.browser import PROFILE, Browser
 from tests.marks import asvs, practice
 from tests.races import TIMEOUT
@@ -31,8 +31,6 @@ from tests.test_instances import Remote, processes, straight
 
 FLOOD = 40  # sign-ins at once
 HASH = passwords.HASHER.memory_cost  # KiB that one takes
-
-linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 
 
 class Held(PasswordHasher):
@@ -100,13 +98,13 @@ def peak(pid: int) -> int:
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
 
 
-@linux
 @practice("passwords")
 @asvs("15.2.2")
 def test_a_flood_takes_no_more_memory_than_is_meant_for_it(
     app: Flask, alice: Browser, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Also where an operator gave the worker many threads."""
+    needs.linux()
     settings = {"WEB_CONCURRENCY": "1", "GUNICORN_THREADS": "16"}
     with live.gunicorn(tmp_path, environment | settings) as path:
         user = there(alice, path)

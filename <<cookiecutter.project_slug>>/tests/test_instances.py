@@ -23,13 +23,11 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client, TestResponse
 
-from tests import live
+from tests import live, needs
 from tests.browser import FORM_REFUSED, PASSWORD, SIGN_IN, Browser
 from tests.live import Answer, Site, connect_unix, read_answer
 from tests.marks import asvs, practice
 from tests.races import TIMEOUT
-
-pytestmark = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 
 REQUESTS = 24  # of one client; Nginx lets through 40 at once
 Send = Callable[[str, str, dict[str, str], bytes], Answer]
@@ -84,8 +82,7 @@ def instances(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Site, list[Path]]]:
     """Three of one worker each, and the Nginx before them."""
-    if not Path(environment["REDIS_URL"].removeprefix("redis+unix://")).exists():
-        pytest.skip("needs redis-server: in memory, each instance counts for itself")
+    needs.program("redis-server")  # in memory, each instance counts for itself
     with ExitStack() as stack:
         one_worker = environment | {"WEB_CONCURRENCY": "1"}
         folders = [tmp_path_factory.mktemp("instance") for _ in range(3)]

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-import pytest
 from flask import Flask
 
 # <% if cookiecutter.auth == "session" %>
@@ -125,7 +124,6 @@ def written_files(process: Path) -> Iterator[str]:
 
 
 @slow
-@pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 @asvs("16.4.3", "16.2.2", "16.2.4")
 def test_the_running_servers_write_lines_of_json_and_no_file(
     environment: dict[str, str], tmp_path: Path

@@ -43,7 +43,6 @@ from tests.test_instances import processes
 
 pytestmark = practice("logs")
 
-needs_nginx = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 REQUESTS = 12
 BACKUP = "app_backup_seconds"
 Samples = dict[tuple[str, ...], float]
@@ -120,7 +119,6 @@ def scraped(
 
 
 @slow
-@needs_nginx
 @asvs("13.4.5")
 def test_the_listener_of_metrics_answers_nothing_else(scraped: Scraped) -> None:
     status, body = scraped.ask("GET", "/metrics")
@@ -133,7 +131,6 @@ def test_the_listener_of_metrics_answers_nothing_else(scraped: Scraped) -> None:
 
 
 @slow
-@needs_nginx
 @asvs("13.4.5")
 @pytest.mark.parametrize(
     "path", ["/metrics", "/metrics?x=1", "/%6detrics", "//metrics", "/./metrics"]
@@ -148,7 +145,6 @@ def test_metrics_are_not_reached_through_nginx(scraped: Scraped, path: str) -> N
 
 
 @slow
-@needs_nginx
 @asvs("13.4.5")
 def test_metrics_are_not_on_the_socket_of_the_service(scraped: Scraped) -> None:
     for host in (scraped.site.domain, f"127.0.0.1:{scraped.port}"):
@@ -206,7 +202,6 @@ def test_connections_are_counted_while_they_are_in_use(make_app: Callable[..., F
 
 
 @slow
-@needs_nginx
 def test_no_client_chooses_a_label(scraped: Scraped) -> None:
     for path in ("/canary-1", f"{HOME}?canary=1", "/static/canary.js", "/%0acanary{", "/canary-2"):
         scraped.site.get(path)
@@ -223,7 +218,6 @@ def test_no_client_chooses_a_label(scraped: Scraped) -> None:
 
 
 @slow
-@needs_nginx
 @asvs("16.3.3")
 def test_requests_and_events_are_counted_by_their_kind(scraped: Scraped) -> None:
     before, count = scraped.samples(), scraped.counted()
@@ -279,7 +273,6 @@ def kill_a_worker(app: Path) -> None:
 
 
 @slow
-@needs_nginx
 def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
     before = scraped.counted()
     for _ in range(REQUESTS):
@@ -297,7 +290,6 @@ def test_a_killed_worker_loses_no_count(scraped: Scraped) -> None:
 
 
 @slow
-@needs_nginx
 def test_what_a_killed_worker_held_is_forgotten(scraped: Scraped) -> None:
     """Its connections, for example: its successor would never give them back."""
     (folder,) = scraped.site.directory.glob("metrics-*")
@@ -315,7 +307,6 @@ def test_what_a_killed_worker_held_is_forgotten(scraped: Scraped) -> None:
 
 
 @slow
-@needs_nginx
 def test_the_certificate_metric_reads_the_certificate_of_nginx(scraped: Scraped) -> None:
     """Whoever asks for another name, or for none, is shown no certificate."""
     left = scraped.read()["app_certificate_seconds",]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+# <% if cookiecutter.deployment == "kubernetes" %>
 import shutil
+# <% endif %>
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from app.metrics.collector import Metrics
 from app.metrics.counting import counted
+from tests import needs
 from tests.decisions import named, rows
 from tests.marks import practice, slow
 
@@ -93,10 +96,7 @@ def test_each_alert_fires_in_its_rule_test() -> None:
     "words", [("check", "rules", str(FOLDER / "alerts.yml")), ("test", "rules", RULES_TEST)]
 )
 def test_prometheus_takes_the_alerts(words: tuple[str, ...]) -> None:
-    program = shutil.which("promtool")
-    if program is None:
-        pytest.skip("no promtool on this machine; install it (apt-get install prometheus)")
-    checked = subprocess.run([program, *words], capture_output=True, text=True)
+    checked = subprocess.run([needs.program("promtool"), *words], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -166,8 +166,7 @@ def test_the_component_opens_the_port_to_prometheus_alone() -> None:
 
 @pytest.mark.parametrize("overlay", ["production", "gateway"])
 def test_an_overlay_with_the_component_has_the_listener(overlay: str, tmp_path: Path) -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("no kubectl on this machine; it renders the manifests")
+    needs.program("kubectl")
     shutil.copytree("deploy/kubernetes", tmp_path / "kubernetes")
     place = tmp_path / "kubernetes" / "overlays" / overlay
     text = (place / "kustomization.yaml").read_text("utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -19,18 +18,12 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests import live
+from tests import live, needs
 from tests.client import DOMAIN
 from tests.marks import practice
 from tests.test_instances import processes
 
-PROGRAM = shutil.which("prometheus")
-pytestmark = [
-    practice("logs"),
-    pytest.mark.skipif(
-        PROGRAM is None, reason="no prometheus on this machine (apt-get install prometheus)"
-    ),
-]
+pytestmark = practice("logs")
 DOCUMENT = Path("docs/monitoring.md").read_text("utf-8")
 RULES = Path("deploy/monitoring/alerts.yml").resolve()
 DASHBOARD = Path("deploy/monitoring/dashboard.json")
@@ -92,7 +85,7 @@ def prometheus(
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
     port, _ = live.free_ports("127.0.0.1")
     command = [
-        str(PROGRAM),
+        needs.program("prometheus"),
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -17,9 +17,13 @@ from app.auth import throttling
 from app.auth.models import Decoy, Session, User
 from app.database import db, now
 from app.secret import Secret
+# <% if cookiecutter.auth != "oidc" %>
 from app.security.rate_limits import limiter
+# <% endif %>
 from tests.browser import PASSWORD, SIGNED_IN, Browser
+# <% if cookiecutter.auth != "oidc" %>
 from tests.conftest import has_redis
+# <% endif %>
 from tests.marks import asvs, practice, slow
 from tests.races import ALICE, at_once
 from tests.statements import recorded
@@ -27,9 +31,10 @@ from tests.statements import recorded
 pytestmark = practice("auth.throttling")
 
 NOBODY = "nobody@example.com"
+# <% if cookiecutter.auth != "oidc" %>
 NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"
+# <% endif %>
 DAY = 24 * 3600  # seconds
-CHANGES_PASSWORDS = hasattr(Browser, "change_password")
 
 
 @pytest.fixture
@@ -209,10 +214,8 @@ def test_simultaneous_failures_create_one_decoy(app: Flask) -> None:
         assert db.session.scalars(select(Decoy.failures)).one() == 6
 
 
+# <% if cookiecutter.auth != "oidc" %>
 @asvs("6.3.1")
-@pytest.mark.skipif(
-    not CHANGES_PASSWORDS, reason="who signs in at a provider has no password to change here"
-)
 def test_a_stolen_session_guesses_the_password_no_faster(
     app: Flask, alice: Browser, environment: dict[str, str]
 ) -> None:
@@ -236,6 +239,7 @@ def test_a_stolen_session_guesses_the_password_no_faster(
         limiter.storage.reset()
 
 
+# <% endif %>
 @slow
 def test_an_operator_lets_the_owner_in_at_once(
     app: Flask, alice: Browser, guesser: Browser, cli: Callable[..., Any]

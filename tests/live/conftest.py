@@ -215,7 +215,12 @@ def serving(folder: Path, auth: str, *settings: str) -> Iterator[Service]:
     project = render(folder, auth=auth)
     locks = [project / "requirements.lock", project / "requirements-dev.lock"]
     python = virtual_environment(f"service-{auth}", locks, []) / "python"
-    said = run(python, "-c", "from tests import live; print(live.MISSING)", cwd=project).stdout
+    said = run(
+        python,
+        "-c",
+        'from tests import needs; print(needs.too_old(needs.program("nginx")))',
+        cwd=project,
+    ).stdout
     if said.strip():
         pytest.skip(said)  # the machine's Nginx is too old
     path = f"{os.environ['PATH']}:/usr/sbin"

@@ -16,8 +16,6 @@ from tests import live
 
 
 def main(sockets: list[str]) -> None:
-    if live.MISSING:
-        sys.exit(live.MISSING)
     with (
         tempfile.TemporaryDirectory() as folder,
         live.nginx(Path(folder), *map(Path, sockets)) as site,

@@ -7,15 +7,19 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from app.security import audits
 from app.settings import ConfigurationError
+from tests import needs
 from tests.marks import asvs, slow
+from tests.needs import AUDITORS
 
 ROOT = Path(__file__).parents[2]
 CODE = ["app", "deploy", "migrations", "wsgi.py"]
@@ -85,6 +89,37 @@ def test_production_has_no_package_of_the_tests() -> None:
     needed = named(project["project"]["dependencies"])
     assert needed <= (locked := named((ROOT / "requirements.lock").read_text().splitlines()))
     assert locked & (named(groups) - needed - SHARED) == set()
+
+
+@asvs("15.1.2")
+@pytest.mark.parametrize(
+    ("lock", "group"),
+    [("requirements", ""), ("requirements-dev", "dev"), ("requirements-audit", "audit")],
+)
+def test_a_lock_has_only_what_something_asks_for(lock: str, group: str) -> None:
+    """A package that somebody adds by hand runs its own code, with all that the service may do."""
+    if group == "audit":
+        needs.auditor("pip-audit")
+    where = [str(next(AUDITORS.parent.glob("lib/*/site-packages")))] if group == "audit" else None
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = project["dependency-groups"][group] if group else project["project"]["dependencies"]
+    found = {
+        canonicalize_name(str(it.name)): it.requires or []
+        for it in (distributions(path=where) if where else distributions())
+    }
+    seen: set[tuple[str, str]] = set()
+    todo = [Requirement(it) for it in asked]
+    while todo:
+        requirement = todo.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in {"", *requirement.extras} - {it for known, it in seen if known == name}:
+            seen.add((name, extra))
+            for inner in map(Requirement, found.get(name, [])):
+                optional = re.search(r"extra == [\"']([\w-]+)", str(inner.marker or ""))
+                if (optional[1] if optional else "") == extra:
+                    todo.append(inner)
+    locked = named((ROOT / f"{lock}.lock").read_text().splitlines())
+    assert {canonicalize_name(it) for it in locked} - {name for name, _ in seen} == set()
 
 
 def named(lines: list[str]) -> set[str]:

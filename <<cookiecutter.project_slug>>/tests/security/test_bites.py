@@ -1,7 +1,7 @@
 """Each gate bites: a weakness that somebody plants makes its target of the Makefile fail.
 
 The judges themselves run here, on a small project with the settings of this one. Those that
-``make audit`` installs are left out until it has run once.
+``make audit`` installs are left out until it has run once, except in CI.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.marks import asvs, practice
 from tests.security.make import ROOT
+from tests.security.test_gates import CONTAINER
 
 pytestmark = practice("audits")
 
@@ -44,7 +46,7 @@ PLANTED = {
         "dangerous-triggers",
     ),
     "nginx": ("deploy/nginx/proxy.conf", "proxy_set_header Host $http_host;\n", "host_spoofing"),
-    "dockerfile": ("Dockerfile", "FROM debian:latest\n", "DL3007"),
+    **({"dockerfile": ("Dockerfile", "FROM debian:latest\n", "DL3007")} if CONTAINER else {}),
     "secrets": ("secrets.txt", "aws_key = " + "AKIA" + "Z7QLTDRW4KEYPB5N\n", "aws-access-token"),
 }
 
@@ -66,8 +68,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def git(folder: Path, *arguments: str) -> None:
-    if not shutil.which("git"):
-        pytest.skip("needs git")
+    needs.program("git")
     who = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
     subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
 
@@ -84,19 +85,12 @@ def make(folder: Path, target: str, *, venv: Path = VENV, **environment: str) ->
     return ended.returncode, ended.stdout
 
 
-def needs_auditor(name: str) -> None:
-    if not (VENV / "audit/bin" / name).exists():
-        pytest.skip(f"{name} is not installed; make audit installs it")
-
-
 @pytest.mark.parametrize("target", PLANTED)
 def test_each_make_target_fails_on_a_planted_weakness(project: Path, target: str) -> None:
     if target in AUDITOR:
-        needs_auditor(AUDITOR[target])
-    if target == "dockerfile" and not (ROOT / "Dockerfile").exists():
-        pytest.skip("this deployment has no Dockerfile")
-    if target == "secrets" and not shutil.which("gitleaks"):
-        pytest.skip("needs gitleaks (apt-get install gitleaks)")
+        needs.auditor(AUDITOR[target])
+    if target == "secrets":
+        needs.program("gitleaks")
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message=strong")
     status, output = make(project, target)
@@ -120,8 +114,8 @@ def test_a_missing_package_makes_its_target_fail(project: Path) -> None:
     status, output = make(project, "packages", venv=project / "own")
     assert status == 0, output
     (packages / "weak-1.dist-info").mkdir()
-    needs = "Metadata-Version: 2.1\nName: weak\nVersion: 1\nRequires-Dist: no-such-package\n"
-    (packages / "weak-1.dist-info/METADATA").write_text(needs)
+    metadata = "Metadata-Version: 2.1\nName: weak\nVersion: 1\nRequires-Dist: no-such-package\n"
+    (packages / "weak-1.dist-info/METADATA").write_text(metadata)
     status, output = make(project, "packages", venv=project / "own")
     assert (status != 0, "no-such-package" in output) == (True, True), output
 
@@ -154,7 +148,7 @@ def vulnerabilities(*names: str) -> Iterator[str]:
 @asvs("15.2.1")
 def test_a_known_vulnerability_makes_its_target_fail(project: Path) -> None:
     """In each of the lock files."""
-    needs_auditor("pip-audit")
+    needs.auditor("pip-audit")
     for names in ((), ("flask", "pytest", "zizmor")):
         with vulnerabilities(*names) as url:
             osv = {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv", "PIP_AUDIT_OSV_URL": url}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import runpy
-import shutil
 import socket
 import ssl
 import subprocess
@@ -19,12 +18,11 @@ import pytest
 from flask import Flask
 
 from app.security import https
-from tests import live
+from tests import live, needs
 from tests.browser import DOMAIN, PAGES, Browser
 from tests.live import Answer, Site
 from tests.marks import asvs, practice, slow
-
-needs_nginx = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
+from tests.security.test_nginx import configured
 
 HSTS = "max-age=63072000; includeSubDomains"
 NGINX_HEADERS = {
@@ -100,7 +98,6 @@ def test_ipv6_is_served_like_ipv4() -> None:
 
 
 @asvs("3.4.4", "12.2.1")
-@needs_nginx
 def test_plain_http_is_redirected_to_the_fixed_name(edge: Site) -> None:
     answer = edge.request("GET", "/account/?before=a%0d%0ab", tls=False)
     assert answer.status == 308
@@ -112,7 +109,6 @@ def test_plain_http_is_redirected_to_the_fixed_name(edge: Site) -> None:
 
 
 @asvs("4.1.2")
-@needs_nginx
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_writes_over_plain_http_are_refused_without_redirect(edge: Site, method: str) -> None:
     """A redirect would repeat it over TLS, and nobody would notice that it had been read."""
@@ -121,7 +117,6 @@ def test_writes_over_plain_http_are_refused_without_redirect(edge: Site, method:
 
 
 @asvs("3.7.2")
-@needs_nginx
 @pytest.mark.parametrize("target", ["//evil.test/", "http://evil.test/", "/@evil.test"])
 def test_a_request_line_cannot_move_the_redirect(edge: Site, target: str) -> None:
     data = edge.raw(
@@ -131,7 +126,6 @@ def test_a_request_line_cannot_move_the_redirect(edge: Site, target: str) -> Non
         assert str(parse(data).header("location")).startswith(f"https://{DOMAIN}/")
 
 
-@needs_nginx
 @pytest.mark.parametrize(
     "host", ["evil.test", f"evil.{DOMAIN}", "127.0.0.1", f"{DOMAIN}.evil.test"]
 )
@@ -139,7 +133,6 @@ def test_plain_http_for_another_host_gets_no_answer(edge: Site, host: str) -> No
     assert edge.raw(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), tls=False) == b""
 
 
-@needs_nginx
 def test_the_certificate_authority_finds_its_token(edge: Site) -> None:
     token = edge.directory / "acme/.well-known/acme-challenge/token"
     token.parent.mkdir(parents=True)
@@ -167,7 +160,6 @@ def handshake(site: Site, context: ssl.SSLContext, **kwargs: Any) -> str:
 
 
 @asvs("12.1.1")
-@needs_nginx
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize(
     ("version", "outcome"),
@@ -186,7 +178,6 @@ def test_protocols(edge: Site, version: ssl.TLSVersion, outcome: str) -> None:
 
 
 @asvs("12.1.2")
-@needs_nginx
 @pytest.mark.parametrize(
     "ciphers", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA256"]
 )
@@ -203,18 +194,14 @@ def test_ciphers_without_forward_secrecy_or_authentication_are_refused(
 
 
 @asvs("11.6.2")
-@needs_nginx
 def test_the_key_exchange_withstands_a_quantum_computer(edge: Site) -> None:
-    listed = subprocess.run(["openssl", "list", "-kem-algorithms"], capture_output=True, text=True)
-    if "X25519MLKEM768" not in listed.stdout:
-        pytest.skip("X25519MLKEM768 needs OpenSSL 3.5; Nginx falls back to X25519")
+    needs.group("X25519MLKEM768")  # without it Nginx falls back to X25519
     command = ["openssl", "s_client", "-connect", f"{edge.address}:{edge.https_port}"]
     command += ["-servername", DOMAIN, "-CAfile", str(edge.ca), "-verify_return_error"]
     shown = subprocess.run(command, input=b"", capture_output=True, timeout=live.ANSWER_TIMEOUT)
     assert b"Negotiated TLS1.3 group: X25519MLKEM768" in shown.stdout, shown.stderr
 
 
-@needs_nginx
 @pytest.mark.parametrize("name", [f"evil.{DOMAIN}", "evil.test", "127.0.0.1", None])
 def test_an_unknown_name_sees_no_certificate(edge: Site, name: str | None) -> None:
     context = edge.tls()
@@ -228,7 +215,6 @@ def test_an_unknown_name_sees_no_certificate(edge: Site, name: str | None) -> No
         pass
 
 
-@needs_nginx
 def test_browsers_get_http_2(edge: Site) -> None:
     context = edge.tls()
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -240,8 +226,8 @@ def test_browsers_get_http_2(edge: Site) -> None:
 @asvs("11.2.3", "11.6.2", "12.1.1", "12.1.2")
 def test_tls_is_what_mozilla_recommends() -> None:
     """Not all of it can be tried: OpenSSL itself has given up what is older."""
-    lines = Path("deploy/nginx/tls.conf").read_text().splitlines()
-    settings = [line.split(";")[0].split(" ", 1) for line in lines if line.startswith("ssl_")]
+    text = Path("deploy/nginx/tls.conf").read_text()
+    settings = [line.removesuffix(";").split(" ", 1) for line in configured(text)]
     ciphers = [
         *("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
         *("ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384"),
@@ -262,7 +248,6 @@ def test_tls_is_what_mozilla_recommends() -> None:
 
 
 @asvs("3.4.1")
-@needs_nginx
 @pytest.mark.parametrize("status", [200, 302, 304, 400, 403, 404, 422, 429, 500, 502, 503])
 def test_every_answer_of_the_app_passes_with_hsts_once(edge: Site, status: int) -> None:
     answer = edge.get(f"/status/{status}")
@@ -275,7 +260,6 @@ def test_every_answer_of_the_app_passes_with_hsts_once(edge: Site, status: int) 
 
 
 @asvs("3.4.1")
-@needs_nginx
 def test_every_answer_of_the_service_has_hsts_once(site: Site, app: Flask) -> None:
     """Pages, redirects, errors, health checks, and static files where there are any."""
     paths = [path for rule in app.url_map.iter_rules() if "<" not in (path := rule.rule)]
@@ -289,7 +273,6 @@ def test_every_answer_of_the_service_has_hsts_once(site: Site, app: Flask) -> No
     assert {200, 404} < statuses
 
 
-@needs_nginx
 def test_nothing_is_compressed(site: Site) -> None:
     """The length of a compressed page would reveal a secret that equals text of the attacker."""
     for path in ("/", "/auth/login", "/nothing", "/.nginx/error.html"):
@@ -356,7 +339,6 @@ def assert_own_error(answer: Answer, status: int, **more: str) -> None:
 
 
 @asvs("3.4.3", "3.4.4", "3.4.5", "13.4.6", "16.5.1")
-@needs_nginx
 @pytest.mark.parametrize("upstream", [nothing_listens, breaks_off])
 def test_the_error_page_for_a_stopped_app_reveals_nothing(
     tmp_path: Path, upstream: Callable[[Path], AbstractContextManager[None]]
@@ -380,7 +362,6 @@ def test_the_error_page_for_a_stopped_app_reveals_nothing(
     }
 
 
-@needs_nginx
 @pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1), ("PATCH", 1)])
 def test_a_write_is_not_sent_to_another_instance(tmp_path: Path, method: str, times: int) -> None:
     """An instance that dies during a write may have stored it already."""
@@ -399,7 +380,6 @@ def test_a_write_is_not_sent_to_another_instance(tmp_path: Path, method: str, ti
 
 
 @asvs("13.4.5", "13.4.6", "16.5.1")
-@needs_nginx
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize(
     "path",
@@ -419,7 +399,6 @@ def test_visitors_do_not_learn_whether_the_service_is_ready(
     assert not re.search("database|rate_limits|degraded", answer.body)
 
 
-@needs_nginx
 def test_the_operator_reads_readiness_over_the_socket(site: Site) -> None:
     with live.connect_unix(site.directory / "app.sock") as connection:
         connection.request("GET", "/readyz", headers={"Host": DOMAIN})
@@ -429,7 +408,6 @@ def test_the_operator_reads_readiness_over_the_socket(site: Site) -> None:
 
 
 @asvs("3.4.1", "13.4.6", "16.5.1")
-@needs_nginx
 @pytest.mark.parametrize(
     ("method", "path", "sent", "status"),
     [
@@ -452,7 +430,6 @@ def test_nginx_refuses(
 
 
 @asvs("13.4.6", "16.5.1")
-@needs_nginx
 def test_plain_http_on_the_port_of_tls_gets_our_page(edge: Site) -> None:
     source = (edge.address, edge.https_port)
     with socket.create_connection(source, live.ANSWER_TIMEOUT) as connected:
@@ -463,14 +440,12 @@ def test_plain_http_on_the_port_of_tls_gets_our_page(edge: Site) -> None:
 
 
 @asvs("4.1.4", "13.4.4")
-@needs_nginx
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "TRACK", "PROPFIND", "X", "A" * 30])
 def test_other_methods_are_refused(edge: Site, method: str) -> None:
     assert_own_error(edge.request(method, "/"), 405, allow=METHODS)
 
 
 @asvs("5.2.1")
-@needs_nginx
 def test_a_body_ends_at_256_kib(edge: Site) -> None:
     assert f"BODY_LENGTH={BODY}\n" in edge.request("POST", "/", body=b"x" * BODY).body
     assert_own_error(edge.request("POST", "/", body=b"x" * (BODY + 1)), 413)
@@ -480,7 +455,6 @@ def test_a_body_ends_at_256_kib(edge: Site) -> None:
 
 
 @asvs("3.4.1")
-@needs_nginx
 def test_what_gunicorn_refuses_has_the_headers_too(edge: Site) -> None:
     """Only a great many small headers get past Nginx and no further."""
     answer = edge.get("/", **{f"X-{i}": "1" for i in range(120)})
@@ -515,7 +489,6 @@ FORGED = {
 
 
 @asvs("4.1.3", "15.3.4")
-@needs_nginx
 def test_forged_headers_do_not_reach_the_app(edge: Site) -> None:
     answer = edge.request("GET", "/", headers=FORGED, source="127.0.0.9")
     assert answer.status == 200
@@ -531,13 +504,11 @@ def test_forged_headers_do_not_reach_the_app(edge: Site) -> None:
 
 
 @asvs("4.1.3", "15.3.4")
-@needs_nginx
 def test_the_host_is_the_one_that_nginx_chose_by(edge: Site) -> None:
     answer = edge.request("GET", "/", headers={"Host": f"{DOMAIN.upper()}:1"})
     assert seen_by_app(answer)["HTTP_HOST"] == DOMAIN
 
 
-@needs_nginx
 def test_the_app_logs_the_address_that_nginx_saw(site: Site) -> None:
     answer = site.request("GET", "/healthz", headers=FORGED, source="127.0.0.9")
     request_id = str(answer.header("x-request-id"))
@@ -553,7 +524,6 @@ CHUNKED_INNER = b"0\r\n\r\n" + INNER
 
 
 @asvs("4.2.1")
-@needs_nginx
 @pytest.mark.parametrize(
     "framing",
     [
@@ -585,7 +555,6 @@ def test_no_request_is_smuggled(edge: Site, framing: bytes) -> None:
 
 
 @asvs("4.2.1")
-@needs_nginx
 @pytest.mark.parametrize(
     "framing",
     [
@@ -601,7 +570,6 @@ def test_a_malformed_framing_header_is_dropped(edge: Site, framing: bytes) -> No
 
 
 @asvs("4.1.3")
-@needs_nginx
 def test_gunicorn_itself_takes_no_ambiguous_header(echo: Path) -> None:
     """Should Nginx let one pass."""
     with socket.socket(socket.AF_UNIX) as client:
@@ -619,21 +587,18 @@ def test_gunicorn_listens_on_a_socket_only(monkeypatch: pytest.MonkeyPatch) -> N
     assert config["control_socket_disable"] is True
 
 
-@needs_nginx
 def test_only_owner_and_group_reach_the_socket(echo: Path) -> None:
     assert echo.stat().st_mode & 0o777 == 0o660
 
 
 # Floods
 
-# A busy machine sends no 20 requests a second. Nginx holds the rate, test_numbers the number.
+# A busy machine sends no 20 requests a second. Nginx holds the rate, test_nginx the number.
 SLOWLY = {"rate=20r/s": "rate=1r/m"}
 
 
 @practice("rate_limits")
 @asvs("2.4.1")
-@needs_nginx
-@slow
 def test_a_flood_is_limited_by_address_whatever_it_asks_for(tmp_path: Path, echo: Path) -> None:
     with live.nginx(tmp_path, echo, changes=SLOWLY) as edge:
         flood = [edge.request("GET", "/status/404", source="127.0.0.20") for _ in range(50)]
@@ -644,8 +609,6 @@ def test_a_flood_is_limited_by_address_whatever_it_asks_for(tmp_path: Path, echo
 
 @practice("rate_limits")
 @asvs("2.4.1")
-@needs_nginx
-@slow
 def test_an_ipv6_subscriber_counts_as_one(tmp_path: Path, echo: Path) -> None:
     extra = "set_real_ip_from 127.0.0.0/8; real_ip_header X-Test-Address;\n"
     with live.nginx(tmp_path, echo, extra=extra, changes=SLOWLY) as edge:
@@ -660,7 +623,6 @@ def test_an_ipv6_subscriber_counts_as_one(tmp_path: Path, echo: Path) -> None:
 
 @practice("logs")
 @asvs("16.2.5", "16.4.1")
-@needs_nginx
 def test_the_log_holds_no_query_and_no_forged_line(edge: Site) -> None:
     edge.get("/path%22%7d%0a?token=canary-7", referer="https://x/?token=canary-8")
     edge.raw(b'GET /"} HTTP/1.1\r\nHost: service.test\r\nConnection: close\r\n\r\n')
@@ -729,12 +691,11 @@ def test_the_check_reports_unsafe_https_settings(
 
 @slow
 def test_nginx_accepts_the_configuration_without_a_warning(tmp_path: Path) -> None:
-    if live.MISSING:
-        pytest.skip(live.MISSING)
+    program = needs.nginx()
     ca = live.make_certificates(tmp_path / "tls", f"DNS:{DOMAIN}")
     site = Site("127.0.0.1", *live.free_ports("127.0.0.1"), tmp_path, ca)
     config = live.configure(site, tmp_path / "app.sock")
-    command = [str(shutil.which("nginx", path=live.PATH)), "-t", "-q", "-c", str(config)]
+    command = [program, "-t", "-q", "-c", str(config)]
     command += ["-e", "stderr", "-g", f"pid {tmp_path}/nginx.pid;"]
     shown = subprocess.run(command, capture_output=True, text=True)
     assert (shown.returncode, shown.stdout + shown.stderr) == (0, "")

@@ -16,6 +16,7 @@ from app.auth.models import Session, User
 from app.database import db
 from app.security import secret_key
 from app.settings import ConfigurationError, Settings
+from tests import needs
 from tests.browser import DOMAIN, Browser
 from tests.marks import asvs, slow
 
@@ -123,8 +124,7 @@ def test_repr_shows_no_secret(app: Flask, environment: dict[str, str]) -> None:
 
 
 def test_git_leaves_out_what_is_secret(tmp_path: Path) -> None:
-    if not shutil.which("git"):
-        pytest.skip("needs git")
+    needs.program("git")
     secret = "backups/1.sqlite3 secrets/SECRET_KEY instance/development.sqlite3 a.sqlite3-wal"
     secret += " .env .env.production privkey.pem tls.key"
     shutil.copy(".gitignore", tmp_path)

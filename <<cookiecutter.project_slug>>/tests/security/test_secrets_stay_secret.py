@@ -313,7 +313,6 @@ def use_wrongly(browser: Browser, come_back: Callable[[str], str]) -> None:
     # <% endif %>
 
 
-@pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
 @asvs("16.2.5", "13.3.1", "14.2.1")
 def test_no_secret_is_written_anywhere(
     make_app: Callable[..., Flask],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from flask import Flask
 
 from app.settings import ConfigurationError
+from tests import needs
 from tests.browser import Browser
 from tests.conftest import running_redis
 from tests.live import free_ports, make_certificates
@@ -100,8 +100,7 @@ def test_development_may_use_any_redis(make_app: Callable[..., Flask]) -> None:
 def test_only_a_redis_with_a_good_certificate_counts(
     needs_redis: None, make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl on this machine; install it (apt-get install openssl)")
+    needs.program("openssl")
     authority = make_certificates(tmp_path / "tls", "DNS:localhost")
     port, _ = free_ports("127.0.0.1")
     tls = {

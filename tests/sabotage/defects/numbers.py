@@ -13,10 +13,12 @@ switches = partial(Defect, "numbers", guard="test_every_setting_of_flask_is_in_t
 DEFECTS = [
     numbers("a hanging worker lives for five minutes", "timeout = 30  #", "timeout = 300  #"),
     numbers("a worker with a leak lives for ever", "max_requests = 10_000", "max_requests = 0"),
-    numbers(
+    Defect(
+        "numbers",
         "an answer of the app may take minutes",
         "read_timeout 35s",
         "read_timeout 350s",
+        "test_every_line_of_nginx_is_in_the_table",
         file="deploy/nginx/proxy.conf",
     ),
     numbers("a session is never one too many", "MAX_SESSIONS = 10 ", "MAX_SESSIONS = 1000 "),

@@ -16,6 +16,9 @@ OIDC = {"auth": "oidc"}
 TOKEN = {"auth": "token"}
 LOCKS = "test_a_command_locks_the_account_first"
 accounts = partial(Defect, "account locks")
+left_out = partial(Defect, "audits", guard="test_only_what_a_machine_lacks_skips_a_test")
+numbers = partial(Defect, "numbers", guard="test_every_number_is_in_the_table")
+nginx = partial(Defect, "nginx", guard="test_every_line_of_nginx_is_in_the_table")
 
 DEFECTS = [
     audits(
@@ -395,5 +398,184 @@ DEFECTS = [
         "shellcheck --external-sources --severity=error",
         CHECKER,
         SYSTEMD,
+    ),
+    nginx(
+        "Nginx lets every site read the answers",
+        "add_header X-Content-Type-Options",
+        'add_header Access-Control-Allow-Origin "*" always;\nadd_header X-Content-Type-Options',
+    ),
+    nginx(
+        "Nginx takes Secure from the cookies",
+        "proxy_redirect off;\n",
+        "proxy_redirect off;\nproxy_cookie_flags ~ nosecure nohttponly;\n",
+    ),
+    nginx(
+        "Nginx hides a header of the app",
+        "proxy_hide_header Strict-Transport-Security;\n",
+        "proxy_hide_header Strict-Transport-Security;\n"
+        "proxy_hide_header Cross-Origin-Opener-Policy;\n",
+    ),
+    nginx(
+        "an unknown version of HTTP gets no page of ours",
+        " 502 503 504 505 $error_page;",
+        " 502 503 504 $error_page;",
+    ),
+    nginx(
+        "Nginx takes a header of the app as a command",
+        "proxy_redirect off;\n",
+        "proxy_redirect off;\nproxy_pass_header X-Accel-Redirect;\n",
+    ),
+    https(
+        "a line among the settings of TLS",
+        "ssl_early_data off;\n",
+        "ssl_early_data off;\nproxy_ssl_verify off;\n",
+        "test_tls_is_what_mozilla_recommends",
+    ),
+    left_out(
+        "a test asks for nothing and is left out",
+        '    expected, found = table("nginx.list"), nginx()\n',
+        '    if True == bool(1):\n        pytest.skip("no nginx")\n'
+        '    expected, found = table("nginx.list"), nginx()\n',
+        file="tests/security/test_nginx.py",
+    ),
+    left_out(
+        "a test is left out on every machine that we have",
+        '@pytest.mark.parametrize(\n    ("text", "read"),',
+        '@pytest.mark.skipif(bool(Path.cwd()), reason="not here")\n'
+        '@pytest.mark.parametrize(\n    ("text", "read"),',
+        file="tests/security/test_nginx.py",
+    ),
+    left_out(
+        "every Nginx is too old for its tests",
+        "if reason := too_old(path):",
+        'if reason := "too old":',
+        file="tests/needs.py",
+    ),
+    audits(
+        "a program that CI lacks is no failure there",
+        '    if os.environ.get("CI"):\n        pytest.fail(reason)\n',
+        "",
+        "test_what_is_missing_fails_in_ci_and_leaves_out_elsewhere",
+        file="tests/needs.py",
+    ),
+    numbers(
+        "a command lists all accounts at once", "PAGE, LONGEST = 50, 1000", "PAGE = LONGEST = 9**9"
+    ),
+    numbers(
+        "the page of metrics waits for Nginx for a minute",
+        "TIMEOUT = 2  # seconds",
+        "TIMEOUT = 60  # seconds",
+        file="app/metrics/certificate.py",
+    ),
+    numbers("a title may have 12,000 characters", "MAX_TITLE = 120 ", "MAX_TITLE = 12_000 "),
+    Defect(
+        "audits",
+        "tests without parameters are left out",
+        'empty_parameter_set_mark = "fail_at_collect"',
+        'empty_parameter_set_mark = "skip"',
+        "test_the_checkers_examine_all_files",
+    ),
+    Defect(
+        "database",
+        "a migration may leave rows without their owner",
+        '        if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():\n'
+        '            raise ValueError(f"rows would refer to rows that are gone: {broken[:3]}")\n',
+        "",
+        "test_a_migration_that_leaves_rows_without_their_owner_is_refused",
+    ),
+    Defect(
+        "database",
+        "two migrations at once run the same one",
+        '        connection.exec_driver_sql("BEGIN IMMEDIATE")\n',
+        "",
+        "test_two_migrations_at_once_are_one_after_the_other",
+    ),
+    Defect(
+        "database",
+        "of a migration that fails, a part stays",
+        "        transactional_ddl=True,  # SQLite can",
+        "        # SQLite can",
+        "test_a_migration_that_leaves_rows_without_their_owner_is_refused",
+    ),
+    audits(
+        "a package is locked that nothing asks for",
+        "#    make lock\n",
+        f"#    make lock\nleft-pad==1.0 \\\n    --hash=sha256:{'0' * 64}\n",
+        "test_a_lock_has_only_what_something_asks_for",
+        file="requirements.lock",
+    ),
+    audits(
+        "the container for development runs a script from elsewhere",
+        "RUN useradd --create-home",
+        "RUN curl --silent https://example.com/setup | sh\nRUN useradd --create-home",
+        "test_the_container_is_these_steps",
+        file=".devcontainer/Dockerfile",
+    ),
+    audits(
+        "GitLab installs a package that is not locked",
+        "    - apt-get update --quiet\n",
+        "    - pip install tox\n    - apt-get update --quiet\n",
+        "test_gitlab_runs_the_same_gates",
+        file="docs/gitlab-ci.yml",
+    ),
+    audits(
+        "GitHub takes an image by its tag",
+        "image: python:3.11-slim-trixie@sha256:",
+        "image: python:3.11-slim-trixie # sha256:",
+        "test_a_workflow_runs_its_targets_and_nothing_else",
+        file=".github/workflows/ci.yml",
+    ),
+    audits(
+        "GitHub tests with an Nginx that is too old",
+        "    container:\n      image: ${{ matrix.image }}\n",
+        "",
+        "test_a_workflow_runs_its_targets_and_nothing_else",
+        file=".github/workflows/ci.yml",
+    ),
+    https(
+        "Nginx serves the old certificate until it restarts",
+        '        kill -HUP "$nginx"\n    fi',
+        "        :\n    fi",
+        "test_nginx_loads_a_new_certificate_while_it_runs",
+    ),
+    https(
+        "certbot asks for a certificate each time",
+        "--non-interactive --keep-until-expiring --agree-tos",
+        "--non-interactive --force-renewal --agree-tos",
+        "test_certbot_asks_twice_a_day_and_each_hour_after_a_failure",
+    ),
+    https(
+        "certbot asks too late",
+        "wait=43200 #",
+        "wait=4320000 #",
+        "test_certbot_asks_twice_a_day_and_each_hour_after_a_failure",
+    ),
+    https(
+        "certbot of a host asks the authority each time",
+        "--key-type ecdsa --keep-until-expiring",
+        "--key-type ecdsa --force-renewal",
+        "test_only_nginx_gets_a_new_certificate",
+        SYSTEMD,
+    ),
+    Defect(
+        "rate_limits",
+        "a body that stalls occupies a thread of the app",
+        "proxy_redirect off;\n",
+        "proxy_redirect off;\nproxy_request_buffering off;\n",
+        "test_a_body_that_stalls_ends_and_never_reaches_the_app",
+    ),
+    Defect(
+        "rate_limits",
+        "a request that hangs gets the page of Nginx",
+        " 502 503 504 505 $error_page;",
+        " 502 503 505 $error_page;",
+        "test_a_request_that_hangs_is_given_up",
+    ),
+    Defect(
+        "rate_limits",
+        "a worker that hangs stays for ever",
+        "timeout = 30  #",
+        "timeout = 0  #",
+        "test_a_worker_without_a_sign_of_life_is_replaced",
     ),
 ]

@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +18,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 import requests
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from requests.adapters import HTTPAdapter
 
+from tests import needs
 from tests.live import accepts, free_ports, make_certificates, running
 from tests.stub import answer
 
@@ -37,15 +36,15 @@ INSTALL_TIMEOUT = 300  # seconds
 Tokens = dict[str, Any]
 
 
-def lacking() -> str:
-    """The program that this machine lacks, or an empty string. Installs the provider once."""
-    if not (shutil.which("node") and shutil.which("npm") and shutil.which("openssl")):
-        return "needs Node.js, npm and openssl (apt-get install nodejs npm openssl)"
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+def install() -> None:
+    """Install the provider, once."""
+    for name in ("node", "openssl"):
+        needs.program(name)
+    command = [needs.program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     with (FOLDER / "package-lock.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one of the tests' processes installs, the others wait
         if (FOLDER / "node_modules" / ".package-lock.json").exists():  # npm writes it last
-            return ""
+            return
         done = subprocess.run(
             command,
             cwd=FOLDER,
@@ -54,7 +53,8 @@ def lacking() -> str:
             timeout=INSTALL_TIMEOUT,
             check=False,
         )
-    return f"cannot install oidc-provider: {done.stderr[-500:]}" if done.returncode else ""
+    if done.returncode:
+        needs.lacking(f"cannot install oidc-provider: {done.stderr[-500:]}")
 
 
 @dataclass
@@ -147,8 +147,7 @@ def real_provider(
     directory: Path, *, port: int = 0, key: RSAKey | None = None, **settings: str
 ) -> Iterator[RealProvider]:
     """Run the provider until the block ends."""
-    if reason := lacking():
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    install()
     directory.mkdir(parents=True, exist_ok=True)
     ca = directory / "ca.pem"
     if not ca.exists():

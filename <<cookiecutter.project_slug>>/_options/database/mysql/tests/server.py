@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from sqlalchemy import URL
 
-from tests.live import PATH, accepts, free_ports, make_certificates, running
+from tests import needs
+from tests.live import accepts, free_ports, make_certificates, running
+from tests.needs import HOST, PATH
 
-NAME = socket.gethostname()  # a name of this machine: for the service, a remote server
 ELSEWHERE = "127.0.0.2"  # its address too, but not the one of the certificate
 
 
@@ -24,7 +23,7 @@ class Server:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.address = _address()
+        self.address = needs.address()
         self.port = free_ports(self.address)[0]
         self.socket = directory / "mysqld.sock"
         self.admin = URL.create(
@@ -34,12 +33,10 @@ class Server:
 
 @contextmanager
 def own_server(directory: Path) -> Iterator[Server]:
-    """Run the server that is installed here; its certificate in ``tls`` is for ``NAME``."""
-    program = shutil.which("mysqld", path=PATH) or shutil.which("mariadbd", path=PATH)
-    if program is None:
-        pytest.skip("needs mysqld or mariadbd (apt-get install mariadb-server)")
+    """Run the server that is installed here; its certificate in ``tls`` is for ``HOST``."""
+    program = shutil.which("mysqld", path=PATH) or needs.program("mariadbd")
     server = Server(directory)
-    make_certificates(directory / "tls", f"DNS:{NAME}")
+    make_certificates(directory / "tls", f"DNS:{HOST}")
     options = [f"--datadir={directory}/data", *(["--user=root"] if os.geteuid() == 0 else [])]
     shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     if "MariaDB" in shown.stdout:
@@ -50,7 +47,7 @@ def own_server(directory: Path) -> Iterator[Server]:
         make = [program, "--no-defaults", "--initialize-insecure", *options]
     made = subprocess.run(make, capture_output=True, text=True, env={"PATH": PATH}, check=False)
     if made.returncode:  # AppArmor lets a packaged MySQL work in its own folders alone
-        pytest.skip(f"{program} makes no database here: {(made.stdout + made.stderr)[-500:]}")
+        needs.lacking(f"{program} makes no database here: {(made.stdout + made.stderr)[-500:]}")
     command = [
         *(program, "--no-defaults", *options, f"--socket={server.socket}"),
         *(f"--bind-address={server.address},{ELSEWHERE}", f"--port={server.port}"),
@@ -60,13 +57,3 @@ def own_server(directory: Path) -> Iterator[Server]:
     ]
     with running(command, directory / "output.log", lambda: accepts(server.socket), {"PATH": PATH}):
         yield server
-
-
-def _address() -> str:
-    try:
-        address = socket.gethostbyname(NAME)
-    except OSError:
-        pytest.skip(f"the name of this machine, {NAME}, has no address; put it into /etc/hosts")
-    if NAME == "localhost":
-        pytest.skip("this machine has no name but localhost")
-    return address

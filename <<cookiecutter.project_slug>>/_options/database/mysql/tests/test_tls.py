@@ -27,7 +27,8 @@ from app.database.roles import Roles
 from tests.database import dispose
 from tests.live import make_certificates
 from tests.marks import asvs, practice
-from tests.server import ELSEWHERE, NAME, Server, own_server
+from tests.needs import HOST
+from tests.server import ELSEWHERE, Server, own_server
 
 pytestmark = practice("database.dialect")
 
@@ -43,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def url(server: Server) -> URL:
     """A database on the server, for the one user that may migrate it."""
-    app = URL.create("mysql+pymysql", "app", "canary", NAME, server.port, "service")
+    app = URL.create("mysql+pymysql", "app", "canary", HOST, server.port, "service")
     migrator = app.set(username="migrator")
     provisioning.create(server.admin, Roles(app, migrator), development=False)
     return migrator
@@ -115,7 +116,7 @@ def test_system_certificate_authorities_are_trusted_by_default(
 def test_a_certificate_of_another_authority_is_refused(
     make_app: Callable[..., Flask], url: URL, tmp_path: Path
 ) -> None:
-    other = make_certificates(tmp_path / "other", f"DNS:{NAME}")
+    other = make_certificates(tmp_path / "other", f"DNS:{HOST}")
     connect_all(make_app, with_authority(url, other), tmp_path, refused=True)
 
 
@@ -141,7 +142,7 @@ class Plain:
 
     def __init__(self) -> None:
         self.heard = b""
-        self.listener = socket.create_server((socket.gethostbyname(NAME), 0))
+        self.listener = socket.create_server((socket.gethostbyname(HOST), 0))
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()

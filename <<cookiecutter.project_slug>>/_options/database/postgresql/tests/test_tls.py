@@ -23,26 +23,15 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.database import db, dumps, provisioning
+from tests import needs
 from tests.database import dispose
 from tests.live import make_certificates
 from tests.marks import asvs, practice
+from tests.needs import HOST
 
-NAME = socket.gethostname()
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # what libpq sends first
 
-
-def missing() -> str:
-    """Why there is no name for the server, or an empty string."""
-    if NAME == "localhost":
-        return "this machine has no name but localhost"
-    try:
-        socket.gethostbyname(NAME)
-    except OSError:
-        return f"the name of this machine, {NAME}, has no address; put it into /etc/hosts"
-    return ""
-
-
-pytestmark = [practice("database.dialect"), pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = practice("database.dialect")
 
 
 class Terminator:
@@ -58,7 +47,7 @@ class Terminator:
             )
         self.encrypted = 0  # connections
         self.plain = b""  # bytes after the question
-        self.listener = socket.create_server((socket.gethostbyname(NAME), 0))
+        self.listener = socket.create_server((needs.address(), 0))
         self.port = self.listener.getsockname()[1]
         self.threads: list[threading.Thread] = []
         self._start(self.accept)
@@ -128,7 +117,7 @@ def terminator(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable
     """Start a server whose certificate is for the given name; without a name it has no TLS."""
     started = []
 
-    def start(name: str | None = NAME) -> Terminator:
+    def start(name: str | None = HOST) -> Terminator:
         folder = tmp_path / "tls"
         if name is not None:
             make_certificates(folder, f"DNS:{name}")
@@ -159,7 +148,7 @@ def connect_all(
     reason: str = "",
 ) -> None:
     """Connect as the app, as the migrator, as an administrator, and with PostgreSQL's tools."""
-    target = terminator.target.set(host=NAME, port=terminator.port, query={})
+    target = terminator.target.set(host=HOST, port=terminator.port, query={})
     url = target.render_as_string(hide_password=False) + query
     app = make_app(DATABASE_URL=url, MIGRATION_DATABASE_URL=url)
     parsed = make_url(url)
@@ -213,7 +202,7 @@ def test_a_certificate_of_another_authority_is_refused(
     make_app: Callable[..., Flask], terminator: Callable[..., Terminator], tmp_path: Path
 ) -> None:
     server = terminator()
-    other = make_certificates(tmp_path / "other", f"DNS:{NAME}")
+    other = make_certificates(tmp_path / "other", f"DNS:{HOST}")
     connect_all(make_app, server, tmp_path, f"?sslrootcert={other}", "certificate verify failed")
 
 
@@ -231,7 +220,7 @@ def test_nothing_is_sent_to_a_server_without_tls(
     make_app: Callable[..., Flask], terminator: Callable[..., Terminator], tmp_path: Path
 ) -> None:
     server = terminator(None)
-    authority = make_certificates(tmp_path / "tls", f"DNS:{NAME}")
+    authority = make_certificates(tmp_path / "tls", f"DNS:{HOST}")
     connect_all(
         make_app, server, tmp_path, f"?sslrootcert={authority}", "server does not support SSL"
     )

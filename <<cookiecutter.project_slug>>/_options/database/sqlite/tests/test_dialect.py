@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
+from app import database
 from app.database import db
 from tests.browser import Browser
 from tests.database import flask_db, migrate
+from tests.live import ANSWER_TIMEOUT
 from tests.marks import slow
+from tests.test_migrations import tables, write
 from tests.test_settings import problems
 
 HINT = "write sqlite:////absolute/path.sqlite3"
@@ -144,3 +151,49 @@ def test_ids_of_deleted_rows_are_not_reused(app: Flask) -> None:
         found = db.session.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
         never_again = {name for name, sql in found if "AUTOINCREMENT" in sql}
     assert never_again >= {"users", "outbox"}
+
+
+def test_a_migration_that_leaves_rows_without_their_owner_is_refused(
+    own_service: Flask, own_migrations: Path
+) -> None:
+    """Foreign keys are off while a table is altered, so nothing else would notice."""
+    (head,) = database.heads()
+    alice, before = Browser(own_service).sign_up("alice@example.com"), tables(own_service)
+    write(own_migrations, "more", head, 'op.execute("CREATE TABLE more (id INTEGER)")')
+    write(own_migrations, "gone", "more", 'op.execute("DELETE FROM users")')
+    result = flask_db(own_service, "upgrade")
+    assert result.exit_code != 0
+    assert "rows would refer to rows that are gone" in f"{result.output}{result.exception}"
+    assert alice.is_signed_in(), "nothing is half done"
+    assert tables(own_service) == before
+
+
+def test_two_migrations_at_once_are_one_after_the_other(
+    own_service: Flask, own_migrations: Path, own_database: dict[str, str]
+) -> None:
+    """The second waits before it reads which migrations are left, or it would run one again."""
+    (head,) = database.heads()
+    write(own_migrations, "mine", head, 'op.execute("CREATE TABLE mine (id INTEGER)")')
+    path = own_database["DATABASE_URL"].removeprefix("sqlite:///")
+    waits = threading.Event()
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def noticed(*arguments: Any) -> None:
+        if arguments[2].startswith(("BEGIN IMMEDIATE", "CREATE TABLE mine")):
+            waits.set()
+
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as first,
+        ThreadPoolExecutor() as pool,
+    ):
+        try:
+            first.execute("BEGIN IMMEDIATE")
+            first.execute("CREATE TABLE mine (id INTEGER)")
+            first.execute("UPDATE alembic_version SET version_num = 'mine'")
+            second = pool.submit(flask_db, own_service, "upgrade")
+            assert waits.wait(ANSWER_TIMEOUT)
+            first.execute("COMMIT")
+            result = second.result(ANSWER_TIMEOUT)
+        finally:
+            event.remove(Engine, "before_cursor_execute", noticed)
+    assert (result.exit_code, result.stdout) == (0, "Database schema is at head.\n")

@@ -268,6 +268,13 @@ def test_only_nginx_gets_a_new_certificate(host: Host, installed: Outcome) -> No
     assert modes(folder) == {"privkey.pem": "0600", "fullchain.pem": "0644"}
     assert (folder / "privkey.pem").read_text("utf-8") == "the key of the certificate\n"
     assert host.calls(outcome, "systemctl") == ["systemctl reload nginx.service"]
+    assert host.calls(outcome, "certbot") == [
+        "certbot certonly --quiet --non-interactive --agree-tos --no-eff-email"
+        " --email a@example.com --config-dir /state/config --work-dir /state/work"
+        " --logs-dir /state/log --webroot --webroot-path /var/www/acme"
+        f" --domain << cookiecutter.domain_name >> --cert-name {SLUG} --key-type ecdsa"
+        " --keep-until-expiring"
+    ]
 
 
 # --- Commands of the operator, and of install.sh

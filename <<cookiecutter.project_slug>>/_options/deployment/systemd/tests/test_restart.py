@@ -14,14 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests import live
 from tests.live import Site
 from tests.marks import asvs, practice
 from tests.test_instances import with_workers
 
-pytestmark = [practice("errors"), pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)]
+pytestmark = practice("errors")
 
 CLIENTS = 6
 # What systemd does for a unit with a socket (sd_listen_fds(3)).

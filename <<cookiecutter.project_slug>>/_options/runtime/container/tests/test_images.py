@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests import image_policy as policy
+from tests import needs
 from tests.marks import asvs, practice
 from tests.policy import check
 from tests.scripts import Scratch, below, modes
@@ -182,9 +183,9 @@ def catches(process: int, number: int) -> bool:
     return bool(int(mask, 16) >> (number - 1) & 1)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 def test_nginx_stops_accepting_before_the_app_stops(tmp_path: Path) -> None:
     """Nginx takes another instance at once; what has been received is still answered."""
+    needs.linux()
     scratch = Scratch(tmp_path, ["rm"], {"gunicorn": GUNICORN, "sleep": ""})
     (tmp_path / "run" / policy.SLUG).mkdir(parents=True)
     text = below(tmp_path, (SCRIPTS / "gunicorn.sh").read_text(encoding="utf-8"))

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-import pytest
 from flask import Flask
 from sqlalchemy import URL, make_url
 
 from app.database import dialect
 from app.database.roles import Roles
-from tests import roles
+from tests import needs, roles
 from tests.database import development, dispose, flask_db, own_settings
 
 
@@ -82,7 +81,7 @@ def new_service(make_app: Callable[..., Flask]) -> Iterator[NewService]:
     try:
         admin = roles.connect(administrator())
     except roles.Refused as error:
-        pytest.skip(f"needs an administrator of {dialect.NAME}: {error}")
+        needs.lacking(f"needs an administrator of {dialect.NAME}: {error}")
     with closing(admin):
         service = NewService(admin, make_app)
         yield service

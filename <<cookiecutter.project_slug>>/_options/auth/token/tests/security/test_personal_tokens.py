@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from app.secret import Secret, hash_secret
 from app.security.access import fresh, is_public, needs_fresh_proof, public
 from app.security.rate_limits import SCRIPT, WRITE
 from app.settings import PAT_PREFIX
+from tests import needs
 from tests.account_actions import ready_to_change_password
 from tests.actions import ready_to_edit, ready_to_remove, ready_to_write
 from tests.browser import API, PASSWORD_SET, PROFILE, SAMPLES, SIGNED_IN, Browser
@@ -138,8 +138,7 @@ def test_scanners_of_secrets_recognise_a_token(alice: Browser) -> None:
 @practice("auth.token_form", "audits")
 @asvs("13.3.1")
 def test_gitleaks_finds_a_token_in_a_file(alice: Browser, tmp_path: Path) -> None:
-    if not shutil.which("gitleaks"):
-        pytest.skip("needs gitleaks (apt-get install gitleaks)")
+    needs.program("gitleaks")
     report, folder = tmp_path / "report.json", tmp_path / "files"
     folder.mkdir()
     command = ["gitleaks", "detect", "--no-git", "--source", folder, "--config", ".gitleaks.toml"]

@@ -17,8 +17,6 @@ from tests.routes import routes
 
 pytestmark = practice("https")
 
-needs_nginx = pytest.mark.skipif(bool(live.MISSING), reason=live.MISSING)
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[Site]:
@@ -40,7 +38,6 @@ def test_the_app_refuses_every_route_of_the_api(app: Flask, alice: Browser) -> N
 
 
 @asvs("4.1.2", "12.2.1")
-@needs_nginx
 @pytest.mark.parametrize("path", [SAMPLES, f"{API}/auth/token", f"{API}/me", "/api/", "/api/v2/x"])
 def test_nginx_refuses_plain_http_before_the_app(site: Site, path: str) -> None:
     for method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
@@ -57,7 +54,6 @@ def test_nginx_refuses_plain_http_before_the_app(site: Site, path: str) -> None:
     assert "canary" not in site.log()
 
 
-@needs_nginx
 def test_nginx_answers_problems_whatever_a_client_prefers(site: Site) -> None:
     for accept in ("text/html", "*/*", "application/json"):
         answer = site.request("TRACE", SAMPLES, headers={"Accept": accept})
