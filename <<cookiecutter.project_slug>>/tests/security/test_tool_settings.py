@@ -19,7 +19,7 @@ from typing import Any
 from app.settings import PAT_PREFIX
 # <% endif %>
 from tests import conftest
-from tests.marks import practice, slow
+from tests.marks import practice
 from tests.security.make import ROOT
 from tests.security.test_gates import CONTAINER
 
