@@ -197,8 +197,8 @@ DEFECTS = [
     Defect(
         "reencryption",
         "the key has 64 bits",
-        "HKDF(SHA256(), KEY_LENGTH, salt=None, info=purpose.encode()).derive(secret.encode())",
-        "HKDF(SHA256(), 8, salt=None, info=purpose.encode()).derive(secret.encode()) * 4",
+        "HKDF(SHA256(), KEY_LENGTH, salt=None, info=purpose.encode()).derive(secret.encoded())",
+        "HKDF(SHA256(), 8, salt=None, info=purpose.encode()).derive(secret.encoded()) * 4",
         "test_stored_text_is_encrypted_by_fernet_with_a_derived_key",
     ),
     absence(
