@@ -15,7 +15,7 @@ from pathlib import Path
 
 # Not app.outbound_addresses, which would load the whole service into every forwarder.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "app"))
-from addresses import Network, networks, permitted
+from outbound_addresses import Network, networks, permitted
 
 SOCKET = 3  # the first that systemd hands over: SD_LISTEN_FDS_START, sd_listen_fds(3)
 CONNECT = 2  # seconds; as app/auth/outbound.py
