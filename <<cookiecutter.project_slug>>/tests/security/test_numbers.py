@@ -16,7 +16,7 @@ from pathlib import Path
 from flask import Flask
 
 from tests import sources
-from tests.marks import asvs, practice, slow
+from tests.marks import asvs, practice
 
 pytestmark = practice("audits")
 
@@ -103,7 +103,6 @@ def numbers() -> dict[str, list[str]]:
 
 
 @asvs("6.3.1")
-@slow
 def test_every_number_is_in_the_table() -> None:
     expected, found = table(), numbers()
     for file in found.keys() | expected.keys():
