@@ -170,6 +170,7 @@ FORMATS: dict[str, Callable[[str], Iterator[str]]] = {
     ".yml": yaml_words,
     ".sh": shell,
     ".conf": shell,
+    "nginx.list": shell,
     "Dockerfile": shell,
     ".env": settings,
     ".example": settings,
