@@ -44,6 +44,7 @@ INLINE = {
     "tests/deployment_policy.py",  # the server and its secrets
     "tests/image_policy.py",  # the packages of its tools
     "tests/security/numbers.list",
+    "tests/security/test_tool_settings.py",  # which tests a machine may lack something for
 }
 DOCUMENTS = {  # texts that depend on the database
     *(".env.example", "README.md", "SECURITY.md"),  # a file has no roles
@@ -66,7 +67,8 @@ ROLES = {  # a server has three roles and an administrator, a file has none
 OF_STORING = """
     test_account_locks test_account_races test_address_races test_addresses test_client
     test_codes test_commits test_deletion test_dialect test_export test_factor_api
-    test_factor_data test_factor_mails test_imports test_lists test_mail_outbox test_members
+    test_factor_data test_factor_mails test_imports test_lists test_logout_races test_mail_outbox
+    test_members
     test_migrations test_notes test_notices test_operators test_own_sessions test_plans
     test_private_data test_provider_proof test_quotas test_races test_read_only
     test_reencryption test_replays test_rerendering test_rows test_session_races test_throttling

@@ -21,6 +21,8 @@ from without import mention, without
 # Lines of these that have a path of the example go: the others stand without it.
 DOCUMENTS = ("README.md", "SECURITY.md", "docs/sign-in.md")
 CLIENT = Path("examples", "client.py")
+# Its paragraphs, each a file's numbers.
+NUMBERS = Path("tests", "security", "numbers.list")
 
 
 def check_commits() -> None:
@@ -43,6 +45,9 @@ def edited(names: Names) -> dict[Path, str]:
         if (ROOT / document).exists():
             lines = (ROOT / document).read_text("utf-8").splitlines(keepends=True)
             files[document] = "".join(line for line in lines if not path.search(line))
+    paragraphs = (ROOT / NUMBERS).read_text("utf-8").split("\n\n")
+    own = f"app/{names.many}/"
+    files[NUMBERS] = "\n\n".join(it for it in paragraphs if not it.startswith(own))
     return {it: text for it, text in files.items() if text != (ROOT / it).read_text("utf-8")}
 
 
