@@ -148,8 +148,8 @@ DEFECTS = [
     ),
     workflows(
         "CI takes an action by its tag",
-        "setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0",
-        "setup-python@v7",
+        "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
+        "actions/checkout@v7",
         "test_every_workflow_may_only_read_and_takes_nothing_by_a_tag",
         file=".github/workflows/ci.yml",
     ),
