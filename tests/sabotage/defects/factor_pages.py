@@ -92,7 +92,8 @@ DEFECTS = [
     ),
     pages(
         "a thief in one session keeps the owner out of another",
-        'return hashed_key("session", g.session.public_id) if g.get("session") else client_address()',
+        'return hashed_key("session", g.session.public_id) if g.get("session")'
+        " else client_address()",
         "return f\"user:{g.user.id}\" if g.get('session') else client_address()",
         "test_fresh_proofs_are_limited_by_the_session",
     ),

@@ -185,7 +185,8 @@ DEFECTS = [
     ),
     sessions(
         "a thief of a session guesses from many addresses",
-        '    return hashed_key("session", g.session.public_id) if g.get("session") else client_address()\n',
+        '    return hashed_key("session", g.session.public_id) if g.get("session")'
+        " else client_address()\n",
         "    return client_address()\n",
         "test_a_thief_of_a_session_has_five_tries",
     ),
