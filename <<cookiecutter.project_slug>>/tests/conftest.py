@@ -44,7 +44,7 @@ SLOW = {
     *("test_restart.py", "test_roles.py", "test_secrets_stay_secret.py", "test_server_outages.py"),
     *("test_storage_faults.py", "test_tls.py", "test_token_outages.py", "test_traceability.py"),
 }
-# Fixtures that start gunicorn, Nginx or a provider: whatever test uses one is slow as well.
+# Fixtures that start gunicorn, Nginx or another server: each test that uses one is slow as well.
 SERVERS = {"site", "edge", "echo"}
 
 
