@@ -72,6 +72,13 @@ FIELDS = {"email", "password"}
 
 # No test of the shared suite reaches for the network.
 Client.get_adapter = lambda self, url: STUB
+# The last message that each endpoint gives to the next page, in tests/scenarios.py.
+SAID = {
+    "account.revoke": "That session has ended.",
+    "account.revoke_others": "Sessions ended: 1.",
+    "operators.disable": "erin@example.com is disabled. Sessions ended: 0.",
+    "operators.enable": "erin@example.com may sign in again.",
+}
 
 
 def account(name: str) -> dict[str, Any]:

@@ -71,6 +71,25 @@ SHOWN_LATER |= {
     "auth.login": {"stay"},
     "second_step.passkey_alone": {"stay"},
 }  # where it is offered
+# The last message that each endpoint gives to the next page, in tests/scenarios.py.
+SAID = {
+    "account.password": "Your password is changed. You are signed out everywhere else.",
+    "account.revoke": "That session has ended.",
+    "account.revoke_others": "Sessions ended: 1.",
+    "address.change": "Your address is changed.",
+    "address.request_change": "We have sent a mail with a link to the new address, "
+    "unless we sent one a short time ago.",
+    "address.undo": "Your account has its old address again. Sign in.",
+    "auth.forgot": "We have sent a mail to this address, unless we sent one a short time ago.",
+    "auth.reset": "Your password is changed. Sign in.",
+    "rescue.keep": "The account keeps its second factors.",
+    "rescue.keep_by_session": "You keep your second factors.",
+    "rescue.unlock": "You can sign in with your password again.",
+    "second_factors.add_passkey": "The passkey is added.",
+    "second_factors.remove_app": "The authenticator app is removed. "
+    "You are signed out everywhere else.",
+    "second_factors.remove_passkey": "The passkey is removed. You are signed out everywhere else.",
+}
 
 
 def account(name: str) -> dict[str, Any]:
