@@ -325,7 +325,7 @@ def test_no_value_becomes_a_header(service: Flask, server: MailServer, end: str)
     with service.app_context():
         outbox.add("password", Secret(BOB), {"address": bad})
         mail = Mail(kind="test", recipient=Secret(CAROL), message_id="<1@service.test>")
-        mail.content = encrypt(bad, outbox.PURPOSE)
+        mail.content = encrypt(Secret(bad), outbox.PURPOSE)
         db.session.add(mail)
         db.session.commit()
     assert deliver(service)

@@ -62,8 +62,8 @@ def test_a_reader_of_the_database_finds_no_text(app: Flask, make_app: Make) -> N
 @asvs("11.3.2", "11.3.3")
 def test_encrypted_text_is_read_only_unchanged_and_for_its_purpose(app: Flask) -> None:
     with app.app_context():
-        stored = encrypt("a secret", "one purpose")
-        assert stored != encrypt("a secret", "one purpose"), "the same text looks different"
+        stored = encrypt(Secret("a secret"), "one purpose")
+        assert stored != encrypt(Secret("a secret"), "one purpose"), "the same text looks different"
         assert decrypt(stored, "one purpose") == "a secret"
         middle = len(stored) // 2
         changed = stored[:middle] + ("A" if stored[middle] != "A" else "B") + stored[middle + 1 :]
@@ -79,7 +79,7 @@ def test_stored_text_is_encrypted_by_fernet_with_a_derived_key(app: Flask) -> No
     key = app.config["SETTINGS"].secret_key.reveal().encode()
     derived = HKDF(SHA256(), 32, salt=None, info=b"one purpose").derive(key)
     with app.app_context():
-        stored = encrypt("a secret", "one purpose").encode()
+        stored = encrypt(Secret("a secret"), "one purpose").encode()
     assert Fernet(urlsafe_b64encode(derived)).decrypt(stored) == b"a secret"
 
 

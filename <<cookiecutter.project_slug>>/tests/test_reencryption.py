@@ -74,7 +74,7 @@ def texts(app: Flask) -> list[str]:
     """
     with app.app_context():
         return [
-            decrypt(value, purpose)
+            decrypt(value, purpose).reveal()
             for model, column, purpose in ENCRYPTED
             for value in db.session.scalars(select(column).order_by(model.id))
             if value
@@ -87,7 +87,7 @@ def before(app: Flask, alice: Browser) -> list[str]:
     write(app, ALICE, "bob@example.com")
     # <% if cookiecutter.auth != "oidc" %>
     with app.app_context():
-        stored = {it: encrypt(it, totp.PURPOSE) for it in ("secret", "new_secret")}
+        stored = {it: encrypt(Secret(it), totp.PURPOSE) for it in ("secret", "new_secret")}
         mine = AuthenticatorApp(user_id=db.session.scalars(select(User.id)).one(), **stored)
         db.session.add(unscoped(mine, "tests"))
         db.session.commit()

@@ -49,7 +49,7 @@ def add(
         whether there was something to send.
     """
     domain = current_app.config["SETTINGS"].mail.domain
-    content = render_template(f"mail/{kind}.txt", domain=domain, when=now(), **values)
+    content = Secret(render_template(f"mail/{kind}.txt", domain=domain, when=now(), **values))
     mail = Mail(
         kind=kind,
         recipient=recipient,
@@ -107,7 +107,7 @@ def content(mail: Mail) -> tuple[str, str]:
 
     :raises ValueError: when no key of the service decrypts it.
     """
-    subject, _, text = decrypt(mail.content, PURPOSE).partition("\n")
+    subject, _, text = decrypt(mail.content, PURPOSE).reveal().partition("\n")
     return subject, text.lstrip("\n")
 
 

@@ -21,25 +21,25 @@ from app.secret import Secret
 KEY_LENGTH = 32  # bytes, of Fernet: 128 bits to encrypt and 128 bits to authenticate
 
 
-def encrypt(text: str, purpose: str) -> str:
-    """``text`` for the database, readable with the keys of this service and ``purpose`` alone."""
-    return _keys(purpose).encrypt(text.encode()).decode()
+def encrypt(secret: Secret, purpose: str) -> str:
+    """``secret`` for the database, readable with the keys of this service and ``purpose`` alone."""
+    return _keys(purpose).encrypt(secret.reveal().encode()).decode()
 
 
-def decrypt(stored: str, purpose: str) -> str:
-    """The text that :func:`encrypt` was given.
+def decrypt(stored: str, purpose: str) -> Secret:
+    """The secret that :func:`encrypt` was given.
 
     :raises ValueError: when it was encrypted for another purpose, with a key that the service does
         not have any more, or was changed.
     """
     try:
-        return _keys(purpose).decrypt(stored.encode()).decode()
+        return Secret(_keys(purpose).decrypt(stored.encode()).decode())
     except InvalidToken:
         raise ValueError("this was not encrypted with a key of this service") from None
 
 
 def renewed(stored: str, purpose: str) -> str | None:
-    """The same text, encrypted with the current key; None when it already is.
+    """The same secret, encrypted with the current key; None when it already is.
 
     :raises ValueError: as :func:`decrypt`.
     """

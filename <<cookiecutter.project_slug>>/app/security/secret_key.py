@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from flask import Flask
 
+from app.secret import Secret
 from app.settings import KEY_HINT
 
 MIN_KEY_LENGTH = 43  # characters of token_urlsafe(32): 256 bits
@@ -31,32 +32,33 @@ def init_app(app: Flask) -> None:
 
 def check(app: Flask) -> Iterator[str]:
     """Yield what makes a key weak."""
-    keys = [app.secret_key or "", *app.config["SECRET_KEY_FALLBACKS"]]
+    keys = [Secret(str(it or "")) for it in (app.secret_key, *app.config["SECRET_KEY_FALLBACKS"])]
     for index, key in enumerate(keys):
-        if problem := _problem(str(key)):
+        if problem := _problem(key):
             yield f"SECRET_KEY{'_FALLBACKS' if index else ''} {problem}; {KEY_HINT}"
     if len(set(keys)) < len(keys):
         yield f"SECRET_KEY_FALLBACKS repeats a key; {KEY_HINT}"
 
 
-def _problem(key: str) -> str | None:
+def _problem(key: Secret) -> str | None:
     if not key:
         return "is not set"
     if len(key) < MIN_KEY_LENGTH:
         return f"is shorter than {MIN_KEY_LENGTH} characters"
     if key in PUBLISHED_KEYS:
         return "is a published example"
-    if len(set(key)) < MIN_KEY_ALPHABET or _consists_of_words(key):
+    if len(set(key.reveal())) < MIN_KEY_ALPHABET or _consists_of_words(key):
         return "can be guessed"
     return None
 
 
-def _consists_of_words(key: str) -> bool:
+def _consists_of_words(key: Secret) -> bool:
     """Whether a key is a sentence, as in tutorials.
 
     Of a million random keys, two contain "flask" by chance and must pass. So it takes two words, or
     one word in a key that lacks capitals, small letters or digits.
     """
-    words = sum(word in key.lower() for word in KNOWN_WORDS)
-    is_mixed = all(any(map(kind, key)) for kind in (str.isupper, str.islower, str.isdigit))
+    text = key.reveal()
+    words = sum(word in text.lower() for word in KNOWN_WORDS)
+    is_mixed = all(any(map(kind, text)) for kind in (str.isupper, str.islower, str.isdigit))
     return words > 1 or (words == 1 and not is_mixed)

@@ -8,6 +8,7 @@ model of a body, a row and each function down to the hash or the mail server hol
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import logging
 import re
@@ -18,9 +19,9 @@ from inspect import getmembers
 from pathlib import Path
 from traceback import TracebackException
 # <% if cookiecutter.__interface == "json" %>
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 # <% else %>
-from typing import Any
+from typing import Any, cast
 # <% endif %>
 
 # <% if cookiecutter.auth != "oidc" %>
@@ -469,29 +470,66 @@ WRITING = {"debug", "info", "warning", "error", "exception", "critical", "log"} 
 SINKS = re.compile(r"print|warn|abort|security_event|respond|\w+(Error|Exception|Warning)")
 
 
-def written_secrets(module: ast.AST) -> Iterator[str]:
+def written_secrets(module: ast.AST, shown: Collection[str] = SHOWING) -> Iterator[str]:
     """Where a Secret's text goes into a log, an exception or an answer about an error.
 
-    It goes there directly or by a variable of the function. ``click.ClickException`` is what a
-    command prints for the operator, who has typed the address in it.
+    It goes there directly, by a variable of the function, or by a function that returns it.
+    ``click.ClickException`` is what a command prints for the operator, who has typed the address
+    in it.
+
+    :param shown: the names of the functions that return the text of a Secret.
     """
     for part in ast.walk(module):
         if not isinstance(part, ast.FunctionDef | ast.Module):
             continue
         inside = [it for node in part.body for it in ast.walk(node)]
-        known = {
-            name.id
-            for it in inside
-            if isinstance(it, ast.Assign | ast.AnnAssign | ast.NamedExpr) and reveals(it.value)
-            for target in (it.targets if isinstance(it, ast.Assign) else [it.target])
-            for name in ast.walk(target)
-            if isinstance(name, ast.Name)
-        }
+        known = variables(inside, shown)
         calls = [it for it in inside if isinstance(it, ast.Call) and writes(it.func)]
         calls += [it.exc for it in inside if isinstance(it, ast.Raise) and is_raised(it.exc)]
         for call in calls:
-            if any(reveals(it, known) for it in (*call.args, *call.keywords)):
+            if any(reveals(it, shown, known) for it in (*call.args, *call.keywords)):
                 yield f"{call.lineno} {ast.unparse(call.func)}"
+
+
+def variables(inside: Collection[ast.AST], shown: Collection[str]) -> set[str]:
+    """The variables that get the text of a Secret."""
+    return {
+        name.id
+        for it in inside
+        if isinstance(it, ast.Assign | ast.AnnAssign | ast.NamedExpr) and reveals(it.value, shown)
+        for target in (it.targets if isinstance(it, ast.Assign) else [it.target])
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    }
+
+
+def showing_functions(modules: Collection[ast.AST]) -> set[str]:
+    """The names of the functions that return the text of a Secret, also by another function.
+
+    What is passed to a function is not returned by it: most often it is hashed or compared.
+    """
+    functions = [
+        (it.name, part.value)
+        for module in modules
+        for it in ast.walk(module)
+        if isinstance(it, ast.FunctionDef) and it.returns and "str" in ast.unparse(it.returns)
+        for part in ast.walk(it)
+        if isinstance(part, ast.Return | ast.Yield) and part.value
+    ]
+    found = set(SHOWING)
+    for _ in functions:  # as long as a chain of functions can be
+        found |= {name for name, value in functions if reveals(without_arguments(value), found)}
+    return found
+
+
+def without_arguments(value: ast.expr) -> ast.expr:
+    """The expression, with nothing in the parentheses of its calls."""
+
+    class Emptied(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> ast.Call:
+            return ast.Call(func=self.visit(node.func), args=[], keywords=[])
+
+    return cast(ast.expr, Emptied().visit(copy.deepcopy(value)))
 
 
 def writes(function: ast.expr) -> bool:
@@ -506,18 +544,25 @@ def is_raised(what: ast.expr | None) -> bool:
     return isinstance(what, ast.Call) and not ast.unparse(what.func).startswith("click.")
 
 
-def reveals(node: ast.AST | None, known: Collection[str] = ()) -> bool:
-    """Whether an expression has the text of a Secret, or one of these variables."""
+def reveals(
+    node: ast.AST | None, functions: Collection[str], variables: Collection[str] = ()
+) -> bool:
+    """Whether an expression calls one of these functions or methods, or has one of the variables."""
     return node is not None and any(
-        (isinstance(it, ast.Attribute) and it.attr in SHOWING)
-        or (isinstance(it, ast.Name) and it.id in known)
+        (isinstance(it, ast.Attribute) and it.attr in functions)
+        or (isinstance(it, ast.Call) and ast.unparse(it.func) in functions)
+        or (isinstance(it, ast.Name) and it.id in variables)
         for it in ast.walk(node)
     )
 
 
 def test_no_secret_is_revealed_into_a_log_or_an_exception() -> None:
-    paths = sorted(Path("app").rglob("*.py"))
-    assert [f"{it}:{where}" for it in paths for where in written_secrets(sources.tree(it))] == []
+    modules = {it: sources.tree(it) for it in sorted(Path("app").rglob("*.py"))}
+    shown = showing_functions(modules.values())
+    found = [
+        f"{it}:{at}" for it, module in modules.items() for at in written_secrets(module, shown)
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize(
@@ -539,6 +584,17 @@ def test_no_secret_is_revealed_into_a_log_or_an_exception() -> None:
 )
 def test_each_way_into_a_log_is_found(line: str) -> None:
     assert list(written_secrets(ast.parse(f"def f(it):\n    {line}")))
+
+
+def test_a_function_that_returns_the_text_is_followed() -> None:
+    module = ast.parse(
+        "def text(it) -> str:\n    return f'<{it.reveal()}>'\n"
+        "def by_another(it) -> str | None:\n    return text(it).lower()\n"
+        "def hashed(it) -> str:\n    return sha256(it.encoded()).hexdigest()\n"
+        "def f(it):\n    log.info(by_another(it))\n    log.info(hashed(it))\n"
+    )
+    assert showing_functions([module]) == {*SHOWING, "text", "by_another"}
+    assert set(written_secrets(module, showing_functions([module]))) == {"8 log.info"}
 
 
 @pytest.mark.parametrize(

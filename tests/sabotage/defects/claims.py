@@ -46,8 +46,8 @@ DEFECTS = [
     ),
     audits(
         "a mail's text is read as a template",
-        '    content = render_template(f"mail/',
-        '    content = current_app.jinja_env.from_string(f"mail/',
+        '    content = Secret(render_template(f"mail/',
+        '    content = Secret(current_app.jinja_env.from_string(f"mail/',
         "test_no_text_is_run",
     ),
     secret(

@@ -340,8 +340,8 @@ DEFECTS = [
     ),
     secret_key(
         "old keys may be weak",
-        'keys = [app.secret_key or "", *app.config["SECRET_KEY_FALLBACKS"]]',
-        'keys = [app.secret_key or ""]',
+        'for it in (app.secret_key, *app.config["SECRET_KEY_FALLBACKS"])]',
+        "for it in (app.secret_key,)]",
         "test_a_guessable_key_is_refused",
     ),
     headers(

@@ -202,8 +202,8 @@ DEFECTS = [
     ),
     apps(
         "a new one replaces the one that is enabled before its first code",
-        "    app.new_secret, app.session_id = encrypt(secret.reveal(), PURPOSE), session.id\n",
-        "    app.new_secret, app.session_id = encrypt(secret.reveal(), PURPOSE), session.id\n"
+        "    app.new_secret, app.session_id = encrypt(secret, PURPOSE), session.id\n",
+        "    app.new_secret, app.session_id = encrypt(secret, PURPOSE), session.id\n"
         "    app.secret = app.secret and app.new_secret\n",
         "test_a_new_phone_replaces_the_old_one_with_its_first_code",
     ),
@@ -215,7 +215,7 @@ DEFECTS = [
     ),
     apps(
         "the secret is stored as it is",
-        "encrypt(secret.reveal(), PURPOSE), session.id",
+        "encrypt(secret, PURPOSE), session.id",
         "secret.reveal(), session.id",
         "test_the_secret_is_encrypted_for_this_alone",
     ),

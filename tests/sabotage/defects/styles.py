@@ -90,7 +90,7 @@ DEFECTS = [
     ),
     identity_provider(
         "an answer need not be of this browser",
-        'if not kept or not hmac.compare_digest(kept["state"].encode(), state.encode()):',
+        'if not kept or state != Secret(kept["state"]):',
         "if not kept:",
         "test_a_wrong_state",
     ),
@@ -206,7 +206,7 @@ DEFECTS = [
     ),
     identity_provider(
         "a logout token ends the next session as well",
-        """if not single_use.use("logout", f"{issuer} {claims['jti']}", KEPT):""",
+        """if not single_use.use("logout", Secret(f"{issuer} {claims['jti']}"), KEPT):""",
         'if not claims["jti"]:',
         "test_a_logout_token_that_is_sent_again_ends_no_new_session",
     ),

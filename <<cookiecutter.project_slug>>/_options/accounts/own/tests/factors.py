@@ -72,7 +72,7 @@ def with_app(app: Flask, email: str) -> str:
     with app.app_context():
         user = user_of(email)
         secret = pyotp.random_base32(SECRET_LENGTH)
-        stored = totp.encrypt(secret, totp.PURPOSE)
+        stored = totp.encrypt(Secret(secret), totp.PURPOSE)
         mine = AuthenticatorApp(user_id=user.id, secret=stored, enabled_at=now())
         db.session.add(unscoped(mine, "tests"))
         db.session.commit()

@@ -16,6 +16,7 @@ from sqlalchemy import func, insert, select
 from app.auth import pending, single_use
 from app.auth.single_use import UsedOnce
 from app.database import db, now
+from app.secret import Secret
 from tests.browser import Browser, html
 from tests.marks import asvs, practice
 from tests.races import at_once
@@ -122,10 +123,10 @@ def test_answers_are_limited_by_address(app: Flask, method: str) -> None:
 
 def test_used_values_are_stored_as_hashes_per_purpose(app: Flask) -> None:
     with app.app_context():
-        assert single_use.use("state", "value", 600)
-        assert single_use.use("logout", "value", 600)
+        assert single_use.use("state", Secret("value"), 600)
+        assert single_use.use("logout", Secret("value"), 600)
         db.session.commit()
-        assert not single_use.use("state", "value", 600)
+        assert not single_use.use("state", Secret("value"), 600)
         kept = db.session.scalars(select(UsedOnce)).all()
         assert len(kept) == 2
         assert all(len(row.id) == 64 for row in kept)
@@ -135,16 +136,16 @@ def test_used_values_are_stored_as_hashes_per_purpose(app: Flask) -> None:
 def test_a_used_value_can_be_any_text(app: Flask, value: str) -> None:
     """JSON may hold half a surrogate pair."""
     with app.app_context():
-        assert single_use.use("logout", value, 600)
+        assert single_use.use("logout", Secret(value), 600)
         db.session.commit()
-        assert not single_use.use("logout", value, 600)
+        assert not single_use.use("logout", Secret(value), 600)
 
 
 def test_a_rollback_leaves_the_value_unused(app: Flask) -> None:
     with app.app_context():
-        assert single_use.use("logout", "value", 600)
+        assert single_use.use("logout", Secret("value"), 600)
         db.session.rollback()
-        assert single_use.use("logout", "value", 600)
+        assert single_use.use("logout", Secret("value"), 600)
 
 
 def test_used_values_are_stored_longer_than_they_are_valid(app: Flask) -> None:
@@ -165,7 +166,7 @@ def test_expired_values_are_deleted_in_small_batches(app: Flask) -> None:
         db.session.commit()
         counts = []
         for number in range(4):
-            assert single_use.use("state", f"another {number}", 600)
+            assert single_use.use("state", Secret(f"another {number}"), 600)
             db.session.commit()
             counts.append(db.session.scalar(select(func.count()).select_from(UsedOnce)))
         assert counts == [152, 53, 4, 5]

@@ -65,7 +65,7 @@ def begin(session: Session) -> Secret:
     """
     app = find(session.user) or AuthenticatorApp(user_id=session.user_id)
     secret = new_secret()
-    app.new_secret, app.session_id = encrypt(secret.reveal(), PURPOSE), session.id
+    app.new_secret, app.session_id = encrypt(secret, PURPOSE), session.id
     db.session.add(unscoped(app, OF_ALL["unscoped"]))
     db.session.flush()
     return secret
@@ -132,7 +132,7 @@ def _step(stored: str | None, code: Secret) -> int | None:
 def _readable(stored: str | None) -> Secret | None:
     """The secret; None also when its key is lost, so that recovery codes still work."""
     try:
-        return Secret(decrypt(stored, PURPOSE)) if stored else None
+        return decrypt(stored, PURPOSE) if stored else None
     except ValueError:
         security_event("crypt_decrypt_fail", level=logging.ERROR, of=PURPOSE)
         return None

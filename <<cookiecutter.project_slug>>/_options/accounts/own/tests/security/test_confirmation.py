@@ -85,9 +85,9 @@ def test_an_answer_does_not_tell_who_has_an_account(
     encrypted: list[str] = []
     encrypt = outbox.encrypt
 
-    def count_encryption(text: str, purpose: str) -> str:
+    def count_encryption(secret: Secret, purpose: str) -> str:
         encrypted.append(purpose)
-        return encrypt(text, purpose)
+        return encrypt(secret, purpose)
 
     monkeypatch.setattr(outbox, "encrypt", count_encryption)
     answers, costs = [], {}

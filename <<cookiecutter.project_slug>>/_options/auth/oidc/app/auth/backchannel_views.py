@@ -49,7 +49,7 @@ def logout() -> ResponseReturnValue:
         provider_logouts.remember(issuer, claims)
         # Sent again, it would end a session that began after it (section 2.6, step 8). All is one
         # transaction: when ending the sessions fails, the provider may try again.
-        if not single_use.use("logout", f"{issuer} {claims['jti']}", KEPT):
+        if not single_use.use("logout", Secret(f"{issuer} {claims['jti']}"), KEPT):
             raise RefusedError("jti: used before")
     except RefusedError as error:
         security_event("authn_backchannel_logout_refused", reason=str(error))

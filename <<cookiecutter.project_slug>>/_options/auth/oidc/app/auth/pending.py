@@ -10,7 +10,6 @@ endpoint. ASVS 10.2.1, 10.1.2.
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import time
 from collections.abc import Mapping
@@ -72,8 +71,8 @@ def resume(answer: Mapping[str, str]) -> Pending:
     :raises RefusedError: when this browser has not started it, it is too old, or it was resumed.
     """
     kept = session.get(PENDING)
-    state = answer.get("state", "")
-    if not kept or not hmac.compare_digest(kept["state"].encode(), state.encode()):
+    state = Secret(answer.get("state", ""))
+    if not kept or state != Secret(kept["state"]):
         raise RefusedError("state: not of this browser")  # a pending sign-in stays
     del session[PENDING]
     if time.time() - kept["started_at"] > LIFETIME:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth import expiry
 from app.database import Base, UTCDateTime, db, now
+from app.secret import Secret
 
 MARGIN = timedelta(minutes=1)  # the clocks of two instances may differ; too short allows a replay
 
@@ -28,7 +29,7 @@ class UsedOnce(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
 
-def use(purpose: str, value: str, seconds: int) -> bool:
+def use(purpose: str, value: Secret, seconds: int) -> bool:
     """Whether this is the first use of ``value``; if not, the transaction is rolled back.
 
     The caller commits. Until then another request with the same value waits.
@@ -36,8 +37,7 @@ def use(purpose: str, value: str, seconds: int) -> bool:
     :param purpose: what the value is for; the same value may be used once for each purpose.
     :param seconds: how long the value would be accepted; its hash is kept a minute longer.
     """
-    # JSON may hold half a surrogate pair, which UTF-8 cannot encode.
-    digest = sha256(f"{purpose} {value}".encode("utf-8", "surrogatepass")).hexdigest()
+    digest = sha256(f"{purpose} ".encode() + value.encoded()).hexdigest()
     until = now() + timedelta(seconds=seconds) + MARGIN
     try:
         db.session.execute(insert(UsedOnce).values(id=digest, expires_at=until))
