@@ -186,6 +186,17 @@ def test_only_what_a_machine_lacks_skips_a_test() -> None:
     assert LEFT_OUT - found == set()
 
 
+def test_no_test_ends_early() -> None:
+    """What comes after a ``return`` without a value asserts nothing."""
+    found = []
+    for path in (path for path in files() if path.suffix == ".py" and "tests" in path.parts):
+        for test in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
+                ends = [it for it in ast.walk(test) if isinstance(it, ast.Return) and not it.value]
+                found += [f"{path.relative_to(ROOT)}:{it.lineno}" for it in ends]
+    assert found == []
+
+
 def test_the_order_of_the_tests_loses_none() -> None:
     paths = [path for path in files() if path.name.startswith("test_")]
     items: Any = [SimpleNamespace(path=path, add_marker=lambda mark: None) for path in paths]
