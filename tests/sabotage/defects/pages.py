@@ -13,6 +13,12 @@ STAYS = "test_a_session_stays_only_when_the_box_is_ticked"
 
 DEFECTS = [
     pages(
+        "an ended session is not confirmed",
+        '    flash("That session has ended.")\n',
+        "",
+        "test_each_action_says_what_it_did",
+    ),
+    pages(
         "the page of a failure shows who is signed in",
         '"user" in g and int(str(problem["status"])) < 500',
         '"user" in g',

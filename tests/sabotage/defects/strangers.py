@@ -445,6 +445,25 @@ DEFECTS = [
         '@pytest.mark.parametrize(\n    ("text", "read"),',
         file="tests/security/test_nginx.py",
     ),
+    audits(
+        "a test ends before it asserts",
+        '    expected, found = table("nginx.list"), nginx()\n',
+        '    if __name__:\n        return\n    expected, found = table("nginx.list"), nginx()\n',
+        "test_no_test_ends_early",
+        file="tests/security/test_nginx.py",
+    ),
+    Defect(
+        "secret",
+        "a function hands out an address, and another logs it",
+        '    security_event("user_disabled", level=logging.INFO, account=user.id)\n'
+        "    return ended\n",
+        '    security_event("user_disabled", level=logging.INFO, account=named(user))\n'
+        "    return ended\n\n\n"
+        "def named(user: User) -> str:\n"
+        '    """The user for the log."""\n'
+        '    return f"user {user.email.reveal()}"\n',
+        "test_no_secret_is_revealed_into_a_log_or_an_exception",
+    ),
     left_out(
         "every Nginx is too old for its tests",
         "if reason := too_old(path):",
