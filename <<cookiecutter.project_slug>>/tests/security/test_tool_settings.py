@@ -190,7 +190,9 @@ def test_no_test_ends_early() -> None:
     """What comes after a ``return`` without a value asserts nothing."""
     found = []
     for path in (path for path in files() if path.suffix == ".py" and "tests" in path.parts):
-        for test in ast.walk(ast.parse(path.read_text("utf-8"))):
+        text = path.read_text("utf-8")
+        considered = text if re.search(r"\breturn *(#|;|$)", text, re.M) else ""
+        for test in ast.walk(ast.parse(considered)):
             if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
                 ends = [it for it in ast.walk(test) if isinstance(it, ast.Return) and not it.value]
                 found += [f"{path.relative_to(ROOT)}:{it.lineno}" for it in ends]

@@ -509,16 +509,18 @@ def showing_functions(modules: Collection[ast.AST]) -> set[str]:
     What is passed to a function is not returned by it: most often it is hashed or compared.
     """
     functions = [
-        (it.name, part.value)
+        (it.name, without_arguments(part.value))
         for module in modules
         for it in ast.walk(module)
         if isinstance(it, ast.FunctionDef) and it.returns and "str" in ast.unparse(it.returns)
         for part in ast.walk(it)
         if isinstance(part, ast.Return | ast.Yield) and part.value
     ]
-    found = set(SHOWING)
-    for _ in functions:  # as long as a chain of functions can be
-        found |= {name for name, value in functions if reveals(without_arguments(value), found)}
+    found: set[str] = set()
+    more = set(SHOWING)
+    while more - found:
+        found |= more
+        more = {name for name, value in functions if reveals(value, found)}
     return found
 
 
