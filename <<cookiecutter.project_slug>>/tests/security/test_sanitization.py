@@ -62,13 +62,14 @@ def assert_only_what_is_listed(page: LexborHTMLParser) -> None:
 
 
 @asvs("1.2.2", "1.3.1", "1.3.4", "1.3.5")
-@pytest.mark.parametrize("attack", XSS)
-def test_rich_text_keeps_only_what_is_listed(attack: str) -> None:
-    page = in_page(cleaned_or_refused(attack))
-    assert_only_what_is_listed(page)
-    assert dangers(page) == []
-    for link in page.css("[href]"):
-        assert (link.attributes["href"] or "https:").startswith(("https:", "mailto:"))
+def test_rich_text_keeps_only_what_is_listed() -> None:
+    for attack in XSS:
+        page = in_page(cleaned_or_refused(attack))
+        assert_only_what_is_listed(page)
+        assert dangers(page) == [], attack
+        for link in page.css("[href]"):
+            target = link.attributes["href"] or "https:"
+            assert target.startswith(("https:", "mailto:")), attack
 
 
 @asvs("1.3.1")
