@@ -130,4 +130,4 @@ def recovery_codes(person: Person) -> list[str]:
 def password_step(person: Person, password: str) -> None:
     """Sign in up to the second factor."""
     person.sign_in(password)
-    person.page.get_by_role("heading", name="Second step").wait_for()
+    person.page.get_by_role("heading", name="Second factor").wait_for()

@@ -15,7 +15,7 @@ LOOKED_AT = {
         "session/account/password.html": "Change your password",
         "session/auth/choose.html": "Choose a password",
         "session/auth/forgot.html": "Forgot your password?",
-        "session/auth/link_ended.html": "This link is not valid",
+        "session/auth/link_ended.html": "This link is invalid or has expired",
         "session/auth/login.html": "Sign in",
         "session/auth/register.html": "Sign up",
     },
@@ -28,7 +28,7 @@ LOOKED_AT = {
     "test_a_text_that_meets_a_limit_is_still_there": {"html/error.html": "Too many attempts"},
     "test_a_text_outlives_its_session": {"html/kept_form.html": "Your session has ended"},
     "test_an_account_that_was_locked_out": {
-        "session/auth/unlock.html": "Sign in with your password again",
+        "session/auth/unlock.html": "Allow your password again",
     },
     "test_the_second_factors_are_kept": {"session/auth/keep.html": "Keep your second factors"},
     "test_a_link_that_wants_a_sign_in": {"session/auth/sign_in_first.html": "Sign in first"},
@@ -36,7 +36,7 @@ LOOKED_AT = {
         "session/account/app.html": "Set up an authenticator app",
         "session/account/recovery_codes.html": "Your recovery codes",
         "session/account/second_factors.html": "What protects your account",
-        "session/auth/second_factor.html": "Second step",
+        "session/auth/second_factor.html": "Second factor",
     },
     "test_a_passkey_from_adding_to_removing": {
         "session/account/step_up.html": "Confirm that it is you",

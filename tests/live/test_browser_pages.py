@@ -67,7 +67,7 @@ def test_the_box_keeps_users_signed_in_with_password_and_passkey(person: Person)
     page.goto("/auth/login")
     page.get_by_label("Stay signed in on this device").check()
     person.fill("Sign in", email=person.email, password=FIRST)
-    page.get_by_role("heading", name="Second step").wait_for()
+    page.get_by_role("heading", name="Second factor").wait_for()
     assert days_left(person) is None
     person.press("Use your passkey")
     person.arrives("/notes/")

@@ -57,7 +57,7 @@ def test_a_passkey_from_adding_to_removing(person: Person, phone: Authenticator)
     person.sign_out()  # as the second factor, on the way to a page
     page.goto("/account/")
     person.fill("Sign in", email=person.email, password=FIRST)
-    page.get_by_role("heading", name="Second step").wait_for()
+    page.get_by_role("heading", name="Second factor").wait_for()
     person.look()
     person.press("Use your passkey")
     person.arrives("/account/")

@@ -1,4 +1,4 @@
-"""Accounts and sign-ins, the same in every auth style."""
+"""The models of accounts and sessions, and the normal form of an address."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ ACCESS_LIFETIME = timedelta(minutes=10)
 LEEWAY = timedelta(seconds=10)  # by which the clocks of two instances may differ; RFC 7519: minutes
 # <% endif %>
 TOUCH_EVERY = timedelta(minutes=1)  # precision of "last seen": a write per request costs too much
-MAX_SESSIONS = 10  # per user; one more ends the oldest
+MAX_SESSIONS = 10  # per user; one more ends the one idle for longest
 MAX_DEVICE = 200  # characters kept of the User-Agent header
 # Why statements here concern other users: sign-in finds the session of a user who is not signed in
 # yet; operators and the provider end the sessions of any user.

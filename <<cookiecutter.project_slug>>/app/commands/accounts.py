@@ -64,9 +64,11 @@ def show_user(email: Secret) -> None:
         "password": "set" if user.password_hash else "none",
         # <% if cookiecutter.auth != "oidc" %>
         "second factors": ", ".join(second_factors.of(user)) or "none",
-        "second factors end": f"{user.factors_end_at:{TIME}}" if user.factors_end_at else "no",
+        "reset of factors due": f"{user.factors_end_at:{TIME}}" if user.factors_end_at else "no",
         "locked": "yes: flask users unlock" if throttling.is_locked_out(user) else "no",
-        "codes locked": "yes: unlock --codes" if code_guesses.are_used_up(user) else "no",
+        "codes locked": "yes: flask users unlock --codes"
+        if code_guesses.are_used_up(user)
+        else "no",
         # <% endif %>
         "failed sign-ins in a row": user.failures,
         "attempts that came too early": user.refusals,

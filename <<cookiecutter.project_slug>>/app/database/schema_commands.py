@@ -84,7 +84,7 @@ def current() -> None:
 
 
 @db_cli.command("merge")
-@click.option("-m", "--message", default="merge two lines of migrations", show_default=True)
+@click.option("-m", "--message", default="merge the heads of the migrations", show_default=True)
 def merge(message: str) -> None:
     """Write a migration that follows all heads, so that there is one again."""
     with readable_errors():
@@ -102,6 +102,6 @@ def one_head() -> None:
     ends = sorted(heads())
     if len(ends) > 1:
         raise ValueError(
-            f"there are {len(ends)} lines of migrations, for example yours and the template's; "
-            f"they end in {' and '.join(ends)}. Run make merge-migrations, then make migrate"
+            f"there are {len(ends)} heads of the migrations, for example yours and the template's: "
+            f"{' and '.join(ends)}. Run make merge-migrations, then make migrate"
         )

@@ -309,7 +309,7 @@ def test_no_account_has_a_hint_or_a_secret_question() -> None:
 
 @asvs("6.2.10")
 def test_no_password_grows_old() -> None:
-    """Who must change a good password picks a worse one; to know its age, a row would keep it."""
+    """Forced changes lead to worse passwords, so no column stores a password's age."""
     columns = {column.name for table in Base.metadata.tables.values() for column in table.columns}
     assert not [it for it in columns if re.search("password.*(age|since|changed|rotat)", it)]
 

@@ -80,8 +80,7 @@ DEFECTS = [
     ),
     csrf(
         "the response reveals which check failed",
-        "    error.description = "
-        '"This form is no longer valid. Go back, reload the page and try again."\n',
+        '    error.description = "This form is no longer valid."\n',
         "",
         "test_the_answer_does_not_tell_which_check_failed",
     ),

@@ -77,10 +77,10 @@ SAID = {
     "account.revoke": "That session has ended.",
     "account.revoke_others": "Sessions ended: 1.",
     "address.change": "Your address is changed.",
-    "address.request_change": "We have sent a mail with a link to the new address, "
-    "unless we sent one a short time ago.",
+    "address.request_change": "A mail with a link is on its way if the new address can be used "
+    "and did not get one just now.",
     "address.undo": "Your account has its old address again. Sign in.",
-    "auth.forgot": "We have sent a mail to this address, unless we sent one a short time ago.",
+    "auth.forgot": "A mail is on its way if this address can have one and did not get one just now.",
     "auth.reset": "Your password is changed. Sign in.",
     "rescue.keep": "The account keeps its second factors.",
     "rescue.keep_by_session": "You keep your second factors.",

@@ -219,7 +219,7 @@ def test_a_second_step_that_took_too_long_begins_again(
         assert again.status_code == 302
         assert again.headers["Location"] == f"{SIGN_IN}?next=/account/password?from%3Dmail"
     shown = other.get(again.headers["Location"])
-    assert "the second step took too long" in text_of(shown)
+    assert "the second factor took too long" in text_of(shown)
     options = other.post(f"{SECOND_STEP}/options", {"csrf_token": token})
     assert options.status_code == 401
 
@@ -227,7 +227,7 @@ def test_a_second_step_that_took_too_long_begins_again(
 def test_a_link_to_the_second_step_writes_no_message(alice: Browser) -> None:
     """An image on another site would write it on the next page of whoever is signed in."""
     assert alice.get(SECOND_STEP).headers["Location"] == SIGN_IN
-    assert "the second step took too long" not in alice.get(PROFILE).text
+    assert "the second factor took too long" not in alice.get(PROFILE).text
 
 
 @asvs("2.4.1", "6.3.1", "6.6.3")

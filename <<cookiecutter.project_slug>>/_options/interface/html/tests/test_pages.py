@@ -55,7 +55,7 @@ def test_delete_pages_name_what_they_delete(app: Flask, alice: Browser) -> None:
         db.session.commit()
     others = html(alice.get(PROFILE)).css_first('form[action$="revoke-others"]')
     assert "This ends 1 other session." in others.text()
-    assert html(alice.get(PROFILE)).text().count("Text that is not saved there is lost.") == 2
+    assert html(alice.get(PROFILE)).text().count("To save a form there, sign in again first.") == 2
 
 
 @pytest.mark.parametrize("wrong", [{"title": " "}, {"body": " "}])

@@ -70,7 +70,7 @@ def test_no_comment_changes_how_the_dockerfile_is_read() -> None:
 
 @pytest.mark.parametrize("name", ["app", "nginx", "certbot"])
 def test_no_image_runs_as_root(name: str) -> None:
-    """Root's last act comes before the user."""
+    """USER comes after the last COPY and RUN."""
     order = [instruction for stage, instruction, _ in instructions() if stage == name]
     assert order.index("USER") > max(order.index("COPY"), len(order) - 1 - order[::-1].index("RUN"))
 

@@ -21,9 +21,9 @@ from app.database.rows import TRIES, lock_or_add
 from app.secret import Secret, hash_secret
 from app.security.scope import unscoped
 
-# The pause after a mail to one address, doubled after each further one of a day, but no longer than
-# a link is valid: 16 a day at most, of short links to reset 50. So an owner whose mailbox somebody
-# floods always has a link, or can ask for one.
+# The pause after a mail to one address. It doubles with each further mail of a day, up to the
+# lifetime of the link: at most 16 mails a day, or 50 with links that reset a password. So the owner
+# of a flooded mailbox always has a valid link, or can ask for one.
 FIRST_PAUSE = timedelta(minutes=5)
 LONGEST_PAUSE = timedelta(hours=2)
 DAY = timedelta(days=1)

@@ -20,7 +20,7 @@ from app.database.rows import change
 from app.secret import Secret, hash_secret
 from app.security.scope import unscoped
 
-COUNT = 10  # PyPI gives 8, GitHub 16; each works once, so few run out and many get lost
+COUNT = 10  # PyPI gives 8, GitHub 16; few codes run out soon, many get lost
 BYTES = 16  # 128 bits (ASVS 11.5.1), 26 characters in base32
 GROUP = 4  # characters between two hyphens, for the eye
 # Why statements here concern other users: a user who types a code is not signed in yet.

@@ -24,7 +24,7 @@ from app.security.logs import security_event
 @users_cli.command("create")
 @click.argument("email", type=Secret)
 def create_user(email: Secret) -> None:
-    """Create an account without a password, and mail a link that sets one, for 30 minutes."""
+    """Create an account without a password. Mail a link that sets one, valid for 30 minutes."""
     address = new_address(email)
     _mail_link("reset", address, "reset_by_operator")  # first: it may begin the transaction anew
     user = User(email=address)
@@ -41,7 +41,7 @@ def create_user(email: Secret) -> None:
 @users_cli.command("invite")
 @click.argument("email", type=Secret)
 def invite_user(email: Secret) -> None:
-    """Mail a link that opens an account, for 7 days. Not while SIGN_UP=closed."""
+    """Mail a link that opens an account. It is valid for 7 days. Not with SIGN_UP=closed."""
     address = new_address(email)
     if current_app.config["SETTINGS"].sign_up == "closed":
         raise click.ClickException("SIGN_UP is closed; first set it to invite or open.")
@@ -57,7 +57,7 @@ def invite_user(email: Secret) -> None:
     "--disable-password", is_flag=True, help="Disable the password and end every session at once."
 )
 def reset_user(email: Secret, disable_password: bool) -> None:
-    """Mail a link that sets a new password, for 30 minutes."""
+    """Mail a link that sets a new password, valid for 30 minutes."""
     user = find_user(email)
     if user.disabled_at is not None:
         raise click.ClickException("The account is disabled. Enable it first: flask users enable.")

@@ -99,7 +99,7 @@ def test_a_new_password_gives_no_new_guesses(app: Flask, clock: Clock, secret: s
 
 @asvs("6.3.1")
 def test_the_link_of_the_lock_gives_no_new_guesses(app: Flask, clock: Clock, secret: str) -> None:
-    """A hundred codes lock the password as well; the mailbox opens that, and no more."""
+    """A hundred wrong codes also lock the password; the link unlocks only the password."""
     with app.app_context():
         db.session.execute(update(User).values(failures=throttling.ALARM - 1))
         db.session.commit()

@@ -230,12 +230,12 @@ def test_a_second_reset_keeps_the_first_time_and_a_new_one_has_a_new_link(
 
 
 def test_the_operator_cancels_and_sees_it(app: Flask, cli: Cli) -> None:
-    assert "second factors end: no" in cli("users", "show", ALICE).stdout
+    assert "reset of factors due: no" in cli("users", "show", ALICE).stdout
     assert "second factors: code, passkey" in cli("users", "show", ALICE).stdout
     assert cli("users", "reset-factors", ALICE, "--cancel").exit_code == 1
     cli("users", "reset-factors", ALICE)
     shown = cli("users", "show", ALICE).stdout
-    assert f"second factors end: {due(app):%Y-%m-%d %H:%M} UTC" in shown
+    assert f"reset of factors due: {due(app):%Y-%m-%d %H:%M} UTC" in shown
     done = cli("users", "reset-factors", ALICE, "--cancel")
     assert (done.exit_code, done.stdout) == (0, f"{ALICE} keeps the second factors.\n")
     assert due(app) is None

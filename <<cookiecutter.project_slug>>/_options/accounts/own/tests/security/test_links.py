@@ -106,7 +106,7 @@ def test_a_link_counts_once(app: Flask, flow: Flow) -> None:
 
 @asvs("6.4.1")
 def test_no_link_has_a_long_lifetime() -> None:
-    """What somebody asked for, the same day. Seven days: its owner did not choose the moment."""
+    """Requested links: one day at most. Links sent without a request: seven days."""
     longest = {"confirm": DAY, "reset": timedelta(hours=1), "email": DAY}
     for purpose, lifetime in LIFETIMES.items():
         assert lifetime <= longest.get(purpose, 7 * DAY), purpose

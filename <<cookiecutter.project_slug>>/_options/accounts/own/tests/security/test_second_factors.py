@@ -278,7 +278,7 @@ def test_a_ticket_ends_with_the_password_it_was_given_for(
     secret: str,
     ending: Callable[[Flask, Browser], None],
 ) -> None:
-    """Otherwise a thief with the old password and a code waits for it on the threshold."""
+    """Otherwise a thief could complete a sign-in that began with the old password."""
     thief = between(app)
     ending(app, alice)
     assert not is_complete(code_step(thief, clock.code(secret)))
@@ -326,7 +326,7 @@ def test_a_ticket_is_random_and_stored_as_a_hash(app: Flask, secret: str) -> Non
 
 @asvs("6.5.1")
 def test_a_code_counts_once(app: Flask, clock: Clock, secret: str) -> None:
-    """Somebody has looked over the owner's shoulder, or was the false page that it was typed at."""
+    """An attacker has seen the code, or received it on a phishing page."""
     code = clock.code(secret)
     assert is_complete(code_step(between(app), code))
     thief = between(app)
@@ -398,7 +398,7 @@ def test_tries_at_once_are_all_counted(
 def test_many_tickets_and_addresses_give_no_more_tries(
     app: Flask, alice: Browser, clock: Clock, secret: str
 ) -> None:
-    """Five guesses in five minutes for the account: it is six digits, and three count."""
+    """Five guesses in five minutes for the account: six digits, three of them valid at once."""
     thieves = [between(app, address=f"203.0.113.{number}") for number in range(7)]
     statuses = [code_step(thief, clock.wrong(secret)).status_code for thief in thieves]
     assert statuses[:5] == [401] * 5

@@ -707,7 +707,7 @@ def test_the_password_does_not_change_by_a_session_that_has_just_ended(
 def test_a_session_that_has_just_ended_ends_no_other(
     app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The owner has thrown a thief out, whose request must not throw out the owner in turn."""
+    """A request of the thief's ended session must not end the owner's session."""
     (path,) = {it.rule for it in routes(app) if it.endpoint.endswith("revoke_others")}
     send = ready_to_post(alice, path) if PAGES else partial(alice.post, path, {})
     owner, reset = Browser(app, "192.0.2.51"), owner_resets(app)

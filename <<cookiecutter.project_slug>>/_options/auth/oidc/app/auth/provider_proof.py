@@ -21,7 +21,8 @@ from app.oidc_settings import OIDCSettings
 
 # Seconds: max_age makes the provider say when the user signed in (Core 1.0 section 2), prompt=login
 # makes it ask once more. 0 would mean the latter too, but some providers take it for no max_age, or
-# ask for ever. Less than FRESH of step_up.py: one that ignores the prompt asks whose proof is old.
+# ask for ever. Less than FRESH of step_up.py: without the prompt, a user whose sign-in is older is
+# still asked.
 STEP_UP_MAX_AGE = 300
 CLAIMS = ("acr", "amr", "auth_time", "sid")  # of this sign-in: only the ID token has them
 TOO_WEAK = (

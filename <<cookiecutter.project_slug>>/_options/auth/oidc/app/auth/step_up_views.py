@@ -30,7 +30,9 @@ from app.security.limit_keys import signed_in_session
 from app.security.logs import security_event
 from app.security.redirects import own_path
 
-SOMEBODY_ELSE = "You signed in as another user at the provider. Please sign in again as this user."
+SOMEBODY_ELSE = (
+    "You signed in at the provider as another user. Please use the account that is signed in here."
+)
 NOT_PROVEN = "The provider did not confirm that it is you. Please try again."
 
 blueprint = Blueprint("step_up", __name__, url_prefix="/account/step-up")

@@ -25,8 +25,8 @@ def request_change() -> ResponseReturnValue:
         address.request_change(identity.locked_session().user, form.email.data)
         db.session.commit()
         flash(
-            "We have sent a mail with a link to the new address, unless we sent one a short time"
-            " ago."
+            "A mail with a link is on its way if the new address can be used and did not get one"
+            " just now."
         )
         return redirect(url_for("account.index"))
     status = 422 if form.is_submitted() else 200

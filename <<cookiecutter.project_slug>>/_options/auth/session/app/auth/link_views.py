@@ -58,7 +58,7 @@ def _mail_link(request_link: Callable[[Secret], None], template: str) -> Respons
     if form.validate_on_submit():
         request_link(form.email.data)
         db.session.commit()
-        flash("We have sent a mail to this address, unless we sent one a short time ago.")
+        flash("A mail is on its way if this address can have one and did not get one just now.")
         return redirect(url_for("auth.login"))
     return render_template(template, form=form), 422 if form.is_submitted() else 200
 

@@ -95,7 +95,7 @@ def _page(form: CodeForm, error: str | None = None) -> ResponseReturnValue:
     user = sign_in.awaited(ticket_cookie.kept())
     if user is None:
         if form.is_submitted():  # else a link on another site would write it on our next page
-            flash("Sign in again: the second step took too long, or failed too often.", "error")
+            flash("Sign in again: the second factor took too long, or failed too often.", "error")
         return redirect(url_for("auth.login", next=next_page()))
     known = {"form": form, "error": error, "has_passkeys": bool(passkeys.of_user(user))}
     return render_template("auth/second_factor.html", **known), 401 if form.is_submitted() else 200

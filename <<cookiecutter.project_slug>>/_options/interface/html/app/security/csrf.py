@@ -70,5 +70,5 @@ def _log_and_refuse(error: CSRFError) -> ResponseReturnValue:
     if g.get("user") and (fields := kept_fields()):
         return send_again(fields, signed_in=True)
     # The reason would tell an attacker which layer refused: users get one text for all reasons.
-    error.description = "This form is no longer valid. Go back, reload the page and try again."
+    error.description = "This form is no longer valid."
     return respond(error)
