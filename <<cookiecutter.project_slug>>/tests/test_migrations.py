@@ -179,7 +179,7 @@ def test_a_change_of_a_table_loses_no_row_that_refers_to_it(
 
 
 @slow
-def test_two_lines_of_migrations_are_joined(empty: Flask, own_migrations: Path) -> None:
+def test_two_heads_of_the_migrations_are_merged(empty: Flask, own_migrations: Path) -> None:
     """The template brought one while the owner wrote one."""
     (head,) = database.heads()
     for name in ("mine", "theirs"):
@@ -188,7 +188,8 @@ def test_two_lines_of_migrations_are_joined(empty: Flask, own_migrations: Path) 
         )
     result = flask_db(empty, "upgrade")
     assert result.exit_code != 0
-    assert "they end in mine and theirs" in result.output
+    assert "2 heads of the migrations" in result.output
+    assert "mine and theirs" in result.output
     assert "make merge-migrations" in result.output
     assert tables(empty) == set(), "nothing is half done"
     assert flask_db(empty, "merge").exit_code == 0

@@ -214,6 +214,12 @@ DEFECTS = [
         "test_a_secret_is_new_each_time",
     ),
     apps(
+        "a lost key is no error in the log",
+        'security_event("crypt_decrypt_fail", level=logging.ERROR, of=PURPOSE)',
+        'security_event("crypt_decrypt_fail", of=PURPOSE)',
+        "test_a_recovery_code_works_without_the_encryption_key",
+    ),
+    apps(
         "the secret is stored as it is",
         "encrypt(secret, PURPOSE), session.id",
         "secret.reveal(), session.id",

@@ -445,6 +445,13 @@ DEFECTS = [
         '@pytest.mark.parametrize(\n    ("text", "read"),',
         file="tests/security/test_nginx.py",
     ),
+    Defect(
+        "account locks",
+        "a row that is refused at the last try counts as locked",
+        "            if not simultaneous or not left:\n",
+        "            if not simultaneous and not left:\n",
+        "test_a_row_that_is_refused_each_time_is_an_error",
+    ),
     audits(
         "a test ends before it asserts",
         '    expected, found = table("nginx.list"), nginx()\n',

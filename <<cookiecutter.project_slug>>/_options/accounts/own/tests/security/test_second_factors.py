@@ -601,14 +601,20 @@ def test_an_app_that_another_session_has_begun_is_not_shown(
 
 @asvs("6.5.1")
 def test_a_recovery_code_works_without_the_encryption_key(
-    app: Flask, alice: Browser, clock: Clock, secret: str
+    app: Flask,
+    alice: Browser,
+    clock: Clock,
+    secret: str,
+    log: Callable[[], list[dict[str, Any]]],
 ) -> None:
+    """And the log has an error: an operator has lost a key."""
     code, *_ = with_codes(app, ALICE)
     with app.app_context():
         lost = update(AuthenticatorApp).values(secret="unreadable")
         db.session.execute(lost, execution_options={"unscoped": "tests"})
         db.session.commit()
     assert not is_complete(code_step(between(app), clock.code(secret)))
+    assert "ERROR" in {it["level"] for it in log() if it["event"] == "crypt_decrypt_fail"}
     assert is_complete(code_step(between(app), code))
 
 
