@@ -11,7 +11,7 @@ from tests.live.person import FIRST, Person, enter, tab_to
 
 pytestmark = pytest.mark.browser
 
-NOTHING_CHOSEN = "No passkey was chosen."
+NOTHING_CHOSEN = "The browser gave no passkey."
 
 
 @pytest.fixture
