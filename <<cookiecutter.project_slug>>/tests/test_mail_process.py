@@ -118,7 +118,7 @@ def test_killed_at_a_commit_it_loses_no_mail(
     assert result.returncode == -signal.SIGKILL, result.stderr
     assert (len(server.received), states(app)) == (arrived, [state])
     pass_time(app, LEASE)  # from then on, another sender takes what the first one had
-    deliver(other_sender)
+    assert deliver(other_sender)
     assert states(app) == ["sent"]
     assert len(server.received) == in_all
     assert len({mail.message["Message-ID"] for mail in server.received}) == 1
@@ -143,10 +143,10 @@ def test_killed_while_it_speaks_to_the_server_it_loses_no_mail(
     killed.set()
     assert states(app) == ["waiting", "waiting"]
     server.steps.clear()
-    deliver(other_sender)
+    assert deliver(other_sender)
     assert states(app) == ["waiting", "sent"]
     pass_time(app, LEASE)
-    deliver(other_sender)
+    assert deliver(other_sender)
     assert states(app) == ["sent", "sent"]
     counts = Counter(mail.recipient for mail in server.received)
     # After the whole text, aiosmtpd may take the mail of a client that is gone, as any server.

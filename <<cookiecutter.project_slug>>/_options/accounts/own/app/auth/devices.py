@@ -29,7 +29,7 @@ from app.security.logs import security_event
 from app.security.scope import unscoped
 
 KIND = "new_device"  # of the notice
-MAX_DEVICES = 10  # per user, one more drops the one unused for longest
+MAX_DEVICES = 10  # per user, as many as sessions; one more drops the one unused for longest
 MAX_NOTICES = 5  # in a day, to one address: a thief of the password floods no mailbox
 # Why statements here concern other users: during a sign-in nobody is signed in yet; an operator
 # ends the sessions of any user.
