@@ -73,7 +73,7 @@ OF_STORING = """
     test_private_data test_provider_proof test_quotas test_races test_read_only
     test_reencryption test_replays test_rerendering test_rows test_session_races test_throttling
     test_token_races test_tokens security/test_access security/test_browser_code
-    security/test_change_of_address security/test_code_guesses security/test_confirmation
+    security/test_change_of_address security/test_code_guesses security/test_sign_up_and_reset
     security/test_devices security/test_factor_resets security/test_links security/test_lockout
     security/test_normalization security/test_passkeys security/test_personal_tokens
     security/test_queries security/test_refusals security/test_resources

@@ -91,7 +91,7 @@ def grown(
 
 def interface(service: Service) -> str:
     """``html`` or ``json``: the service has pages or an API."""
-    return "html" if (service.folder / "app/forms.py").exists() else "json"
+    return "html" if (service.folder / "app/resource_forms.py").exists() else "json"
 
 
 def add_projects(service: Service) -> Service:

@@ -39,10 +39,10 @@ PRACTICES = {
     "Data exposure": "secret_key secret encryption headers security_txt",
 }
 FLOWS = {
-    "Sign-up": "auth.confirmation auth.links",
+    "Sign-up": "auth.sign_up auth.links",
     "Sign-in": "auth.sessions auth.throttling auth.lockout auth.devices",
-    "A forgotten password": "auth.confirmation auth.links auth.lockout",
-    "Change of address": "auth.address auth.links",
+    "A forgotten password": "auth.password_reset auth.links auth.lockout",
+    "Change of address": "auth.address_change auth.links",
     "Second factor": "auth.second_factors auth.code_guesses auth.factor_resets",
     "Passkeys": "auth.passkeys",
     "Step-up": "auth.step_up",

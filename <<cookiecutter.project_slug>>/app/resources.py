@@ -1,4 +1,4 @@
-"""What users own: rows that every feature stores in the same way, with pages and with an API.
+"""Resources: the rows that users own. Every feature stores them in the same way.
 
 An edit overwrites no other one, a list is read page by page along an index, and the quota of the
 account counts every text, before the row is written: the account is always locked before the row,

@@ -27,7 +27,7 @@ from app.security.access import needs_fresh_proof
 from app.security.ownership import owners
 from tests.statements import listening
 
-# As throttling.lock writes it; the first statement about a new account locks it as well.
+# As account_lock.lock writes it; the first statement about a new account locks it as well.
 LOCK = re.compile(r"UPDATE users SET failures=users\.failures\b|INSERT INTO users\b")
 # As sessions.lock and tickets.exists ask: a ticket ends with the sessions.
 HELD = re.compile(r"SELECT .* WHERE (sessions|tickets)\.id = ")

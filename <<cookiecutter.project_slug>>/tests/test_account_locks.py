@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.auth import accounts, revocation, sessions, throttling
+from app.auth import account_lock, accounts, revocation, sessions
 from app.auth.models import Session, User
 from app.commands.users import revoke_sessions, sessions_cli, users_cli
 from tests import account_locks
@@ -106,7 +106,7 @@ def test_a_command_without_the_lock_is_noticed(
     Browser(app, "192.0.2.1").attempt(ALICE, "wrong")
     assert cli(*command[:2], "--help").exit_code == 0
     assert accounts_are_locked == []
-    monkeypatch.setattr(throttling, "lock", lambda user: True)
+    monkeypatch.setattr(account_lock, "lock", lambda user: True)
     assert cli(*command).exit_code == 0
     assert accounts_are_locked[0].startswith(f"{' '.join(['app', *command[:2]])}: ")
     accounts_are_locked.clear()
@@ -131,7 +131,7 @@ def test_a_fresh_route_that_does_not_look_at_its_session_again_is_noticed(
 ) -> None:
     """The owner has just ended the session of a thief, who must not delete the account."""
     send = ready_to_delete(alice)
-    monkeypatch.setattr(sessions, "lock", lambda session: throttling.lock(session.user))
+    monkeypatch.setattr(sessions, "lock", lambda session: account_lock.lock(session.user))
     assert send().status_code < 400
     assert count(app, User) == 0
     # <% if cookiecutter.auth == "token" %>

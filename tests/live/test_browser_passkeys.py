@@ -150,7 +150,7 @@ def test_a_passkey_whose_user_was_not_verified_does_not_count(
     person.accept("status of 401")
 
     password_step(person, FIRST)
-    person.fill("Go on", code=codes[0])
+    person.fill("Continue", code=codes[0])
     person.arrives("/notes/")
     phone.ask("removeVirtualAuthenticator")
     key = Authenticator(page, verifies=False)

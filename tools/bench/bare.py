@@ -77,8 +77,8 @@ if Path("app/templates/base.html").exists():
         }
     )
     for rule, endpoint in {
-        "/auth/register": "auth.register",
-        "/auth/forgot": "auth.forgot",
+        "/auth/register": "links.register",
+        "/auth/forgot": "links.forgot",
         "/auth/logout": "auth.logout",
         "/auth/passkey": "second_step.passkey_alone",
         "/auth/passkey/options": "second_step.options_alone",

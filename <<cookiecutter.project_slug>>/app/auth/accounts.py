@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import notices, revocation, throttling
+from app.auth import account_lock, notices, revocation, throttling
 from app.auth.models import User
 from app.database import db, now
 from app.security.logs import security_event
 # <% else %>
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.auth import (
     account_links,
+    account_lock,
     authentication,
     code_guesses,
     devices,
@@ -27,6 +29,11 @@ from app.database import db, now
 from app.secret import Secret
 from app.security.logs import security_event
 from app.security.passwords import hash_password
+
+
+def find(email: Secret) -> User | None:
+    """The account with this normalized address."""
+    return db.session.scalar(select(User).where(User.email == email))
 
 
 def register(email: Secret, password: Secret) -> User | None:
@@ -104,7 +111,7 @@ def unlock(user: User, *, codes: bool = False) -> tuple[int, int]:
     :returns: how many failed in a row, and how many came too early.
     """
 # <% endif %>
-    throttling.lock(user)
+    account_lock.lock(user)
     counted = user.failures, user.refusals
     throttling.clear(user)
     # <% if cookiecutter.auth != "oidc" %>

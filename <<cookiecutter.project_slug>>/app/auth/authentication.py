@@ -14,10 +14,10 @@ import logging
 from sqlalchemy import select
 
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import throttling
+from app.auth import account_lock, throttling
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
-from app.auth import lockout, throttling
+from app.auth import account_lock, lockout, throttling
 from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db
@@ -103,7 +103,7 @@ def _confirm(user: User, password: Secret, session: Session | None = None) -> bo
 # <% endif %>
     verified = user.password_hash
     correct = verify_password(verified, password)
-    if not throttling.lock(user):
+    if not account_lock.lock(user):
         return False
     if correct and user.password_hash != verified:
         correct = verify_password(user.password_hash, password)

@@ -13,11 +13,11 @@ import logging
 # <% if cookiecutter.auth == "oidc" %>
 from sqlalchemy import delete, select
 
-from app.auth import notices, revocation, throttling
+from app.auth import account_lock, notices, revocation
 # <% else %>
 from sqlalchemy import delete
 
-from app.auth import account_links, revocation, throttling
+from app.auth import account_links, account_lock, revocation
 # <% endif %>
 from app.auth.models import User
 from app.database import db
@@ -38,7 +38,7 @@ def delete_account(user: User, *, by_operator: bool = False) -> bool:
     :param by_operator: that it was not the user, for the mail and the log.
     :returns: False when another request has just deleted it.
     """
-    if not throttling.lock(user):
+    if not account_lock.lock(user):
         return False
     account = user.id
     revocation.end_all(user)

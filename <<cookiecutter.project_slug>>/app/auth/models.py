@@ -96,7 +96,7 @@ class Session(Attempts, Base):
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now, index=True)
     address: Mapped[str] = mapped_column(String(45))  # the longest text form of an IPv6 address
     device: Mapped[str] = mapped_column(String(200))
-    # How the user proved last who it is, and when; see app.auth.step_up.
+    # How the user last proved their identity, and when; see app.auth.step_up.
     proof: Mapped[str] = mapped_column(String(16), default="", server_default=text("''"))
     proven_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # <% if cookiecutter.auth == "oidc" %>

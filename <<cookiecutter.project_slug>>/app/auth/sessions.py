@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.auth import best_effort, expiry, throttling
+from app.auth import account_lock, best_effort, expiry
 from app.auth.models import Session, User
 from app.database import db, new_public_id, now
 from app.secret import Secret, hash_secret
@@ -58,7 +58,7 @@ def start(
 
     The caller commits.
 
-    :param proof: how the user has proven who it is, and ``proven_at`` when; see
+    :param proof: how the user proved their identity, and ``proven_at`` when; see
         :mod:`app.auth.step_up`.
     """
     # <% if cookiecutter.__interface == "json" %>
@@ -90,8 +90,12 @@ def start(
 def renew(session: Session, proof: str, proven_at: datetime | None = None) -> Secret:
     """Record a fresh proof, and give the session a new token, which is returned.
 
+    # <% if cookiecutter.__interface == "json" %>
     A copy of the previous one is useless (ASVS 7.2.4): access tokens name the public id, which is
     new as well. The caller commits.
+    # <% else %>
+    A copy of the previous one is useless (ASVS 7.2.4). The caller commits.
+    # <% endif %>
 
     :param proven_at: when it was given; by default now.
     """
@@ -153,7 +157,7 @@ def lock(session: Session) -> bool:
     # Not by the id alone: SQLite gives that of the newest row again.
     this = select(Session).where(Session.id == session.id, Session.public_id == session.public_id)
     again = this.execution_options(populate_existing=True, **OF_ALL)
-    return throttling.lock(session.user) and db.session.scalar(again) is not None
+    return account_lock.lock(session.user) and db.session.scalar(again) is not None
 
 
 def end(session: Session) -> None:

@@ -20,12 +20,11 @@ from __future__ import annotations
 from datetime import timedelta
 from hashlib import sha256
 
-from sqlalchemy import Update, update
-
+from app.auth import account_lock
 from app.auth.models import Attempts, Decoy, User
 from app.backoff import backoff
 from app.database import db, now
-from app.database.rows import change, lock_or_add
+from app.database.rows import lock_or_add
 from app.secret import Secret
 from app.security.logs import security_event
 
@@ -93,23 +92,5 @@ def clear(account: Attempts) -> None:
 def decoy(name: Secret) -> Decoy:
     """The locked row that stands for the unknown account ``name``."""
     number = sha256(name.encoded()).digest()[0] % DECOYS
-    lock_or_add(_lock(Decoy, number), lambda: Decoy(id=number))
+    lock_or_add(account_lock.statement(Decoy, number), lambda: Decoy(id=number))
     return db.session.get_one(Decoy, number, populate_existing=True)
-
-
-def lock(user: User) -> bool:
-    """Lock the row of an account until the commit, and read it again.
-
-    A sign-in, a password change or a disabling at the same time waits.
-
-    :returns: False when another request has just deleted the account.
-    """
-    found = change(_lock(User, user.id)) > 0
-    if found:
-        db.session.refresh(user)
-    return found
-
-
-def _lock(model: type[User | Decoy], key: int) -> Update:
-    # A write that changes nothing: SQLite has no other lock.
-    return update(model).where(model.id == key).values(failures=model.failures)

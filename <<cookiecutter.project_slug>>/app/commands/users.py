@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from app.auth import accounts, notices, revocation, throttling
+from app.auth import account_lock, accounts, notices, revocation
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
@@ -130,7 +130,7 @@ def revoke_sessions(email: Secret | None, everybody: bool) -> None:
         raise click.UsageError("Give either --user EMAIL or --all.")
     user = find_user(email) if email else None
     if user:
-        throttling.lock(user)
+        account_lock.lock(user)
     ended = revocation.end_all(user) if user else revocation.revoke_all()
     if user and ended:
         notices.send("signed_out", user)

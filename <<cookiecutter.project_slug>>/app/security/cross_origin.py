@@ -2,16 +2,23 @@
 
 The browser itself says where a request comes from: in Fetch Metadata (``Sec-Fetch-Site``), or in
 ``Origin`` where it does not send that. Requests from another origin are refused before anything is
-counted or looked up, so that a foreign page cannot use up the rate limits of its visitor. Origins
-that ``CORS_ORIGINS`` lists may send requests. The second layer, after the rate limits, is
-:mod:`app.security.csrf`. OWASP Cross-Site Request Forgery Prevention cheat sheet; ASVS 3.5.3.
+counted or looked up, so that a foreign page cannot use up the rate limits of its visitor.
+# <% if cookiecutter.__interface == "json" %>
+Origins that ``CORS_ORIGINS`` lists may send requests.
+# <% endif %>
+The second layer, after the rate limits, is :mod:`app.security.csrf`.
+OWASP Cross-Site Request Forgery Prevention cheat sheet; ASVS 3.5.3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+# <% if cookiecutter.__interface == "json" %>
 from flask import Flask, abort, current_app, request
+# <% else %>
+from flask import Flask, abort, request
+# <% endif %>
 
 from app.security.logs import security_event
 from app.security.safe_methods import SAFE
@@ -41,6 +48,10 @@ def refuse_cross_origin() -> None:
         same_origin = origin == f"{request.scheme}://{request.host}"
     else:
         return  # a program, or a browser older than five years: the token decides
-    if not same_origin and origin not in current_app.config.get("CORS_ORIGINS", ()):
+    # <% if cookiecutter.__interface == "json" %>
+    if not same_origin and origin not in current_app.config["CORS_ORIGINS"]:
+    # <% else %>
+    if not same_origin:
+    # <% endif %>
         security_event("malicious_csrf", reason="cross-origin", origin=origin, site=site)
         abort(403, "This request came from another site.")

@@ -1,4 +1,4 @@
-"""How and when the user of a session has proven last who it is.
+"""How and when the user of a session last proved their identity.
 
 Revision: 0007
 Revises: << "0004" if cookiecutter.auth == "oidc" else "0006" >>

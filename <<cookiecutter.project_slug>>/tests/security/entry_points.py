@@ -122,7 +122,7 @@ class Attacker:
         """All fields: the attack in one of them, and the attacker's own address."""
         fields = dict(entry.fields)
         if "email" in fields:
-            new = f"-{self.sent}" if entry.route.endpoint == "auth.register" else ""
+            new = f"-{self.sent}" if entry.route.endpoint == "links.register" else ""
             fields["email"] = f"user{self.number}{new}@example.com"
         # <% if cookiecutter.auth != "oidc" %>
         if "token" in fields:  # one that counts: what else is sent is looked at

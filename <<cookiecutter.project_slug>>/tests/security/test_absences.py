@@ -98,7 +98,7 @@ WRITES = {
 }
 # The functions that open a session; docs/sign-in.md describes the ways that lead to them.
 # <% if cookiecutter.auth == "session" %>
-WAYS_IN = {"app/auth/views.py change_password", "app/auth/views.py go_on"}
+WAYS_IN = {"app/auth/password_views.py change", "app/auth/views.py go_on"}
 # <% elif cookiecutter.auth == "token" %>
 WAYS_IN = {"app/auth/sign_in_answers.py start"}
 # <% else %>

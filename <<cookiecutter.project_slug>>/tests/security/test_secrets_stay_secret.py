@@ -385,7 +385,7 @@ def test_no_secret_is_written_anywhere(
             paths += [come_back(browser.start())]
             # <% endif %>
             # <% if cookiecutter.auth == "session" %>
-            paths += [RESET + link_query(witness.app, "auth.reset", browser.email)]
+            paths += [RESET + link_query(witness.app, "links.reset", browser.email)]
             witness.keep("the token of a link", paths[-1].partition("=")[2])
             # <% endif %>
             # <% if cookiecutter.auth == "oidc" %>

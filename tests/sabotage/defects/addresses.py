@@ -135,7 +135,7 @@ DEFECTS = [
         '    account_links.end(user, "email")\n    notices.send("password", user)\n',
         '    notices.send("password", user)\n',
         "test_a_new_password_ends_a_change_that_waits",
-        file="app/auth/confirmation.py",
+        file="app/auth/password_reset.py",
     ),
     notices(
         "nobody is told of a disabled account",

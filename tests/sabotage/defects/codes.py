@@ -12,8 +12,8 @@ codes = partial(Defect, "codes", answers={"auth": "token"})
 DEFECTS = [
     codes(
         "sign-up tells who has an account",
-        "    confirmation.request_sign_up(body.email)\n    db.session.commit()\n",
-        "    confirmation.request_sign_up(body.email)\n"
+        "    sign_up.request_link(body.email)\n    db.session.commit()\n",
+        "    sign_up.request_link(body.email)\n"
         "    if db.session.query(User).filter_by(email=body.email).first():\n"
         '        raise InvalidInput(("#/email", "This address is taken."))\n'
         "    db.session.commit()\n",
@@ -21,8 +21,8 @@ DEFECTS = [
     ),
     codes(
         "a forgotten password tells who has an account",
-        "    confirmation.request_reset(body.email)\n    db.session.commit()\n",
-        "    confirmation.request_reset(body.email)\n"
+        "    password_reset.request_link(body.email)\n    db.session.commit()\n",
+        "    password_reset.request_link(body.email)\n"
         "    if not db.session.query(User).filter_by(email=body.email).first():\n"
         '        raise NotFound("There is no such account.")\n'
         "    db.session.commit()\n",
@@ -64,10 +64,10 @@ DEFECTS = [
     codes(
         "the token says whose password is set",
         "    stored = hash_password(password)  # before rows are locked: it takes long\n"
-        "    user = _find(link.email)\n",
+        "    user = accounts.find(link.email)\n",
         "    from flask import g  # noqa: PLC0415\n\n"
         "    stored = hash_password(password)\n"
-        '    user = g.get("user") or _find(link.email)\n'
+        '    user = g.get("user") or accounts.find(link.email)\n'
         "    link.email = user.email if user else link.email\n",
         "test_the_code_and_not_the_access_token_names_the_account",
     ),

@@ -276,7 +276,7 @@ DEFECTS = [
         'security_event("user_created", level=logging.INFO, account=user.email.reveal())\n'
         "    return user\n",
         "test_no_secret_is_written_anywhere",
-        file="app/auth/confirmation.py",
+        file="app/auth/sign_up.py",
     ),
     secret(
         "the claims of a user are shown",

@@ -105,7 +105,7 @@ DEFECTS = [
         "    devices.remember(user)  # the first sign-in on it needs no notice\n",
         "",
         "test_who_signs_up_is_not_told_of_the_own_device",
-        file="app/auth/confirmation.py",
+        file="app/auth/sign_up.py",
     ),
     pages(
         "script reads the cookie of the device",

@@ -61,8 +61,8 @@ DEFECTS = [
     ),
     sanitization(
         "one form takes more than text",
-        "from app.fields import SecretField, TextForm\n",
-        "from flask_wtf import FlaskForm as TextForm\n\nfrom app.fields import SecretField\n",
+        "from app.forms import TextForm\n",
+        "from flask_wtf import FlaskForm as TextForm\n",
         "test_every_form_takes_text_alone",
         file="app/auth/forms.py",
     ),

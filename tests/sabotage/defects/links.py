@@ -7,7 +7,7 @@ from functools import partial
 from tests.sabotage.defect import Defect
 
 links = partial(Defect, "links")
-flows = partial(Defect, "confirmation")
+flows = partial(Defect, "sign_up_and_reset")
 pages = partial(Defect, "pages of links", answers={"auth": "session"})
 
 ANSWER = "test_an_answer_does_not_tell_who_has_an_account"
@@ -140,14 +140,14 @@ DEFECTS = [
         '    security_event("authn_password_change", level=logging',
         '    security_event("authn_password_change", level=logging',
         "test_a_reset_ends_every_session_and_tells_the_owner",
-        file="app/auth/confirmation.py",
+        file="app/auth/password_reset.py",
     ),
     flows(
         "guesses at the sign-in keep the owner out after a reset",
         "    user.password_hash = stored\n    throttling.clear(user)\n",
         "    user.password_hash = stored\n",
         "test_guesses_at_the_sign_in_do_not_keep_the_owner_out_after_a_reset",
-        file="app/auth/confirmation.py",
+        file="app/auth/password_reset.py",
     ),
     flows(
         "a link stays locked while a password is hashed",

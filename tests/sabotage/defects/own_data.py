@@ -8,7 +8,7 @@ from tests.sabotage.defect import Defect
 
 deletion = partial(Defect, "auth.deletion")
 export = partial(Defect, "auth.export")
-sign_up = partial(Defect, "auth.confirmation")
+sign_up = partial(Defect, "auth.sign_up")
 OIDC, TOKEN = {"auth": "oidc"}, {"auth": "token"}
 
 DEFECTS = [
@@ -158,7 +158,7 @@ DEFECTS = [
     ),
     sign_up(
         "a closed sign-up still mails links",
-        "    require_open_sign_up()\n    known",
+        "    require_open()\n    known",
         "    known",
         "test_sign_up_is_refused_unless_it_is_open",
         TOKEN,

@@ -132,8 +132,8 @@ DEFECTS = [
     ),
     fresh(
         "what a fresh proof allowed goes on when the session has ended",
-        "throttling.lock(session.user) and db.session.scalar(again) is not None\n",
-        "throttling.lock(session.user)\n",
+        "account_lock.lock(session.user) and db.session.scalar(again) is not None\n",
+        "account_lock.lock(session.user)\n",
         "test_the_address_does_not_change_by_a_session_that_has_just_ended",
         file="app/auth/sessions.py",
     ),

@@ -80,8 +80,8 @@ DEFECTS = [
     ),
     steps(
         "a disabled account is open to its passkey",
-        "    return throttling.lock(user) and user.disabled_at is None\n",
-        "    return throttling.lock(user)\n",
+        "    return account_lock.lock(user) and user.disabled_at is None\n",
+        "    return account_lock.lock(user)\n",
         "test_a_disabled_account_is_closed_to_its_passkey",
     ),
     steps(

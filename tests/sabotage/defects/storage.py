@@ -98,7 +98,7 @@ DEFECTS = [
     ),
     throttling(
         "guesses at once are all looked at",
-        "    if not throttling.lock(user):\n        return False\n    if"
+        "    if not account_lock.lock(user):\n        return False\n    if"
         " correct and user.password_hash != verified:",
         "    if correct and user.password_hash != verified:",
         "test_only_one_of_simultaneous_guesses_is_checked",

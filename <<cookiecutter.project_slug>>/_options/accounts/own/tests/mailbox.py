@@ -18,8 +18,8 @@ from app.secret import REDACTED, Secret
 
 # What the routes are for that take the token of a mail.
 PURPOSES: dict[str, Purpose] = {
-    "auth.confirm": "confirm",
-    "auth.reset": "reset",
+    "links.confirm": "confirm",
+    "links.reset": "reset",
     "address.change": "email",
     "address.undo": "undo",
     "rescue.unlock": "unlock",

@@ -21,7 +21,7 @@ from tests.marks import asvs, practice, slow
 from tests.password_actions import ask_for_reset, set_password
 from tests.races import ALICE, at_once
 
-pytestmark = practice("auth.address")
+pytestmark = practice("auth.address_change")
 
 NEW, OTHER = "new@example.com", "other@example.com"
 NEW_PASSWORD = "kelp-drizzle-9-anvil-tooth"

@@ -20,7 +20,7 @@ from tests.marks import asvs, practice, slow
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.security.client import proof
 
-pytestmark = practice("auth.confirmation")
+pytestmark = practice("auth.sign_up", "auth.password_reset")
 Cli = Callable[..., Any]
 CAROL, NEW_PASSWORD = "carol@example.com", "kelp-drizzle-9-anvil-tooth"
 

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import members, throttling
+from app.auth import account_lock, members
 from app.auth.claims import Claims
 from app.auth.models import User
 from app.database import db, now
@@ -242,7 +242,7 @@ def test_a_user_who_is_disabled_at_this_moment_gets_no_session(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the account was read, and before its session is there."""
-    lock_row = throttling.lock
+    lock_row = account_lock.lock
 
     def late(user: User) -> bool:
         with app.app_context():
@@ -251,7 +251,7 @@ def test_a_user_who_is_disabled_at_this_moment_gets_no_session(
         return lock_row(user)
 
     arrive(Browser(app))
-    monkeypatch.setattr(throttling, "lock", late)
+    monkeypatch.setattr(account_lock, "lock", late)
     with app.app_context():
         subject = db.session.scalars(select(User.subject)).one()
         claims = Claims({"sub": subject.reveal()})

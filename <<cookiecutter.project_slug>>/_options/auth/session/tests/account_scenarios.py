@@ -30,7 +30,7 @@ def use_account(app: Flask, alice: Browser) -> None:
     assert alice.change_password(PASSWORD, NEW_PASSWORD).status_code == CHANGED
     use_address(app, alice, NEW_PASSWORD)
     use_factors(app, alice, NEW_PASSWORD)
-    assert alice.get(CONFIRM + link_query(app, "auth.confirm", alice.email)).status_code == 200
+    assert alice.get(CONFIRM + link_query(app, "links.confirm", alice.email)).status_code == 200
     assert ask_for_reset(alice, alice.email).status_code == ASKED
     token = newest_token(app, alice.email)
     assert alice.get(f"{RESET}?token={token}").status_code == 200

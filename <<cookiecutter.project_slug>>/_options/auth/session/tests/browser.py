@@ -42,15 +42,15 @@ DISABLED = 401
 SIGNED_OUT = "/"
 CLEARED = '"cache", "storage"'  # on signing out: the cookie of a known device stays
 FORM_ACTION = "'self'"
-PUBLIC_ROUTES = {"auth.register", "auth.confirm", "auth.forgot", "auth.reset"}
+PUBLIC_ROUTES = {"links.register", "links.confirm", "links.forgot", "links.reset"}
 PUBLIC_ROUTES |= {"address.change", "address.undo", "rescue.unlock", "rescue.keep"}
-LINKS = ("auth.confirm", "auth.reset", "address.change", "address.undo")
+LINKS = ("links.confirm", "links.reset", "address.change", "address.undo")
 LINKS += ("rescue.unlock", "rescue.keep")
 OTHER_ANSWERS = dict.fromkeys(LINKS, 404)  # without a token
 PUBLIC_ROUTES |= {f"second_step.{name}" for name in ("code", "options", "passkey")}
 PUBLIC_ROUTES |= {"second_step.options_alone", "second_step.passkey_alone"}
 OTHER_ANSWERS["second_step.code"] = 302  # without a ticket
-PRIVATE_ROUTES = {"account.password", "address.request_change"}
+PRIVATE_ROUTES = {"password.change", "address.request_change"}
 PRIVATE_ROUTES |= {"account.export_data", "deletion.delete"}
 PRIVATE_ROUTES |= {f"step_up.{name}" for name in ("prove", "options", "passkey")}
 PRIVATE_ROUTES |= {f"second_factors.{name}" for name in ("index", "app", "begin_app", "remove_app")}
@@ -73,15 +73,15 @@ SHOWN_LATER |= {
 }  # where it is offered
 # The last message that each endpoint gives to the next page, in tests/scenarios.py.
 SAID = {
-    "account.password": "Your password is changed. You are signed out everywhere else.",
+    "password.change": "Your password is changed. You are signed out everywhere else.",
     "account.revoke": "That session has ended.",
     "account.revoke_others": "Sessions ended: 1.",
     "address.change": "Your address is changed.",
     "address.request_change": "A mail with a link is on its way if the new address can be used "
     "and did not get one just now.",
     "address.undo": "Your account has its old address again. Sign in.",
-    "auth.forgot": "A mail is on its way if this address can have one and did not get one just now.",
-    "auth.reset": "Your password is changed. Sign in.",
+    "links.forgot": "A mail is on its way if this address can have one and did not get one just now.",
+    "links.reset": "Your password is changed. Sign in.",
     "rescue.keep": "The account keeps its second factors.",
     "rescue.keep_by_session": "You keep your second factors.",
     "rescue.unlock": "You can sign in with your password again.",

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.auth import confirmation
+from app.auth import password_reset, sign_up
 from app.auth.models import Session, User
 from app.database import db
 from tests.browser import (
@@ -39,7 +39,7 @@ from tests.resources import NEW_PASSWORD
 from tests.security.problems import assert_problem
 from tests.security.test_csrf import CROSS_SITE
 
-pytestmark = practice("auth.confirmation")
+pytestmark = practice("auth.sign_up", "auth.password_reset")
 
 APP = "https://app.example.com"
 CAROL = "carol@example.com"
@@ -317,7 +317,8 @@ def test_a_failure_leaves_the_code_and_the_old_password(
         raise RuntimeError("in the middle")
 
     with monkeypatch.context() as patch:
-        patch.setattr(confirmation, "security_event", fail)
+        for module in (sign_up, password_reset):
+            patch.setattr(module, "security_event", fail)
         assert set_it(Browser(app), code, NEW_PASSWORD).status_code == 500
     written = capfd.readouterr().err
     assert "in the middle" in written

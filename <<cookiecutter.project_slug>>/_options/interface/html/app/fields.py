@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
-from flask_wtf import FlaskForm
 from wtforms import Field, Form, TextAreaField
 from wtforms.form import BaseForm
 from wtforms.validators import StopValidation
 from wtforms.widgets import PasswordInput
 
 from app.secret import Secret
-from app.security.refusals import unknown_fields
 from app.security.rich_text import MAX_RICH_TEXT, RichText
 from app.security.sanitization import clean_line
 
@@ -20,25 +17,6 @@ RICH_TEXT_HINT = (
     "Plain text, or Markdown: **bold**, *italic*, [link](https://example.org), lines that begin"
     " with - for a list, with > for a quote, with # for a heading."
 )
-
-
-class TextForm(FlaskForm):  # type: ignore[misc]
-    """The base of every form here: a form whose fields are text.
-
-    ``FlaskForm`` fills a field from a file or a JSON value of the same name as well. Validators of
-    text do not expect these: an attacker would get an error 500 and fill the log. A form for
-    uploads derives from ``FlaskForm`` and has file fields only.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        sent = request.form if self.is_submitted() else None
-        super().__init__(sent or None, **kwargs)
-
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Whether what was sent is accepted. Fields that the form does not have are ignored."""
-        if unknown := request.form.keys() - self.data.keys():
-            unknown_fields(unknown)
-        return bool(super().validate(extra_validators))
 
 
 class SecretField(Field):

@@ -10,7 +10,8 @@ from wtforms.fields.core import UnboundField
 
 from app.auth import revocation
 from app.database import db
-from app.fields import SecretField, TextForm
+from app.fields import SecretField
+from app.forms import TextForm
 from app.security.kept_forms import kept_fields
 from tests.browser import SAMPLES, WRITE, Browser, account, csrf_token, html
 from tests.sample.models import Sample

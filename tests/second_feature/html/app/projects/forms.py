@@ -6,8 +6,8 @@ from wtforms import DateField, StringField
 from wtforms.validators import InputRequired
 
 from app.fields import PlainText, RichTextField
-from app.forms import RowForm, Versioned
 from app.projects.models import MAX_NAME
+from app.resource_forms import RowForm, Versioned
 
 
 class ProjectForm(RowForm):

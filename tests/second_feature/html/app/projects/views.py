@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from app import resources
 from app.auth import identity
-from app.forms import save
 from app.projects.forms import EditForm, ProjectForm
 from app.projects.models import Project
+from app.resource_forms import save
 from app.security.access import get_owned
 
 blueprint = Blueprint("projects", __name__, url_prefix="/projects")

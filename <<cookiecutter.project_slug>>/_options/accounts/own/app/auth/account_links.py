@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, select, update
 
-from app.auth import links, throttling
+from app.auth import account_lock, links
 from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, row_hash
 from app.auth.models import User
 from app.database import db, now
@@ -33,7 +33,7 @@ def use(purpose: Purpose, token: Secret) -> User | None:
     """
     link = links.find(purpose, token)
     user = db.session.get(User, link.user_id) if link and link.user_id else None
-    if link is None or user is None or not throttling.lock(user):
+    if link is None or user is None or not account_lock.lock(user):
         return None
     return user if user.email == link.email and links.use(link) else None
 

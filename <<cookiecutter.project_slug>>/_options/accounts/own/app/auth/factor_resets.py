@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from app.auth import (
     account_links,
+    account_lock,
     link_issuance,
     links,
     notices,
@@ -21,7 +22,6 @@ from app.auth import (
     recovery_codes,
     revocation,
     second_factors,
-    throttling,
     totp,
 )
 from app.auth.models import User
@@ -87,7 +87,7 @@ def cancel(user: User, by: str) -> bool:
 
 def cancel_by_session(user: User) -> bool:
     """The same for the signed-in user. The caller commits."""
-    return throttling.lock(user) and cancel(user, SESSION)
+    return account_lock.lock(user) and cancel(user, SESSION)
 
 
 def cancel_by_link(token: Secret) -> bool:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, parse_client_data_json
 from webauthn.helpers.exceptions import WebAuthnException
 
-from app.auth import passkeys, relying_party, throttling, tickets
+from app.auth import account_lock, passkeys, relying_party, tickets
 from app.auth.models import User
 from app.auth.passkey_requests import ALGORITHMS
 from app.auth.passkeys import Passkey
@@ -63,7 +63,7 @@ def register(ticket: Ticket, user: User, answer: str, name: str) -> Passkey:
     except MALFORMED as error:
         raise PasskeyError(f"{type(error).__name__}: {error}") from error
     # Only now: the commit that used up the challenge has released every lock.
-    if not throttling.lock(user) or not tickets.exists(ticket):
+    if not account_lock.lock(user) or not tickets.exists(ticket):
         raise PasskeyError("the account was deleted, or its sessions have just ended")
     if len(bytes_to_base64url(made.credential_public_key)) > passkeys.MAX_KEY:
         raise PasskeyError("too long a key")
@@ -119,7 +119,7 @@ def verify(ticket: Ticket, answer: str) -> User:
         raise
     except MALFORMED as error:
         raise PasskeyError(f"{type(error).__name__}: {error}") from error
-    if not throttling.lock(user):  # the account first: so do all others
+    if not account_lock.lock(user):  # the account first: so do all others
         raise PasskeyError("the account was deleted")
     # Of two answers with the same counter, only one is accepted.
     this = Passkey.id == passkey.id, Passkey.sign_count == passkey.sign_count

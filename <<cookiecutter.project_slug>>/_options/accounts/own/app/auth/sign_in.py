@@ -13,6 +13,7 @@ import logging
 from dataclasses import dataclass
 
 from app.auth import (
+    account_lock,
     authentication,
     code_guesses,
     devices,
@@ -76,7 +77,7 @@ def by_code(token: Secret, code: Secret) -> SignIn | None:
     if proof and tickets.use(ticket):
         return _complete(user, proof)
     db.session.rollback()
-    throttling.lock(user)
+    account_lock.lock(user)
     authentication.count_failure(user, judged=judged)
     code_guesses.count(user)
     security_event("authn_login_fail", account=user.id, reason="second factor")
@@ -132,7 +133,7 @@ def by_passkey(purpose: tickets.Purpose, token: Secret, answer: str) -> SignIn |
 
 def _may_go_on(user: User) -> bool:
     """Lock the account; True if it exists and is enabled."""
-    return throttling.lock(user) and user.disabled_at is None
+    return account_lock.lock(user) and user.disabled_at is None
 
 
 def _complete(user: User, proof: str, *, after_password: bool = True) -> SignIn:

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 from flask import current_app, request
 
 from app.auth import (
+    account_lock,
     authentication,
     code_guesses,
     factor_resets,
@@ -129,7 +130,7 @@ def _succeed(session: Session, proof: str) -> None:
 
 def _fail(session: Session) -> None:
     db.session.rollback()
-    throttling.lock(session.user)
+    account_lock.lock(session.user)
     authentication.count_failure(session.user, session)
     security_event("authn_step_up_fail", account=session.user_id)
     db.session.commit()

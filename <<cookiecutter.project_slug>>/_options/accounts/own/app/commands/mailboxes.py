@@ -12,7 +12,7 @@ import click
 from flask import current_app
 from sqlalchemy.exc import IntegrityError
 
-from app.auth import account_links, factor_resets, link_issuance, links, revocation, throttling
+from app.auth import account_links, account_lock, factor_resets, link_issuance, links, revocation
 from app.auth.models import User
 from app.commands.users import TAKEN, find_user, new_address, users_cli
 from app.database import db
@@ -106,5 +106,5 @@ def _mail_link(purpose: links.Purpose, email: Secret, kind: str) -> None:
 
 
 def _lock(user: User) -> None:
-    if not throttling.lock(user):
+    if not account_lock.lock(user):
         raise click.ClickException("The account has just been deleted.")

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from app.auth import accounts, address, links, throttling
+from app.auth import account_lock, accounts, address_change, links, throttling
 from app.auth.links import Link
 from app.auth.models import Session, User
 from app.database import db, now
@@ -42,7 +42,7 @@ from tests.races import ALICE
 from tests.routes import fingerprint
 from tests.statements import recorded
 
-pytestmark = practice("auth.address")
+pytestmark = practice("auth.address_change")
 
 NEW, THIEFS, OTHERS = "new@example.com", "thief@example.com", "thief2@example.com"
 BOB, NOBODY = "bob@example.com", "nobody@example.com"
@@ -141,13 +141,13 @@ def test_strangers_get_few_mails_from_one_account(alice: Browser) -> None:
 def test_a_stranger_gets_few_mails_from_all_accounts(app: Flask, alice: Browser) -> None:
     others = {"address": "192.0.2.1", "link": "", "code": "x"}
     with app.app_context():
-        for _ in range(address.MAX_MAILS):
-            outbox.add(address.KIND, Secret(NEW), others)
-        outbox.add(address.KIND, Secret(BOB), others, deliver=False)  # nobody got that
+        for _ in range(address_change.MAX_MAILS):
+            outbox.add(address_change.KIND, Secret(NEW), others)
+        outbox.add(address_change.KIND, Secret(BOB), others, deliver=False)  # nobody got that
         db.session.commit()
     for email in (NEW, BOB):
         done(change_address(alice, email))
-    assert len(mails(app, NEW)) == address.MAX_MAILS == 10
+    assert len(mails(app, NEW)) == address_change.MAX_MAILS == 10
     assert len(mails(app, BOB)) == 1
 
 
@@ -326,7 +326,7 @@ def test_an_address_that_was_taken_meanwhile_stays_with_its_owner(
     Browser(app, "203.0.113.9").signed_in(NEW)
     answer = confirm_address(alice, token)
     assert answer.status_code == 409
-    assert address.TAKEN in answer.text
+    assert address_change.TAKEN in answer.text
     assert address_of(alice) == ALICE
 
 
@@ -337,7 +337,7 @@ def test_a_change_cannot_be_undone_after_a_sign_up_with_the_old_address(
     Browser(app, "203.0.113.9").sign_up(ALICE)
     answer = undo_address(alice, undo, NEW_PASSWORD)
     assert answer.status_code == 409
-    assert address.TAKEN in answer.text
+    assert address_change.TAKEN in answer.text
     assert address_of(alice) == NEW
     assert signs_in(app, NEW)  # and the password is the old one: all or nothing
     assert alice.is_signed_in()
@@ -348,7 +348,7 @@ def test_an_account_that_was_disabled_meanwhile_keeps_its_address(
 ) -> None:
     """While the request waits for the lock: a thief would have the account once it is enabled."""
     token = ask(alice, NEW)
-    lock = throttling.lock
+    lock = account_lock.lock
 
     def disabled_first(user: User) -> bool:
         with app.app_context():
@@ -357,7 +357,7 @@ def test_an_account_that_was_disabled_meanwhile_keeps_its_address(
         return lock(user)
 
     with monkeypatch.context() as patch:
-        patch.setattr(throttling, "lock", disabled_first)
+        patch.setattr(account_lock, "lock", disabled_first)
         assert confirm_address(alice, token).status_code == NO_LINK
     assert address_of(alice) == ALICE
 

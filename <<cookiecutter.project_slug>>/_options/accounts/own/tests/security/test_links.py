@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.auth import accounts, confirmation, expiry, link_issuance, links
+from app.auth import accounts, expiry, link_issuance, links, password_reset
 from app.auth.link_issuance import FIRST_PAUSE, LONGEST_PAUSE
 from app.auth.links import LIFETIMES, Link
 from app.auth.models import User
@@ -220,7 +220,7 @@ def test_a_link_that_ends_meanwhile_opens_nothing_and_logs_no_success(
             another_visitor.submit(ask_again).result()
         return hashed(password)
 
-    for module in (accounts, confirmation):
+    for module in (accounts, password_reset):
         monkeypatch.setattr(module, "hash_password", hash_meanwhile)
     log()
     assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == NO_LINK
@@ -329,7 +329,7 @@ def test_no_lock_is_held_while_a_password_is_hashed(
         answered.extend(it.status_code for it in at_once(ask))
         return hash_password(password)
 
-    for module in (accounts, confirmation):
+    for module in (accounts, password_reset):
         monkeypatch.setattr(module, "hash_password", ask_meanwhile)
     assert flow.finish(Browser(app), token, NEW_PASSWORD).status_code == flow.done
     assert answered == [ASKED]

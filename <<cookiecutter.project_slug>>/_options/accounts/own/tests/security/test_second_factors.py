@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from app.auth import links, second_factors, sign_in, step_up, throttling, tickets, totp
+from app.auth import account_lock, links, second_factors, sign_in, step_up, tickets, totp
 from app.auth.models import Session, User
 from app.auth.recovery_codes import COUNT, RecoveryCode
 from app.auth.tickets import MAX_TRIES, Ticket
@@ -801,7 +801,7 @@ def test_two_requests_cannot_remove_all_required_factors(
     (passkey,) = passkey_ids(tabs[1])
     calls = [lambda: remove_app(tabs[0]), lambda: remove_passkey(tabs[1], passkey)]
     with monkeypatch.context() as patch:
-        patch.setattr(throttling, "lock", meeting_before(2, throttling.lock))
+        patch.setattr(account_lock, "lock", meeting_before(2, account_lock.lock))
         at_once(*calls)
     with strict.app_context():
         assert len(second_factors.of(user_of(ALICE))) == 1

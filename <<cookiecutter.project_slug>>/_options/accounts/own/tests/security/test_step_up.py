@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
-from app.auth import authentication, revocation, sessions, step_up, throttling, tickets
+from app.auth import account_lock, authentication, revocation, sessions, step_up, tickets
 from app.auth.models import Session
 from app.auth.step_up import FRESH
 from app.database import db, now
@@ -632,7 +632,7 @@ def owner_begins_anew(app: Flask) -> Callable[[], None]:
     def end() -> None:
         with asking(app):
             user = user_of(ALICE)
-            throttling.lock(user)
+            account_lock.lock(user)
             db.session.execute(delete(Session), execution_options=sessions.OF_ALL)
             start_session(user, "192.0.2.50")
             db.session.commit()
@@ -688,7 +688,7 @@ def test_the_password_does_not_change_by_a_session_that_has_just_ended(
     def end() -> None:
         with app.test_request_context("/", method="POST"):
             user = user_of(ALICE)
-            throttling.lock(user)
+            account_lock.lock(user)
             revocation.end_all(user)
             db.session.commit()
 

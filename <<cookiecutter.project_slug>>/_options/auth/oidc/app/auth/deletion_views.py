@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from app.auth import account_views, deletion, identity
-from app.fields import TextForm
+from app.forms import TextForm
 from app.security import rate_limits
 from app.security.access import fresh
 

@@ -6,7 +6,8 @@ from wtforms.validators import InputRequired, Length
 from wtforms.widgets import TextInput
 
 from app.auth.models import MAX_EMAIL
-from app.fields import SecretField, TextForm
+from app.fields import SecretField
+from app.forms import TextForm
 
 
 class LoginForm(TextForm):

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.auth import revocation, throttling
+from app.auth import account_lock, revocation
 from app.auth.models import MAX_EMAIL, User, normalize_email
 from app.database import db
 from app.oidc_settings import OIDCSettings
@@ -43,7 +43,7 @@ def admit(claims: Mapping[str, Any], settings: OIDCSettings) -> User | None:
     known = User.issuer == settings.issuer, User.subject == Secret(claims["sub"])
     user = db.session.scalar(select(User).where(*known))
     # Or it could be disabled before its session starts; None when it was deleted meanwhile.
-    if user is not None and not throttling.lock(user):
+    if user is not None and not account_lock.lock(user):
         user = None
     groups = groups_of(claims, settings.groups_claim)
     if settings.allowed_groups and not groups & settings.allowed_groups:

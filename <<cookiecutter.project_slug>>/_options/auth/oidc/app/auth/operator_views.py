@@ -19,7 +19,7 @@ from wtforms.widgets import HiddenInput
 from app.auth import accounts, identity
 from app.auth.models import LOCAL, User
 from app.database import db
-from app.fields import TextForm
+from app.forms import TextForm
 from app.security.access import fresh
 
 PAGE = 50  # accounts

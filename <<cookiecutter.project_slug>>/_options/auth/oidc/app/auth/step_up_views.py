@@ -9,6 +9,7 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from app.auth import (
+    account_lock,
     authentication,
     identity,
     members,
@@ -93,7 +94,7 @@ def _own_answer(started: Pending, answer: Mapping[str, str]) -> tuple[Session, C
     user, issuer = session.user, round_trip.provider().settings.issuer
     if (user.issuer, user.subject) != (issuer, Secret(claims["sub"])):
         raise WeakProofError("step-up: another sub", SOMEBODY_ELSE)
-    if not throttling.lock(user):
+    if not account_lock.lock(user):
         raise RefusedError("step-up: the account is deleted")
     return session, claims
 

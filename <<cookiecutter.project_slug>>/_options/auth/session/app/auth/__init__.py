@@ -12,9 +12,11 @@ from app.auth import (
     identity,
     link_views,
     passkey_views,
+    password_views,
     rescue_views,
     second_step_views,
     step_up_views,
+    views,
 )
 from app.security import access
 
@@ -22,9 +24,11 @@ from app.security import access
 def init_app(app: Flask) -> None:
     """Register the pages for signing up, in and out, and for the account."""
     access.authenticate_by(app, identity.identify, challenges.challenge, challenges.step_up_first)
-    app.register_blueprint(link_views.blueprint)  # also has the routes of views.py
+    app.register_blueprint(views.blueprint)
+    app.register_blueprint(link_views.blueprint)
     app.register_blueprint(second_step_views.blueprint)
     app.register_blueprint(account_views.blueprint)
+    app.register_blueprint(password_views.blueprint)
     app.register_blueprint(step_up_views.blueprint)
     app.register_blueprint(passkey_views.blueprint)  # also those of factor_views.py
     app.register_blueprint(address_views.blueprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account_limits, address, identity
+from app.auth import account_limits, address_change, identity
 from app.auth.forms import NewAddressForm
 from app.auth.link_views import choose_password
 from app.database import db
@@ -22,7 +22,7 @@ def request_change() -> ResponseReturnValue:
     """Ask for another address: a mail to it has the link that changes it."""
     form = NewAddressForm(identity.current_user().email)
     if form.validate_on_submit():
-        address.request_change(identity.locked_session().user, form.email.data)
+        address_change.request_change(identity.locked_session().user, form.email.data)
         db.session.commit()
         flash(
             "A mail with a link is on its way if the new address can be used and did not get one"
@@ -41,12 +41,12 @@ def change() -> ResponseReturnValue:
     if g.user is None:
         return render_template("auth/sign_in_first.html"), 401
     if request.method == "POST":
-        if address.change(Secret(request.form.get("token", "")), g.user):
+        if address_change.change(Secret(request.form.get("token", "")), g.user):
             db.session.commit()
             flash("Your address is changed.")
             return redirect(url_for("account.index"))
         db.session.rollback()
-    elif link := address.pending(token := Secret(request.args.get("token", "")), g.user):
+    elif link := address_change.pending(token := Secret(request.args.get("token", "")), g.user):
         return render_template("auth/new_address.html", token=token, address=link.email)
     return render_template("auth/link_ended.html", purpose="email"), 404
 
@@ -56,4 +56,6 @@ def change() -> ResponseReturnValue:
 @account_limits.link
 def undo() -> ResponseReturnValue:
     """Undo a change of address, and choose a new password, by the link in the notice."""
-    return choose_password("undo", address.undo, "Your account has its old address again. Sign in.")
+    return choose_password(
+        "undo", address_change.undo, "Your account has its old address again. Sign in."
+    )

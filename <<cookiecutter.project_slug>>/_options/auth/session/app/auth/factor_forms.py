@@ -7,7 +7,8 @@ from wtforms.validators import InputRequired, Length
 from wtforms.widgets import TextInput
 
 from app.auth.passkeys import MAX_NAME
-from app.fields import PlainText, SecretField, TextForm
+from app.fields import PlainText, SecretField
+from app.forms import TextForm
 
 MAX_CODE = 64  # characters: a recovery code has 32, and some people type spaces
 

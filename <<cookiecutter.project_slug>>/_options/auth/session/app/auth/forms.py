@@ -7,7 +7,8 @@ from wtforms.validators import EqualTo, InputRequired, Length
 from wtforms.widgets import HiddenInput, TextInput
 
 from app.auth.models import MAX_EMAIL, normalize_email
-from app.fields import SecretField, TextForm
+from app.fields import SecretField
+from app.forms import TextForm
 from app.secret import Secret
 from app.security.passwords import password_problem
 from app.settings import SERVICE_NAME

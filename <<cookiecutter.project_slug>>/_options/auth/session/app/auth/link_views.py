@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account_limits, confirmation, links
+from app.auth import account_limits, links, password_reset, sign_up
 from app.auth.forms import AddressForm, NewPasswordForm
 from app.auth.models import User
-from app.auth.views import blueprint as blueprint
 from app.database import db
 from app.secret import Secret
 from app.security.access import public
+
+blueprint = Blueprint("links", __name__, url_prefix="/auth")
 
 
 @blueprint.route("/register", methods=["GET", "POST"])
@@ -24,8 +25,8 @@ from app.security.access import public
 @account_limits.sign_up
 def register() -> ResponseReturnValue:
     """Ask for an account: a mail to the address has the link that opens it."""
-    confirmation.require_open_sign_up()
-    return _mail_link(confirmation.request_sign_up, "auth/register.html")
+    sign_up.require_open()
+    return _mail_link(sign_up.request_link, "auth/register.html")
 
 
 @blueprint.route("/forgot", methods=["GET", "POST"])
@@ -33,7 +34,7 @@ def register() -> ResponseReturnValue:
 @account_limits.forgot
 def forgot() -> ResponseReturnValue:
     """Ask for a new password: a mail to the address has the link that sets it."""
-    return _mail_link(confirmation.request_reset, "auth/forgot.html")
+    return _mail_link(password_reset.request_link, "auth/forgot.html")
 
 
 @blueprint.route("/confirm", methods=["GET", "POST"])
@@ -41,7 +42,7 @@ def forgot() -> ResponseReturnValue:
 @account_limits.link
 def confirm() -> ResponseReturnValue:
     """Open an account by the link of a mail."""
-    return choose_password("confirm", confirmation.sign_up, "Your account is ready. Sign in.")
+    return choose_password("confirm", sign_up.open_account, "Your account is ready. Sign in.")
 
 
 @blueprint.route("/reset", methods=["GET", "POST"])
@@ -49,7 +50,7 @@ def confirm() -> ResponseReturnValue:
 @account_limits.link
 def reset() -> ResponseReturnValue:
     """Set a new password by the link of a mail. Every session ends."""
-    return choose_password("reset", confirmation.reset, "Your password is changed. Sign in.")
+    return choose_password("reset", password_reset.reset, "Your password is changed. Sign in.")
 
 
 def _mail_link(request_link: Callable[[Secret], None], template: str) -> ResponseReturnValue:

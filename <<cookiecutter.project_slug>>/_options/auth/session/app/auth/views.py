@@ -1,26 +1,18 @@
-"""Sign in, sign out, change the password; :mod:`app.auth.link_views` has what a mail begins."""
+"""Sign in and sign out; :mod:`app.auth.link_views` has what a mail begins."""
 
 from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import (
-    account_views,
-    accounts,
-    identity,
-    sign_in,
-    stay_signed_in,
-    throttling,
-    ticket_cookie,
-)
-from app.auth.forms import LoginForm, PasswordForm
+from app.auth import identity, sign_in, stay_signed_in, throttling, ticket_cookie
+from app.auth.forms import LoginForm
 from app.database import db, now
 from app.pages import first_page
 from app.security import rate_limits
-from app.security.access import fresh, public
+from app.security.access import public
 from app.security.limit_keys import client_address
 from app.security.logs import security_event
 from app.security.redirects import next_page
@@ -67,24 +59,3 @@ def go_on(found: sign_in.SignIn, *, stays: bool) -> ResponseReturnValue:
 def logout() -> ResponseReturnValue:
     """Sign out. The cookie of :mod:`app.auth.device_tokens` stays: the device is known."""
     return identity.sign_out(url_for("home"), clear='"cache", "storage"')
-
-
-@account_views.blueprint.route("/password", endpoint="password", methods=["GET", "POST"])
-@fresh
-@rate_limits.credential_change
-def change_password() -> ResponseReturnValue:
-    """Change the password. Every session ends; this browser gets a new one."""
-    user = identity.current_user()
-    form = PasswordForm(user.email)
-    if form.validate_on_submit():
-        current, new = form.current_password.data, form.new_password.data
-        this = identity.current_session()
-        proof, proven_at, stays = this.proof, this.proven_at, this.stays
-        if accounts.change_password(this, current, new):
-            stay_signed_in.keep(identity.start_session(user, proof, proven_at), stays)
-            db.session.commit()
-            flash("Your password is changed. You are signed out everywhere else.")
-            return redirect(url_for("account.index"))
-        form.current_password.errors = [f"This is not your current password. {throttling.HINT}"]
-    status = 422 if form.is_submitted() else 200
-    return render_template("account/password.html", form=form), status

@@ -21,7 +21,7 @@ async function answer(form) {
   const body = new URLSearchParams({ csrf_token: form.elements.csrf_token.value });
   const response = await fetch(form.dataset.options, { method: "POST", headers: { Accept: "application/json" }, body });
   if (response.redirected) {
-    window.location.assign(response.url); // the page that asks who it is
+    window.location.assign(response.url); // the page where the user signs in, or proves more
     return;
   }
   if (!response.ok) {

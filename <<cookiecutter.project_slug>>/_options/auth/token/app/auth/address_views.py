@@ -6,7 +6,7 @@ from flask import Blueprint
 from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import account_limits, address, identity
+from app.auth import account_limits, address_change, identity
 from app.auth.link_views import choose_password
 from app.auth.schemas import Address, LinkPassword, LinkToken
 from app.database import db
@@ -27,7 +27,7 @@ blueprint = Blueprint("address", __name__, url_prefix="/api/v1")
 def request_change(body: Address) -> None:
     if body.email == identity.current_user().email:
         raise InvalidInput(("#/email", "Your account has this address already."))
-    address.request_change(identity.locked_session().user, body.email)
+    address_change.request_change(identity.locked_session().user, body.email)
     db.session.commit()
 
 
@@ -37,7 +37,7 @@ def request_change(body: Address) -> None:
     "Change the address by the code of a mail", body=LinkToken, status=204, errors=[404, 409]
 )
 def change(body: LinkToken) -> None:
-    if not address.change(body.token, identity.current_user()):
+    if not address_change.change(body.token, identity.current_user()):
         db.session.rollback()
         raise NotFound("This code is invalid or has expired. Ask for a new one.")
     db.session.commit()
@@ -54,4 +54,4 @@ def change(body: LinkToken) -> None:
     errors=[404, 409],
 )
 def undo(body: LinkPassword) -> None:
-    choose_password("undo", address.undo, body)
+    choose_password("undo", address_change.undo, body)

@@ -82,7 +82,7 @@ def locked_session() -> Session:
 def start_session(user: User, proof: str, proven_at: datetime | None) -> TokenPair:
     """Start a session for ``user`` and return its tokens. The caller commits.
 
-    :param proof: how and when the user has proven who it is; see :mod:`app.auth.step_up`.
+    :param proof: how and when the user proved their identity; see :mod:`app.auth.step_up`.
     """
     session, token = sessions.start(
         user,

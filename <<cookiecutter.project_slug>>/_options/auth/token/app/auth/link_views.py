@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flask import Blueprint
 from werkzeug.exceptions import NotFound
 
 from app import api
-from app.auth import account_limits, confirmation, device_tokens, links
+from app.auth import account_limits, device_tokens, links, password_reset, sign_up
 from app.auth.models import User
 from app.auth.schemas import Address, KnownDevice, LinkPassword
-from app.auth.views import blueprint as blueprint
 from app.database import db
 from app.secret import Secret
 from app.security.access import public
@@ -21,13 +21,15 @@ from app.security.passwords import password_problem
 from app.settings import SERVICE_NAME
 from app.validation import InvalidInput
 
+blueprint = Blueprint("links", __name__, url_prefix="/api/v1/auth")
+
 
 @blueprint.post("/register")
 @public
 @account_limits.sign_up
 @api.operation("Ask for an account: a mail has the code that opens it", body=Address, status=202)
 def register(body: Address) -> None:
-    confirmation.request_sign_up(body.email)
+    sign_up.request_link(body.email)
     db.session.commit()
 
 
@@ -38,7 +40,7 @@ def register(body: Address) -> None:
     "Open the account by the code of a mail", body=LinkPassword, answer=KnownDevice, errors=[404]
 )
 def confirm(body: LinkPassword) -> KnownDevice:
-    choose_password("confirm", confirmation.sign_up, body)
+    choose_password("confirm", sign_up.open_account, body)
     return KnownDevice(device_token=device_tokens.given())
 
 
@@ -47,7 +49,7 @@ def confirm(body: LinkPassword) -> KnownDevice:
 @account_limits.forgot
 @api.operation("Ask for a new password: a mail has the code that sets it", body=Address, status=202)
 def forgot(body: Address) -> None:
-    confirmation.request_reset(body.email)
+    password_reset.request_link(body.email)
     db.session.commit()
 
 
@@ -61,7 +63,7 @@ def forgot(body: Address) -> None:
     errors=[404],
 )
 def reset(body: LinkPassword) -> None:
-    choose_password("reset", confirmation.reset, body)
+    choose_password("reset", password_reset.reset, body)
 
 
 def choose_password(

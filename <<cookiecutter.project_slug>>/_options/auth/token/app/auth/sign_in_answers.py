@@ -49,7 +49,7 @@ def go_on(found: SignIn) -> SignedIn:
 def start(user: User, proof: str, proven_at: datetime | None) -> SignedIn:
     """Start a session, for a client whose device is known from now on. The caller commits.
 
-    :param proof: how and when the user has proven who it is; see :mod:`app.auth.step_up`.
+    :param proof: how and when the user proved their identity; see :mod:`app.auth.step_up`.
     """
     pair = identity.start_session(user, proof, proven_at)
     return SignedIn(**pair.model_dump(), device_token=device_tokens.given())

@@ -1,40 +1,21 @@
-"""Sign in, refresh, sign out; the account of the user and its password."""
+"""Sign in, refresh, sign out; :mod:`app.auth.link_views` has what a mail begins."""
 
 from __future__ import annotations
 
 from flask import Blueprint
 
 from app import api
-from app.auth import (
-    accounts,
-    identity,
-    sessions,
-    sign_in,
-    sign_in_answers,
-    throttling,
-    tokens,
-)
-from app.auth.schemas import (
-    Credentials,
-    PasswordChange,
-    Profile,
-    RefreshToken,
-    SignedIn,
-    TokenPair,
-)
+from app.auth import identity, sessions, sign_in, sign_in_answers, throttling, tokens
+from app.auth.schemas import Credentials, RefreshToken, SignedIn, TokenPair
 from app.auth.step_up import part_of_set_up
 from app.database import db
 from app.security import rate_limits
-from app.security.access import fresh, public
+from app.security.access import public
 from app.security.limit_keys import client_address
-from app.security.passwords import password_problem
-from app.settings import SERVICE_NAME
-from app.validation import InvalidInput
 
 REFRESH = "30 per minute"  # a client needs one in ten minutes; several may share an address
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
-me = Blueprint("me", __name__, url_prefix="/api/v1/me")
 
 
 @blueprint.post("/token")
@@ -68,36 +49,3 @@ def refresh(body: RefreshToken) -> TokenPair:
 def logout() -> None:
     sessions.end(identity.current_session())
     db.session.commit()
-
-
-@me.get("")
-@api.operation("Read the own account", answer=Profile)
-def profile() -> Profile:
-    user = identity.current_user()
-    return Profile(
-        email=user.email.reveal(),
-        created_at=user.created_at,
-        factors_end_at=user.factors_end_at,
-    )
-
-
-@me.put("/password")
-@fresh
-@rate_limits.credential_change
-@api.operation(
-    "Change the password: every session ends, this client gets a new one",
-    body=PasswordChange,
-    answer=SignedIn,
-)
-def change_password(body: PasswordChange) -> SignedIn:
-    user = identity.current_user()
-    if problem := password_problem(body.new_password, SERVICE_NAME, user.email):
-        raise InvalidInput(("#/new_password", problem))
-    session = identity.current_session()
-    proof, proven_at = session.proof, session.proven_at
-    if not accounts.change_password(session, body.current_password, body.new_password):
-        wrong = "This is not your current password."
-        raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
-    answer = sign_in_answers.start(user, proof, proven_at)
-    db.session.commit()
-    return answer

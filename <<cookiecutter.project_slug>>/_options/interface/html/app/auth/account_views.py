@@ -17,12 +17,12 @@ blueprint = Blueprint("account", __name__, url_prefix="/account")
 @blueprint.get("/")
 def index() -> str:
     """The profile and the sessions."""
-    has_password = "account.password" in current_app.view_functions
+    has_password = "password.change" in current_app.view_functions
     return render_template(
         "account/index.html",
         sessions=db.session.scalars(sessions.NEWEST).all(),
         current_session=identity.current_session(),
-        password_url=url_for("account.password") if has_password else None,
+        password_url=url_for("password.change") if has_password else None,
     )
 
 

@@ -74,7 +74,7 @@ def start_session(user: User, proof: str, proven_at: datetime | None) -> Session
 
     Nothing of the old cookie stays: a planted one (session fixation) is worthless after sign-in.
 
-    :param proof: how and when the user has proven who it is; see :mod:`app.auth.step_up`.
+    :param proof: how and when the user proved their identity; see :mod:`app.auth.step_up`.
     """
     session.clear()
     started, token = sessions.start(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from wtforms import StringField
 
 from app.fields import PlainText, RichTextField
-from app.forms import RowForm, Versioned
 from app.notes.models import MAX_TITLE
+from app.resource_forms import RowForm, Versioned
 
 
 class NoteForm(RowForm):

@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from app import resources
 from app.auth import identity
-from app.forms import save
 from app.notes.forms import EditForm, NoteForm
 from app.notes.models import Note
+from app.resource_forms import save
 from app.security.access import get_owned
 
 blueprint = Blueprint("notes", __name__, url_prefix="/notes")

@@ -9,7 +9,7 @@ from wtforms import StringField
 from app import resources
 from app.auth import identity
 from app.fields import PlainText, RichTextField
-from app.forms import RowForm, Versioned, save
+from app.resource_forms import RowForm, Versioned, save
 from app.security.access import get_owned
 from tests.sample.models import MAX_TITLE, Sample
 

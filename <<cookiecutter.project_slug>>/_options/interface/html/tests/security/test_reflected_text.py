@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.fields import TextForm
+from app.forms import TextForm
 from tests.browser import SIGN_IN, Browser, html
 from tests.marks import asvs, practice, slow
 from tests.resources import HARMLESS

@@ -12,7 +12,8 @@ from tests.browser import API, PROFILE, Browser
 
 # Every route that is no resource's. A new one is listed here on purpose, or ``test_access`` fails.
 PUBLIC = {
-    *("auth.confirm", "auth.forgot", "auth.refresh", "auth.register", "auth.reset", "auth.token"),
+    *("links.confirm", "links.forgot", "links.register", "links.reset"),
+    *("auth.refresh", "auth.token"),
     *("address.undo", "health.alive", "health.ready", "openapi", "security_txt"),
     *(f"second_step.{name}" for name in ("code", "options", "passkey")),
     *("second_step.options_alone", "second_step.passkey_alone", "rescue.keep", "rescue.unlock"),

@@ -35,7 +35,7 @@ from tests.races import ALICE, count
 from tests.resources import NEW_PASSWORD
 from tests.statements import recorded
 
-pytestmark = practice("auth.confirmation")
+pytestmark = practice("auth.sign_up", "auth.password_reset")
 
 OTHER_PASSWORD = "thistle-7-orbit-lantern-wool"
 DISABLED = "disabled@example.com"

@@ -15,7 +15,15 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import Conflict
 
-from app.auth import account_links, link_issuance, links, notices, revocation, throttling
+from app.auth import (
+    account_links,
+    account_lock,
+    link_issuance,
+    links,
+    notices,
+    revocation,
+    throttling,
+)
 from app.auth.links import Link
 from app.auth.models import User
 from app.database import db, rows
@@ -58,7 +66,7 @@ def change(token: Secret, user: User) -> bool:
     if link is None:
         return False
     # Of several changes at once, each knows the address before it.
-    if not throttling.lock(user) or user.disabled_at is not None or not links.use(link):
+    if not account_lock.lock(user) or user.disabled_at is not None or not links.use(link):
         return False
     old = user.email
     _move(user, link.email)
@@ -87,7 +95,7 @@ def undo(token: Secret, password: Secret) -> User | None:
         return None
     stored = hash_password(password)  # before rows are locked: it takes long
     user = db.session.get(User, link.user_id)
-    if user is None or not throttling.lock(user) or not links.use(link):
+    if user is None or not account_lock.lock(user) or not links.use(link):
         return None
     changed = user.email
     user.password_hash = stored
