@@ -54,7 +54,7 @@ new: $(INSTALLED) ## Ask nine questions and render a service into OUTPUT (defaul
 
 test: $(INSTALLED) ## Test the template and the service it renders (ARGS="-k answers" for some tests, JOBS=1 for one process)
 	@echo "Testing the template and the service it renders"
-	@$(RUN) pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
+	@$(RUN) pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 fuzz: $(INSTALLED) ## Try random hostile answers, more than make test does (EXAMPLES=20000)
 	@echo "Rendering $(EXAMPLES) sets of answers; 2,000 take about a minute"
@@ -104,11 +104,11 @@ format: $(INSTALLED) ## Format the template's own code
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
 
-lock: $(INSTALLED) ## Update all lock files after a change; ignore packages younger than a week
+lock: $(INSTALLED) ## Update all Python lock files after a change; ignore packages younger than a week
 	@echo "Resolving the locks of the template and of the service; this needs the network"
 	@$(VENV)/bin/python tools/lock.py $(ARGS)
 
-upgrade: ## Lock the newest allowed versions in all lock files
+upgrade: ## Lock the newest allowed versions in all Python lock files
 	@$(MAKE) --no-print-directory lock ARGS=--upgrade
 
 bench: $(INSTALLED) ## Measure the speed and write the results into README.md and docs (ONLY=overhead for one part)

@@ -35,6 +35,15 @@ def problems(answers: Mapping) -> dict[str, str]:
 
     :param answers: the answers; missing ones are not checked.
     """
+    choices = answers.get("_choices", {})
+    asked = (*TEXT_LIMITS, "project_slug", "author_email", "domain_name", *choices)
+    # A configuration file in YAML may have a number, null or true.
+    wrong = {
+        name: "is not text; put it in quotes"
+        for name in asked
+        if name in answers and not isinstance(answers[name], str)
+    }
+    answers = {name: value for name, value in answers.items() if name not in wrong}
     found = {
         **{name: text_problem(answers.get(name), limit) for name, limit in TEXT_LIMITS.items()},
         "project_slug": slug_problem(
@@ -42,17 +51,15 @@ def problems(answers: Mapping) -> dict[str, str]:
         ),
         "author_email": email_problem(answers.get("author_email")),
         "domain_name": domain_problem(answers.get("domain_name")),
-        **{
-            name: choice_problem(answers.get(name), offered)
-            for name, offered in answers.get("_choices", {}).items()
-        },
+        **{name: choice_problem(answers.get(name), offered) for name, offered in choices.items()},
     }
-    return {name: problem for name, problem in found.items() if problem}
+    return wrong | {name: problem for name, problem in found.items() if problem}
 
 
 def all_problems(answers: Mapping, unrendered: Mapping) -> dict[str, str]:
     """Also check ``unrendered``, the answers before cookiecutter rendered them as templates."""
-    return problems({name: unrendered.get(name) for name in TEXT_LIMITS}) | problems(answers)
+    before = {name: str(unrendered[name]) for name in TEXT_LIMITS if name in unrendered}
+    return problems(before) | problems(answers)
 
 
 def text_problem(value: str | None, limit: int) -> str | None:

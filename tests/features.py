@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.live.conftest import virtual_environment
+from tests.live.conftest import install_packages
 from tests.template import commit, environment, git, render, run
 
 ALL_KINDS = "name:text due_date:date body:rich amount:number done:flag city:text"
@@ -21,10 +21,7 @@ TIMEOUT = 300  # seconds for a command, on a slow machine
 def committed(output: Path, auth: str) -> Path:
     """A service with its packages, rendered and committed."""
     folder = render(output, auth=auth)
-    locks = [folder / "requirements.lock", folder / "requirements-dev.lock"]
-    installed = virtual_environment(f"service-{auth}", locks, []).parent
-    (folder / ".venv").symlink_to(installed)
-    (installed / "installed").touch()  # for make: newer than the locks
+    install_packages(folder, f"service-{auth}")
     git(folder, "init", "--quiet")
     commit(folder, "rendered")
     return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from subprocess import CompletedProcess
@@ -18,7 +17,7 @@ def compare_command(a: str, b: str) -> CompletedProcess[str]:
     return run(
         *(sys.executable, "tools/compare.py"),
         cwd=ROOT,
-        env=environment(ROOT / "build", **values) | {"PATH": os.environ["PATH"]},
+        env=environment(ROOT / "build", **values),
     )
 
 

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import ROOT
+from tests.template import SERVICE
 from tools import leaked
-
-SERVICE = ROOT / "<<cookiecutter.project_slug>>"
 
 
 def archive(folder: Path, name: str, text: str) -> Path:

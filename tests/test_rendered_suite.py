@@ -48,6 +48,11 @@ def test_the_demo_serves_the_pages(demo: tuple[Path, str]) -> None:
     assert get(address, "/readyz")[0] == 200, "the database is migrated"
 
 
+def test_the_suite_of_the_service_passes(demo: tuple[Path, str], values: dict[str, str]) -> None:
+    folder, _ = demo
+    pass_checks(folder, values)
+
+
 def test_running_and_testing_leave_nothing_to_commit(demo: tuple[Path, str]) -> None:
     folder, _ = demo
     git = ["git", "-c", "core.excludesFile=/dev/null"]
@@ -56,11 +61,6 @@ def test_running_and_testing_leave_nothing_to_commit(demo: tuple[Path, str]) -> 
     made = re.compile(r"(^|/)(\.env|\.venv|__pycache__|instance|\.\w+_cache)(/|$)|sqlite3")
     assert [path for path in untracked.splitlines() if made.search(path)] == []
     shutil.rmtree(folder / ".git")
-
-
-def test_the_suite_of_the_service_passes(demo: tuple[Path, str], values: dict[str, str]) -> None:
-    folder, _ = demo
-    pass_checks(folder, values)
 
 
 # The least share that the bare app has of the service's time and calls, for JSON and for a page.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import lacking, virtual_environment
+from tests.live.conftest import install_packages, lacking
 from tests.sabotage.defect import Service, node_id
 from tests.sabotage.defects import ALL, SELECTED
 from tests.sabotage.second_feature import NAMES, defects
@@ -24,7 +24,7 @@ from tests.template import AXES, ROOT, commit, environment, git, render, run
 from tests.test_databases import SERVERS
 
 FEATURE = ROOT / "tests" / "second_feature"
-# The most files that an owner writes or changes, and their most lines that are not empty. README.md
+# How many files an owner writes or changes at most, and how many lines that are not empty. README
 # of the service lists the files. `make migration` writes one more file.
 COST = {"html": (8, 160), "json": (6, 120)}
 IMPORTED = "from app.notes.models import Note\n"
@@ -45,7 +45,7 @@ class Choices:
 
 EVERY = [Choices(*it) for it in product(AXES["auth"], ["sqlite", "postgresql"])]
 # Each auth style and both kinds of database; `make sabotage` uses all combinations.
-SESSION, OIDC, TOKEN = SOME = [
+SOME = SESSION, _, TOKEN = [
     Choices("session", "sqlite"),
     Choices("oidc", "postgresql"),
     Choices("token", "postgresql"),
@@ -55,7 +55,7 @@ CHOICES = EVERY if SELECTED == ALL else SOME
 PLANTED = [
     (choices, name)
     for place, name in enumerate(NAMES)
-    for choices in (EVERY if SELECTED == ALL else (SOME[2 * (place % 2)],))
+    for choices in (EVERY if SELECTED == ALL else ((SESSION, TOKEN)[place % 2],))
 ]
 
 
@@ -74,11 +74,7 @@ def grown(
         auth=choices.auth,
         database=choices.database,
     )
-    locks = [folder / "requirements.lock", folder / "requirements-dev.lock"]
-    name = f"service-{choices.database}-{choices.auth}".replace("-sqlite", "")
-    installed = virtual_environment(name, locks, []).parent
-    (folder / ".venv").symlink_to(installed)
-    (installed / "installed").touch()  # for make: newer than the locks
+    install_packages(folder, f"service-{choices.database}-{choices.auth}".replace("-sqlite", ""))
     git(folder, "init", "--quiet")
     commit(folder, "rendered")
     try:

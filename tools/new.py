@@ -1,7 +1,7 @@
 """``make new``: check the answers, then let cookiecutter ask and render.
 
-For a choice that does not exist, plain cookiecutter prints a traceback before it loads any code of
-the template. This program checks all answers first.
+Without ``ANSWERS``, cookiecutter asks the nine questions. This program checks ``ANSWERS`` and
+``OUTPUT`` before cookiecutter starts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 import os
 import shlex
 import sys
-import warnings
 from pathlib import Path
 
 from cookiecutter.exceptions import CookiecutterException, FailedHookException
@@ -80,7 +79,6 @@ def main() -> str | None:
 
     logging.getLogger("cookiecutter").addHandler(logging.NullHandler())
     logging.getLogger("cookiecutter").propagate = False
-    warnings.simplefilter("error", UserWarning)  # an invalid choice in the user's configuration
     try:
         output.mkdir(parents=True, exist_ok=True)
         cookiecutter(
@@ -91,7 +89,7 @@ def main() -> str | None:
         )
     except FailedHookException as error:
         return str(error)  # contains the full message
-    except (CookiecutterException, UserWarning, OSError) as error:
+    except (CookiecutterException, OSError) as error:
         return f"Nothing was rendered: {error}."
     except (EOFError, KeyboardInterrupt):
         return "\nStopped; nothing was rendered."

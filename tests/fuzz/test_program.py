@@ -88,8 +88,8 @@ def check(folder: Path, answers: dict[str, str], is_typed: bool) -> str:
 
 @pytest.mark.parametrize("is_typed", [False, True], ids=["arguments", "replies"])
 def test_the_program_refuses_or_renders_all(is_typed: bool) -> None:
-    # An argument ends at NUL and a reply at a line's end; both come as bytes, replies without the
-    # spaces around them, and an empty one takes the default.
+    # The operating system ends an argument at NUL; a line end ends a reply. cookiecutter strips a
+    # reply, and an empty one selects the default.
     gone = "\0\r\n" if is_typed else "\0"
 
     def given_so(answers: dict[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The API server of the tests by ``kind``, where ``KUBERNETES_BIN`` names no programs.
 
-Never run with kind itself where it was written: its image of a node could not be had there. Tried
-instead: everything but ``kind``, with a stand-in that starts an API server and writes a kubeconfig.
+Not tested with kind itself, because its node image was not available. Tested with a stand-in for
+``kind`` that starts an API server and writes a kubeconfig.
 """
 
 from __future__ import annotations

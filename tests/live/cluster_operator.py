@@ -57,7 +57,7 @@ def path_in(namespace: str, kind: str, name: str = "") -> str:
 
 
 def definition(kind: str) -> str | None:
-    """The real definition of a kind of others, in YAML; None if ``KUBERNETES_BIN`` has none."""
+    """The real definition of a third-party kind, in YAML; None if ``KUBERNETES_BIN`` has none."""
     group, plural = KINDS[kind]
     found = [folder / f"{group}_{plural}.yaml" for folder in definitions()]
     return next((path.read_text("utf-8") for path in found if path.exists()), None)

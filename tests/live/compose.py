@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from tests.live.images import PINNED, Docker, base, stand_in
+from tests.live.images import PINNED, Docker, base, pinned_base, stand_in
 from tests.live.mailbox import NAME as MAILBOX
 from tests.live.mailbox import PROGRAM, Mailbox, mail_url
 from tests.live.pebble import Pebble, pebble
@@ -114,10 +114,11 @@ class Deployment:
     def override(self, **services: dict[str, Any]) -> None:
         """Write an override file: stand-in images, a mail server, and ``services``."""
         shipped = yaml.safe_load((self.project / "compose.yaml").read_text("utf-8"))["services"]
-        (pinned,) = set(PINNED.findall((self.project / "Dockerfile").read_text("utf-8")))
         build = {
             "network": "host",
-            "additional_contexts": [f"{pinned}=docker-image://{base(self.docker)}"],
+            "additional_contexts": [
+                f"{pinned_base(self.project)}=docker-image://{base(self.docker)}"
+            ],
         }
         servers, override = server_images(self.docker), {}
         for name, service in shipped.items():

@@ -200,7 +200,8 @@ def test_a_failover_of_sentinel_loses_no_count_and_the_service_answers_all_the_t
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[dict[int, Popen[bytes]]]:
     """Three primaries with a third of the slots each, by port."""
-    ports, buses = free_ports(6)[:3], free_ports(3)
+    free = free_ports(6)
+    ports, buses = free[:3], free[3:]
     with ExitStack() as stack:
         started = {}
         for port, bus in zip(ports, buses, strict=True):

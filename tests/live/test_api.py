@@ -1,4 +1,7 @@
-"""schemathesis tests the API against its OpenAPI description: all checks, no exception."""
+"""schemathesis tests the API against its OpenAPI description, with all checks.
+
+schemathesis.toml lists statuses that a valid request may also get.
+"""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ INJECTIONS = {
 def test_the_content_security_policy_stops_injected_markup(person: Person, injection: str) -> None:
     """Each violation becomes a problem of the person; in other tests it is a failure."""
     person.page.goto("/")
-    with suppress(Exception):  # Trusted Types make it one
+    with suppress(Exception):  # Trusted Types raise a TypeError
         person.page.evaluate(f"() => {{ {INJECTIONS[injection]} }}")
     person.accept("violation of ")
     person.page.wait_for_timeout(100)  # the others of the same cause

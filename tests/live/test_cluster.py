@@ -131,7 +131,7 @@ def test_the_cluster_takes_every_combination_and_runs_its_pods(
         ready.call("DELETE", f"/api/v1/namespaces/{service.namespace}")
 
 
-def test_the_kinds_of_others_are_judged_by_their_real_definitions(
+def test_third_party_kinds_are_checked_by_their_real_definitions(
     ready: Cluster, services: dict[str, Operator]
 ) -> None:
     """The test above would accept a field that cert-manager or a gateway does not know."""

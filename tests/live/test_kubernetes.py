@@ -41,7 +41,7 @@ SERVICES = {
     for answers in COMBINATIONS
     if answers["deployment"] == "kubernetes"
 }
-# Kinds that Kubernetes' own schemas do not know; their fields are asserted below.
+# Kinds without a schema in Kubernetes itself; tests/live/test_cluster.py checks their fields.
 CUSTOM = {"BackendTLSPolicy", "Certificate", "Gateway", "HTTPRoute", "Issuer"}
 KINDS = {"CronJob": 1, "ConfigMap": 2, "Deployment": 3, "Job": 1, "Namespace": 1, "Service": 2}
 KINDS |= {"ServiceAccount": 2}
@@ -266,7 +266,7 @@ def test_nothing_is_missing(rendered: Rendered, overlay: str) -> None:
     kinds: dict[str, int] = {}
     for document in rendered.overlays[overlay]:
         kinds[document["kind"]] = kinds.get(document["kind"], 0) + 1
-    del kinds["NetworkPolicy"]  # above
+    del kinds["NetworkPolicy"]  # the service's own tests check them
     more = {"PersistentVolumeClaim": 2 if sqlite else 1}
     if not sqlite:
         more |= {"HorizontalPodAutoscaler": 1, "PodDisruptionBudget": 1}

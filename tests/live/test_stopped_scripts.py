@@ -155,7 +155,7 @@ def test_a_script_of_kubernetes_can_be_stopped_anywhere(
     assert status == 0, said
     steps = script.steps()
     assert steps > 4
-    # At each step by one of the three signals; STOPS=1000 is by all.
+    # Each step is stopped by one of the three signals; with STOPS=1000, by all three.
     first = 1 + [*SIGNALS].index(signal)
     every = range(1, steps + 1) if steps <= STOPS else range(first, steps + 1, 3)
     wrong = [script.stopped(step, signal, last=step == steps) for step in every]

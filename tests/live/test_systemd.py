@@ -792,7 +792,9 @@ import re, ssl, urllib.parse, urllib.request as r
 from http.cookiejar import CookieJar
 class Stay(r.HTTPRedirectHandler):
     def redirect_request(self, *a): return None
-o = r.build_opener(r.HTTPSHandler(context=ssl._create_unverified_context()),
+tls = ssl.create_default_context()
+tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+o = r.build_opener(r.HTTPSHandler(context=tls),
                    r.HTTPCookieProcessor(CookieJar()), Stay())
 url = "https://%s/auth/login"
 token = re.search('csrf_token[^>]*value="([^"]+)', o.open(url).read().decode())[1]

@@ -23,7 +23,8 @@ MAIL_TIMEOUT = 60  # seconds until a mail arrives
 READ_URL = [
     *("python3", "-c"),
     "import ssl, sys; from urllib.request import urlopen;"
-    "tls = ssl._create_unverified_context();"
+    "tls = ssl.create_default_context();"
+    "tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE;"
     "print(urlopen(sys.argv[1], timeout=30, context=tls).read().decode())",
 ]
 

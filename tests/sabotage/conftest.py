@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import lacking, virtual_environment
+from tests.live.conftest import install_packages, lacking
 from tests.sabotage.defect import Defect, Service
 from tests.template import environment, render
 from tests.test_databases import SERVERS
@@ -38,17 +38,13 @@ def service(
     def make(answers: dict[str, str]) -> Service:
         folder = rendered(answers)
         made = Service(folder, environment(folder.parent))
-        if (packages := folder / ".venv").exists():
+        if (folder / ".venv").exists():
             return made
         server = SERVERS.get(answers.get("database", "sqlite"))
         if server and (reason := server.missing()):
             lacking(reason)
-        locks = [folder / "requirements.lock", folder / "requirements-dev.lock"]
         choices = [answers[axis] for axis in ("database", "auth") if axis in answers]
-        name = f"service-{'-'.join(choices) or 'session'}"
-        installed = virtual_environment(name, locks, []).parent
-        packages.symlink_to(installed)
-        (installed / "installed").touch()  # for make: newer than the locks
+        install_packages(folder, f"service-{'-'.join(choices) or 'session'}")
         if server:
             request.addfinalizer(lambda: server.clean(folder.name))
             status, output = made.make("db")

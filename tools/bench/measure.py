@@ -15,9 +15,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -69,7 +69,7 @@ class Result:
 class Place:
     """The folder of rendered services and their virtual environments, which are reused.
 
-    :param environments: one Python with all packages for every service, instead of installing.
+    :param python: a Python that has the packages of every service; None: each is installed.
     """
 
     folder: Path
@@ -346,13 +346,11 @@ class Server:
                     wrong.append(first[:400])
                     return
 
-        threads = [threading.Thread(target=client) for _ in range(clients)]
-        cpu, started = self.cpu(), time.perf_counter()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        seconds, cpu = time.perf_counter() - started, self.cpu() - cpu
+        with ThreadPoolExecutor(clients) as pool:
+            cpu, started = self.cpu(), time.perf_counter()
+            for each in [pool.submit(client) for _ in range(clients)]:
+                each.result()  # raises what ended a client
+            seconds, cpu = time.perf_counter() - started, self.cpu() - cpu
         if wrong:
             raise RuntimeError(f"an answer is not {status}: {wrong[0].decode(errors='replace')}")
         return Load(requests // clients * clients, seconds, cpu)

@@ -10,9 +10,9 @@ import json
 import random
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
@@ -237,13 +237,11 @@ def through(site: Site, instances: Sequence[Server], token: str) -> Callable[[],
                             return
 
     def load() -> Load:
-        threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
-        cpu, started = sum(it.cpu() for it in instances), time.perf_counter()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        seconds = time.perf_counter() - started
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            cpu, started = sum(it.cpu() for it in instances), time.perf_counter()
+            for each in [pool.submit(client) for _ in range(CLIENTS)]:
+                each.result()  # raises what ended a client
+            seconds = time.perf_counter() - started
         if wrong:
             raise RuntimeError(f"answers through Nginx without status 200: {wrong}")
         return Load(LOAD, seconds, sum(it.cpu() for it in instances) - cpu)

@@ -11,6 +11,7 @@ import multiprocessing
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -26,8 +27,8 @@ CLIENTS = 40  # each signs in again after each answer
 REQUESTS = 8  # of the user who is signed in, in a round
 HASHING = Path(__file__).with_name("hashing.py")
 UNBOUNDED = """import threading
-from app.security import passwords
-passwords.slots = threading.BoundedSemaphore(1000)
+from app.security import hash_slots
+hash_slots.slots = threading.BoundedSemaphore(1000)
 from wsgi import app
 """
 
@@ -38,6 +39,8 @@ def measure(place: Place) -> Result:
     alone, three = json.loads(service.run(HASHING).stdout)
     (service.folder / "unbounded.py").write_text(UNBOUNDED, encoding="utf-8")
     floods = [flood(service, application) for application in ("wsgi:app", "unbounded:app")]
+    if floods[1]["checked"] < 1:
+        raise RuntimeError("the service without its bound refused sign-ins; update UNBOUNDED")
     rows = [
         ["CPU of a hash", f"{alone['cpu'] * 1000:.0f} ms", ""],
         ["hashes a second, three at a time to one", f"{three['rate'] / alone['rate']:.1f}x", ""],
@@ -123,15 +126,14 @@ def attack(server: Server, number: int, stop: Event, results: Any) -> None:
             with lock:
                 statuses[status] = statuses.get(status, 0) + 1
 
-    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    while not statuses:
-        time.sleep(0.01)
-    statuses.clear()
-    results.put(True)
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = [pool.submit(client) for _ in range(CLIENTS)]
+        while not statuses and not all(it.done() for it in clients):
+            time.sleep(0.01)
+        statuses.clear()
+        results.put(True)
+    for each in clients:
+        each.result()  # raises what ended a client
     results.put(statuses)
 
 

@@ -1,4 +1,4 @@
-"""DNS and storage in the cluster, and routes to its pods."""
+"""DNS and storage in the cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def volume(name: str, node: str) -> dict[str, Any]:
 
 
 def add() -> None:
-    """Install DNS, storage and routes. The nodes must be running."""
+    """Install DNS and storage. The nodes must be running."""
     code = f"--from-file={HERE / 'names.py'}"
     kubectl("create", "configmap", "dns", "--namespace", "kube-system", code)
     kubectl("apply", "--filename", HERE / "addons.yaml")

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.live.images import Docker
 from tools.cluster import images
-from tools.cluster.environment import API, HERE, HUB, PODS, Processes, run, run_folder, wait_until
+from tools.cluster.environment import (
+    API,
+    HERE,
+    HUB,
+    PODS,
+    Processes,
+    listens,
+    run,
+    run_folder,
+    wait_until,
+)
 from tools.cluster.service import PASSWORD
 
 OWNER = "999"  # of both servers, in their images
@@ -50,14 +59,6 @@ def start(processes: Processes, docker: Docker, name: str) -> None:
         run("chown", f"{OWNER}:{OWNER}", file)
     {"postgresql": _postgresql, "mysql": _mariadb}[name](processes, root)
     wait_until(f"{name} listens", lambda: listens(PORTS[name]), 60)
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection((HUB, port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _inside(root: Path) -> list[str | Path]:

@@ -7,6 +7,7 @@ and visitors. Each node has a network namespace of its own and one cable to the 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -89,6 +90,15 @@ def kubectl(*arguments: str | Path, timeout: float = 120, **options: Any) -> str
     """``kubectl`` as the cluster's administrator."""
     config = run_folder() / "pki" / "admin.conf"
     return run("kubectl", "--kubeconfig", config, *arguments, timeout=timeout, **options)
+
+
+def listens(port: int) -> bool:
+    """Whether a program in the hub accepts connections at this port."""
+    try:
+        socket.create_connection((HUB, port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def wait_until(

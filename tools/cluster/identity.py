@@ -1,7 +1,7 @@
 """An OpenID Connect provider in the hub, and the sign-in of a visitor there.
 
-The one of the service's own tests: certified software of others (npm ``oidc-provider``), at which
-any name signs in.
+It is the provider of the service's own tests: the certified npm package ``oidc-provider``, which
+accepts any user name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tools.cluster.environment import (
     HUB,
     ClusterError,
     Processes,
+    listens,
     run,
     run_folder,
     wait_until,
@@ -67,15 +68,7 @@ def start(processes: Processes, domains: list[str]) -> None:
         "TLS": str(tls),
     }
     processes.start("identity", "node", FOLDER / "provider.mjs", env=settings)
-    wait_until("the provider listens", _listens, 60)
-
-
-def _listens() -> bool:
-    try:
-        socket.create_connection((HUB, 443), 1).close()
-    except OSError:
-        return False
-    return True
+    wait_until("the provider listens", lambda: listens(443), 60)
 
 
 def sign_in(reader: Reader, name: str) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from pathlib import Path
 
 from tests.live.images import Docker
 from tests.live.mailbox import PASSWORD, PROGRAM, parsed
 from tools.cluster import images
-from tools.cluster.environment import API, HERE, HUB, Processes, run, run_folder, wait_until
+from tools.cluster.environment import (
+    API,
+    HERE,
+    HUB,
+    Processes,
+    listens,
+    run,
+    run_folder,
+    wait_until,
+)
 
 DOMAIN, PORT = "mail.test", 465
 AUTHORITY = "/run/secrets/mail/mail-ca.pem"  # in the pod that sends
@@ -32,15 +40,7 @@ def start(processes: Processes, docker: Docker) -> None:
     arguments = [HUB, str(PORT), "/tmp/mails/server.pem", "/tmp/mails"]  # noqa: S108  (its own)
     program = Path("/tmp/mails", PROGRAM.name)  # noqa: S108
     processes.start("mail", "chroot", root, "python3", program, *arguments)
-    wait_until("the mail server listens", _listens, 60)
-
-
-def _listens() -> bool:
-    try:
-        socket.create_connection((HUB, PORT), 1).close()
-    except OSError:
-        return False
-    return True
+    wait_until("the mail server listens", lambda: listens(PORT), 60)
 
 
 def to(address: str) -> list[str]:

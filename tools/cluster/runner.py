@@ -11,12 +11,13 @@ from tools.cluster.scenarios import SCENARIOS
 from tools.cluster.service import Service
 from tools.cluster.testbed import Row, Testbed
 
-# Seconds of visitors afterwards: a connection may take 10, and the balancer looks every 8. When a
-# pod that gets notice is gone, the balancer has given up its node before. After a killed pod, it
-# has to ask three times.
+# Seconds of further requests: to connect may take 10, and the balancer checks every 8. Before a pod
+# that is stopped normally is gone, the balancer has removed its node. After a killed pod, it needs
+# three failed checks first.
 AFTER, AFTER_A_KILL = 10, 25
-# In these no request may get lost, where a service has more than one pod; and none be refused, but
-# for a rotation: a form of a pod with the new key is no good at one with the old key (README.md).
+# With more than one pod, these scenarios may lose no request. They may refuse none either, with one
+# exception: during a rotation, a pod with the old key refuses a form of a pod with the new one
+# (README.md).
 WITHOUT_LOSS = ("update", "again", "rollback", "rotation", "metrics", "drain")
 
 
