@@ -12,7 +12,7 @@ from tests.template import COMBINATIONS, PAIRWISE, copied, render
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow groups first; ``--dist loadgroup`` gives processes whole groups in this order."""
+    """Put slow groups first; ``--dist loadgroup`` gives processes whole groups in this order."""
     order = {name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(group(item.nodeid), len(FIRST)))
     for item in items:
