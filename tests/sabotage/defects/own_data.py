@@ -95,8 +95,8 @@ DEFECTS = [
     ),
     deletion(
         "of two deletions, one is an error",
-        "    found = change(_lock(User, user.id)) > 0\n    if found:\n",
-        "    found = change(_lock(User, user.id)) > 0\n    if True:\n",
+        "    found = change(statement(User, user.id)) > 0\n    if found:\n",
+        "    found = change(statement(User, user.id)) > 0\n    if True:\n",
         "test_of_two_deletions_at_once_both_end_well",
     ),
     deletion(
