@@ -37,10 +37,6 @@ from tests.sample.models import Sample
 
 pytestmark = practice("auth.export")
 
-# <% if cookiecutter.auth != "oidc" %>
-HASHES = (Link.name_hash, Link.token_hash)
-# <% endif %>
-
 
 def mappers() -> list[Mapper[Any]]:
     """The models that are about a user."""
@@ -160,7 +156,8 @@ def test_links_to_the_address_are_in_it_though_they_name_no_account(
         link_issuance.issue("email", Secret(alice.email), user_of(bob.email))  # it is bob's
         link_issuance.issue("email", Secret("new@example.com"), user_of(alice.email))
         db.session.commit()
-        hashes = {it for column in HASHES for it in db.session.scalars(select(column))}
+        columns = (Link.name_hash, Link.token_hash)
+        hashes = {it for column in columns for it in db.session.scalars(select(column))}
     answer = download(alice)
     found = sorted((row["purpose"], row["email"]) for row in answer.json["links"])
     own = [("invite", alice.email), ("reset", alice.email)]

@@ -129,9 +129,9 @@ DEFECTS = [
     ),
     nginx(
         "every method passes",
-        '        if ($request_method !~ "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$") {\n'
-        "            return 405;\n"
-        "        }\n",
+        '    if ($request_method !~ "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$") {\n'
+        "        return 405;\n"
+        "    }\n",
         "",
         "test_other_methods_are_refused",
     ),
