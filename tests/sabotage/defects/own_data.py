@@ -122,10 +122,9 @@ DEFECTS = [
     ),
     export(
         "the rows of others are in it",
-        "    keys = sorted(db.session.scalars(select(primary).where(*criteria)))\n",
+        "    keys = sorted(db.session.scalars(found, execution_options=options or {}))\n",
         '    all_rows = {"unscoped": "the export"}\n'
-        "    keys = sorted("
-        "db.session.scalars(select(primary).where(*criteria), execution_options=all_rows))\n",
+        "    keys = sorted(db.session.scalars(found, execution_options=all_rows))\n",
         "test_only_sign_in_and_clean_up_use_unscoped_queries",
     ),
     export(
@@ -133,6 +132,12 @@ DEFECTS = [
         "yield from _table(inspect(Mail), Mail.recipient == user.email)",
         'yield from _table(inspect(Mail), Mail.recipient != "")',
         "test_the_mails_of_others_are_not_in_it",
+    ),
+    export(
+        "links that name no account are missing in it",
+        "or_(*account_links.of(user)), options=links.OF_ALL)",
+        "links.Link.user_id == user.id)",
+        "test_links_to_the_address_are_in_it_though_they_name_no_account",
     ),
     export(
         "all rows are read at once",
