@@ -56,7 +56,7 @@ def description() -> ResponseReturnValue:
     It cannot change: Flask refuses a new route after the first request.
     """
     app = current_app
-    made = app.extensions.get("openapi") or app.json.response(document(app)).data
+    made = app.extensions.get("openapi") or app.make_response(document(app)).data
     app.extensions["openapi"] = made
     return Response(made, content_type="application/json")
 
