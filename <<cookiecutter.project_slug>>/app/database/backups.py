@@ -23,7 +23,7 @@ ENDED = {"personal_tokens", "sessions", "tickets"}
 
 
 class Backup(Base):
-    """When the newest backup began: it holds what was there then. The app's role only reads it."""
+    """When the newest backup began: it holds what was there then. Only ``flask db`` writes it."""
 
     __tablename__ = "backups"
 

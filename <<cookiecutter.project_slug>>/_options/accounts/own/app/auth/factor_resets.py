@@ -49,7 +49,8 @@ def begin(user: User) -> datetime:
         user.factors_end_at = now() + DELAY
         db.session.flush()
         token = link_issuance.issue_at_once("keep", user.email, user)
-        values = {"due": user.factors_end_at, **links.shown("keep", token)}
+        window = {"due": user.factors_end_at, "last": user.factors_end_at + LAPSE}
+        values = window | links.shown("keep", token)
         outbox.add(MAIL_OF_IT, user.email, values)
         security_event("authn_factors_reset_begun", account=user.id, by=OPERATOR)
     return user.factors_end_at
