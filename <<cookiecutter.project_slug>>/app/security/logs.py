@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 
 from flask import Flask, g, has_request_context, request
 from sqlalchemy import inspect
@@ -29,6 +30,12 @@ STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "task
 EVENTS_KEY = "app.events"  # where a request keeps the names of its security events
 
 security_log = logging.getLogger("app.security")
+
+
+@cache
+def is_secret(name: str) -> bool:
+    """Whether a field of this name is blanked. Names come from the code alone, so they are few."""
+    return SECRET_NAME.search(name) is not None
 
 
 def security_event(event: str, *, level: int = logging.WARNING, **fields: object) -> None:
@@ -69,7 +76,7 @@ class JSONFormatter(logging.Formatter):
             # Not user.id: after a failed write it would ask a database that does not answer.
             entry["user"] = inspect(user).identity[0] if user else None
         entry |= {
-            name: REDACTED if SECRET_NAME.search(name) else value
+            name: REDACTED if is_secret(name) else value
             for name, value in vars(record).items()
             if name not in STANDARD_FIELDS
         }

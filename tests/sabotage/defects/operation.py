@@ -240,7 +240,7 @@ DEFECTS = [
     ),
     logs(
         "secrets are logged by their name",
-        "name: REDACTED if SECRET_NAME.search(name) else value",
+        "name: REDACTED if is_secret(name) else value",
         "name: value",
         "test_a_field_whose_name_promises_a_secret_is_blanked",
     ),
