@@ -75,7 +75,7 @@ def may_be_unread(kind: str, recipient: Secret, since: datetime) -> bool:
 
     Until then the recipient may not have read it.
 
-    :param since: only a mail that was written then or later counts.
+    :param since: ignore mails that were written earlier.
     """
     unread = or_(Mail.state != "sent", Mail.due_at > now())
     these = Mail.recipient == recipient, Mail.kind == kind, Mail.created_at >= since

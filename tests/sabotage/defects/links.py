@@ -48,7 +48,7 @@ DEFECTS = [
     ),
     links(
         "a link counts for every purpose",
-        "        Link.purpose.in_(_counting(purpose)),\n",
+        "        Link.purpose.in_(_valid_purposes(purpose)),\n",
         "",
         "test_a_link_is_for_one_purpose",
     ),

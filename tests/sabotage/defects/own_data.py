@@ -172,7 +172,7 @@ DEFECTS = [
     ),
     sign_up(
         "a link from before opens an account after sign-up was closed",
-        "Link.purpose.in_(_counting(purpose))",
+        "Link.purpose.in_(_valid_purposes(purpose))",
         'Link.purpose.in_([purpose, "invite"] if purpose == "confirm" else [purpose])',
         "test_the_setting_decides_which_sign_up_links_are_valid",
     ),

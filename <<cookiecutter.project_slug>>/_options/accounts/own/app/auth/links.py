@@ -72,7 +72,7 @@ def find(purpose: Purpose, token: Secret) -> Link | None:
     """The link with this token, if it is still valid."""
     query = select(Link).where(
         Link.token_hash == hash_secret(token),
-        Link.purpose.in_(_counting(purpose)),
+        Link.purpose.in_(_valid_purposes(purpose)),
         Link.expires_at > now(),
     )
     return db.session.scalar(query, execution_options=OF_ALL)
@@ -83,8 +83,8 @@ def use(link: Link) -> bool:
 
     The caller commits, together with what the link was for.
     """
-    counts = Link.id == link.id, Link.token_hash == link.token_hash, Link.expires_at > now()
-    return change(update(Link).where(*counts).values(token_hash=None), OF_ALL) == 1
+    valid = Link.id == link.id, Link.token_hash == link.token_hash, Link.expires_at > now()
+    return change(update(Link).where(*valid).values(token_hash=None), OF_ALL) == 1
 
 
 def end(purpose: Purpose, email: Secret) -> None:
@@ -99,7 +99,7 @@ def row_hash(purpose: Purpose, email: Secret, user: User | None = None) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _counting(purpose: Purpose) -> tuple[Purpose, ...]:
+def _valid_purposes(purpose: Purpose) -> tuple[Purpose, ...]:
     """Which links are valid for a purpose: to open an account, those that ``SIGN_UP`` allows."""
     if purpose != "confirm":
         return (purpose,)

@@ -33,7 +33,7 @@ def uri(user: User, secret: Secret) -> str:
 
 
 def step_of(secret: Secret, code: Secret) -> int | None:
-    """The step that a code belongs to, when it is one of this secret and counts now."""
+    """The step that a code belongs to, when it is one of this secret and valid now."""
     codes, at = _codes(secret), time.time()
     typed = Secret(code.reveal().replace(" ", ""))
     for offset in range(-DRIFT, DRIFT + 1):
