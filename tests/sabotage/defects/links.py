@@ -60,8 +60,8 @@ DEFECTS = [
     ),
     links(
         "a link counts again after use",
-        "update(Link).where(*counts).values(token_hash=None)",
-        "update(Link).where(*counts).values(mails=Link.mails)",
+        "update(Link).where(*valid).values(token_hash=None)",
+        "update(Link).where(*valid).values(mails=Link.mails)",
         "test_a_link_counts_once",
     ),
     links(
