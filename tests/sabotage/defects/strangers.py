@@ -145,8 +145,8 @@ DEFECTS = [
     Defect(
         "second factors",
         "a reset does not wait for its mail",
-        "user.factors_end_at - DELAY)",
-        "user.factors_end_at)",
+        "user.email, end - DELAY)",
+        "user.email, end)",
         "test_nothing_ends_before_the_owner_had_a_day_to_read_the_mail",
     ),
     Defect(
@@ -208,34 +208,45 @@ DEFECTS = [
     ),
     accounts(
         "an operator ends sessions without the lock",
-        "    if user:\n        account_lock.lock(user)\n    ended",
-        "    ended",
+        "    user = locked_user(email) if email else None\n",
+        "    user = find_user(email) if email else None\n",
         LOCKS,
     ),
     accounts(
         "an operator ends sessions of a provider's user without the lock",
-        "    if user:\n        account_lock.lock(user)\n    ended",
-        "    ended",
+        "    user = locked_user(email) if email else None\n",
+        "    user = find_user(email) if email else None\n",
         LOCKS,
         OIDC,
     ),
     accounts(
         "an operator resets failures without the lock",
-        "    account_lock.lock(user)\n    counted = user.failures",
-        "    counted = user.failures",
+        "    user = locked_user(email)\n    failures",
+        "    user = find_user(email)\n    failures",
         LOCKS,
     ),
     accounts(
-        "sessions end before the account is disabled",
-        "    user.disabled_at = now()\n"
-        "    db.session.flush()  # a sign-in at the same time ends here,"
-        " or finds the account disabled\n    ended = revocation.end_all(user)\n",
-        "    ended = revocation.end_all(user)\n    user.disabled_at = now()\n",
+        "an operator disables an account without the lock",
+        "    user = locked_user(email)\n    ended = accounts",
+        "    user = find_user(email)\n    ended = accounts",
         LOCKS,
+    ),
+    accounts(
+        "an operator disables an account of the provider without the lock",
+        "    if not account_lock.lock(user):\n        abort(404)\n    return user",
+        "    return user",
+        "test_an_operator_disables_and_enables",
+        OIDC,
+    ),
+    accounts(
+        "the owner is told of an enabling that nobody did",
+        "    if user.disabled_at is None:\n        return False\n",
+        "",
+        "test_no_notice_is_sent_when_nothing_changed",
     ),
     accounts(
         "an operator disables a password without the lock",
-        "        _lock(user)  # of a sign-in at the same time, no session stays\n",
+        "        lock_account(user)  # of a sign-in at the same time, no session stays\n",
         "",
         LOCKS,
     ),
