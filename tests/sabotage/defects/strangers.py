@@ -174,7 +174,7 @@ DEFECTS = [
     Defect(
         "rate_limits",
         "a second factor by passkey has the limit of writes",
-        '@blueprint.post("/second-factor/passkey")\n@public\n@limit\n',
+        '@blueprint.post("/second-factor/passkey")\n@public\n@account_limits.passkey\n',
         '@blueprint.post("/second-factor/passkey")\n@public\n',
         "test_every_open_route_that_changes_something_has_a_limit_of_its_own",
     ),
