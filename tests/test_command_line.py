@@ -208,6 +208,25 @@ def test_a_configuration_may_hold_answers_for_other_templates(output: Path) -> N
     assert "Somebody" in project
 
 
+def test_a_number_in_a_configuration_is_taken_as_text(output: Path) -> None:
+    configuration = output.parent / "configuration.yaml"
+    configuration.write_text("default_context: {author_name: 2024}\n", encoding="utf-8")
+    result = start(output, "--config-file", str(configuration))
+    assert result.returncode == 0, result.stdout
+    record = (output / "hardened-service/.template/answers.yaml").read_text(encoding="utf-8")
+    assert 'author_name: "2024"' in record
+
+
+@pytest.mark.parametrize("name", ["description", "project_slug", "author_email", "auth"])
+def test_a_configuration_without_a_value_is_refused(name: str, output: Path) -> None:
+    """YAML reads it as null, which would be rendered as the word None."""
+    configuration = output.parent / "configuration.yaml"
+    configuration.write_text(f"default_context:\n  {name}:\n", encoding="utf-8")
+    result = start(output, "--config-file", str(configuration))
+    refused(result, output)
+    assert f"  {name} None is not text; put it in quotes.\n" in result.stdout
+
+
 def test_arguments_of_other_programs_are_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

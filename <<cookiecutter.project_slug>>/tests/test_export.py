@@ -11,7 +11,12 @@ from flask import Flask, g
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Mapper, mapped_column
 
+# <% if cookiecutter.auth == "oidc" %>
 from app.auth import export
+# <% else %>
+from app.auth import export, link_issuance
+from app.auth.links import Link
+# <% endif %>
 from app.auth.models import Session, User
 from app.database import db
 # <% if cookiecutter.auth != "oidc" %>
@@ -19,11 +24,12 @@ from app.mail import outbox
 from app.mail.models import Mail
 # <% endif %>
 from app.secret import Secret
-# <% if cookiecutter.auth != "oidc" %>
-# <% endif %>
 from app.security.rich_text import RichText
 from tests.browser import CHALLENGED, PAGES, SAMPLES, Browser
 from tests.decisions import DOCUMENT, classes
+# <% if cookiecutter.auth != "oidc" %>
+from tests.factors import user_of
+# <% endif %>
 from tests.marks import asvs, practice, slow
 from tests.own_data_actions import download
 from tests.resources import RESOURCES, add
@@ -136,6 +142,28 @@ def test_the_mails_of_others_are_not_in_it(app: Flask, alice: Browser, bob: Brow
     found = download(alice).json["outbox"]
     assert [row["recipient"] for row in found] == [alice.email]
     assert found[0].keys() == {"kind", "recipient", "state", "created_at", "due_at"}
+
+
+@asvs("8.2.2")
+def test_links_to_the_address_are_in_it_though_they_name_no_account(
+    app: Flask, alice: Browser, bob: Browser
+) -> None:
+    """Somebody has asked for a new password, or has tried to open an account."""
+    with app.app_context():
+        for email in (alice.email, bob.email, "carol@example.com"):
+            link_issuance.issue("reset", Secret(email))
+            link_issuance.issue_at_once("invite", Secret(email))
+        link_issuance.issue("email", Secret(alice.email), user_of(bob.email))  # it is bob's
+        link_issuance.issue("email", Secret("new@example.com"), user_of(alice.email))
+        db.session.commit()
+        columns = (Link.name_hash, Link.token_hash)
+        hashes = {it for column in columns for it in db.session.scalars(select(column))}
+    answer = download(alice)
+    found = sorted((row["purpose"], row["email"]) for row in answer.json["links"])
+    own = [("invite", alice.email), ("reset", alice.email)]
+    assert found == [("email", "new@example.com"), *own]
+    assert len(hashes) == 2 * 8
+    assert not [it for it in hashes if it in answer.text]
 
 
 # <% endif %>

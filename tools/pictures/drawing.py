@@ -70,17 +70,24 @@ def nginx(service: Path) -> Iterator[Row]:
         other = "" if "server_name DOMAIN_NAME" in server else ", any other name"
         port = "HTTPS" if " ssl" in server else "HTTP"
         bare = re.sub(r"(?ms)^    location.*?^    \}\n", "", server)
-        for answer in re.findall(r"return [^;]+|ssl_reject_handshake on", bare):
+        answers = unless(bare)
+        answers += re.findall(r"(?m)^    (return [^;]+|ssl_reject_handshake on);", bare)
+        for answer in answers:
             yield f"{port}{other}", "deploy/nginx/site.conf", answer
         for path, body in re.findall(r"(?ms)^    location (.*?) \{\n(.*?)^    \}", server):
-            answers = re.findall(r"if \((.*?)\) \{\s*(return [^;]+)", body)
-            does = [f"{code} unless {re.sub(r'[^A-Z|]', '', test)}" for test, code in answers]
+            does = unless(body)
             does += re.findall(r"(?m)^        (return [^;]+|include proxy.conf|root [^;]+);", body)
             kind, _, pattern = path.partition(" ")
             long = len(path) > LONG
             text = f"{pattern}: " * long + "; ".join(does).replace("include ", "")
             name = f"{kind} ..." if long else path
             yield f"{port} {name}{other}", "deploy/nginx/site.conf", text
+
+
+def unless(block: str) -> list[str]:
+    """What a block of Nginx answers to other methods than those that it names."""
+    answers = re.findall(r"if \((.*?)\) \{\s*(return [^;]+)", block)
+    return [f"{code} unless {re.sub(r'[^A-Z|]', '', test)}" for test, code in answers]
 
 
 def steps(service: Path, python: Path | str) -> dict[str, list[Row]]:

@@ -43,14 +43,15 @@ def delete_account(user: User, *, by_operator: bool = False) -> bool:
     account = user.id
     revocation.end_all(user)
     # <% if cookiecutter.auth == "oidc" %>
-    addresses = _own_addresses(user)
     told = {user.email} if notices.has_mailbox(user) else set()
+    if not _is_shared(user):
+        change(delete(Mail).where(Mail.recipient == user.email, Mail.kind != KIND))
     # <% else %>
-    addresses = {user.email}  # not those of its links: a stranger's mails would go as well
     told = {user.email, *account_links.undoable(user)}
     account_links.delete_all(user)
+    # Not those to the addresses of its links: a stranger's mails would go as well.
+    change(delete(Mail).where(Mail.recipient == user.email, Mail.kind != KIND))
     # <% endif %>
-    change(delete(Mail).where(Mail.recipient.in_(addresses), Mail.kind != KIND))
     db.session.delete(user)
     db.session.flush()
     for address in sorted(told, key=Secret.reveal):
@@ -61,11 +62,10 @@ def delete_account(user: User, *, by_operator: bool = False) -> bool:
 
 
 # <% if cookiecutter.auth == "oidc" %>
-def _own_addresses(user: User) -> set[Secret]:
-    """The addresses whose mails are this user's alone."""
-    # The provider says it, perhaps of several accounts: the mails of the others stay.
+def _is_shared(user: User) -> bool:
+    """Whether another account has this address, which the provider says: its mails stay."""
     others = select(User.id).where(User.email == user.email, User.id != user.id).limit(1)
-    return {user.email} if db.session.scalar(others) is None else set()
+    return db.session.scalar(others) is not None
 
 
 # <% endif %>

@@ -2,25 +2,31 @@
 
 The thief of a session must not get a hash to guess from, or a token; nobody gets the rows of
 another user. So every row with an owner is exported, also those of features to come, by queries
-that
-:mod:`app.security.scope` limits to the signed-in user; but no column whose name looks secret, and
-of the tables of accounts only what :data:`SHOWN` names. Rows are read and sent in small parts: the
-largest account takes no more memory than a small one, and a slow client holds no connection to the
-database. GDPR articles 15 and 20; ASVS 8.2.2, 15.3.1.
+that :mod:`app.security.scope` limits to the signed-in user; but no column whose name looks secret,
+and of the tables of accounts only what :data:`SHOWN` names. Rows are read and sent in small parts:
+the largest account takes no more memory than a small one, and a slow client holds no connection to
+the database. GDPR articles 15 and 20; ASVS 8.2.2, 15.3.1.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Response, stream_with_context
+# <% if cookiecutter.auth == "oidc" %>
 from sqlalchemy import inspect, select
+# <% else %>
+from sqlalchemy import inspect, or_, select
+# <% endif %>
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.elements import ColumnElement
 
+# <% if cookiecutter.auth != "oidc" %>
+from app.auth import account_links, links
+# <% endif %>
 from app.auth.models import User
 from app.database import Base, db, now
 # <% if cookiecutter.auth != "oidc" %>
@@ -97,7 +103,14 @@ def parts(user: User) -> Iterator[str]:
     yield from _table(inspect(Mail), Mail.recipient == user.email)
     # <% endif %>
     for mapper in owned():
+        # <% if cookiecutter.auth == "oidc" %>
         yield from _table(mapper)
+        # <% else %>
+        if mapper.class_ is links.Link:  # also those that name no account, only the address
+            yield from _table(mapper, or_(*account_links.of(user)), options=links.OF_ALL)
+        else:
+            yield from _table(mapper)
+        # <% endif %>
     yield "}\n"
 
 
@@ -124,18 +137,24 @@ def shown(mapper: Mapper[Any]) -> list[str]:
     ]
 
 
-def _table(mapper: Mapper[Any], *criteria: ColumnElement[bool]) -> Iterator[str]:
-    """The user's rows of a table, as one entry of the JSON."""
+def _table(
+    mapper: Mapper[Any], *criteria: ColumnElement[bool], options: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """The user's rows of a table, as one entry of the JSON.
+
+    :param options: execution options: ``unscoped`` where ``criteria`` name the user.
+    """
     (key,) = (mapper.attrs[mapper.get_property_by_column(it).key] for it in mapper.primary_key)
     primary = key.class_attribute
     names = shown(mapper)
     columns = [mapper.attrs[name].class_attribute for name in names]
     yield f",\n{_json(str(mapper.local_table))}: ["
     separator = "\n"
-    keys = sorted(db.session.scalars(select(primary).where(*criteria)))
+    found = select(primary).where(*criteria)
+    keys = sorted(db.session.scalars(found, execution_options=options or {}))
     for start in range(0, len(keys), BATCH):
         some = select(primary, *columns).where(primary.in_(keys[start : start + BATCH]))
-        rows = db.session.execute(some.order_by(primary)).all()
+        rows = db.session.execute(some.order_by(primary), execution_options=options or {}).all()
         db.session.commit()
         for row in rows:
             yield separator + _json(dict(zip(names, row[1:], strict=True)))

@@ -39,7 +39,7 @@ TOUCH_EVERY = timedelta(minutes=1)  # precision of "last seen": a write per requ
 MAX_SESSIONS = 10  # per user; one more ends the one idle for longest
 MAX_DEVICE = 200  # characters kept of the User-Agent header
 # Why statements here concern other users: sign-in finds the session of a user who is not signed in
-# yet; operators and the provider end the sessions of any user.
+# yet; others than the user end sessions, such as an operator.
 OF_ALL = {"unscoped": "the session of any user, which its token, its owner or an operator names"}
 # The statement of each signed-in request. To build it anew takes as long as to execute it.
 # <% if cookiecutter.__interface == "json" %>

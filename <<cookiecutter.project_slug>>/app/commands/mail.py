@@ -70,5 +70,5 @@ def status() -> None:
 
 @mail_cli.command("retry")
 def retry() -> None:
-    """Schedule the mails whose last attempt failed, also those that were given up, for now."""
+    """Make all mails due at once whose last attempt failed, also those that were given up."""
     click.echo(f"Mails due now: {delivery.retry()}.")

@@ -42,11 +42,11 @@ def new_address(typed: Secret) -> Secret:
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     # <% if cookiecutter.auth == "oidc" %>
-    known = User.issuer == LOCAL, User.subject == address
+    same = select(User.id).where(User.issuer == LOCAL, User.subject == address)
     # <% else %>
-    known = (User.email == address,)
+    same = select(User.id).where(User.email == address)
     # <% endif %>
-    if db.session.scalar(select(User.id).where(*known)) is not None:
+    if db.session.scalar(same) is not None:
         raise click.ClickException(TAKEN.format(address.reveal()))
     return address
 

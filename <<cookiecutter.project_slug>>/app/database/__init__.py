@@ -142,7 +142,7 @@ def heads() -> set[str]:
 def is_migrated(engine: Engine | None = None) -> bool:
     """Whether the schema has the version this code was written for.
 
-    :param engine: whose role asks; by default that of the requests.
+    :param engine: which one asks; by default that of the requests.
     :raises SQLAlchemyError: when the database does not answer.
     """
     with (engine or db.engine).connect() as connection:

@@ -30,7 +30,7 @@ RESET = "factors_end_at"  # of an account: a reset of its second factors, see ap
 
 
 class Backup(Base):
-    """When the newest backup began: it holds what was there then. The app's role only reads it."""
+    """When the newest backup began: it holds what was there then. Only ``flask db`` writes it."""
 
     __tablename__ = "backups"
 

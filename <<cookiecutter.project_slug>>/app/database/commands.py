@@ -102,7 +102,7 @@ def restore(file: Path) -> None:
         backups.restore(file, saved)
         security_event("sys_restore", level=logging.INFO)
         click.echo(f"Restored {file}. Everybody is signed out.")
-        if not is_migrated(migration_engine()):  # only this role is known to have access
+        if not is_migrated(migration_engine()):  # the one that has restored it
             click.echo("Its schema has another version: run `flask db upgrade`.")
         record(began)  # the restored data holds the record of an older one
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from app.security.logs import EVENTS
+from app.security.logs import EVENTS_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -81,7 +81,7 @@ def counted(wsgi_app: WSGIApplication, registry: CollectorRegistry) -> WSGIAppli
             add, observe = counters(route, method, status[0])
             add()
             observe(time.perf_counter() - started)
-            for kind in environ.get(EVENTS, ()):
+            for kind in environ.get(EVENTS_KEY, ()):
                 event_of(kind).inc()
 
         answer = Answer(environ, start_response, count)

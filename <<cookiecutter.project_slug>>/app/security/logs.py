@@ -26,7 +26,7 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
-EVENTS = "app.events"  # where a request keeps the names of its security events
+EVENTS_KEY = "app.events"  # where a request keeps the names of its security events
 
 security_log = logging.getLogger("app.security")
 
@@ -37,13 +37,13 @@ def security_event(event: str, *, level: int = logging.WARNING, **fields: object
     :param fields: details; give ids, never e-mail addresses or what the user typed as a secret.
     """
     if has_request_context():
-        request.environ.setdefault(EVENTS, []).append(event)
+        request.environ.setdefault(EVENTS_KEY, []).append(event)
     security_log.log(level, event, extra=fields)
 
 
 def logged_events() -> list[str]:
     """The security events of the current request so far."""
-    return list(request.environ.get(EVENTS, ()))
+    return list(request.environ.get(EVENTS_KEY, ()))
 
 
 class JSONFormatter(logging.Formatter):

@@ -445,6 +445,22 @@ def test_other_methods_are_refused(edge: Site, method: str) -> None:
     assert_own_error(edge.request(method, "/"), 405, allow=METHODS)
 
 
+# <% if cookiecutter.auth == "oidc" %>
+@pytest.mark.parametrize("path", ["/", "/auth/callback", "/auth/logout"])
+# <% elif cookiecutter.auth == "session" %>
+@pytest.mark.parametrize("path", ["/", "/auth/reset", "/auth/unlock", "/auth/logout"])
+# <% else %>
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/auth/reset"])
+# <% endif %>
+def test_a_refused_method_gets_those_of_the_route(site: Site, app: Flask, path: str) -> None:
+    """RFC 9110 section 15.5.6. Nginx does not know them: it must leave the answer to the app."""
+    matches = app.url_map.bind(DOMAIN).allowed_methods(path)
+    for method in ("PUT", "PATCH", "DELETE"):
+        answer = site.request(method, path)
+        assert answer.status == 405, answer
+        assert {*str(answer.header("allow")).split(", ")} == {*matches}
+
+
 @asvs("5.2.1")
 def test_a_body_ends_at_256_kib(edge: Site) -> None:
     assert f"BODY_LENGTH={BODY}\n" in edge.request("POST", "/", body=b"x" * BODY).body

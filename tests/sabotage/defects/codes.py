@@ -54,6 +54,7 @@ DEFECTS = [
         "    user = accounts.register(link.email, password)"
         "  # first: no row is locked while it hashes\n"
         "    if user is None or not links.use(link):\n        return None\n",
+        "    from app.database import db  # noqa: PLC0415\n\n"
         "    email = link.email\n"
         "    links.use(link)\n"
         "    db.session.commit()\n"

@@ -26,8 +26,8 @@ DEFECTS = [
     ),
     https(
         "one more header drops all others",
-        "    location / {\n        # TRACE",
-        "    location / {\n        add_header X-Served-By nginx;\n        # TRACE",
+        "    location / {\n        include proxy.conf;\n",
+        "    location / {\n        add_header X-Served-By nginx;\n        include proxy.conf;\n",
         "test_every_answer_of_the_app_passes_with_hsts_once",
     ),
     https(
@@ -129,11 +129,21 @@ DEFECTS = [
     ),
     nginx(
         "every method passes",
-        '        if ($request_method !~ "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$") {\n'
-        "            return 405;\n"
-        "        }\n",
+        '    if ($request_method !~ "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$") {\n'
+        "        return 405;\n"
+        "    }\n",
         "",
         "test_other_methods_are_refused",
+    ),
+    nginx(
+        "Nginx answers for the app which methods a route has",
+        "        error_log /dev/stderr emerg;\n",
+        "        error_log /dev/stderr emerg;\n"
+        '        if ($request_method !~ "^(GET|HEAD|POST)$") {\n'
+        "            return 405;\n"
+        "        }\n",
+        "test_a_refused_method_gets_those_of_the_route",
+        file="deploy/nginx/site.conf",
     ),
     nginx(
         "a body may have 64 MiB",

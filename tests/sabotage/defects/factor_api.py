@@ -21,6 +21,12 @@ DEFECTS = [
         STALE,
     ),
     api(
+        "a device that replaces the app cannot say which one it is",
+        "    code: SecretText\n    device_token: SecretText | None = None\n\n\nclass AppSecret",
+        "    code: SecretText\n\n\nclass AppSecret",
+        "test_the_device_that_replaces_the_app_stays_known_if_it_is_named",
+    ),
+    api(
         "an app is not told that the proof is too old",
         '                "insufficient_user_authentication",\n                max_age=age,\n',
         '                "invalid_token",\n                max_age=age,\n',

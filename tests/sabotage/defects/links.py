@@ -15,6 +15,12 @@ FIND = "        Link.expires_at > now(),\n    )\n    return db.session.scalar(qu
 USED = "Link.id == link.id, Link.token_hash == link.token_hash, Link.expires_at > now()"
 
 DEFECTS = [
+    pages(
+        "an invited person is sent to a page that refuses everybody",
+        'purpose == "confirm" and config["SETTINGS"].sign_up != "open"',
+        'purpose == "confirm" and config["SETTINGS"].sign_up == ""',
+        "test_an_invited_person_is_not_sent_to_a_page_that_refuses",
+    ),
     links(
         "the database keeps tokens as they are",
         "    link.token_hash = hash_secret(token)\n",

@@ -101,6 +101,12 @@ DEFECTS = [
         "test_scanners_of_secrets_recognise_a_token",
     ),
     pat(
+        "a stranger has the description made each time",
+        'made = app.extensions.get("openapi") or app.make_response(document(app)).data',
+        "made = app.make_response(document(app)).data",
+        "test_the_openapi_description_is_made_once",
+    ),
+    pat(
         "production shows the API as a page",
         '    if not app.config["SETTINGS"].production:\n        openapi_page',
         '    if app.config["SETTINGS"]:\n        openapi_page',

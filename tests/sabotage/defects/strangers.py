@@ -153,7 +153,7 @@ DEFECTS = [
         "step-up",
         "a new password is a fresh proof",
         "identity.start_session(user, proof, proven_at), stays)",
-        "identity.start_session(user, proof, now()), stays)",
+        "identity.start_session(user, proof, this.last_seen_at), stays)",
         "test_a_new_password_is_no_fresh_proof",
     ),
     Defect(

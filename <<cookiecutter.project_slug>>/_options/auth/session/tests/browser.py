@@ -71,16 +71,19 @@ SHOWN_LATER |= {
     "auth.login": {"stay"},
     "second_step.passkey_alone": {"stay"},
 }  # where it is offered
+SENT = (
+    "If this address can be used here, we have sent a mail to it. If you asked a moment ago, use the"
+    " link in that earlier mail."
+)
 # The last message that each endpoint gives to the next page, in tests/scenarios.py.
 SAID = {
     "password.change": "Your password is changed. You are signed out everywhere else.",
     "account.revoke": "That session has ended.",
     "account.revoke_others": "Sessions ended: 1.",
     "address.change": "Your address is changed.",
-    "address.request_change": "A mail with a link is on its way if the new address can be used "
-    "and did not get one just now.",
+    "address.request_change": SENT,
     "address.undo": "Your account has its old address again. Sign in.",
-    "links.forgot": "A mail is on its way if this address can have one and did not get one just now.",
+    "links.forgot": SENT,
     "links.reset": "Your password is changed. Sign in.",
     "rescue.keep": "The account keeps its second factors.",
     "rescue.keep_by_session": "You keep your second factors.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from flask import Flask
 
@@ -67,6 +69,19 @@ def test_a_link_that_has_ended_shows_how_to_get_another(
     path = "/auth/register" if flow is SIGN_UP else "/auth/forgot"
     assert html(response).css_first(f'main a[href="{path}"]')
     assert "x" * 43 not in response.text
+
+
+@pytest.mark.parametrize("sign_up", ["invite", "closed"])
+def test_an_invited_person_is_not_sent_to_a_page_that_refuses(
+    make_app: Callable[..., Flask], sign_up: str
+) -> None:
+    visitor = Browser(make_app(SIGN_UP=sign_up))
+    page = html(visitor.get(f"{CONFIRM}?token={'x' * 43}"))
+    assert visitor.get("/auth/register").status_code == 403
+    assert not page.css_first('main a[href="/auth/register"]')
+    assert "new invitation" in page.css_first("main").text()
+    again = html(visitor.get(f"{RESET}?token={'x' * 43}"))
+    assert again.css_first('main a[href="/auth/forgot"]')
 
 
 @asvs("1.2.2")

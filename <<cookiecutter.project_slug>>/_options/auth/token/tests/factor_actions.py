@@ -22,7 +22,7 @@ def begin_app(browser: Browser) -> tuple[TestResponse, str]:
 
 def confirm_app(browser: Browser, code: str) -> TestResponse:
     """Send the first code of the app; the session gets new tokens."""
-    return browser.keep(browser.send("PUT", APP, {"code": code}))
+    return browser.keep(browser.send("PUT", APP, {"code": code, **browser.known()}))
 
 
 def shown_codes(response: TestResponse) -> list[str]:

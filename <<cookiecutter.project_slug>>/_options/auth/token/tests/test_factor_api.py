@@ -103,6 +103,24 @@ def test_an_app_from_set_up_to_removal(app: Flask, alice: Browser, clock: Clock)
     assert is_complete(phone.sign_in(alice.email))
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_the_device_that_replaces_the_app_stays_known_if_it_is_named(
+    alice: Browser, clock: Clock, named: bool
+) -> None:
+    """Otherwise its next sign-in would be told as one of a stranger."""
+    known = alice.sign_in(alice.email).json["device_token"]
+    set_app_up(alice, clock)
+    _, secret = begin_app(alice)
+    alice.device_token = known if named else ""
+    assert confirm_app(alice, clock.code(secret)).status_code == 200
+    clock.next_step()
+    alice.device_token = known
+    assert needs_second_step(password_step(alice, alice.email, PASSWORD))
+    again = code_step(alice, clock.code(secret))
+    assert is_complete(again)
+    assert (again.json["device_token"] is None) == named
+
+
 @asvs("6.3.3", "6.5.1")
 def test_a_passkey_from_set_up_to_removal(app: Flask, alice: Browser) -> None:
     device = Authenticator()

@@ -17,9 +17,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from app.database import PUBLIC_ID_LENGTH
 from app.secret import Secret
 from app.security import rich_text
+from app.security.access import PublicIdConverter
 from app.security.rich_text import MAX_RICH_TEXT
 from app.security.sanitization import clean_line
 
@@ -82,4 +82,4 @@ SecretText = Annotated[
         )
     ),
 ]
-PublicId = Annotated[str, Field(pattern=f"^[A-Za-z0-9_-]{{{PUBLIC_ID_LENGTH}}}$")]
+PublicId = Annotated[str, Field(pattern=f"^{PublicIdConverter.regex}$")]

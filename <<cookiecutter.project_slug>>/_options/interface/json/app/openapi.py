@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from flask import Flask, current_app
+from flask import Flask, Response, current_app
 from flask.typing import ResponseReturnValue
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
@@ -14,10 +14,10 @@ from app.api import Operation, Problem, operation_of
 from app.auth import token_access
 from app.openapi_paths import path, variables
 from app.security.access import is_public, public
+from app.security.error_formats import PROBLEM_JSON
 from app.settings import SERVICE_NAME
 from app.validation import Model
 
-PROBLEM_JSON = "application/problem+json"
 REFERENCE = "#/components/schemas/{model}"
 # Statuses that every operation may answer: for a foreign host or broken JSON (400), over plain HTTP
 # or from another site (403), for an unknown parameter (422), above a limit, or when a part is down.
@@ -51,8 +51,14 @@ def init_app(app: Flask) -> None:
 
 @public
 def description() -> ResponseReturnValue:
-    """The description, for everybody."""
-    return document(current_app)
+    """The description, for everybody: made once, because a stranger may ask at any time.
+
+    It cannot change: Flask refuses a new route after the first request.
+    """
+    app = current_app
+    made = app.extensions.get("openapi") or app.make_response(document(app)).data
+    app.extensions["openapi"] = made
+    return Response(made, content_type="application/json")
 
 
 def document(app: Flask) -> dict[str, Any]:

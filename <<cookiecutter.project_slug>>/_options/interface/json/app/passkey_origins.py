@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-# As browsers write it: lower case, no path, no slash at the end, no default port.
+# The origin of a page, as browsers write it: lower case, no path, no slash at the end, no default
+# port. Also for app.security.cors.
 PAGE = r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(?!:443$)(:[1-9][0-9]{0,4})?"
 # The SHA-256 of the certificate that signs an Android app, in base64url without padding.
 ANDROID = r"android:apk-key-hash:[A-Za-z0-9_-]{43}"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import openapi_paths
+from app import openapi, openapi_paths
 from app.api import operation_of
 from app.resources import PAGE
 from app.security.access import is_public
@@ -198,6 +198,19 @@ def test_every_route_of_the_api_is_described(app: Flask, browser: Browser) -> No
     }
     assert expected - found == {("GET", f"{API}/openapi.json")}
     assert found < expected
+
+
+@asvs("15.1.3", "15.2.2")
+def test_the_openapi_description_is_made_once(
+    browser: Browser, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody may ask for it, and to make it takes longer than most requests."""
+    first = browser.get(f"{API}/openapi.json")
+    monkeypatch.delattr(openapi, "models_json_schema")
+    for client in (browser, alice):
+        again = client.get(f"{API}/openapi.json")
+        assert again.status_code == 200
+        assert again.data == first.data
 
 
 def test_the_openapi_description_names_the_required_authentication(

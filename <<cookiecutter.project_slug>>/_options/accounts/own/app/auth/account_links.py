@@ -7,6 +7,7 @@ deleted and opened again. ASVS 6.4.3.
 from __future__ import annotations
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from app.auth import account_lock, links
 from app.auth.links import LIFETIMES, OF_ALL, Link, Purpose, row_hash
@@ -49,8 +50,16 @@ def undoable(user: User) -> set[Secret]:
     return set(db.session.scalars(theirs, execution_options=OF_ALL))
 
 
+def of(user: User) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Which links are about this account: those that name it, and those to its address.
+
+    A link for a sign-up or a new password names no account. Each condition has its index.
+    """
+    hashes = [row_hash(purpose, user.email) for purpose in LIFETIMES]
+    return Link.user_id == user.id, Link.name_hash.in_(hashes)
+
+
 def delete_all(user: User) -> None:
     """Delete all links to the address of this account, and those for it to others."""
-    hashes = [row_hash(purpose, user.email) for purpose in LIFETIMES]
-    for theirs in (Link.user_id == user.id, Link.name_hash.in_(hashes)):  # each has its index
+    for theirs in of(user):
         change(delete(Link).where(theirs), OF_ALL)

@@ -5,8 +5,7 @@ reads the mailbox could guess without end. So wrong codes of the second step are
 After 100 in a row, the service refuses every code of the app at sign-in, even a right one. The
 password with a recovery code or a passkey, which nobody can guess, still completes a sign-in, and
 resets the count. A right code in an open session, or an operator, does the same. A mail informs the
-owner.
-NIST SP 800-63B-4 section 3.2.2; ASVS 6.3.1, 6.5.5.
+owner. NIST SP 800-63B-4 section 3.2.2; ASVS 6.3.1, 6.5.5.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ A device is known by 256 random bits that it keeps, see :mod:`app.auth.device_to
 without them gives the device new ones, and sends the owner a mail, in the same transaction. All of
 this comes after the check of the password, so no answer and no response time shows whether a device
 is known. A token is valid for one account, until a password change, a reset, or any other end of
-all sessions: a thief's device is new again. It signs nobody in: it only prevents the mail. The
-database has a hash of user and token, so that it does not show which accounts share a device. ASVS
-6.3.5.
+all sessions of this account alone: a thief's device is new again. It signs nobody in: it only
+prevents the mail. The database has a hash of user and token, so that it does not show which
+accounts share a device. ASVS 6.3.5.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def begin(user: User) -> datetime:
         user.factors_end_at = end = now() + DELAY
         db.session.flush()
         token = link_issuance.issue_at_once("keep", user.email, user)
-        values = {"due": end, **links.shown("keep", token)}
+        values = {"due": end, "last": end + LAPSE, **links.shown("keep", token)}
         outbox.add(MAIL_OF_IT, user.email, values)
         security_event("authn_factors_reset_begun", account=user.id, by=OPERATOR)
     return end

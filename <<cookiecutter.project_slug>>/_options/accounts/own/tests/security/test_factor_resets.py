@@ -96,7 +96,8 @@ def test_the_owner_is_told_at_once_and_nothing_ends_for_three_days(
     assert "authn_factors_reset_begun" in caplog.messages
     (mail,) = mails(app, ALICE)
     assert mail.kind == "factors_end"
-    assert f"{due(app):%Y-%m-%d %H:%M} UTC" in mail.text
+    times = (due(app), due(app) + factor_resets.LAPSE)
+    assert "between {:%Y-%m-%d %H:%M} UTC\nand {:%Y-%m-%d %H:%M} UTC".format(*times) in mail.text
     assert "{" not in mail.subject + mail.text
     assert newest_token(app, ALICE) not in done.output
     assert factors_of(app, ALICE) == ALL

@@ -25,8 +25,8 @@ def request_change() -> ResponseReturnValue:
         address_change.request_change(identity.locked_session().user, form.email.data)
         db.session.commit()
         flash(
-            "A mail with a link is on its way if the new address can be used and did not get one"
-            " just now."
+            "If this address can be used here, we have sent a mail to it. If you asked a moment ago,"
+            " use the link in that earlier mail."
         )
         return redirect(url_for("account.index"))
     status = 422 if form.is_submitted() else 200

@@ -59,7 +59,10 @@ def _mail_link(request_link: Callable[[Secret], None], template: str) -> Respons
     if form.validate_on_submit():
         request_link(form.email.data)
         db.session.commit()
-        flash("A mail is on its way if this address can have one and did not get one just now.")
+        flash(
+            "If this address can be used here, we have sent a mail to it. If you asked a moment ago,"
+            " use the link in that earlier mail."
+        )
         return redirect(url_for("auth.login"))
     return render_template(template, form=form), 422 if form.is_submitted() else 200
 

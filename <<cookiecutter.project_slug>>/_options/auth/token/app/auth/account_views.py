@@ -32,7 +32,8 @@ def profile() -> Profile:
 @fresh
 @rate_limits.credential_change
 @api.operation(
-    "Change the password: every session ends, this client gets a new one",
+    "Change the password: every sign-in and all personal access tokens end, this client gets a new"
+    " pair",
     body=PasswordChange,
     answer=SignedIn,
 )

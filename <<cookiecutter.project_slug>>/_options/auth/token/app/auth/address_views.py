@@ -47,8 +47,8 @@ def change(body: LinkToken) -> None:
 @public
 @account_limits.link
 @api.operation(
-    "Undo a change of address by the code of the notice, and set a new password: every session"
-    " ends",
+    "Undo a change of address by the code of the notice, and set a new password: every sign-in"
+    " and all personal access tokens end",
     body=LinkPassword,
     status=204,
     errors=[404, 409],

@@ -69,9 +69,13 @@ class Challenge(Model):
 
 
 class Code(Model):
-    """The first code of an authenticator app."""
+    """The first code of an authenticator app.
+
+    If it replaces another app, the device that is named stays known, see :mod:`app.auth.devices`.
+    """
 
     code: SecretText
+    device_token: SecretText | None = None
 
 
 class AppSecret(Model):

@@ -58,7 +58,12 @@ def begin_app() -> AppSecret:
 @fresh
 @part_of_set_up
 @rate_limits.credential_change
-@api.operation("Enable the authenticator app by its first code", body=Code, answer=FactorAdded)
+@api.operation(
+    "Enable the authenticator app by its first code. If it replaces another one, every other"
+    " sign-in ends, and so do all personal access tokens",
+    body=Code,
+    answer=FactorAdded,
+)
 def enable_app(body: Code) -> FactorAdded:
     found = second_factors.set_app_up(identity.locked_session(), body.code)
     if found is None:
@@ -74,7 +79,9 @@ def enable_app(body: Code) -> FactorAdded:
 @fresh
 @rate_limits.credential_change
 @api.operation(
-    "Remove the authenticator app: every other session ends", status=204, errors=[404, 409]
+    "Remove the authenticator app: every other sign-in and all personal access tokens end",
+    status=204,
+    errors=[404, 409],
 )
 def remove_app() -> None:
     if not second_factors.remove_app(identity.locked_session()):

@@ -57,7 +57,7 @@ def forgot(body: Address) -> None:
 @public
 @account_limits.link
 @api.operation(
-    "Set a new password by the code of a mail: every session ends",
+    "Set a new password by the code of a mail: every sign-in and all personal access tokens end",
     body=LinkPassword,
     status=204,
     errors=[404],

@@ -83,7 +83,11 @@ def add_passkey(body: NewPasskey) -> tuple[PasskeyAdded, dict[str, str]]:
 @blueprint.delete("/passkeys/<public_id:public_id>")
 @fresh
 @rate_limits.credential_change
-@api.operation("Remove a passkey: every other session ends", status=204, errors=[409])
+@api.operation(
+    "Remove a passkey: every other sign-in and all personal access tokens end",
+    status=204,
+    errors=[409],
+)
 def remove_passkey(public_id: str) -> None:
     if not second_factors.remove_passkey(identity.locked_session(), public_id):
         raise NotFound

@@ -66,7 +66,9 @@ def end(public_id: str) -> None:
 
 @blueprint.post("/revoke-others")
 @fresh
-@api.operation("End all sign-ins but this one", body=OtherSessions, status=204)
+@api.operation(
+    "End all sign-ins but this one, and all personal access tokens", body=OtherSessions, status=204
+)
 def revoke_others(body: OtherSessions) -> None:
     this = identity.locked_session()
     revocation.end_all(this.user, but=this)

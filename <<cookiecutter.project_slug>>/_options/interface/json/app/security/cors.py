@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
+from app.passkey_origins import PAGE
+
 PREFLIGHT_MAX_AGE = 600  # seconds: for that long, browsers still allow a removed origin
 REQUEST_HEADERS = "Authorization, Content-Type"
 RESPONSE_HEADERS = "Location, Retry-After, WWW-Authenticate, X-Request-ID"
-# As browsers write it: lower case, no path, no slash at the end, no default port.
-ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(?!:443\b)(:[1-9][0-9]{0,4})?")
+ORIGIN = re.compile(PAGE)
 
 
 def init_app(app: Flask) -> None:
