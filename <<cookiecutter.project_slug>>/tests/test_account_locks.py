@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.auth import account_lock, accounts, revocation, sessions
+from app.auth import account_lock, sessions
 from app.auth.models import Session, User
 from app.commands.users import revoke_sessions, sessions_cli, users_cli
 from tests import account_locks
@@ -89,6 +89,7 @@ def test_a_command_locks_the_account_first(
     "command",
     [
         ["sessions", "revoke", "--user", ALICE],
+        ["users", "disable", ALICE],
         ["users", "unlock", ALICE],
         ["users", "delete", "--yes", ALICE],
     ],
@@ -109,18 +110,6 @@ def test_a_command_without_the_lock_is_noticed(
     monkeypatch.setattr(account_lock, "lock", lambda user: True)
     assert cli(*command).exit_code == 0
     assert accounts_are_locked[0].startswith(f"{' '.join(['app', *command[:2]])}: ")
-    accounts_are_locked.clear()
-
-
-def test_sessions_that_end_before_the_account_is_disabled_are_noticed(
-    cli: Cli, alice: Browser, accounts_are_locked: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def disable(user: User) -> int:
-        return revocation.end_all(user)
-
-    monkeypatch.setattr(accounts, "disable", disable)
-    assert cli("users", "disable", ALICE).exit_code == 0
-    assert accounts_are_locked
     accounts_are_locked.clear()
 
 
@@ -148,7 +137,7 @@ def test_a_fresh_route_that_does_not_look_at_its_session_again_is_noticed(
     [
         ("UPDATE users SET failures=? WHERE users.id = ?", True),
         ("UPDATE users SET email=%(email)s WHERE users.id = %(users_id)s", True),
-        ("UPDATE users SET disabled_at=%s WHERE users.id = %s", False),
+        ("UPDATE users SET disabled_at=%s WHERE users.id = %s", True),
         ("UPDATE users SET stored_rows=CASE WHEN (users.stored_rows + ? < ?) THEN ? END", False),
         ("DELETE FROM sessions WHERE sessions.id = ?", True),
         ("DELETE FROM sessions WHERE sessions.id > ? AND sessions.id <= ?", False),

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from app.auth import revocation, sessions
+from app.auth import account_lock, revocation, sessions
 from app.auth.models import Session, User
 from app.database import db
 from app.mail import outbox
@@ -124,6 +124,46 @@ def test_an_unknown_account_is_an_error(cli: Cli, alice: Browser, command: list[
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: ")
     assert alice.is_signed_in()
+
+
+@practice("auth.notices")
+def test_an_account_that_is_so_already_stays_as_it_is(
+    app: Flask, cli: Cli, alice: Browser, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """An event or a mail would tell of a change that nobody made; tests/test_notices.py."""
+    assert cli("users", "enable", alice.email).stdout == "alice@example.com is enabled already.\n"
+    assert alice.is_signed_in()
+    cli("users", "disable", alice.email)
+    with app.app_context():
+        since = db.session.scalars(select(User.disabled_at)).one()
+    log()
+    again = cli("users", "disable", alice.email)
+    assert (again.exit_code, again.stdout) == (0, "alice@example.com is disabled already.\n")
+    assert "user_disabled" not in {line["event"] for line in log()}
+    with app.app_context():
+        assert db.session.scalars(select(User.disabled_at)).one() == since
+
+
+@practice("auth.sessions")
+@asvs("15.4.2")
+@pytest.mark.parametrize("command", ["disable", "enable", "unlock", "revoke"])
+def test_a_command_says_that_its_account_has_just_been_deleted(
+    app: Flask, cli: Cli, alice: Browser, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Between the search for the account and its lock."""
+    lock = account_lock.lock
+
+    def deleted_first(user: User) -> bool:
+        with app.app_context():
+            db.session.execute(delete(User).where(User.id == user.id))
+            db.session.commit()
+        return lock(user)
+
+    monkeypatch.setattr(account_lock, "lock", deleted_first)
+    group = ["sessions", "revoke", "--user"] if command == "revoke" else ["users", command]
+    refused = cli(*group, alice.email)
+    assert refused.exit_code == 1
+    assert refused.stderr == "Error: The account has just been deleted.\n"
 
 
 # --- users: list, show, delete

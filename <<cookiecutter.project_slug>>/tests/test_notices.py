@@ -7,15 +7,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-# <% if cookiecutter.auth == "oidc" %>
 from sqlalchemy import select, update
-# <% else %>
-from sqlalchemy import select
-# <% endif %>
 
 from app.auth import accounts
 from app.auth.models import User
-from app.database import db
+from app.database import db, now
 from app.mail import outbox
 from app.mail.models import Mail
 # <% if cookiecutter.auth == "oidc" %>
@@ -47,6 +43,10 @@ def notices(app: Flask) -> list[tuple[str, str]]:
 def test_the_owner_is_told_what_an_operator_does(
     app: Flask, alice: Browser, bob: Browser, cli: Command, command: tuple[str, ...], kind: str
 ) -> None:
+    if kind == "enabled":
+        with app.app_context():
+            db.session.execute(update(User).values(disabled_at=now()))
+            db.session.commit()
     assert cli(*command, alice.email).exit_code == 0
     assert notices(app) == [(alice.email, kind)]
     with app.app_context():
@@ -62,6 +62,9 @@ def test_no_notice_is_sent_when_nothing_changed(app: Flask, alice: Browser, cli:
     assert len(notices(app)) == 1
     assert cli("users", "disable", "nobody@example.com").exit_code == 1
     assert len(notices(app)) == 1
+    for command in ("enable", "disable", "disable", "enable", "enable"):
+        assert cli("users", command, alice.email).exit_code == 0
+    assert [kind for _, kind in notices(app)] == ["signed_out", "disabled", "enabled"]
 
 
 def test_a_notice_without_its_change_is_not_sent(app: Flask, alice: Browser) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 # <% if cookiecutter.auth == "oidc" %>
-from app.auth import account_lock, notices, revocation, throttling
+from app.auth import notices, revocation, throttling
 from app.auth.models import User
-from app.database import db, now
+from app.database import now
 from app.security.logs import security_event
 # <% else %>
 from sqlalchemy import select
@@ -15,7 +15,6 @@ from sqlalchemy.exc import IntegrityError
 
 from app.auth import (
     account_links,
-    account_lock,
     authentication,
     code_guesses,
     devices,
@@ -76,29 +75,38 @@ def change_password(session: Session, current: Secret, new: Secret) -> bool:
 # <% endif %>
 
 
-def disable(user: User) -> int:
-    """Refuse every sign-in from now on, and end every session.
+def disable(user: User) -> int | None:
+    """Refuse every sign-in from now on, and end every session. The caller has locked the account.
 
-    :returns: how many sessions ended.
+    :returns: how many sessions ended; None when it is disabled already.
     """
+    if user.disabled_at is not None:
+        return None
     user.disabled_at = now()
-    db.session.flush()  # a sign-in at the same time ends here, or finds the account disabled
     ended = revocation.end_all(user)
     notices.send("disabled", user)
     security_event("user_disabled", level=logging.INFO, account=user.id)
     return ended
 
 
-def enable(user: User) -> None:
-    """Let a disabled account sign in again."""
+def enable(user: User) -> bool:
+    """Let a disabled account sign in again; False when it is enabled already.
+
+    The caller has locked the account.
+    """
+    if user.disabled_at is None:
+        return False
     user.disabled_at = None
     notices.send("enabled", user)
     security_event("user_enabled", level=logging.INFO, account=user.id)
+    return True
 
 
 # <% if cookiecutter.auth == "oidc" %>
 def unlock(user: User) -> tuple[int, int]:
     """Reset the failed sign-ins, so that the next attempt is not delayed.
+
+    The caller has locked the account.
 
     :returns: how many failed in a row, and how many came too early.
     """
@@ -106,12 +114,13 @@ def unlock(user: User) -> tuple[int, int]:
 def unlock(user: User, *, codes: bool = False) -> tuple[int, int]:
     """Reset the failed sign-ins, so that the next attempt is not delayed.
 
+    The caller has locked the account.
+
     :param codes: accept codes of the app again, too: an attacker who has password and mailbox gets
         a hundred new guesses.
     :returns: how many failed in a row, and how many came too early.
     """
 # <% endif %>
-    account_lock.lock(user)
     counted = user.failures, user.refusals
     throttling.clear(user)
     # <% if cookiecutter.auth != "oidc" %>

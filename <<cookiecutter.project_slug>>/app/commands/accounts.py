@@ -9,7 +9,7 @@ from sqlalchemy.orm import load_only
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth import deletion, sessions
 # <% else %>
-from app.auth import code_guesses, deletion, second_factors, sessions, throttling
+from app.auth import code_guesses, deletion, factor_resets, second_factors, sessions, throttling
 # <% endif %>
 from app.auth.models import User
 from app.commands.users import find_user, users_cli
@@ -51,6 +51,9 @@ def list_users(before: int, limit: int) -> None:
 def show_user(email: Secret) -> None:
     """Show an account, without what its user has written."""
     user = find_user(email)
+    # <% if cookiecutter.auth != "oidc" %>
+    due = factor_resets.due(user)
+    # <% endif %>
     facts = {
         "id": user.id,
         "address": user.email.reveal(),
@@ -64,7 +67,7 @@ def show_user(email: Secret) -> None:
         "password": "set" if user.password_hash else "none",
         # <% if cookiecutter.auth != "oidc" %>
         "second factors": ", ".join(second_factors.of(user)) or "none",
-        "reset of factors due": f"{user.factors_end_at:{TIME}}" if user.factors_end_at else "no",
+        "reset of factors due": f"{due:{TIME}}" if due else "no",
         "locked": "yes: flask users unlock" if throttling.is_locked_out(user) else "no",
         "codes locked": "yes: flask users unlock --codes"
         if code_guesses.are_used_up(user)

@@ -80,20 +80,24 @@ def create_user(email: Secret, password: Secret | None) -> None:
 @click.argument("email", type=Secret)
 def disable_user(email: Secret) -> None:
     """Disable an account: it cannot sign in, and its sessions end at once."""
-    user = find_user(email)
+    user = locked_user(email)
     ended = accounts.disable(user)
     db.session.commit()
-    click.echo(f"Disabled {user.email.reveal()}; sessions ended: {ended}.")
+    if ended is None:
+        click.echo(f"{user.email.reveal()} is disabled already.")
+    else:
+        click.echo(f"Disabled {user.email.reveal()}; sessions ended: {ended}.")
 
 
 @users_cli.command("enable")
 @click.argument("email", type=Secret)
 def enable_user(email: Secret) -> None:
     """Let a disabled account sign in again."""
-    user = find_user(email)
-    accounts.enable(user)
+    user = locked_user(email)
+    enabled = accounts.enable(user)
     db.session.commit()
-    click.echo(f"Enabled {user.email.reveal()}.")
+    address = user.email.reveal()
+    click.echo(f"Enabled {address}." if enabled else f"{address} is enabled already.")
 
 
 @users_cli.command("unlock")
@@ -101,7 +105,7 @@ def enable_user(email: Secret) -> None:
 # <% if cookiecutter.auth == "oidc" %>
 def unlock_user(email: Secret) -> None:
     """Reset an account's failed sign-ins, so that the next attempt is not delayed."""
-    user = find_user(email)
+    user = locked_user(email)
     failures, refusals = accounts.unlock(user)
 # <% else %>
 @click.option("--codes", is_flag=True, help="Accept codes of the app again, too.")
@@ -111,7 +115,7 @@ def unlock_user(email: Secret, codes: bool) -> None:
     With --codes, an attacker who has password and mailbox gets a hundred new guesses at the codes:
     be sure who asks.
     """
-    user = find_user(email)
+    user = locked_user(email)
     failures, refusals = accounts.unlock(user, codes=codes)
 # <% endif %>
     db.session.commit()
@@ -128,14 +132,31 @@ def revoke_sessions(email: Secret | None, everybody: bool) -> None:
     """End sessions at once: of one account, or of all."""
     if bool(email) == everybody:
         raise click.UsageError("Give either --user EMAIL or --all.")
-    user = find_user(email) if email else None
-    if user:
-        account_lock.lock(user)
+    user = locked_user(email) if email else None
     ended = revocation.end_all(user) if user else revocation.revoke_all()
     if user and ended:
         notices.send("signed_out", user)
     db.session.commit()
     click.echo(f"Sessions ended: {ended}.")
+
+
+def locked_user(email: Secret) -> User:
+    """The account that :func:`find_user` finds, locked until the commit.
+
+    :raises click.ClickException: when there is none, or none any more.
+    """
+    user = find_user(email)
+    lock_account(user)
+    return user
+
+
+def lock_account(user: User) -> None:
+    """Lock an account until the commit: a command changes it by what it then finds.
+
+    :raises click.ClickException: when somebody else has just deleted it.
+    """
+    if not account_lock.lock(user):
+        raise click.ClickException("The account has just been deleted.")
 
 
 # <% if cookiecutter.auth == "oidc" %>

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+# <% if cookiecutter.auth == "oidc" %>
 from sqlalchemy import delete, func, insert, inspect, select, table
+# <% else %>
+from sqlalchemy import column, delete, func, insert, inspect, select, table, update
+# <% endif %>
 from sqlalchemy.orm import Mapped, mapped_column
 
 # <% if cookiecutter.database == "sqlite" %>
@@ -20,6 +24,9 @@ from app.database import MIGRATIONS, Base, UTCDateTime, db, dumps, migration_eng
 
 # Tables of what lets somebody in and may have ended since; not every auth style has all of them.
 ENDED = {"personal_tokens", "sessions", "tickets"}
+# <% if cookiecutter.auth != "oidc" %>
+RESET = "factors_end_at"  # of an account: a reset of its second factors, see app.auth.factor_resets
+# <% endif %>
 
 
 class Backup(Base):
@@ -128,3 +135,8 @@ def _end_sessions(file: Path) -> None:
             )
         for name in ENDED & {*inspect(connection).get_table_names()}:
             connection.execute(delete(table(name)))
+        # <% if cookiecutter.auth != "oidc" %>
+        # The owner may have cancelled it since, and gets no second mail about it.
+        if RESET in {it["name"] for it in inspect(connection).get_columns("users")}:
+            connection.execute(update(table("users", column(RESET))).values({RESET: None}))
+        # <% endif %>

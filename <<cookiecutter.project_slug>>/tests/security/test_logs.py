@@ -306,8 +306,8 @@ EVENTS: Events = {
         ["session_revoked", "user_disabled", "authn_login_fail"],
     ),
     "account enabled": (
-        lambda app, alice, cli: cli("users", "enable", alice.email),
-        ["user_enabled"],
+        lambda app, alice, cli: [cli("users", it, alice.email) for it in ("disable", "enable")],
+        ["session_revoked", "user_disabled", "user_enabled"],
     ),
     "sessions revoked": (
         lambda app, alice, cli: cli("sessions", "revoke", "--all"),

@@ -16,6 +16,13 @@ REGISTER = "test_a_hostile_answer_makes_no_passkey"
 NEW_TOKEN = "test_a_proof_gives_the_session_a_new_token"
 
 DEFECTS = [
+    Defect(
+        "passkeys",
+        "guesses at codes use up what the owner of a passkey may do",
+        "@account_limits.passkey\n",
+        '@limited("second_factor", rate_limits.SECOND_FACTOR, ticket_account)\n',
+        "test_wrong_codes_of_others_do_not_keep_the_owner_of_a_passkey_out",
+    ),
     passkeys(
         "nobody is verified at a sign-in",
         "sign_count=passkey.sign_count,\n            require_user_verification=True,",

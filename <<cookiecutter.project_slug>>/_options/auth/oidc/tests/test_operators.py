@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from app.auth import operator_views
+from app.auth import account_lock, operator_views
 from app.auth.models import User
 from app.database import db
 from app.secret import Secret
@@ -127,6 +127,40 @@ def test_an_operator_disables_and_enables(service: Flask, operator: Browser) -> 
     assert entry.css_first("form").attributes["action"] == "/operators/enable"
     assert change(operator, "enable", account).status_code == 302
     assert arrive(service, alice.email).is_signed_in()
+
+
+def test_two_operators_do_the_same(
+    service: Flask, operator: Browser, log: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """The second one is told so, and the owner gets no second mail."""
+    account = id_of(service, arrive(service, "alice@example.com").email)
+    for action, event in (("disable", "user_disabled"), ("enable", "user_enabled")):
+        log()
+        for _ in range(2):
+            assert change(operator, action, account).status_code == 302
+        page = operator.get("/operators/accounts").text
+        assert f"alice@example.com is {action}d already." in page
+        assert [line["event"] for line in log()].count(event) == 1
+
+
+def test_an_operator_disables_nobody_who_has_just_been_deleted(
+    service: Flask, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the search for the account and its lock."""
+    account = id_of(service, arrive(service, "alice@example.com").email)
+    lock = account_lock.lock
+
+    def deleted_first(user: User) -> bool:
+        with service.app_context():
+            db.session.execute(delete(User).where(User.id == account))
+            db.session.commit()
+        return lock(user)
+
+    token = csrf_token(operator.get("/account/"), "/auth/logout")
+    with monkeypatch.context() as patch:
+        patch.setattr(account_lock, "lock", deleted_first)
+        data = {"csrf_token": token, "account": account}
+        assert operator.post("/operators/disable", data).status_code == 404
 
 
 def test_operators_cannot_disable_themselves(service: Flask, operator: Browser) -> None:

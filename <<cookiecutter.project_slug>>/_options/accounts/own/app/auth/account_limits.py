@@ -7,7 +7,7 @@ changed, and where a passkey is asked for. A person needs few of each; an office
 from __future__ import annotations
 
 from app.security.limit_keys import client_address, signed_in_account
-from app.security.rate_limits import limited
+from app.security.rate_limits import SIGN_IN, limited
 
 SIGN_UP = "20 per hour"  # each may send a mail to a stranger
 FORGOT = "20 per hour"  # each may send a mail to the owner of an account
@@ -19,4 +19,6 @@ sign_up = limited("sign_up", SIGN_UP, client_address)
 forgot = limited("forgot", FORGOT, client_address)
 link = limited("link", LINK, client_address)
 address_change = limited("address_change", ADDRESS_CHANGE, client_address, signed_in_account)
+# Not by the account: whoever knows its password would use the limit up, and keep its owner out.
+passkey = limited("passkey", SIGN_IN, client_address)
 passkey_options = limited("passkey_options", PASSKEY_OPTIONS, client_address)

@@ -18,6 +18,7 @@ from werkzeug.exceptions import Conflict
 from app.auth import (
     account_links,
     account_lock,
+    factor_resets,
     link_issuance,
     links,
     notices,
@@ -70,6 +71,7 @@ def change(token: Secret, user: User) -> bool:
         return False
     old = user.email
     _move(user, link.email)
+    factor_resets.cancel(user, factor_resets.ADDRESS, to=old)
     account_links.end(user, "email")
     # A row of its own for each change: the newer one has the higher id, see undo.
     mine = Link.user_id == user.id, Link.purpose == "undo", Link.email == old
@@ -101,6 +103,7 @@ def undo(token: Secret, password: Secret) -> User | None:
     user.password_hash = stored
     throttling.clear(user)
     _move(user, link.email)
+    factor_resets.cancel(user, factor_resets.ADDRESS)  # the thief got the mail about it
     account_links.end(user, "email")
     account_links.end(user, "undo", after=link.id)
     revocation.end_all(user)

@@ -35,6 +35,7 @@ LAPSE = timedelta(days=4)  # after the delay: as long as the link to cancel it i
 # Who cancels it. A user who uses a second factor still has one, so that cancels it, too.
 OPERATOR, SESSION = "an operator", "somebody who is signed in"
 MAIL, FACTOR = "somebody who used the link in the mail", "somebody who used a second factor"
+ADDRESS = "a change of address"  # the mail about the reset went to the mailbox of before
 MAIL_OF_IT = "factors_end"
 
 
@@ -45,20 +46,24 @@ def begin(user: User) -> datetime:
 
     :returns: from when on the next sign-in removes them, for :data:`LAPSE`.
     """
-    if user.factors_end_at is None or has_lapsed(user):
-        user.factors_end_at = now() + DELAY
+    end = due(user)
+    if end is None:
+        user.factors_end_at = end = now() + DELAY
         db.session.flush()
         token = link_issuance.issue_at_once("keep", user.email, user)
-        window = {"due": user.factors_end_at, "last": user.factors_end_at + LAPSE}
-        values = window | links.shown("keep", token)
+        values = {"due": end, "last": end + LAPSE, **links.shown("keep", token)}
         outbox.add(MAIL_OF_IT, user.email, values)
         security_event("authn_factors_reset_begun", account=user.id, by=OPERATOR)
-    return user.factors_end_at
+    return end
 
 
-def has_lapsed(user: User) -> bool:
-    """Whether a reset was not used in time; otherwise it would wait for a thief of the password."""
-    return user.factors_end_at is not None and user.factors_end_at + LAPSE < now()
+def due(user: User) -> datetime | None:
+    """From when on a sign-in removes the second factors; None when no reset is pending.
+
+    A reset that was not used in time has lapsed: it would wait for a thief of the password.
+    """
+    end = user.factors_end_at
+    return None if end is None or end + LAPSE < now() else end
 
 
 def remove_now(user: User) -> bool:
@@ -70,18 +75,20 @@ def remove_now(user: User) -> bool:
     return carry_out(user, by=OPERATOR)
 
 
-def cancel(user: User, by: str) -> bool:
+def cancel(user: User, by: str, to: Secret | None = None) -> bool:
     """Keep the second factors, and tell the owner; False when nothing was pending.
 
     The caller has locked the account and commits.
 
     :param by: who has cancelled, for mail and log.
+    :param to: the address to tell, where it is not the one of now.
     """
-    if user.factors_end_at is None:
-        return False
+    pending = due(user) is not None
     user.factors_end_at = None
+    if not pending:
+        return False  # also when it has lapsed: nobody has cancelled it
     account_links.end(user, "keep")
-    notices.send("factors_kept", user, by=by)
+    outbox.add("factors_kept", to or user.email, {"address": notices.client(), "by": by})
     security_event("authn_factors_reset_cancelled", account=user.id, by=by)
     return True
 
@@ -104,9 +111,10 @@ def carry_out(user: User, by: str = "") -> bool:
 
     :param by: who removes them without a sign-in, for the mail.
     """
-    if user.factors_end_at is None or user.factors_end_at > now() or has_lapsed(user):
+    end = due(user)
+    if end is None or end > now():
         return False
-    if not by and outbox.may_be_unread(MAIL_OF_IT, user.email, user.factors_end_at - DELAY):
+    if not by and outbox.may_be_unread(MAIL_OF_IT, user.email, end - DELAY):
         return False  # the owner has not had a day to read it: the mail server was down
     user.factors_end_at = None
     had = second_factors.of(user)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from app.auth import account_lock, factor_resets, second_factors
+from app.auth import factor_resets, second_factors
 from app.commands.accounts import TIME
-from app.commands.users import find_user, users_cli
+from app.commands.users import locked_user, users_cli
 from app.database import db
 from app.secret import Secret
 
@@ -24,9 +24,7 @@ def reset_factors(email: Secret, cancel: bool, now: bool) -> None:
     """
     if cancel and now:
         raise click.UsageError("Give either --cancel or --now.")
-    user = find_user(email)
-    if not account_lock.lock(user):
-        raise click.ClickException("The account has just been deleted.")
+    user = locked_user(email)
     if cancel:
         if not factor_resets.cancel(user, factor_resets.OPERATOR):
             raise click.ClickException(f"No reset is pending for {user.email.reveal()}.")

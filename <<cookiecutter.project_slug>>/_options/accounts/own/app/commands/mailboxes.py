@@ -12,9 +12,9 @@ import click
 from flask import current_app
 from sqlalchemy.exc import IntegrityError
 
-from app.auth import account_links, account_lock, factor_resets, link_issuance, links, revocation
+from app.auth import account_links, factor_resets, link_issuance, links, revocation
 from app.auth.models import User
-from app.commands.users import TAKEN, find_user, new_address, users_cli
+from app.commands.users import TAKEN, find_user, lock_account, new_address, users_cli
 from app.database import db
 from app.mail import outbox
 from app.secret import Secret
@@ -63,7 +63,7 @@ def reset_user(email: Secret, disable_password: bool) -> None:
         raise click.ClickException("The account is disabled. Enable it first: flask users enable.")
     ended = 0
     if disable_password:
-        _lock(user)  # of a sign-in at the same time, no session stays
+        lock_account(user)  # of a sign-in at the same time, no session stays
         user.password_hash = None
         db.session.flush()
         ended = revocation.end_all(user)
@@ -81,15 +81,16 @@ def reset_user(email: Secret, disable_password: bool) -> None:
 def set_address(email: Secret, new: Secret) -> None:
     """Give an account another address. Its sessions and links end; both addresses get a mail."""
     user, new = find_user(email), new_address(new)
-    _lock(user)
+    lock_account(user)
     old = user.email
-    factor_resets.cancel(user, factor_resets.OPERATOR)  # its mail went to the old mailbox
     account_links.delete_all(user)
     user.email = new
     try:
         db.session.flush()
     except IntegrityError as error:  # somebody else took it since it was checked
         raise click.ClickException(TAKEN.format(new.reveal())) from error
+    # Its mail went to the old mailbox.
+    factor_resets.cancel(user, factor_resets.OPERATOR, to=old)
     ended = revocation.end_all(user)
     for address in (old, new):
         outbox.add("address_set", address, {"is_new": address == new})
@@ -103,8 +104,3 @@ def _mail_link(purpose: links.Purpose, email: Secret, kind: str) -> None:
     token = link_issuance.issue_at_once(purpose, email)
     page: links.Purpose = "confirm" if purpose == "invite" else purpose
     outbox.add(kind, email, links.shown(page, token))
-
-
-def _lock(user: User) -> None:
-    if not account_lock.lock(user):
-        raise click.ClickException("The account has just been deleted.")

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from app.auth import account_lock, accounts, address_change, links, throttling
+from app.auth import account_lock, accounts, address_change, factor_resets, links, throttling
 from app.auth.links import Link
 from app.auth.models import Session, User
 from app.database import db, now
@@ -352,7 +352,9 @@ def test_an_account_that_was_disabled_meanwhile_keeps_its_address(
 
     def disabled_first(user: User) -> bool:
         with app.app_context():
-            accounts.disable(db.session.get_one(User, user.id))
+            same = db.session.get_one(User, user.id)
+            assert lock(same)
+            accounts.disable(same)
             db.session.commit()
         return lock(user)
 
@@ -463,6 +465,28 @@ def test_a_new_password_ends_a_change_that_waits(
         alice.sign_in(ALICE, NEW_PASSWORD)
     assert confirm_address(alice, token).status_code == NO_LINK
     assert address_of(alice) == ALICE
+
+
+@asvs("6.4.4")
+@pytest.mark.parametrize("way", ["change", "undo"])
+def test_a_new_address_ends_a_reset_of_second_factors(
+    app: Flask, alice: Browser, thief: Browser, way: str
+) -> None:
+    """The mail about the reset went to the other mailbox: who has this one could not cancel it."""
+    token = ask(thief, THIEFS) if way == "change" else move(thief, THIEFS)
+    with app.app_context():
+        factor_resets.begin(db.session.scalars(select(User)).one())
+        db.session.commit()
+    done(
+        confirm_address(thief, token)
+        if way == "change"
+        else undo_address(alice, token, NEW_PASSWORD)
+    )
+    with app.app_context():
+        assert db.session.scalars(select(User.factors_end_at)).one() is None
+    (kept,) = [mail for mail in mails(app) if mail.kind == "factors_kept"]
+    assert kept.recipient == ALICE
+    assert "cancelled by a change of address" in " ".join(kept.text.split())
 
 
 def test_a_disabled_account_gets_its_address_back_and_stays_disabled(

@@ -18,6 +18,7 @@ from app.mail import outbox
 from app.mail.models import Mail
 from app.secret import Secret
 from tests.browser import NO_LINK, PASSWORD, SIGNED_IN, Browser
+from tests.database import flask_db
 from tests.factor_actions import (
     code_step,
     is_complete,
@@ -37,7 +38,7 @@ from tests.factors import (
     with_passkey,
 )
 from tests.mailbox import mails, newest_token, tokens
-from tests.marks import asvs, practice
+from tests.marks import asvs, practice, slow
 from tests.races import ALICE, at_once
 from tests.rescue_actions import KEEP, KEEP_BY_SESSION, RESCUED, ready_to_keep, says_when, use_link
 from tests.routes import fingerprint
@@ -308,9 +309,30 @@ def test_a_reset_that_nobody_uses_lapses(app: Flask, cli: Cli) -> None:
     cli("users", "reset-factors", ALICE)
     make_due(app, factor_resets.LAPSE + timedelta(minutes=1))
     assert is_asked_for_a_factor(app)
+    assert cli("users", "reset-factors", ALICE, "--cancel").exit_code == 1, "none is pending"
     assert cli("users", "reset-factors", ALICE).exit_code == 0
     assert due(app) > now()
     assert kinds(app) == ["factors_end"], "a new mail"
+
+
+@asvs("6.4.4")
+def test_a_reset_that_has_lapsed_is_shown_nowhere_and_cancelled_by_nobody(
+    app: Flask, alice: Browser, cli: Cli, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The owner would act on a warning of nothing, and overlook the next one."""
+    code, *_ = with_codes(app, ALICE)
+    cli("users", "reset-factors", ALICE)
+    make_due(app, factor_resets.LAPSE - timedelta(minutes=1))
+    assert says_when(alice)
+    make_due(app, factor_resets.LAPSE + timedelta(minutes=1))
+    assert not says_when(alice)
+    assert "reset of factors due: no" in cli("users", "show", ALICE).stdout
+    owner = Browser(app, "192.0.2.3")
+    password_step(owner, ALICE, PASSWORD)
+    assert is_complete(code_step(owner, code))
+    assert due(app) is None
+    assert "factors_kept" not in kinds(app)
+    assert "authn_factors_reset_cancelled" not in caplog.messages
 
 
 @asvs("6.4.4")
@@ -367,9 +389,24 @@ def test_factors_of_a_disabled_account_are_removed_at_once(app: Flask, cli: Cli)
 
 
 @asvs("6.4.4")
+@slow
+def test_a_restore_revives_no_reset_that_was_cancelled(own_service: Flask) -> None:
+    """The owner gets no second mail: the first sign-in with a stolen password would be enough."""
+    owner = Browser(own_service, "203.0.113.1").signed_in(ALICE)
+    with own_service.app_context():
+        factor_resets.begin(user_of(ALICE))
+        db.session.commit()
+    assert flask_db(own_service, "backup", "saved").exit_code == 0
+    assert ready_to_keep(owner)().status_code == RESCUED
+    assert flask_db(own_service, "restore", "saved").exit_code == 0
+    assert due(own_service) is None
+
+
+@asvs("6.4.4")
 def test_a_new_address_by_an_operator_ends_a_reset(app: Flask, cli: Cli) -> None:
     """Its mail went to the old mailbox, and the sessions end: nobody could cancel it."""
     cli("users", "reset-factors", ALICE)
     assert cli("users", "set-address", ALICE, "carol@example.com").exit_code == 0
     with app.app_context():
         assert user_of("carol@example.com").factors_end_at is None
+    assert kinds(app) == ["factors_end", "factors_kept", "address_set"]

@@ -29,6 +29,7 @@ from tests.authenticator import FLAG, UP, UV, Authenticator, new_key
 from tests.browser import DOMAIN, ORIGIN, PASSWORD, Browser
 from tests.factor_actions import (
     add_passkey,
+    code_step,
     is_complete,
     needs_second_step,
     new_passkey_options,
@@ -551,6 +552,30 @@ def test_failures_of_others_do_not_keep_the_owner_of_a_passkey_out(
     options = passkey_options(browser, alone=True)
     assert is_complete(passkey_step(browser, device.get(options), alone=True))
     assert alice.is_signed_in()
+
+
+@asvs("6.3.1", "2.4.1")
+def test_wrong_codes_of_others_do_not_keep_the_owner_of_a_passkey_out(
+    app: Flask, device: Authenticator
+) -> None:
+    """Whoever knows the password uses the limit of codes up, every five minutes."""
+    for number in range(6):
+        thief = Browser(app, f"203.0.113.{number}")
+        assert needs_second_step(password_step(thief, ALICE, PASSWORD))
+        refused = code_step(thief, "000000")
+    assert refused.status_code == 429
+    browser = Browser(app)
+    assert is_complete(passkey_step(browser, device.get(second_step(browser))))
+
+
+@asvs("2.4.1")
+def test_answers_of_passkeys_are_limited_by_address(app: Flask, device: Authenticator) -> None:
+    browser, answers = Browser(app), []
+    second_step(browser)
+    for _ in range(11):
+        answers.append(passkey_step(browser, {"id": "x"}).status_code)
+    assert 429 not in answers[:10]
+    assert answers[10] == 429
 
 
 @asvs("6.3.3")

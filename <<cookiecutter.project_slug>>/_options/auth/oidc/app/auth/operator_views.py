@@ -16,7 +16,7 @@ from wtforms import IntegerField
 from wtforms.validators import NumberRange
 from wtforms.widgets import HiddenInput
 
-from app.auth import accounts, identity
+from app.auth import account_lock, accounts, identity
 from app.auth.models import LOCAL, User
 from app.database import db
 from app.forms import TextForm
@@ -62,7 +62,8 @@ def disable() -> ResponseReturnValue:
     user = chosen_account()
     ended = accounts.disable(user)
     db.session.commit()
-    flash(f"{user.email.reveal()} is disabled. Sessions ended: {ended}.")
+    done = "disabled already." if ended is None else f"disabled. Sessions ended: {ended}."
+    flash(f"{user.email.reveal()} is {done}")
     return redirect(url_for("operators.index"))
 
 
@@ -71,16 +72,17 @@ def disable() -> ResponseReturnValue:
 def enable() -> ResponseReturnValue:
     """Enable an account again."""
     user = chosen_account()
-    accounts.enable(user)
+    enabled = accounts.enable(user)
     db.session.commit()
-    flash(f"{user.email.reveal()} may sign in again.")
+    done = "may sign in again." if enabled else "is enabled already."
+    flash(f"{user.email.reveal()} {done}")
     return redirect(url_for("operators.index"))
 
 
 def chosen_account() -> User:
-    """The account that the form names. Operators cannot lock themselves out.
+    """The account that the form names, locked until the commit. Nobody locks themselves out.
 
-    :raises werkzeug.exceptions.NotFound: when there is none.
+    :raises werkzeug.exceptions.NotFound: when there is none, or none any more.
     :raises werkzeug.exceptions.Conflict: when it is the operator's own.
     """
     form = AccountForm()
@@ -89,4 +91,6 @@ def chosen_account() -> User:
         abort(404)
     if user.id == identity.current_user().id:
         abort(409, "This is your own account. Only another operator can do that.")
+    if not account_lock.lock(user):
+        abort(404)
     return user

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account_views, identity, second_factors, totp, totp_codes
+from app.auth import account_views, factor_resets, identity, second_factors, totp, totp_codes
 from app.auth.factor_forms import CodeForm, PasskeyForm
 from app.auth.protection import Protection
 from app.auth.qr import QRCode
@@ -22,7 +22,7 @@ blueprint = Blueprint("second_factors", __name__, url_prefix="/account/second-fa
 @account_views.blueprint.context_processor
 def protection_of_account() -> dict[str, object]:
     """What the account page shows of this."""
-    return {"protection_of": Protection.of}
+    return {"protection_of": Protection.of, "reset_due": factor_resets.due}
 
 
 @blueprint.get("")

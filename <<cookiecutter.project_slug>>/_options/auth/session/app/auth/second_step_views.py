@@ -32,12 +32,9 @@ def ticket_account() -> str:
     return hashed_key("account", str(user.id)) if user else client_address()
 
 
-limit = limited("second_factor", rate_limits.SECOND_FACTOR, ticket_account)
-
-
 @blueprint.route("/second-factor", methods=["GET", "POST"])
 @public
-@limit
+@limited("second_factor", rate_limits.SECOND_FACTOR, ticket_account)
 def code() -> ResponseReturnValue:
     """Ask for a code of the authenticator app, or a recovery code, after the password."""
     form = CodeForm()
@@ -59,7 +56,7 @@ def options() -> ResponseReturnValue:
 
 @blueprint.post("/second-factor/passkey")
 @public
-@limit
+@account_limits.passkey
 def passkey() -> ResponseReturnValue:
     """Complete the sign-in by a passkey after the password."""
     answer = request.form.get("credential", "")

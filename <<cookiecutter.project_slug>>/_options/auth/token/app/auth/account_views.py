@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from app import api
-from app.auth import accounts, identity, sign_in_answers, throttling
+from app.auth import accounts, factor_resets, identity, sign_in_answers, throttling
 from app.auth.schemas import PasswordChange, Profile, SignedIn
 from app.database import db
 from app.security import rate_limits
@@ -24,7 +24,7 @@ def profile() -> Profile:
     return Profile(
         email=user.email.reveal(),
         created_at=user.created_at,
-        factors_end_at=user.factors_end_at,
+        factors_end_at=factor_resets.due(user),
     )
 
 

@@ -29,12 +29,9 @@ def ticket_account() -> str:
     return hashed_key("account", str(user.id)) if user else client_address()
 
 
-limit = limited("second_factor", rate_limits.SECOND_FACTOR, ticket_account)
-
-
 @blueprint.post("/second-factor")
 @public
-@limit
+@limited("second_factor", rate_limits.SECOND_FACTOR, ticket_account)
 @api.operation(
     "Complete the sign-in by a code of the app, or a recovery code",
     body=CodeAnswer,
@@ -61,7 +58,7 @@ def options(body: TicketOnly) -> Options:
 
 @blueprint.post("/second-factor/passkey")
 @public
-@limit
+@account_limits.passkey
 @api.operation(
     "Complete the sign-in by a passkey", body=PasskeyAnswer, answer=SignedIn, errors=[401]
 )
