@@ -29,7 +29,7 @@ from tests.statements import listening
 
 # As account_lock.lock writes it; the first statement about a new account locks it as well.
 LOCK = re.compile(r"UPDATE users SET failures=users\.failures\b|INSERT INTO users\b")
-# As sessions.lock and tickets.exists ask: a ticket ends with the sessions.
+# As session_lock.lock and tickets.exists ask: a ticket ends with the sessions.
 HELD = re.compile(r"SELECT .* WHERE (sessions|tickets)\.id = ")
 WRITES = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 # A column that gets a value from before the statement. A count that the database itself raises,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.auth import account_lock, sessions
+from app.auth import account_lock, session_lock, sessions
 from app.auth.models import Session, User
 from app.commands.users import revoke_sessions, sessions_cli, users_cli
 from tests import account_locks
@@ -120,7 +120,7 @@ def test_a_fresh_route_that_does_not_look_at_its_session_again_is_noticed(
 ) -> None:
     """The owner has just ended the session of a thief, who must not delete the account."""
     send = ready_to_delete(alice)
-    monkeypatch.setattr(sessions, "lock", lambda session: account_lock.lock(session.user))
+    monkeypatch.setattr(session_lock, "lock", lambda session: account_lock.lock(session.user))
     assert send().status_code < 400
     assert count(app, User) == 0
     # <% if cookiecutter.auth == "token" %>

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from app.auth import account_lock, revocation, sessions
 from app.auth.models import Session, User
-from app.database import db
+from app.database import db, now
 from app.mail import outbox
 from app.mail.models import Mail
+from tests.actions import ABSOLUTE_TIMEOUT
 # <% if cookiecutter.auth == "oidc" %>
 from tests.browser import CREATE_ACCOUNT, PASSWORD, SIGNED_IN, Browser
 # <% else %>
@@ -198,6 +200,20 @@ def test_an_account_is_shown_without_a_secret(app: Flask, cli: Cli, alice: Brows
         session = db.session.scalars(select(Session)).one()
     for secret in (user.password_hash, session.token_hash, session.public_id, "A title", "A text"):
         assert str(secret) not in shown.output
+
+
+@practice("auth.sessions")
+@asvs("7.5.2")
+def test_a_session_that_has_ended_by_itself_is_not_shown(
+    app: Flask, cli: Cli, alice: Browser
+) -> None:
+    with app.app_context():
+        old = {"last_seen_at": now() - ABSOLUTE_TIMEOUT - timedelta(minutes=1)}
+        db.session.execute(update(Session).values(old))
+        db.session.commit()
+    shown = cli("users", "show", alice.email)
+    assert shown.exit_code == 0
+    assert "session from" not in shown.stdout
 
 
 @practice("auth.deletion")

@@ -6,16 +6,21 @@ meet in the middle of their work; nothing sleeps and hopes.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import orm
+from sqlalchemy import orm, select
 
 from app.auth import sessions
+from app.auth.models import Session, User
+from app.database import db
+from app.secret import Secret
 from tests.actions import DONE, REMOVED, Send, edit, ready_to_edit, ready_to_sign_out
 from tests.browser import Browser
 from tests.marks import slow
+from tests.overtaking import TakenId, and_then
 from tests.races import at_once, meeting, on_reading, sample_of, statuses, tabs
 from tests.resources import EDITED, Resource, add, rows
 from tests.security.answers import assert_conflict
@@ -141,3 +146,29 @@ def test_a_session_that_is_ended_twice_at_once_is_ended(
     assert not tab.is_signed_in()
     assert not other.is_signed_in()
     assert alice.is_signed_in()
+
+
+@pytest.mark.parametrize("moment", ["sign-out", "expiry", "touch"])
+def test_a_session_that_has_just_got_the_id_of_an_ended_one_goes_on(
+    app: Flask, alice: Browser, bob: Browser, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """What a request does to its own session, it must not do to that of another user."""
+    with app.app_context():
+        owner = db.session.scalars(select(User).where(User.email == Secret(bob.email))).one()
+        session = db.session.scalars(select(Session).where(Session.user_id != owner.id)).one()
+        if moment != "sign-out":
+            session.last_seen_at -= timedelta(minutes=2)
+        if moment == "expiry":
+            session.created_at -= timedelta(days=60)
+        before = session.last_seen_at
+        db.session.commit()
+    taken = TakenId(app, session, owner.id)
+    sign_out = ready_to_sign_out(alice) if moment == "sign-out" else None
+    if sign_out:
+        monkeypatch.setattr(sessions, "find", and_then(taken, sessions.find))
+        assert sign_out().status_code < 400
+    else:
+        monkeypatch.setattr(sessions, "now", and_then(taken, sessions.now))
+        assert not alice.is_signed_in()
+    assert taken.is_untouched()
+    assert before

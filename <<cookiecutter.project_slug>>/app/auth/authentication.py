@@ -9,15 +9,17 @@ from __future__ import annotations
 
 # <% if cookiecutter.auth == "oidc" %>
 import logging
-
 # <% endif %>
+from contextlib import suppress
+
 from sqlalchemy import select
+from werkzeug.exceptions import ServiceUnavailable
 
 # <% if cookiecutter.auth == "oidc" %>
 from app.auth import account_lock, throttling
 from app.auth.models import LOCAL, User, normalize_email
 # <% else %>
-from app.auth import account_lock, lockout, throttling
+from app.auth import account_lock, lockout, session_lock, throttling
 from app.auth.models import Session, User, normalize_email
 # <% endif %>
 from app.database import db
@@ -51,7 +53,8 @@ def authenticate(email: Secret, password: Secret) -> User | None:
         security_event("authn_login_fail", account=user.id if user else None)
         return None
     if user.password_hash and needs_rehash(user.password_hash):
-        user.password_hash = hash_password(password)
+        with suppress(ServiceUnavailable):  # all slots are taken: a later sign-in renews it
+            user.password_hash = hash_password(password)
     # <% if cookiecutter.auth == "oidc" %>
     security_event("authn_login_success", level=logging.INFO, account=user.id)
     # <% endif %>
@@ -113,7 +116,7 @@ def _confirm(user: User, password: Secret, session: Session | None = None) -> bo
         return True
     throttling.count_failure(user)
     # <% else %>
-    if session and db.session.get(Session, session.id, populate_existing=True) is None:
+    if session and session_lock.as_stored(session) is None:
         return False  # its owner has ended this session while the password was hashed
     if correct and user.disabled_at is None and not is_early(user, session):
         return True
@@ -132,7 +135,7 @@ def is_early(user: User, session: Session | None = None) -> bool:
     :param session: the session that asks for a fresh proof: only its own failures decide, so that
         an attacker at the sign-in form does not block the owner.
     """
-    asking = session and db.session.get(Session, session.id, populate_existing=True)
+    asking = session and session_lock.as_stored(session)
     return throttling.is_locked_out(asking or user) or throttling.is_delayed(asking or user)
 
 
@@ -145,7 +148,7 @@ def count_failure(user: User, session: Session | None = None, *, judged: bool = 
     """
     if throttling.count_failure(user, judged=judged):
         lockout.mail_link(user)
-    if asking := session and db.session.get(Session, session.id, populate_existing=True):
+    if asking := session and session_lock.as_stored(session):
         throttling.count_failure(asking)
 
 

@@ -66,6 +66,14 @@ def revoke_all() -> int:
 
     :returns: how many ended.
     """
+    # <% if cookiecutter.auth != "oidc" %>
+    # First: a sign-in between its two steps would be complete after the last batch.
+    tickets.revoke_all()
+    # <% if cookiecutter.auth == "token" %>
+    personal_tokens.revoke_all()
+    # <% endif %>
+    db.session.commit()
+    # <% endif %>
     count = last = 0
     every = select(Session.id, Session.user_id).order_by(Session.id).limit(BATCH)
     every = every.execution_options(**OF_ALL)
@@ -77,11 +85,4 @@ def revoke_all() -> int:
         db.session.execute(ended, execution_options=OF_ALL)
         db.session.commit()
         count += len(batch)
-    # <% if cookiecutter.auth != "oidc" %>
-    tickets.revoke_all()
-    # <% if cookiecutter.auth == "token" %>
-    personal_tokens.revoke_all()
-    # <% endif %>
-    db.session.commit()
-    # <% endif %>
     return count

@@ -1,19 +1,21 @@
 """Sessions: a saved session must not work after sign-out, a new password, disabling or expiry.
 
-This module starts, finds and ends one; :mod:`app.auth.revocation` ends all of a user. The database
-decides which sessions run, not what a client holds.
+This module starts, finds and ends one; :mod:`app.auth.revocation` ends all of a user, and
+:mod:`app.auth.session_lock` lets none end in the middle of a request. The database decides which
+sessions run, not what a client holds.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.auth import account_lock, best_effort, expiry
+from app.auth import best_effort, expiry, session_lock
 from app.auth.models import Session, User
 from app.database import db, new_public_id, now
 from app.secret import Secret, hash_secret
@@ -52,7 +54,7 @@ NEWEST = select(Session).order_by(Session.last_seen_at.desc(), Session.id.desc()
 
 
 def start(
-    user: User, *, address: str, device: str, proof: str, proven_at: datetime | None
+    user: User, *, address: str, device: str, proof: str, proven_at: datetime | None, **more: object
 ) -> tuple[Session, Secret]:
     """Start a session and return it with its token: 256 random bits, for the client alone.
 
@@ -60,6 +62,7 @@ def start(
 
     :param proof: how the user proved their identity, and ``proven_at`` when; see
         :mod:`app.auth.step_up`.
+    :param more: further columns of the session.
     """
     # <% if cookiecutter.__interface == "json" %>
     idle = IDLE_TIMEOUT
@@ -80,6 +83,7 @@ def start(
         device="".join(c for c in device if c.isprintable())[:MAX_DEVICE],
         proof=proof,
         proven_at=proven_at,
+        **more,
     )
     db.session.add(unscoped(session, "whoever signs in is not signed in yet"))
     db.session.flush()
@@ -117,23 +121,12 @@ def find(value: str) -> Session | None:
     if session is None:
         return None
     seen = now()
-    # <% if cookiecutter.__interface == "json" %>
-    idle, absolute = IDLE_TIMEOUT, ABSOLUTE_TIMEOUT
-    # <% elif cookiecutter.auth == "session" %>
-    idle, absolute = lifetime().idle_of(session.stays), lifetime().absolute
-    # <% else %>
-    idle, absolute = lifetime().idle, lifetime().absolute
-    # <% endif %>
-    if (
-        session.user.disabled_at is not None
-        or seen - session.last_seen_at > idle
-        or seen - session.created_at > absolute
-    ):
+    if has_ended(session, seen):
         security_event("session_expired", level=logging.INFO, user=session.user_id)
-        best_effort.write(delete(Session).where(Session.id == session.id))
+        best_effort.write(delete(Session).where(*session_lock.this(session)))
         return None
     if seen - session.last_seen_at > TOUCH_EVERY:
-        touch = update(Session).where(Session.id == session.id).values(last_seen_at=seen)
+        touch = update(Session).where(*session_lock.this(session)).values(last_seen_at=seen)
         touched = best_effort.write(touch)
         if touched == 0:
             return None  # another request has just ended it
@@ -142,26 +135,39 @@ def find(value: str) -> Session | None:
     return session
 
 
+def has_ended(session: Session, at: datetime) -> bool:
+    """Whether a session was idle for too long, is too old, or belongs to a disabled user.
+
+    Its row stays until somebody asks for it, or a later sign-in deletes it.
+    """
+    # <% if cookiecutter.__interface == "json" %>
+    idle, absolute = IDLE_TIMEOUT, ABSOLUTE_TIMEOUT
+    # <% elif cookiecutter.auth == "session" %>
+    idle, absolute = lifetime().idle_of(session.stays), lifetime().absolute
+    # <% else %>
+    idle, absolute = lifetime().idle, lifetime().absolute
+    # <% endif %>
+    return (
+        session.user.disabled_at is not None
+        or at - session.last_seen_at > idle
+        or at - session.created_at > absolute
+    )
+
+
+def running(found: Iterable[Session]) -> list[Session]:
+    """Those of these sessions that have not ended, for a list of where a user is signed in."""
+    at = now()
+    return [session for session in found if not has_ended(session, at)]
+
+
 def of_user(user: User) -> list[Session]:
-    """The sessions of any user, the last seen first."""
+    """The sessions of any user, the last seen first; also those that have ended by themselves."""
     theirs = NEWEST.where(Session.user_id == user.id)
     return list(db.session.scalars(theirs, execution_options=OF_ALL))
-
-
-def lock(session: Session) -> bool:
-    """Lock the account until the commit, and whether this session still runs.
-
-    Call it before an action that a fresh proof allowed: the owner may just have ended the session
-    of a thief.
-    """
-    # Not by the id alone: SQLite gives that of the newest row again.
-    this = select(Session).where(Session.id == session.id, Session.public_id == session.public_id)
-    again = this.execution_options(populate_existing=True, **OF_ALL)
-    return account_lock.lock(session.user) and db.session.scalar(again) is not None
 
 
 def end(session: Session) -> None:
     """End one session, unless another request has already ended it. The caller commits."""
     security_event("session_revoked", level=logging.INFO, user=session.user_id)
-    ended = delete(Session).where(Session.id == session.id)
+    ended = delete(Session).where(*session_lock.this(session))
     db.session.execute(ended, execution_options=OF_ALL)

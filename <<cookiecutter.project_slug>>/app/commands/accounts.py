@@ -80,7 +80,7 @@ def show_user(email: Secret) -> None:
     }
     for name, value in facts.items():
         click.echo(f"{name}: {value}")
-    for session in sessions.of_user(user):
+    for session in sessions.running(sessions.of_user(user)):
         click.echo(f"session from {session.address}, last seen {session.last_seen_at:{TIME}}")
 
 

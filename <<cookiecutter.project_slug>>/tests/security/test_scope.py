@@ -354,6 +354,7 @@ def test_only_sign_in_and_clean_up_use_unscoped_queries() -> None:
         "auth/tickets.py",
         "auth/totp.py",
         # <% endif %>
+        "auth/session_lock.py",
         "auth/sessions.py",
         "commands/reencryption.py",
         "commands/rerendering.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.auth import accounts, authentication, revocation, sessions
+from app.auth import account_lock, accounts, authentication, revocation, sessions
 from app.auth.models import Session, User
 from app.commands.users import disable_user
 from app.database import db, dialect, now
+from app.secret import Secret
+from app.security import hash_slots
 from app.security.rate_limits import limiter
 from tests.account_actions import assert_signed_out, ready_to_change_password
 from tests.actions import ABSOLUTE_TIMEOUT, Send, ready_to_sign_in
@@ -31,7 +34,7 @@ from tests.browser import (
 from tests.conftest import has_redis
 from tests.mailbox import newest_token
 from tests.marks import asvs, practice
-from tests.overtaking import Overtaking
+from tests.overtaking import Overtaking, and_then
 from tests.password_actions import ask_for_account, ask_for_reset, open_account, set_password
 from tests.races import ALICE, at_once, count, meeting, statuses, tabs
 from tests.security.attacks import some
@@ -156,6 +159,36 @@ def test_of_two_password_changes_with_the_old_password_one_succeeds(
     for tab, answer in zip((alice, thief), answers, strict=True):
         assert tab.is_signed_in() is (answer.status_code == CHANGED)
     assert count(app, Session) == 1
+
+
+def test_no_account_is_locked_while_a_new_password_is_hashed(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes long, and in SQLite all who write would wait."""
+    send = password_change(alice)
+
+    def lock() -> None:
+        with app.app_context():
+            assert account_lock.lock(db.session.scalars(select(User)).one())
+
+    monkeypatch.setattr(accounts, "hash_password", and_then(lock, accounts.hash_password))
+    assert send().status_code == CHANGED
+
+
+def test_a_sign_in_succeeds_when_its_hash_cannot_be_renewed(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All slots for hashes are taken: a later sign-in renews it."""
+
+    def refuse(password: Secret) -> str:
+        with ExitStack() as flood:
+            for _ in range(hash_slots.SLOTS + 1):
+                flood.enter_context(hash_slots.hash_slot())
+        return ""
+
+    monkeypatch.setattr(authentication, "needs_rehash", lambda stored: True)
+    monkeypatch.setattr(authentication, "hash_password", refuse)
+    assert sign_in(Browser(app, "192.0.2.1"))().status_code == SIGNED_IN
 
 
 def test_sign_ins_that_renew_the_hash_at_once_all_succeed(

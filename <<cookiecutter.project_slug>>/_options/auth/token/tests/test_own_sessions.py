@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from app.auth import sessions
 from app.auth.models import Session
 from app.database import db, now
 from tests.browser import API, SIGNED_IN, Browser
@@ -58,6 +60,19 @@ def test_all_sign_ins_are_listed_and_this_one_is_marked(
     for secret in (*alice.access_token.split("."), *phone.refresh_token.split(".")[1:]):
         assert secret not in alice.get(SESSIONS).text
     assert [row["address"] for row in listed(bob)] == [bob.address]
+
+
+@asvs("7.5.2")
+def test_a_sign_in_that_has_ended_by_itself_is_not_listed(
+    app: Flask, alice: Browser, phone: Browser
+) -> None:
+    with app.app_context():
+        of_phone = update(Session).where(Session.address == phone.address)
+        old = now() - sessions.IDLE_TIMEOUT - timedelta(minutes=1)
+        db.session.execute(of_phone.values(last_seen_at=old))
+        db.session.commit()
+    assert [row["address"] for row in listed(alice)] == [alice.address]
+    assert not phone.is_signed_in()
 
 
 @asvs("7.5.2", "10.4.9")

@@ -121,9 +121,11 @@ def verify(ticket: Ticket, answer: str) -> User:
         raise PasskeyError(f"{type(error).__name__}: {error}") from error
     if not account_lock.lock(user):  # the account first: so do all others
         raise PasskeyError("the account was deleted")
-    # Of two answers with the same counter, only one is accepted.
-    this = Passkey.id == passkey.id, Passkey.sign_count == passkey.sign_count
-    use = update(Passkey).where(*this).values(sign_count=found.new_sign_count, used_at=now())
+    # Of two answers with the same counter, only one is accepted. Not by the id alone: when the
+    # passkey was removed meanwhile, SQLite gives its id again.
+    this = Passkey.id == passkey.id, Passkey.credential_hash == passkey.credential_hash
+    use = update(Passkey).where(*this, Passkey.sign_count == passkey.sign_count)
+    use = use.values(sign_count=found.new_sign_count, used_at=now())
     if change(use, passkeys.OF_ALL) != 1:
         raise PasskeyError("the counter has changed meanwhile")
     return user

@@ -25,7 +25,7 @@ from app.auth import (
     passkey_ceremonies,
     passkey_requests,
     second_factors,
-    sessions,
+    session_lock,
     throttling,
     tickets,
 )
@@ -75,7 +75,7 @@ def by_password(session: Session, password: Secret) -> bool:
     if not authentication.reauthenticate(session, password):
         security_event("authn_step_up_fail", account=session.user_id)
         return False
-    if not sessions.lock(session):
+    if not session_lock.lock(session):
         return False
     _succeed(session, PASSWORD)
     return True
@@ -87,7 +87,7 @@ def by_code(session: Session, code: Secret) -> str | None:
     The failures of this session alone delay it: a thief in another one does not block the owner.
     """
     user = session.user
-    if not sessions.lock(session):
+    if not session_lock.lock(session):
         return None
     early = authentication.is_early(user, session)
     if not early and (proof := second_factors.check_code(user, code)):
@@ -112,7 +112,7 @@ def by_passkey(session: Session, token: Secret, answer: str) -> bool:
         except passkey_ceremonies.PasskeyError as error:
             log.info("passkey refused", extra={"reason": str(error)})
         else:
-            if sessions.lock(session) and tickets.use(ticket):
+            if session_lock.lock(session) and tickets.use(ticket):
                 _succeed(session, "passkey")
                 return True
     _fail(session)
@@ -129,7 +129,7 @@ def _succeed(session: Session, proof: str) -> None:
 
 
 def _fail(session: Session) -> None:
-    db.session.rollback()
+    session_lock.roll_back(session)
     account_lock.lock(session.user)
     authentication.count_failure(session.user, session)
     security_event("authn_step_up_fail", account=session.user_id)

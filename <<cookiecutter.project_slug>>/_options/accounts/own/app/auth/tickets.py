@@ -14,7 +14,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import ForeignKey, String, delete, select, update
+from sqlalchemy import ColumnElement, ForeignKey, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth import expiry
@@ -91,7 +91,7 @@ def count_try(ticket: Ticket) -> bool:
 
     Of many tries at the same time, :data:`MAX_TRIES` get True.
     """
-    this = Ticket.id == ticket.id, Ticket.tries < MAX_TRIES, Ticket.expires_at > now()
+    this = *_this(ticket), Ticket.tries < MAX_TRIES, Ticket.expires_at > now()
     counted = change(update(Ticket).where(*this).values(tries=Ticket.tries + 1), OF_ALL)
     db.session.commit()
     return counted == 1
@@ -100,7 +100,7 @@ def count_try(ticket: Ticket) -> bool:
 def new_challenge(ticket: Ticket) -> str:
     """A challenge for a passkey, in base64url; it replaces the one before. The caller commits."""
     challenge = secrets.token_urlsafe(32)  # WebAuthn level 3 section 13.4.3: 16 bytes or more
-    this = update(Ticket).where(Ticket.id == ticket.id).values(challenge=challenge)
+    this = update(Ticket).where(*_this(ticket)).values(challenge=challenge)
     change(this, OF_ALL)
     return challenge
 
@@ -111,7 +111,7 @@ def use_challenge(ticket: Ticket) -> str | None:
     Of several answers at the same time, one gets it.
     """
     challenge = ticket.challenge
-    this = Ticket.id == ticket.id, Ticket.challenge == challenge
+    this = *_this(ticket), Ticket.challenge == challenge
     used = challenge and change(update(Ticket).where(*this).values(challenge=None), OF_ALL) == 1
     db.session.commit()
     return challenge if used else None
@@ -122,14 +122,13 @@ def use(ticket: Ticket) -> bool:
 
     The caller commits, together with what the ticket was for.
     """
-    this = Ticket.id == ticket.id, Ticket.expires_at > now()
+    this = *_this(ticket), Ticket.expires_at > now()
     return change(delete(Ticket).where(*this), OF_ALL) == 1
 
 
 def exists(ticket: Ticket) -> bool:
     """Whether a ticket still exists. Ask after you have locked its account."""
-    # Not by the id alone: SQLite gives that of the newest row again.
-    this = select(Ticket.id).where(Ticket.id == ticket.id, Ticket.token_hash == ticket.token_hash)
+    this = select(Ticket.id).where(*_this(ticket))
     return db.session.scalar(this, execution_options=OF_ALL) is not None
 
 
@@ -141,3 +140,8 @@ def revoke_all() -> None:
 def end_all(user: User) -> None:
     """End all tickets of any user. The caller commits."""
     change(delete(Ticket).where(Ticket.user_id == user.id), OF_ALL)
+
+
+def _this(ticket: Ticket) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The row of a ticket. Not by the id alone: SQLite gives that of the newest row again."""
+    return Ticket.id == ticket.id, Ticket.token_hash == ticket.token_hash

@@ -360,7 +360,7 @@ def test_an_account_that_was_disabled_meanwhile_keeps_its_address(
 
     with monkeypatch.context() as patch:
         patch.setattr(account_lock, "lock", disabled_first)
-        assert confirm_address(alice, token).status_code == NO_LINK
+        assert confirm_address(alice, token).status_code == 401
     assert address_of(alice) == ALICE
 
 

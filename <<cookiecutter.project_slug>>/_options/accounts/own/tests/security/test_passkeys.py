@@ -25,6 +25,7 @@ from app.auth.passkeys import MAX_PASSKEYS, Passkey
 from app.auth.throttling import FREE
 from app.database import db
 from app.secret import Secret
+from app.security.scope import unscoped
 from tests.authenticator import FLAG, UP, UV, Authenticator, new_key
 from tests.browser import DOMAIN, ORIGIN, PASSWORD, Browser
 from tests.factor_actions import (
@@ -53,6 +54,7 @@ from tests.factors import (
     with_passkey,
 )
 from tests.marks import asvs, practice, slow
+from tests.overtaking import and_then
 from tests.races import ALICE, at_once, meeting
 from tests.security.attacks import quarter, some
 
@@ -587,6 +589,32 @@ def test_a_disabled_account_is_closed_to_its_passkey(
     assert cli("users", "disable", ALICE).exit_code == 0
     assert not is_complete(passkey_step(browser, device.get(options), alone=True))
     assert not browser.is_signed_in()
+
+
+@asvs("15.4.2")
+def test_a_passkey_that_is_just_removed_does_not_count_by_that_of_another_user(
+    app: Flask, device: Authenticator, bob: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner removes the thief's, and the next passkey gets the same id in SQLite."""
+    thief = Browser(app, "203.0.113.66")
+    answer = device.get(passkey_options(thief, alone=True))
+    parts = {"credential_hash": "x", "credential_id": "x", "public_key": "x", "name": "Laptop"}
+
+    def remove_and_add() -> None:
+        with app.app_context():
+            (gone,) = db.session.scalars(select(Passkey), execution_options=passkeys.OF_ALL)
+            key, count = gone.id, gone.sign_count
+            db.session.delete(unscoped(gone, "a test"))
+            db.session.flush()
+            other = Passkey(id=key, user_id=user_of(BOB).id, sign_count=count, **parts)
+            db.session.add(unscoped(other, "a test"))
+            db.session.commit()
+
+    with monkeypatch.context() as patch:
+        verify = and_then(remove_and_add, webauthn.verify_authentication_response)
+        patch.setattr(webauthn, "verify_authentication_response", verify)
+        assert not is_complete(passkey_step(thief, answer, alone=True))
+    assert not thief.is_signed_in()
 
 
 @asvs("6.3.3", "6.5.6", "16.3.1")

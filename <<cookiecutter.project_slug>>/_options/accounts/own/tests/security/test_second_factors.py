@@ -53,6 +53,7 @@ from tests.factors import (
 from tests.flows import RESET
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice, slow
+from tests.overtaking import and_then
 from tests.own_data_actions import download
 from tests.password_actions import set_password
 from tests.races import ALICE, at_once, meeting
@@ -267,6 +268,56 @@ def test_a_ticket_ends_with_the_sessions_of_everybody(
     assert cli("sessions", "revoke", "--all").exit_code == 0
     assert not is_complete(code_step(thief, clock.code(secret)))
     assert not thief.is_signed_in()
+
+
+@asvs("7.4.5", "15.4.2")
+def test_a_sign_in_that_is_just_complete_ends_with_the_sessions_of_everybody(
+    app: Flask,
+    clock: Clock,
+    secret: str,
+    cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second step comes just before the tickets end: its session must not outlive them."""
+    thief, end = between(app), tickets.revoke_all
+
+    def after_the_second_step() -> None:
+        assert at_once(attempt(thief, clock.code(secret))) == [True]
+        end()
+
+    monkeypatch.setattr(tickets, "revoke_all", after_the_second_step)
+    assert cli("sessions", "revoke", "--all").exit_code == 0
+    assert not thief.is_signed_in()
+    with app.app_context():
+        assert db.session.scalars(select(Session)).all() == []
+
+
+@asvs("6.3.3", "7.4.3", "15.4.2")
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_ticket_that_has_ended_does_not_count_by_that_of_another_user(
+    app: Flask, clock: Clock, secret: str, monkeypatch: pytest.MonkeyPatch, counted: bool
+) -> None:
+    """The password changes between the steps, and the next ticket gets the same id in SQLite."""
+    thief = between(app)
+
+    def end_and_issue() -> None:
+        with asking(app):
+            (ended,) = db.session.scalars(select(Ticket), execution_options=tickets.OF_ALL)
+            db.session.expunge(ended)
+            tickets.revoke_all()
+            other, _ = tickets.issue("second factor", user_of(BOB))
+            other.id = ended.id
+            db.session.commit()
+
+    with monkeypatch.context() as patch:
+        count_try, found = tickets.count_try, and_then(end_and_issue, lambda ticket: ticket)
+        after = and_then(end_and_issue, count_try)
+        patch.setattr(tickets, "count_try", after if counted else lambda it: count_try(found(it)))
+        assert not is_complete(code_step(thief, clock.code(secret)))
+    assert not thief.is_signed_in()
+    with app.app_context():
+        (left,) = db.session.scalars(select(Ticket), execution_options=tickets.OF_ALL)
+        assert (left.user_id, left.tries) == (user_of(BOB).id, 0)
 
 
 @asvs("6.3.3", "7.4.3")

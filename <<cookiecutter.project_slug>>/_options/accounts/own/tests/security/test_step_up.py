@@ -12,15 +12,29 @@ from typing import Any
 import pytest
 import webauthn
 from flask import Flask
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from werkzeug.test import TestResponse
 
-from app.auth import account_lock, authentication, revocation, sessions, step_up, tickets
-from app.auth.models import Session
+from app.auth import (
+    account_lock,
+    authentication,
+    revocation,
+    sessions,
+    step_up,
+    throttling,
+    tickets,
+)
+from app.auth.models import Session, User
 from app.auth.step_up import FRESH
 from app.database import db, now
+from app.secret import Secret
 from app.security.access import is_public, needs_fresh_proof
-from tests.account_actions import change_address, ready_to_change_address, ready_to_change_password
+from tests.account_actions import (
+    change_address,
+    ready_to_change_address,
+    ready_to_change_password,
+    ready_to_confirm_address,
+)
 from tests.accounts import start_session
 from tests.actions import ready_to_post
 from tests.authenticator import Authenticator
@@ -58,9 +72,9 @@ from tests.factors import (
     with_passkey,
 )
 from tests.flows import RESET
-from tests.mailbox import mails
+from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice
-from tests.overtaking import Overtaking
+from tests.overtaking import Overtaking, TakenId, and_then
 from tests.password_actions import set_password
 from tests.races import ALICE, at_once
 from tests.resources import NEW_PASSWORD, accepted, add_all
@@ -558,6 +572,28 @@ def test_a_failure_at_the_sign_in_does_not_keep_the_owner_from_a_proof(
     assert is_fresh(alice)
 
 
+@asvs("6.3.1")
+def test_after_a_wrong_proof_the_answer_says_what_helps(app: Flask, alice: Browser) -> None:
+    """The session counts: neither the mailed link nor waiting resets a hundred failures in it."""
+    for answer in (
+        prove_by_password(alice, "wrong"),
+        alice.change_password("wrong", NEW_PASSWORD),
+        prove_by_passkey(alice, {}),
+    ):
+        assert throttling.SESSION_HINT in answer.text
+        assert throttling.HINT not in answer.text
+    with app.app_context():
+        db.session.execute(update(Session).values(failures=throttling.ALARM, failed_at=None))
+        db.session.commit()
+    age_proofs(app)
+    prove_by_password(alice, PASSWORD)
+    assert not is_fresh(alice)
+    assert is_complete(password_step(alice, ALICE, PASSWORD))
+    age_proofs(app)
+    prove_by_password(alice, PASSWORD)
+    assert is_fresh(alice)
+
+
 # --- A thief in the middle of something, while the owner throws everybody out
 
 
@@ -628,6 +664,19 @@ def test_the_address_does_not_change_by_a_session_that_has_just_ended(
     assert not mails(app, "thief@example.com")
 
 
+@asvs("7.4.3", "15.4.2")
+def test_a_link_changes_no_address_by_a_session_that_has_just_ended(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thief opens it while the owner signs out everywhere else."""
+    assert change_address(alice, "thief@example.com").status_code < 400
+    send = ready_to_confirm_address(alice, newest_token(app, "thief@example.com"))
+    answer = overtaken(app, monkeypatch, send, (sessions, "find"), owner_begins_anew)
+    assert answer.status_code == 401
+    with app.app_context():
+        assert db.session.scalars(select(User.id).where(User.email == Secret(ALICE))).all()
+
+
 def owner_begins_anew(app: Flask) -> Callable[[], None]:
     def end() -> None:
         with asking(app):
@@ -676,6 +725,49 @@ def test_a_proof_does_not_revive_a_session_that_has_just_ended(
     response = overtaken(app, monkeypatch, act)
     assert response.status_code < 500
     assert not alice.is_signed_in()
+
+
+@asvs("7.2.4", "8.2.2", "15.4.2")
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+@pytest.mark.parametrize("owner", [ALICE, BOB])
+def test_a_proof_is_not_for_the_session_that_has_just_got_the_id(
+    app: Flask,
+    alice: Browser,
+    bob: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: str,
+    password: str,
+) -> None:
+    """A thief of bob's session proves it, and it ends meanwhile: bob signs in anew, or alice.
+
+    The answer would give the thief the new session.
+    """
+    with app.app_context():
+        taken = TakenId(app, session_of(app, BOB), user_of(owner).id)
+    with monkeypatch.context() as patch:
+        verify = and_then(taken, authentication.verify_password)
+        patch.setattr(authentication, "verify_password", verify)
+        assert prove_by_password(bob, password).status_code in (401, 422)
+    assert taken.is_untouched()
+    assert not bob.is_signed_in()
+    assert alice.is_signed_in()
+
+
+@asvs("7.2.4", "8.2.2", "15.4.2")
+@pytest.mark.parametrize("owner", [ALICE, BOB])
+def test_a_wrong_passkey_is_not_counted_for_the_session_that_has_just_got_the_id(
+    app: Flask, alice: Browser, bob: Browser, monkeypatch: pytest.MonkeyPatch, owner: str
+) -> None:
+    with app.app_context():
+        taken = TakenId(app, session_of(app, BOB), user_of(owner).id)
+        before = user_of(ALICE).failures
+    with monkeypatch.context() as patch:
+        patch.setattr(tickets, "find", and_then(taken, tickets.find))
+        assert prove_by_passkey(bob, {}).status_code in (401, 422)
+    assert taken.is_untouched()
+    with app.app_context():
+        assert user_of(ALICE).failures == before
+        assert user_of(BOB).failures == 1
 
 
 @asvs("7.4.3", "15.4.2")

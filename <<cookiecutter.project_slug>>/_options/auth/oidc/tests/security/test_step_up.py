@@ -16,7 +16,7 @@ from flask import Flask
 from requests import ConnectionError as NoConnection
 from sqlalchemy import func, select, update
 
-from app.auth import provider_proof, step_up
+from app.auth import authentication, provider_proof, step_up
 from app.auth.models import Session, User
 from app.auth.provider_tokens import LEEWAY
 from app.database import db, now
@@ -24,6 +24,7 @@ from app.security.access import is_public, needs_fresh_proof
 from app.security.safe_methods import CHANGING
 from tests.browser import ORIGIN, PASSWORD, PROFILE, STEP_UP, Browser, csrf_token, html
 from tests.marks import asvs, practice
+from tests.overtaking import TakenId, and_then
 from tests.own_data_actions import DELETED, download, ready_to_delete
 from tests.races import at_once, statuses
 from tests.resources import RESOURCES
@@ -382,7 +383,7 @@ def test_a_session_that_ends_while_the_provider_is_asked_stays_ended(
         return tokens(*args)
 
     monkeypatch.setattr(STUB, "tokens", slow)
-    assert stale.get(answer).status_code == 409
+    assert stale.get(answer).status_code == 401
     assert not stale.is_signed_in()
     assert state(app) == []
 
@@ -524,6 +525,34 @@ def test_an_emergency_account_steps_up_by_password(app: Flask, operator: Browser
     assert download(operator).status_code == 200
     operator.use_credential(stolen)
     assert not operator.is_signed_in()
+
+
+@asvs("7.2.4", "8.2.2", "15.4.2")
+@pytest.mark.parametrize("emergency", [False, True], ids=["provider", "password"])
+def test_a_proof_is_not_for_the_session_that_has_just_got_the_id(
+    app: Flask,
+    alice: Browser,
+    operator: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    emergency: bool,
+) -> None:
+    """A user ends the session meanwhile: the answer would sign them in as somebody else."""
+    thief = operator if emergency else alice
+    with app.app_context():
+        found = db.session.scalars(select(Session).join(Session.user).order_by(User.issuer))
+        by_password, by_provider = found.all()
+    mine, other = (by_password, by_provider) if emergency else (by_provider, by_password)
+    taken, answer = TakenId(app, mine, other.user_id), answer_to(alice)
+    place, name = (authentication, "verify_password") if emergency else (STUB, "tokens")
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, and_then(taken, getattr(place, name)))
+        if emergency:
+            response = operator.submit(STEP_UP, {"password": PASSWORD})
+        else:
+            response = alice.get(answer)
+    assert response.status_code == 401
+    assert taken.is_untouched()
+    assert not thief.is_signed_in()
 
 
 @asvs("6.3.1", "7.5.3", "16.3.1")

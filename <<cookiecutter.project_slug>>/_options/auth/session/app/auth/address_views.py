@@ -41,7 +41,8 @@ def change() -> ResponseReturnValue:
     if g.user is None:
         return render_template("auth/sign_in_first.html"), 401
     if request.method == "POST":
-        if address_change.change(Secret(request.form.get("token", "")), g.user):
+        user = identity.locked_session().user
+        if address_change.change(Secret(request.form.get("token", "")), user):
             db.session.commit()
             flash("Your address is changed.")
             return redirect(url_for("account.index"))

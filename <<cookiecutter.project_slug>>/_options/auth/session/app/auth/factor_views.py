@@ -5,7 +5,15 @@ from __future__ import annotations
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import account_views, factor_resets, identity, second_factors, totp, totp_codes
+from app.auth import (
+    account_views,
+    factor_resets,
+    identity,
+    second_factors,
+    session_lock,
+    totp,
+    totp_codes,
+)
 from app.auth.factor_forms import CodeForm, PasskeyForm
 from app.auth.protection import Protection
 from app.auth.qr import QRCode
@@ -55,7 +63,7 @@ def app() -> ResponseReturnValue:
         if codes is not None:
             identity.prove("code")
             return done("The authenticator app is set up.", codes)
-        db.session.rollback()
+        session_lock.roll_back(identity.current_session())
         form.code.errors = [WRONG_CODE]
     user = identity.current_user()
     secret = totp.pending(identity.current_session())

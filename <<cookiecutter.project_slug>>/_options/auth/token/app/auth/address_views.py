@@ -37,7 +37,7 @@ def request_change(body: Address) -> None:
     "Change the address by the code of a mail", body=LinkToken, status=204, errors=[404, 409]
 )
 def change(body: LinkToken) -> None:
-    if not address_change.change(body.token, identity.current_user()):
+    if not address_change.change(body.token, identity.locked_session().user):
         db.session.rollback()
         raise NotFound("This code is invalid or has expired. Ask for a new one.")
     db.session.commit()

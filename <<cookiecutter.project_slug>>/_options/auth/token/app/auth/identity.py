@@ -14,7 +14,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from app import validation
-from app.auth import personal_tokens, sessions, token_access, token_form, tokens
+from app.auth import personal_tokens, session_lock, sessions, token_access, token_form, tokens
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.auth.schemas import TokenPair
 from app.secret import Secret
@@ -74,7 +74,7 @@ def locked_session() -> Session:
     :raises Unauthorized: when it has just ended: its owner may have ended the session of a thief.
     """
     session = current_session()
-    if not sessions.lock(session):
+    if not session_lock.lock(session):
         raise unauthorized("Please sign in.", "invalid_token")
     return session
 
@@ -95,8 +95,11 @@ def start_session(user: User, proof: str, proven_at: datetime | None) -> TokenPa
 
 
 def prove(proof: str) -> TokenPair:
-    """Record a fresh proof: the session goes on, with new tokens. The caller commits."""
-    session = current_session()
+    """Record a fresh proof: the session goes on, with new tokens. The caller commits.
+
+    :raises Unauthorized: when the session has ended while the proof was checked.
+    """
+    session = locked_session()
     return tokens.pair(session, sessions.renew(session, proof))
 
 

@@ -105,8 +105,9 @@ def find(token: Secret) -> PersonalToken | None:
         security_event("authn_token_expired", account=row.user_id, pat=row.public_id)
         return None
     if row.last_used_at is None or seen - row.last_used_at > TOUCH_EVERY:
-        touch = update(PersonalToken).where(PersonalToken.id == row.id).values(last_used_at=seen)
-        touched = best_effort.write(touch)
+        # Not by the id alone: SQLite gives that of the newest row again.
+        this = PersonalToken.id == row.id, PersonalToken.token_hash == row.token_hash
+        touched = best_effort.write(update(PersonalToken).where(*this).values(last_used_at=seen))
         if touched == 0:
             return None  # another request has just revoked it
         if touched:

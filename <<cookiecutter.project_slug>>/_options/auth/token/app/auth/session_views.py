@@ -47,7 +47,7 @@ class OtherSessions(Model):
 @api.operation("List where the account is signed in", answer=Sessions)
 def index() -> Sessions:
     this = identity.current_session()
-    found = db.session.scalars(sessions.NEWEST)
+    found = sessions.running(db.session.scalars(sessions.NEWEST))
     return Sessions(sessions=[shown(session, session is this) for session in found])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.auth import identity, personal_tokens, revocation, token_access, token_form
 from app.auth.models import User
@@ -23,6 +23,7 @@ from app.database import db, now
 from app.secret import Secret, hash_secret
 from app.security.access import fresh, is_public, needs_fresh_proof, public
 from app.security.rate_limits import SCRIPT, WRITE
+from app.security.scope import unscoped
 from app.settings import PAT_PREFIX
 from tests import needs
 from tests.account_actions import ready_to_change_password
@@ -32,7 +33,7 @@ from tests.database import flask_db
 from tests.factors import age_proofs, asking, user_of, with_app
 from tests.mailbox import mails, newest_token
 from tests.marks import asvs, practice, slow
-from tests.overtaking import delete_first
+from tests.overtaking import and_then, delete_first
 from tests.own_data_actions import ready_to_delete
 from tests.password_actions import ask_for_reset, set_password
 from tests.races import ALICE, at_once
@@ -497,6 +498,28 @@ def test_a_token_that_is_revoked_while_it_is_used_is_nobodys(
     with monkeypatch.context() as patch:
         patch.setattr(personal_tokens, "now", delete_first(app, PersonalToken))
         assert script(app, token).get(SAMPLES).status_code == 401
+
+
+@asvs("7.4.1", "15.4.2")
+def test_a_token_that_has_just_got_the_id_of_a_revoked_one_is_another(
+    app: Flask, alice: Browser, bob: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite gives the id of the newest row again."""
+    token = token_of(alice, "read")
+    (mine,) = stored(app)
+
+    def revoke_and_make() -> None:
+        with app.app_context():
+            db.session.execute(delete(PersonalToken), execution_options=personal_tokens.OF_ALL)
+            other = PERSONAL_TOKENS.make(user_of(bob.email), {})
+            other.id = mine.id
+            db.session.add(unscoped(other, "a test"))
+            db.session.commit()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(personal_tokens, "now", and_then(revoke_and_make, personal_tokens.now))
+        assert script(app, token).get(SAMPLES).status_code == 401
+    assert [it.last_used_at for it in stored(app)] == [None]
 
 
 # --- Limits

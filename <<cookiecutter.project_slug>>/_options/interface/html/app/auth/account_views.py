@@ -20,7 +20,7 @@ def index() -> str:
     has_password = "password.change" in current_app.view_functions
     return render_template(
         "account/index.html",
-        sessions=db.session.scalars(sessions.NEWEST).all(),
+        sessions=sessions.running(db.session.scalars(sessions.NEWEST)),
         current_session=identity.current_session(),
         password_url=url_for("password.change") if has_password else None,
     )

@@ -26,6 +26,7 @@ from tests.browser import (
     PASSWORD,
     PROFILE,
     SAMPLES,
+    SIGNED_IN,
     WRITE,
     Browser,
     html,
@@ -205,6 +206,20 @@ def test_a_user_sees_all_sessions_and_ends_any_after_a_fresh_proof(
     end(other, cli, alice)
     assert not other.is_signed_in()
     assert bob.is_signed_in()
+
+
+@asvs("7.5.2")
+def test_a_session_that_has_ended_by_itself_is_not_shown(app: Flask, alice: Browser) -> None:
+    other = Browser(app, "198.51.100.77")
+    assert other.sign_in(alice.email).status_code == SIGNED_IN
+    assert other.address in alice.get(PROFILE).text
+    with app.app_context():
+        of_other = update(Session).where(Session.address == other.address)
+        old = now() - ABSOLUTE_TIMEOUT - timedelta(minutes=1)
+        db.session.execute(of_other.values(last_seen_at=old))
+        db.session.commit()
+    assert other.address not in alice.get(PROFILE).text
+    assert not other.is_signed_in()
 
 
 @practice("auth.sessions")
