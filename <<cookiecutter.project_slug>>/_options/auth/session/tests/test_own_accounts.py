@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import orm, select
+from sqlalchemy.exc import OperationalError
 
 from app.auth.models import User
 from app.database import db
 from app.secret import Secret
 from app.security.passwords import verify_password
+from tests.account_actions import ready_to_change_password
+from tests.actions import ready_to_sign_in
 from tests.browser import CONFIRM, PASSWORD, SIGN_UP, Browser, html
+from tests.factors import with_app
 from tests.mailbox import newest_token
 from tests.marks import asvs, practice, slow
 
@@ -59,3 +66,41 @@ def test_nobody_makes_themselves_enabled_or_verified(app: Flask, browser: Browse
 @asvs("14.3.2")
 def test_the_page_for_a_new_password_is_not_stored(alice: Browser) -> None:
     assert alice.get("/account/password").headers["Cache-Control"] == "no-store"
+
+
+def failing(statement: str) -> Callable[[orm.Session], None]:
+    """A commit that the database refuses."""
+
+    def commit(session: orm.Session) -> None:
+        session.flush()
+        raise OperationalError(statement, None, Exception("the server has gone away"))
+
+    return commit
+
+
+@practice("auth.sessions")
+def test_a_browser_stays_signed_in_when_a_new_session_cannot_be_stored(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is 503, and must not bring the cookie of a session that is not there."""
+    for send in (
+        ready_to_change_password(alice, NEW_PASSWORD),
+        ready_to_sign_in(alice, alice.email, PASSWORD),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(orm.Session, "commit", failing("COMMIT"))
+            assert send().status_code == 503
+        assert alice.is_signed_in()
+    assert Browser(app).sign_in(alice.email, PASSWORD).status_code == 302
+
+
+@practice("auth.sessions", "auth.second_factors")
+def test_a_browser_stays_signed_in_when_a_ticket_cannot_be_stored(
+    app: Flask, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = ready_to_sign_in(alice, alice.email, PASSWORD)
+    with_app(app, alice.email)
+    with monkeypatch.context() as patch:
+        patch.setattr(orm.Session, "commit", failing("COMMIT"))
+        assert send().status_code == 503
+    assert alice.is_signed_in()

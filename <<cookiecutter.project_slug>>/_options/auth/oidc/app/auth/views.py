@@ -73,9 +73,8 @@ def callback() -> ResponseReturnValue:
     security_event("authn_login_success", level=logging.INFO, account=user.id)
     identity.leave()
     sid, proven_at = claims.get("sid"), provider_proof.proven_at(claims)
-    session = identity.start_session(user, step_up.BY_PROVIDER, proven_at)
-    session.provider_sid = sid if is_name(sid) else None
-    db.session.commit()
+    provider_sid = sid if is_name(sid) else None
+    identity.start_session(user, step_up.BY_PROVIDER, proven_at, provider_sid=provider_sid)
     return redirect(own_path(started.target) or first_page())
 
 
@@ -110,7 +109,6 @@ def emergency() -> ResponseReturnValue:
         ):
             identity.leave()
             identity.start_session(user, step_up.BY_PASSWORD, now())
-            db.session.commit()
             security_event("authn_emergency_login", stage="success")
             return redirect(own_path(request.args.get("next")) or first_page())
         error = f"The e-mail address or the password is wrong. {throttling.HINT}"

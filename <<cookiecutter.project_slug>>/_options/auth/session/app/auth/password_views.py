@@ -7,7 +7,6 @@ from flask.typing import ResponseReturnValue
 
 from app.auth import accounts, identity, stay_signed_in, throttling
 from app.auth.forms import PasswordForm
-from app.database import db
 from app.security import rate_limits
 from app.security.access import fresh
 
@@ -26,10 +25,11 @@ def change() -> ResponseReturnValue:
         this = identity.current_session()
         proof, proven_at, stays = this.proof, this.proven_at, this.stays
         if accounts.change_password(this, current, new):
-            stay_signed_in.keep(identity.start_session(user, proof, proven_at), stays)
-            db.session.commit()
+            kept = {"stays": stay_signed_in.granted(stays)}
+            stay_signed_in.keep(identity.start_session(user, proof, proven_at, **kept))
             flash("Your password is changed. You are signed out everywhere else.")
             return redirect(url_for("account.index"))
-        form.current_password.errors = [f"This is not your current password. {throttling.HINT}"]
+        wrong = f"This is not your current password. {throttling.SESSION_HINT}"
+        form.current_password.errors = [wrong]
     status = 422 if form.is_submitted() else 200
     return render_template("account/password.html", form=form), status

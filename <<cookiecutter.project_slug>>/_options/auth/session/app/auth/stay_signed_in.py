@@ -33,11 +33,15 @@ def remembered() -> bool:
     return bool(session.get(ENTRY))
 
 
-def keep(started: Session, chosen: bool | None) -> None:
-    """Keep this session in this browser, if its user chose that. The caller commits.
+def granted(chosen: bool | None) -> bool | None:
+    """What a session says about it (``stays``): True if its user chose it and may, else None."""
+    return True if chosen and offered() else None
+
+
+def keep(started: Session) -> None:
+    """Keep the cookie of this session when the browser is closed, if the session stays.
 
     The end of the cookie is the absolute timeout of the session; sending it again does not move it.
     """
-    if chosen and offered():
-        started.stays = True
+    if started.stays:
         session[UNTIL] = int((started.created_at + lifetime().absolute).timestamp())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth import identity, sign_in, stay_signed_in, throttling, ticket_cookie
@@ -43,14 +43,15 @@ def go_on(found: sign_in.SignIn, *, stays: bool) -> ResponseReturnValue:
     identity.leave()
     if found.ticket is not None:
         security_event("authn_second_factor_asked", level=logging.INFO, account=found.user.id)
+        db.session.commit()
+        session.clear()  # not before: if the commit fails, the session before goes on
         ticket_cookie.keep(found.ticket)
         stay_signed_in.remember(stays)
-        answer = redirect(url_for("second_step.code", next=target))
-    else:
-        stay_signed_in.keep(identity.start_session(found.user, str(found.proof), now()), stays)
-        answer = redirect(target or first_page())
-    db.session.commit()
-    return answer
+        return redirect(url_for("second_step.code", next=target))
+    kept = {"stays": stay_signed_in.granted(stays)}
+    started = identity.start_session(found.user, str(found.proof), now(), **kept)
+    stay_signed_in.keep(started)
+    return redirect(target or first_page())
 
 
 @blueprint.post("/logout")

@@ -9,7 +9,7 @@ from flask import g, redirect, request, session
 from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
-from app.auth import sessions
+from app.auth import session_lock, sessions
 from app.auth.models import MAX_EMAIL, Session, User, normalize_email
 from app.database import db
 from app.secret import Secret, hash_secret
@@ -52,7 +52,7 @@ def locked_session() -> Session:
 
     :raises Unauthorized: when it has just ended: its owner may have ended the session of a thief.
     """
-    if not sessions.lock(current_session()):
+    if not session_lock.lock(current_session()):
         raise Unauthorized("Please sign in.")
     return current_session()
 
@@ -61,29 +61,32 @@ def leave() -> None:
     """End the session of this browser, if it has one: another begins (ASVS 7.2.4).
 
     A thief who copied its cookie must not keep a session that the user believes to be over.
-    The caller commits.
+    The caller commits, and clears the cookie after that.
     """
     if g.session is not None:
         sessions.end(g.session)
         g.user = g.session = None
-    session.clear()
 
 
-def start_session(user: User, proof: str, proven_at: datetime | None) -> Session:
-    """Start a session for ``user`` in a fresh cookie. The caller commits.
+def start_session(user: User, proof: str, proven_at: datetime | None, **more: object) -> Session:
+    """Start a session for ``user``, and commit; then the browser gets it in a fresh cookie.
 
-    Nothing of the old cookie stays: a planted one (session fixation) is worthless after sign-in.
+    If the commit fails, the session before is still valid, and its cookie stays. Otherwise nothing
+    of the old cookie does: a planted one (session fixation) is worthless after sign-in.
 
     :param proof: how and when the user proved their identity; see :mod:`app.auth.step_up`.
+    :param more: further columns of the session.
     """
-    session.clear()
     started, token = sessions.start(
         user,
         address=request.remote_addr or "",
         device=request.user_agent.string,
         proof=proof,
         proven_at=proven_at,
+        **more,
     )
+    db.session.commit()
+    session.clear()
     session[SESSION_ID] = token.reveal()
     return started
 
@@ -94,8 +97,9 @@ def prove(proof: str, proven_at: datetime | None = None) -> None:
     The browser gets it after the commit: if that fails, the old one is still valid.
 
     :param proven_at: when it was given; by default now.
+    :raises Unauthorized: when the session has ended while the proof was checked.
     """
-    token = sessions.renew(current_session(), proof, proven_at)
+    token = sessions.renew(locked_session(), proof, proven_at)
     db.session.commit()
     session[SESSION_ID] = token.reveal()
 
