@@ -59,11 +59,12 @@ def change_password(session: Session, current: Secret, new: Secret) -> bool:
     Links to another address or password that wait end, too: a thief may have asked for them.
     """
     user = session.user
+    stored = hash_password(new)  # before rows are locked: it takes long
     if not authentication.reauthenticate(session, current):
         security_event("authn_password_change_fail", account=user.id)
         return False
     throttling.clear(user)
-    user.password_hash = hash_password(new)
+    user.password_hash = stored
     db.session.flush()
     revocation.end_all(user)
     devices.remember(user)

@@ -41,6 +41,10 @@ HINT = (
     "After many failed attempts, wait 15 minutes. After 100 in a row, open the link that we mail"
     " to the owner of the account, or set a new password."
 )
+# Shown where the failures of the session decide, see app.auth.authentication.is_early.
+SESSION_HINT = (
+    "After many failed attempts, wait 15 minutes. After 100 in a row, sign out and sign in again."
+)
 # <% endif %>
 
 

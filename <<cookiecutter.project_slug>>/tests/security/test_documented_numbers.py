@@ -148,6 +148,8 @@ def test_the_documents_name_the_numbers_of_the_service(document: str, words: str
 def test_what_users_read_names_the_delay() -> None:
     assert f"wait {DELAY} minutes" in throttling.HINT
     # <% if cookiecutter.auth != "oidc" %>
+    for hint in (throttling.HINT, throttling.SESSION_HINT):
+        assert f"wait {DELAY} minutes. After {throttling.ALARM} in a row, " in hint
     assert account_limits.SIGN_UP.endswith(" per hour")
     # <% endif %>
 

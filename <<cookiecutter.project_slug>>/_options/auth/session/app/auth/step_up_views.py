@@ -39,13 +39,13 @@ def prove() -> ResponseReturnValue:
         if form.validate_on_submit():
             if proof := step_up.by_code(session, form.code.data):
                 return _proven(proof)
-            form.code.errors = [f"{WRONG_CODE} {throttling.HINT}"]
+            form.code.errors = [f"{WRONG_CODE} {throttling.SESSION_HINT}"]
         return _page(form)
     form = ProofForm()
     if form.validate_on_submit():
         if step_up.by_password(session, form.password.data):
             return _proven(step_up.PASSWORD)
-        form.password.errors = [f"This is not your password. {throttling.HINT}"]
+        form.password.errors = [f"This is not your password. {throttling.SESSION_HINT}"]
     return _page(form)
 
 
@@ -69,7 +69,7 @@ def passkey() -> ResponseReturnValue:
     if step_up.by_passkey(identity.current_session(), ticket_cookie.kept(), answer):
         return _proven("passkey")
     form = CodeForm() if second_factors.of(identity.current_user()) else ProofForm()
-    return _page(form, f"{WRONG_PASSKEY} {throttling.HINT}")
+    return _page(form, f"{WRONG_PASSKEY} {throttling.SESSION_HINT}")
 
 
 def _proven(proof: str) -> ResponseReturnValue:

@@ -45,7 +45,7 @@ def change_password(body: PasswordChange) -> SignedIn:
     proof, proven_at = session.proof, session.proven_at
     if not accounts.change_password(session, body.current_password, body.new_password):
         wrong = "This is not your current password."
-        raise InvalidInput(("#/current_password", f"{wrong} {throttling.HINT}"))
+        raise InvalidInput(("#/current_password", f"{wrong} {throttling.SESSION_HINT}"))
     answer = sign_in_answers.start(user, proof, proven_at)
     db.session.commit()
     return answer

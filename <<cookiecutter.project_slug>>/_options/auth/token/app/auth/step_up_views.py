@@ -38,11 +38,11 @@ def prove(body: Proof) -> TokenPair:
     if body.code is not None:
         if proof := step_up.by_code(session, body.code):
             return _proven(proof)
-        raise InvalidInput(("#/code", f"{WRONG_CODE} {throttling.HINT}"))
+        raise InvalidInput(("#/code", f"{WRONG_CODE} {throttling.SESSION_HINT}"))
     if second_factors.of(session.user):
         raise InvalidInput(("#/password", "Use the second factor of this account for the proof."))
     if body.password is None or not step_up.by_password(session, body.password):
-        raise InvalidInput(("#/password", f"This is not your password. {throttling.HINT}"))
+        raise InvalidInput(("#/password", f"This is not your password. {throttling.SESSION_HINT}"))
     return _proven(step_up.PASSWORD)
 
 
@@ -67,7 +67,7 @@ def options() -> Challenge:
 def passkey(body: PasskeyProof) -> TokenPair:
     answer = json.dumps(body.credential)
     if not step_up.by_passkey(identity.current_session(), body.ticket, answer):
-        raise InvalidInput(("#/credential", f"{WRONG_PASSKEY} {throttling.HINT}"))
+        raise InvalidInput(("#/credential", f"{WRONG_PASSKEY} {throttling.SESSION_HINT}"))
     return _proven("passkey")
 
 
