@@ -172,8 +172,8 @@ DEFECTS = [
     Defect(
         "auth.sessions",
         "a page shows the newest sessions alone",
-        "sessions=db.session.scalars(sessions.NEWEST).all(),",
-        "sessions=db.session.scalars(sessions.NEWEST.limit(3)).all(),",
+        "sessions=sessions.running(db.session.scalars(sessions.NEWEST)),",
+        "sessions=sessions.running(db.session.scalars(sessions.NEWEST.limit(3))),",
         "test_a_user_sees_as_many_sessions_as_there_may_be",
     ),
     # 10: the provider

@@ -81,20 +81,20 @@ DEFECTS = [
     ),
     pages(
         "whoever sends the field stays",
-        "    if chosen and offered():\n",
-        "    if chosen:\n",
+        "    return True if chosen and offered() else None\n",
+        "    return True if chosen else None\n",
         "test_staying_signed_in_is_off_by_default",
     ),
     pages(
         "everybody stays",
-        "    if chosen and offered():\n",
-        "    if offered():\n",
+        "    return True if chosen and offered() else None\n",
+        "    return True if offered() else None\n",
         STAYS,
     ),
     pages(
         "staying outlasts the absolute timeout",
-        "        or seen - session.created_at > absolute\n",
-        "        or (seen - session.created_at > absolute and not session.stays)\n",
+        "        or at - session.created_at > absolute\n",
+        "        or (at - session.created_at > absolute and not session.stays)\n",
         "test_a_session_that_stays_ends_as_well",
     ),
     pages(

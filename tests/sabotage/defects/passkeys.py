@@ -85,8 +85,8 @@ DEFECTS = [
     ),
     passkeys(
         "two answers with one count both count",
-        "    this = Passkey.id == passkey.id, Passkey.sign_count == passkey.sign_count\n",
-        "    this = (Passkey.id == passkey.id,)\n",
+        "update(Passkey).where(*this, Passkey.sign_count == passkey.sign_count)\n",
+        "update(Passkey).where(*this)\n",
         "test_only_one_of_two_answers_with_the_same_counter_succeeds",
     ),
     passkeys(
@@ -139,10 +139,17 @@ DEFECTS = [
     ),
     fresh(
         "what a fresh proof allowed goes on when the session has ended",
-        "account_lock.lock(session.user) and db.session.scalar(again) is not None\n",
+        "account_lock.lock(session.user) and as_stored(session) is not None\n",
         "account_lock.lock(session.user)\n",
         "test_the_address_does_not_change_by_a_session_that_has_just_ended",
-        file="app/auth/sessions.py",
+        file="app/auth/session_lock.py",
+    ),
+    fresh(
+        "while the password is hashed, the session becomes another",
+        "    if session and session_lock.as_stored(session) is None:\n",
+        "    if session and db.session.get(Session, session.id, populate_existing=True) is None:\n",
+        "test_a_proof_is_not_for_the_session_that_has_just_got_the_id",
+        file="app/auth/authentication.py",
     ),
     fresh(
         "an answer for a sign-in is a proof",
@@ -183,7 +190,7 @@ DEFECTS = [
     ),
     sessions(
         "a proof keeps the old token",
-        "    token = sessions.renew(current_session(), proof, proven_at)\n    db.session.commit()\n"
+        "    token = sessions.renew(locked_session(), proof, proven_at)\n    db.session.commit()\n"
         "    session[SESSION_ID] = token.reveal()\n",
         "    this = current_session()\n"
         "    this.proof, this.proven_at = proof, proven_at or this.last_seen_at\n"

@@ -17,7 +17,7 @@ RANDOM = "test_recovery_codes_are_random_and_stored_as_hashes"
 STORED = "test_a_ticket_is_random_and_stored_as_a_hash"
 SET_UP = "test_an_app_protects_after_its_first_code"
 FORGOTTEN = "test_a_right_password_keeps_the_count_of_wrong_codes"
-COUNTED = "this = Ticket.id == ticket.id, Ticket.tries < MAX_TRIES, Ticket.expires_at > now()"
+COUNTED = "this = *_this(ticket), Ticket.tries < MAX_TRIES, Ticket.expires_at > now()"
 
 DEFECTS = [
     apps(
@@ -129,7 +129,7 @@ DEFECTS = [
     tickets(
         "tries at once are not all counted",
         COUNTED,
-        "this = Ticket.id == ticket.id, Ticket.expires_at > now()",
+        "this = *_this(ticket), Ticket.expires_at > now()",
         "test_tries_at_once_are_all_counted",
     ),
     tickets(
@@ -291,6 +291,13 @@ DEFECTS = [
         "    tickets.end_all(user)\n",
         "",
         "test_a_ticket_ends_with_the_password_it_was_given_for",
+        file="app/auth/revocation.py",
+    ),
+    around(
+        "a sign-in is completed after all sessions have ended",
+        "    tickets.revoke_all()\n    db.session.commit()\n    count = last = 0\n",
+        "    count = last = 0\n",
+        "test_a_ticket_ends_with_the_sessions_of_everybody",
         file="app/auth/revocation.py",
     ),
     around(

@@ -152,8 +152,8 @@ DEFECTS = [
     Defect(
         "step-up",
         "a new password is a fresh proof",
-        "identity.start_session(user, proof, proven_at), stays)",
-        "identity.start_session(user, proof, this.last_seen_at), stays)",
+        "identity.start_session(user, proof, proven_at, **kept)",
+        "identity.start_session(user, proof, this.last_seen_at, **kept)",
         "test_a_new_password_is_no_fresh_proof",
     ),
     Defect(
@@ -252,8 +252,8 @@ DEFECTS = [
     ),
     accounts(
         "wrong proofs are counted without the lock",
-        "    db.session.rollback()\n    account_lock.lock(session.user)\n",
-        "    db.session.rollback()\n",
+        "    session_lock.roll_back(session)\n    account_lock.lock(session.user)\n",
+        "    session_lock.roll_back(session)\n",
         "test_wrong_proofs_are_counted_for_the_account",
     ),
     accounts(
@@ -330,15 +330,15 @@ DEFECTS = [
     Defect(
         "auth.sessions",
         "the next session with its id is the one that has ended",
-        "Session.id == session.id, Session.public_id == session.public_id)",
-        "Session.id == session.id)",
+        "    return Session.id == session.id, Session.public_id == session.public_id\n",
+        "    return Session.id == session.id, Session.id == session.id\n",
         "test_the_next_session_of_the_owner_does_not_count_as_the_one_that_has_just_ended",
     ),
     Defect(
         "tickets",
         "the next ticket with its id is the one that has ended",
-        "Ticket.id == ticket.id, Ticket.token_hash == ticket.token_hash)",
-        "Ticket.id == ticket.id)",
+        "    return Ticket.id == ticket.id, Ticket.token_hash == ticket.token_hash\n",
+        "    return Ticket.id == ticket.id, Ticket.id == ticket.id\n",
         "test_a_ticket_with_the_id_of_one_that_has_ended_is_another",
     ),
     Defect(
