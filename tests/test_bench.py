@@ -8,7 +8,7 @@ from importlib import import_module
 
 import pytest
 
-from tools.bench import report
+from tools.bench import overhead, report
 from tools.bench.__main__ import PARTS, main
 from tools.bench.measure import Bar, Load, Result, alternately, http_request, ratio
 
@@ -34,6 +34,12 @@ def test_the_pages_show_what_was_measured_and_nothing_else() -> None:
             assert f"| {' | '.join(row)} |" in pages
     bars = [bar for part in kept.values() for bar in part["bars"]]
     assert report.PICTURE.read_text("utf-8").count('class="bar"') == len(bars)
+
+
+def test_the_goals_of_the_readme_are_those_of_the_benchmark() -> None:
+    kept = json.loads(report.KEPT.read_text("utf-8"))["overhead"]
+    goals = {bar["label"]: bar["goal"] for bar in kept["bars"]}
+    assert goals == {kind.label: kind.goal for kind in (*overhead.PAGES, *overhead.CALLS)}
 
 
 def test_a_table_replaces_what_stands_between_its_marks() -> None:

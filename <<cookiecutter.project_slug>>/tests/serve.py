@@ -99,7 +99,7 @@ def age_proofs(service: Flask, address: str) -> None:
 # <% if cookiecutter.auth != 'oidc' %>
 def fail(service: Flask, address: str) -> None:
     """Count as many failures of this account as it may have without being locked out."""
-    counted = {"failures": throttling.ALARM - 1}
+    counted = {"failures": throttling.MAX_FAILURES - 1}
     with service.app_context():
         db.session.execute(update(User).where(User.email == Secret(address)).values(counted))
         db.session.commit()

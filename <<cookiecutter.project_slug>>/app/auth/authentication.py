@@ -118,7 +118,7 @@ def _confirm(user: User, password: Secret, session: Session | None = None) -> bo
     # <% else %>
     if session and session_lock.as_stored(session) is None:
         return False  # its owner has ended this session while the password was hashed
-    if correct and user.disabled_at is None and not is_early(user, session):
+    if correct and user.disabled_at is None and not is_refused(user, session):
         return True
     count_failure(user, session)
     # <% endif %>
@@ -127,7 +127,7 @@ def _confirm(user: User, password: Secret, session: Session | None = None) -> bo
 
 
 # <% if cookiecutter.auth != "oidc" %>
-def is_early(user: User, session: Session | None = None) -> bool:
+def is_refused(user: User, session: Session | None = None) -> bool:
     """Whether an attempt comes too early after failures, or after too many of them.
 
     The caller has locked the account.
@@ -139,14 +139,14 @@ def is_early(user: User, session: Session | None = None) -> bool:
     return throttling.is_locked_out(asking or user) or throttling.is_delayed(asking or user)
 
 
-def count_failure(user: User, session: Session | None = None, *, judged: bool = False) -> None:
+def count_failure(user: User, session: Session | None = None, *, checked: bool = False) -> None:
     """Count a wrong proof for the account, and for the session that asks for it again.
 
     The caller has locked the account and commits.
 
-    :param judged: that the proof was checked, although it may have come early.
+    :param checked: that the proof was checked, although it may have come early.
     """
-    if throttling.count_failure(user, judged=judged):
+    if throttling.count_failure(user, checked=checked):
         lockout.mail_link(user)
     if asking := session and session_lock.as_stored(session):
         throttling.count_failure(asking)

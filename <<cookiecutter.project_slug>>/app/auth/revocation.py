@@ -53,7 +53,7 @@ def end_all(user: User, *, but: Session | None = None) -> int:
     totp.forget_pending(user)
     # <% endif %>
     # <% if cookiecutter.auth == "token" %>
-    personal_tokens.revoke_of(user)
+    personal_tokens.end_all(user)
     # <% endif %>
     ended = [session for session in sessions.of_user(user) if session is not but]
     for session in ended:

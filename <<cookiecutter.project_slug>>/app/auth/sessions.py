@@ -39,7 +39,7 @@ LEEWAY = timedelta(seconds=10)  # by which the clocks of two instances may diffe
 # <% endif %>
 TOUCH_EVERY = timedelta(minutes=1)  # precision of "last seen": a write per request costs too much
 MAX_SESSIONS = 10  # per user; one more ends the one idle for longest
-MAX_DEVICE = 200  # characters kept of the User-Agent header
+MAX_USER_AGENT = 200  # characters kept of the User-Agent header
 # Why statements here concern other users: sign-in finds the session of a user who is not signed in
 # yet; others than the user end sessions, such as an operator.
 OF_ALL = {"unscoped": "the session of any user, which its token, its owner or an operator names"}
@@ -80,7 +80,7 @@ def start(
         token_hash=hash_secret(token),
         user=user,
         address=address,
-        device="".join(c for c in device if c.isprintable())[:MAX_DEVICE],
+        device="".join(c for c in device if c.isprintable())[:MAX_USER_AGENT],
         proof=proof,
         proven_at=proven_at,
         **more,

@@ -31,7 +31,7 @@ from app.security.logs import security_event
 FREE = 10  # failures in a row without a delay, as many as the limit allows in 5 minutes
 FIRST = timedelta(seconds=30)  # the first delay; SP 800-63B-4 section 3.2.2: "30 seconds up to"
 LONGEST = timedelta(minutes=15)  # 96 guesses a day; a longer delay keeps the owner out longer
-ALARM = 100  # failures in a row, and each further hundred: SP 800-63B-4 section 3.2.2
+MAX_FAILURES = 100  # failures in a row, and each further hundred: SP 800-63B-4 section 3.2.2
 DECOYS = 256  # rows for all addresses without an account; with few, strangers share delays
 # Shown after every failure, so it does not tell whether an account exists.
 # <% if cookiecutter.auth == "oidc" %>
@@ -41,7 +41,7 @@ HINT = (
     "After many failed attempts, wait 15 minutes. After 100 in a row, open the link that we mail"
     " to the owner of the account, or set a new password."
 )
-# Shown where the failures of the session decide, see app.auth.authentication.is_early.
+# Shown where the failures of the session decide, see app.auth.authentication.is_refused.
 SESSION_HINT = (
     "After many failed attempts, wait 15 minutes. After 100 in a row, sign out and sign in again."
 )
@@ -62,25 +62,25 @@ def is_delayed(account: Attempts) -> bool:
 
 # <% if cookiecutter.auth != "oidc" %>
 def is_locked_out(account: Attempts) -> bool:
-    """Whether so many attempts have failed in a row that waiting does not allow a further one."""
-    return account.failures >= ALARM
+    """Whether the account is locked out: waiting does not end that."""
+    return account.failures >= MAX_FAILURES
 
 
 # <% endif %>
-def count_failure(account: Attempts, *, judged: bool = False) -> bool:
+def count_failure(account: Attempts, *, checked: bool = False) -> bool:
     """Count an attempt that failed or came too early. The caller has locked the row and commits.
 
     An early attempt does not extend the delay: an attacker could lock the owner out.
 
-    :param judged: that the attempt was checked, although it came early: it is a failure.
+    :param checked: that the attempt was checked, although it came early: it is a failure.
     :returns: whether it completes a hundred failures in a row.
     """
-    if is_delayed(account) and not judged:
+    if is_delayed(account) and not checked:
         account.refusals += 1
         return False
     account.failures += 1
     account.failed_at = now()
-    if account.failures % ALARM:
+    if account.failures % MAX_FAILURES:
         return False
     if isinstance(account, User):
         security_event("authn_login_fail_max", account=account.id, failures=account.failures)

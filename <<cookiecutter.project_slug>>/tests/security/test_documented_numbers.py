@@ -78,7 +78,7 @@ NAMED = [
     (SECURITY, f"after {throttling.FREE} failures in a row the next attempt is allowed after "),
     (SECURITY, f"allowed after {throttling.FIRST.seconds} seconds. Each further failure"),
     (SECURITY, f"up to {DELAY} minutes: {GUESSES} guesses a day"),
-    (SECURITY, f"a log event at {throttling.ALARM} failures"),
+    (SECURITY, f"a log event at {throttling.MAX_FAILURES} failures"),
     (SECURITY, f"for up to {DELAY} minutes after them"),
     (SECURITY, f"{quotas.MAX_ROWS:,} rows and {STORED} of text for each account"),
     (SECURITY, f"number of such requests, {CONNECTIONS} for each address"),
@@ -126,13 +126,13 @@ NAMED = [
     # <% endif %>
     (SIGN_IN, f"undoes the change for {UNDO} days"),
     (SIGN_IN, f"take the account over for {UNDO} days"),
-    (SIGN_IN, f"After {throttling.ALARM} wrong passwords or codes in a row"),
+    (SIGN_IN, f"After {throttling.MAX_FAILURES} wrong passwords or codes in a row"),
     (SIGN_IN, f"valid for {links.LIFETIMES['unlock'] // DAY} days and makes the service"),
     (SIGN_IN, f"sign-in with the password after {RESET_DELAY} days removes"),
-    (SECURITY, f"After {throttling.ALARM} failures in a row, the service refuses"),
+    (SECURITY, f"After {throttling.MAX_FAILURES} failures in a row, the service refuses"),
     (SECURITY, f"nothing is removed for {RESET_DELAY} days"),
     (README, f"the first sign-in after {RESET_DELAY} days; mails the owner"),
-    (README, f"After {throttling.ALARM} in a row, opens the link"),
+    (README, f"After {throttling.MAX_FAILURES} in a row, opens the link"),
     (SIGN_IN, f"limits sign-up to {SIGN_UPS} attempts per hour"),
     (SIGN_IN, f"{SIGN_UPS} new accounts per hour"),
     (SIGN_IN, f"may store {int(SIGN_UPS) * quotas.MAX_BYTES // MIB} MiB"),
@@ -149,7 +149,7 @@ def test_what_users_read_names_the_delay() -> None:
     assert f"wait {DELAY} minutes" in throttling.HINT
     # <% if cookiecutter.auth != "oidc" %>
     for hint in (throttling.HINT, throttling.SESSION_HINT):
-        assert f"wait {DELAY} minutes. After {throttling.ALARM} in a row, " in hint
+        assert f"wait {DELAY} minutes. After {throttling.MAX_FAILURES} in a row, " in hint
     assert account_limits.SIGN_UP.endswith(" per hour")
     # <% endif %>
 

@@ -34,7 +34,7 @@ DEFECTS = [
     Defect(
         "sanitization",
         "the name of a device is stored as it was sent",
-        'device="".join(c for c in device if c.isprintable())[:MAX_DEVICE],',
+        'device="".join(c for c in device if c.isprintable())[:MAX_USER_AGENT],',
         "device=device,",
         "test_the_name_of_a_device_is_short_and_printable",
     ),

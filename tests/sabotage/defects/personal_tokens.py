@@ -46,7 +46,7 @@ DEFECTS = [
     ),
     pat(
         "tokens outlive a new password",
-        "    personal_tokens.revoke_of(user)\n",
+        "    personal_tokens.end_all(user)\n",
         "",
         EVERYWHERE,
     ),

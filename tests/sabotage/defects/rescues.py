@@ -34,14 +34,14 @@ DEFECTS = [
     ),
     lockout(
         "a wrong code that comes early is free",
-        "authentication.count_failure(user, judged=judged)",
+        "authentication.count_failure(user, checked=checked)",
         "authentication.count_failure(user)",
         CODES,
     ),
     lockout(
         "a ticket from before the lock goes on",
-        "judged = not throttling.is_locked_out(user)",
-        "judged = True",
+        "checked = not throttling.is_locked_out(user)",
+        "checked = True",
         CODES,
     ),
     guesses(
@@ -134,8 +134,8 @@ DEFECTS = [
     ),
     lockout(
         "each failure after the hundredth sends a mail",
-        "    if account.failures % ALARM:\n",
-        "    if account.failures < ALARM:\n",
+        "    if account.failures % MAX_FAILURES:\n",
+        "    if account.failures < MAX_FAILURES:\n",
         "test_a_mail_goes_out_with_each_hundred_and_no_more",
     ),
     reset(
@@ -146,7 +146,7 @@ DEFECTS = [
     ),
     reset(
         "the owner is not told",
-        "        outbox.add(MAIL_OF_IT, user.email, values)\n",
+        "        outbox.add(KIND, user.email, values)\n",
         "",
         BEGUN,
     ),

@@ -86,7 +86,7 @@ DEFECTS = [
     ),
     steps(
         "wrong codes are not counted",
-        "    authentication.count_failure(user, judged=judged)\n",
+        "    authentication.count_failure(user, checked=checked)\n",
         "",
         FORGOTTEN,
     ),
@@ -322,8 +322,8 @@ DEFECTS = [
     ),
     around(
         "a right password forgets wrong codes",
-        "and not is_early(user, session):\n        return True\n",
-        "and not is_early(user, session):\n        throttling.clear(user)\n        return True\n",
+        "and not is_refused(user, session):\n        return True\n",
+        "and not is_refused(user, session):\n        throttling.clear(user)\n        return True\n",
         FORGOTTEN,
         file="app/auth/authentication.py",
     ),

@@ -105,8 +105,8 @@ DEFECTS = [
     ),
     throttling(
         "nobody is told of a hundred failures",
-        "ALARM = 100",
-        "ALARM = 100_000",
+        "MAX_FAILURES = 100",
+        "MAX_FAILURES = 100_000",
         "test_the_hundredth_failure_is_an_event",
     ),
     throttling(

@@ -36,7 +36,7 @@ LAPSE = timedelta(days=4)  # after the delay: as long as the link to cancel it i
 OPERATOR, SESSION = "an operator", "somebody who is signed in"
 MAIL, FACTOR = "somebody who used the link in the mail", "somebody who used a second factor"
 ADDRESS = "a change of address"  # the mail about the reset went to the mailbox of before
-MAIL_OF_IT = "factors_end"
+KIND = "factors_end"
 
 
 def begin(user: User) -> datetime:
@@ -52,7 +52,7 @@ def begin(user: User) -> datetime:
         db.session.flush()
         token = link_issuance.issue_at_once("keep", user.email, user)
         values = {"due": end, "last": end + LAPSE, **links.shown("keep", token)}
-        outbox.add(MAIL_OF_IT, user.email, values)
+        outbox.add(KIND, user.email, values)
         security_event("authn_factors_reset_begun", account=user.id, by=OPERATOR)
     return end
 
@@ -114,7 +114,7 @@ def carry_out(user: User, by: str = "") -> bool:
     end = due(user)
     if end is None or end > now():
         return False
-    if not by and outbox.may_be_unread(MAIL_OF_IT, user.email, end - DELAY):
+    if not by and outbox.may_be_unread(KIND, user.email, end - DELAY):
         return False  # the owner has not had a day to read it: the mail server was down
     user.factors_end_at = None
     had = second_factors.of(user)

@@ -71,14 +71,14 @@ def by_code(token: Secret, code: Secret) -> SignIn | None:
     user = db.session.get(User, ticket.user_id)
     if user is None or not _may_go_on(user):
         return None
-    judged = not throttling.is_locked_out(user)
+    checked = not throttling.is_locked_out(user)
     of_app = not code_guesses.are_used_up(user)
-    proof = second_factors.check_code(user, code, of_app=of_app) if judged else None
+    proof = second_factors.check_code(user, code, of_app=of_app) if checked else None
     if proof and tickets.use(ticket):
         return _complete(user, proof)
     db.session.rollback()
     account_lock.lock(user)
-    authentication.count_failure(user, judged=judged)
+    authentication.count_failure(user, checked=checked)
     code_guesses.count(user)
     security_event("authn_login_fail", account=user.id, reason="second factor")
     db.session.commit()

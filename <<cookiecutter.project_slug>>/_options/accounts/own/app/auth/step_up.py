@@ -89,7 +89,7 @@ def by_code(session: Session, code: Secret) -> str | None:
     user = session.user
     if not session_lock.lock(session):
         return None
-    early = authentication.is_early(user, session)
+    early = authentication.is_refused(user, session)
     if not early and (proof := second_factors.check_code(user, code)):
         _succeed(session, proof)
         return proof

@@ -101,7 +101,7 @@ def test_a_new_password_gives_no_new_guesses(app: Flask, clock: Clock, secret: s
 def test_the_link_of_the_lock_gives_no_new_guesses(app: Flask, clock: Clock, secret: str) -> None:
     """A hundred wrong codes also lock the password; the link unlocks only the password."""
     with app.app_context():
-        db.session.execute(update(User).values(failures=throttling.ALARM - 1))
+        db.session.execute(update(User).values(failures=throttling.MAX_FAILURES - 1))
         db.session.commit()
     use_up(app, clock, secret)
     assert not needs_second_step(password_step(Browser(app), ALICE, PASSWORD))

@@ -63,9 +63,9 @@ def failures(app: Flask) -> int:
 
 def locked_out(app: Flask) -> str:
     """Let the hundredth attempt fail; the token that the mail has."""
-    has_failed(app, throttling.ALARM - 1)
+    has_failed(app, throttling.MAX_FAILURES - 1)
     assert Browser(app, "203.0.113.66").attempt(ALICE, "wrong").status_code == 401
-    has_failed(app, throttling.ALARM)
+    has_failed(app, throttling.MAX_FAILURES)
     return newest_token(app, ALICE)
 
 
@@ -77,7 +77,7 @@ def enters(app: Flask, password: str = PASSWORD, address: str = "192.0.2.1") -> 
 def test_after_a_hundred_failures_the_right_password_is_answered_like_a_wrong_one(
     app: Flask, alice: Browser
 ) -> None:
-    has_failed(app, throttling.ALARM - 1)
+    has_failed(app, throttling.MAX_FAILURES - 1)
     assert enters(app)
     locked_out(app)
     guesser = Browser(app, "192.0.2.2")
@@ -85,7 +85,7 @@ def test_after_a_hundred_failures_the_right_password_is_answered_like_a_wrong_on
     assert right.status_code == wrong.status_code == 401
     assert len(right.text) == len(wrong.text)
     assert throttling.HINT.split(",")[0] in right.text
-    assert failures(app) == throttling.ALARM + 1
+    assert failures(app) == throttling.MAX_FAILURES + 1
     assert alice.is_signed_in(), "running sessions go on"
 
 
@@ -182,7 +182,7 @@ def test_a_locked_out_account_cannot_be_told_from_an_unknown_one(app: Flask, cou
 
 def test_a_disabled_account_gets_no_mail(app: Flask, cli: Callable[..., Any]) -> None:
     cli("users", "disable", ALICE)
-    has_failed(app, throttling.ALARM - 1)
+    has_failed(app, throttling.MAX_FAILURES - 1)
     Browser(app).attempt(ALICE, PASSWORD)
     assert tokens(app, ALICE) == []
     with app.app_context():
@@ -191,7 +191,7 @@ def test_a_disabled_account_gets_no_mail(app: Flask, cli: Callable[..., Any]) ->
 
 def test_a_name_that_is_no_address_is_counted_as_well(app: Flask) -> None:
     Browser(app).attempt("nobody", "warm")
-    has_failed(app, throttling.ALARM - 1)
+    has_failed(app, throttling.MAX_FAILURES - 1)
     assert Browser(app, "192.0.2.1").attempt("nobody", "wrong").status_code == 401
 
 
@@ -208,7 +208,7 @@ def ticket_of(app: Flask, purpose: tickets.Purpose = "second factor") -> Any:
 def test_wrong_codes_count_as_wrong_passwords_do(app: Flask) -> None:
     """Also those that come early: each was looked at."""
     codes = pyotp.TOTP(with_app(app, ALICE))
-    has_failed(app, throttling.ALARM - 3)
+    has_failed(app, throttling.MAX_FAILURES - 3)
     with asking(app):
         token = ticket_of(app)
         wrong = f"{(int(codes.now()) + 500_000) % 1_000_000:06}"
@@ -231,13 +231,13 @@ def test_a_passkey_sign_in_works_and_does_not_unlock_the_password(
         assert done is not None
         assert done.proof == "passkey"
         db.session.commit()
-    assert failures(app) == throttling.ALARM
+    assert failures(app) == throttling.MAX_FAILURES
     assert not enters(app)
 
 
 @asvs("6.3.1")
 def test_a_stolen_session_has_a_hundred_guesses_as_well(app: Flask) -> None:
-    has_failed(app, throttling.ALARM)
+    has_failed(app, throttling.MAX_FAILURES)
     with asking(app):
         (session,) = sessions.of_user(user_of(ALICE))
         g.user = session.user

@@ -583,7 +583,7 @@ def test_after_a_wrong_proof_the_answer_says_what_helps(app: Flask, alice: Brows
         assert throttling.SESSION_HINT in answer.text
         assert throttling.HINT not in answer.text
     with app.app_context():
-        db.session.execute(update(Session).values(failures=throttling.ALARM, failed_at=None))
+        db.session.execute(update(Session).values(failures=throttling.MAX_FAILURES, failed_at=None))
         db.session.commit()
     age_proofs(app)
     prove_by_password(alice, PASSWORD)

@@ -128,7 +128,7 @@ def revoke(row: PersonalToken) -> None:
     change(delete(PersonalToken).where(PersonalToken.id == row.id), OF_ALL)
 
 
-def revoke_of(user: User) -> None:
+def end_all(user: User) -> None:
     """End all tokens of any user. The caller commits."""
     for row in of_user(user):
         revoke(row)
