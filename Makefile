@@ -54,7 +54,7 @@ new: $(INSTALLED) ## Ask nine questions and render a service into OUTPUT (defaul
 
 test: $(INSTALLED) ## Test the template and the service it renders (ARGS="-k answers" for some tests, JOBS=1 for one process)
 	@echo "Testing the template and the service it renders"
-	@$(RUN) pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(RUN) pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 fuzz: $(INSTALLED) ## Try random hostile answers, more than make test does (EXAMPLES=20000)
 	@echo "Rendering $(EXAMPLES) sets of answers; 2,000 take about a minute"

@@ -5,18 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.groups import FIRST, group
 from tests.template import COMBINATIONS, PAIRWISE, copied, render
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+class Groups(LoadScopeScheduling):
+    """Gives each process of pytest-xdist whole groups of tests (tests/groups.py)."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups | None:
+    """Distribute the tests by group; with another ``--dist`` as pytest-xdist does."""
+    return Groups(config, log) if config.getoption("dist") == "loadscope" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put slow groups first; ``--dist loadgroup`` gives processes whole groups in this order."""
+    """Put the slow groups first; ``--no-loadscope-reorder`` keeps this order."""
     order = {name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(group(item.nodeid), len(FIRST)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item.nodeid)))
 
 
 @pytest.fixture(
