@@ -31,7 +31,8 @@ from app.resources import Resource
 from tests.resources import VALUES
 taken = {*VALUES} - {"name"}  # a passkey has a name as well: any text
 reserved = {*dir(Resource), *dir(Base), *taken, "owner", "meta", "form_errors", "csrf_token"}
-for module, name in (("forms", "RowForm"), ("forms", "Versioned"), ("validation", "Model")):
+FORMS = "resource_forms"
+for module, name in ((FORMS, "RowForm"), (FORMS, "Versioned"), ("validation", "Model")):
     if find_spec(f"app.{module}"):
         reserved |= set(dir(getattr(importlib.import_module(f"app.{module}"), name)))
 print(json.dumps({

@@ -49,9 +49,8 @@ def refuse_cross_origin() -> None:
     else:
         return  # a program, or a browser older than five years: the token decides
     # <% if cookiecutter.__interface == "json" %>
-    if not same_origin and origin not in current_app.config["CORS_ORIGINS"]:
-    # <% else %>
-    if not same_origin:
+    same_origin = same_origin or origin in current_app.config["CORS_ORIGINS"]
     # <% endif %>
+    if not same_origin:
         security_event("malicious_csrf", reason="cross-origin", origin=origin, site=site)
         abort(403, "This request came from another site.")

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.auth import account_limits, address_change, identity
 from app.auth.forms import NewAddressForm
-from app.auth.link_views import choose_password
+from app.auth.link_views import SENT, choose_password
 from app.database import db
 from app.secret import Secret
 from app.security.access import fresh, public
@@ -24,10 +24,7 @@ def request_change() -> ResponseReturnValue:
     if form.validate_on_submit():
         address_change.request_change(identity.locked_session().user, form.email.data)
         db.session.commit()
-        flash(
-            "If this address can be used here, we have sent a mail to it. If you asked a moment ago,"
-            " use the link in that earlier mail."
-        )
+        flash(SENT)
         return redirect(url_for("account.index"))
     status = 422 if form.is_submitted() else 200
     return render_template("account/email.html", form=form), status

@@ -17,6 +17,11 @@ from app.database import db
 from app.secret import Secret
 from app.security.access import public
 
+SENT = (
+    "If this address can be used here, we have sent a mail to it. If you asked a moment ago, use"
+    " the link in that earlier mail."
+)
+
 blueprint = Blueprint("links", __name__, url_prefix="/auth")
 
 
@@ -59,10 +64,7 @@ def _mail_link(request_link: Callable[[Secret], None], template: str) -> Respons
     if form.validate_on_submit():
         request_link(form.email.data)
         db.session.commit()
-        flash(
-            "If this address can be used here, we have sent a mail to it. If you asked a moment ago,"
-            " use the link in that earlier mail."
-        )
+        flash(SENT)
         return redirect(url_for("auth.login"))
     return render_template(template, form=form), 422 if form.is_submitted() else 200
 
