@@ -74,7 +74,7 @@ def listeners() -> Iterator[Row]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 listens = any("listens_for" in ast.unparse(it) for it in node.decorator_list)
-                if listens and "flush" not in node.name:  # they mark the begin and end of a flush
+                if listens and "flush" not in node.name:  # they mark both ends of a flush
                     yield node.name, str(path), sentence(ast.get_docstring(node))
             elif isinstance(node, ast.Call) and (given := WATCH.fullmatch(ast.unparse(node))):
                 module = import_module(".".join(path.with_suffix("").parts))

@@ -2,7 +2,7 @@
 
 An attacker signs in with a password while the owner changes it, and keeps the session. So whatever
 changes an account, or decides by what it read of one, locks the account's row first and reads it
-again. All lock this row before any other: so two requests never wait for each other.
+again. All lock this row before any other: otherwise two requests could wait for each other forever.
 """
 
 from __future__ import annotations
